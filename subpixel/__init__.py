@@ -1,0 +1,34 @@
+"""Super-resolution: larger, sharper pictures, and everything the field has published on how to get them."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from subpixel.errors import SubpixelError
+    from subpixel.image import Image, read, write
+    from subpixel.inference.upscaler import Upscaler
+
+__version__ = "0.1.0"
+
+_PUBLIC = {
+    "Image": "image",
+    "SubpixelError": "errors",
+    "Upscaler": "inference.upscaler",
+    "read": "image",
+    "write": "image",
+}
+"""Public name -> its module, imported when it is first used: importing the package loads no runtime."""
+
+__all__ = ["Image", "SubpixelError", "Upscaler", "read", "write"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PUBLIC:
+        raise AttributeError(f"module 'subpixel' has no attribute {name!r}")
+    return getattr(importlib.import_module(f"subpixel.{_PUBLIC[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

@@ -1,0 +1,49 @@
+"""ESPCN (Shi et al., CVPR 2016, arXiv:1609.05158): convolve the luma at low resolution, shuffle at the end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+
+from subpixel.nn.arch import Arch, Paper
+from subpixel.nn.luma import luma_only
+from subpixel.nn.upsampling import Bicubic, SubPixelConv, icnr
+
+
+class ESPCN(Arch):
+    """Three convolutions on luma, the last one sub-pixel."""
+
+    paper = Paper(
+        "Real-Time Single Image and Video Super-Resolution Using an Efficient Sub-Pixel Convolutional Neural Network",
+        2016,
+        "1609.05158",
+    )
+
+    @dataclass(frozen=True)
+    class Config:
+        scale: int = 3
+        """Upscaling factor."""
+        features: tuple[int, int] = (64, 32)
+        """Channels after the first and the second convolution (n1, n2 in the paper)."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__(config)
+        n1, n2 = config.features
+        tail = SubPixelConv(n2, 1, 3, config.scale)
+        icnr(tail)
+        self.body = nn.Sequential(
+            nn.Conv2d(1, n1, 5, padding=2),
+            nn.Tanh(),
+            nn.Conv2d(n1, n2, 3, padding=1),
+            nn.Tanh(),
+            tail,
+        )
+        self.bicubic = Bicubic(config.scale)
+
+    @property
+    def halo(self) -> int:
+        return 2 + 1 + 1
+
+    def forward(self, x: Tensor) -> Tensor:
+        return luma_only(self.body, x, self.bicubic)

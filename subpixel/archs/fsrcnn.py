@@ -1,0 +1,67 @@
+"""FSRCNN (Dong et al., ECCV 2016, arXiv:1608.00367): shrink, map, expand at low resolution, then deconvolve."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from subpixel.nn.arch import Arch, Paper
+from subpixel.nn.luma import luma_only
+from subpixel.nn.upsampling import Bicubic, as_subpixel
+
+
+class FSRCNN(Arch):
+    """An hourglass of narrow convolutions on luma with a 9x9 transposed convolution as its tail."""
+
+    paper = Paper("Accelerating the Super-Resolution Convolutional Neural Network", 2016, "1608.00367")
+
+    @dataclass(frozen=True)
+    class Config:
+        scale: int = 3
+        """Upscaling factor."""
+        d: int = 56
+        """Channels of the feature extraction."""
+        s: int = 12
+        """Channels of the mapping layers."""
+        m: int = 4
+        """Number of mapping layers."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__(config)
+        d, s, scale = config.d, config.s, config.scale
+        layers: list[nn.Module] = [nn.Conv2d(1, d, 5, padding=2), nn.PReLU(d), nn.Conv2d(d, s, 1), nn.PReLU(s)]
+        for _ in range(config.m):
+            layers += [nn.Conv2d(s, s, 3, padding=1), nn.PReLU(s)]
+        layers += [nn.Conv2d(s, d, 1), nn.PReLU(d)]
+        self.body = nn.Sequential(*layers)
+        self.tail: nn.Module = nn.ConvTranspose2d(d, 1, 9, stride=scale, padding=4, output_padding=scale - 1)
+        self.bicubic = Bicubic(scale)
+        self._initialise()
+
+    @property
+    def halo(self) -> int:
+        reach = max((9 - 1 - 4) // self.config.scale, (4 + self.config.scale - 1) // self.config.scale)
+        return 2 + self.config.m + reach
+
+    def forward(self, x: Tensor) -> Tensor:
+        return luma_only(lambda y: self.tail(self.body(y)), x, self.bicubic)
+
+    def deploy(self) -> Arch:
+        plain = copy.deepcopy(self).eval()
+        if isinstance(plain.tail, nn.ConvTranspose2d):
+            plain.tail = as_subpixel(plain.tail)
+        return plain
+
+    @torch.no_grad()
+    def _initialise(self) -> None:
+        """Starts the tail as a weak smooth enlargement of every feature; zeros and noise take hours to leave the grid."""
+        assert isinstance(self.tail, nn.ConvTranspose2d) and self.tail.bias is not None
+        for layer in self.body:
+            if isinstance(layer, nn.Conv2d):
+                nn.init.kaiming_normal_(layer.weight, a=0.25)
+        line = torch.hann_window(11, periodic=False)[1:-1]
+        self.tail.weight.copy_(torch.outer(line, line) * torch.randn(self.config.d, 1, 1, 1) * 0.05)
+        nn.init.zeros_(self.tail.bias)

@@ -1,0 +1,1 @@
+"""Pictures for training: packed once, then read as random crops."""

@@ -1,0 +1,102 @@
+"""The errors of subpixel: each says what, where, what was expected and what to do, in one line.
+
+SubpixelError
+ ├─ UnknownName(KeyError)       a model, architecture, data set ... that does not exist
+ ├─ BadRequest(ValueError)      a scale, size or option that makes no sense
+ ├─ RecipeError(ValueError)     a training recipe with a wrong key or value
+ ├─ DataError(ValueError)       training or benchmark pictures that cannot be used as asked
+ ├─ UnreadableImage(OSError)    a picture that cannot be read
+ ├─ UnwritableImage(OSError)    a picture that cannot be written
+ ├─ BadWeights(ValueError)      a model file that is damaged, or not ours
+ ├─ MissingExtra(ImportError)   an optional dependency that is not installed
+ ├─ RuntimeUnavailable          a runtime or device that this machine lacks
+ ├─ OutOfMemory(MemoryError)    even the smallest tile did not fit
+ ├─ TrainingDiverged            a loss that is not finite
+ └─ ParityError                 an exported model that does not compute what the original computes
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from pathlib import Path
+
+
+class SubpixelError(Exception):
+    """The parent of every error a user can cause; its text is one line, its exit status is 2."""
+
+    def __str__(self) -> str:  # KeyError would print the repr
+        return str(self.args[0]) if self.args else ""
+
+
+class UnknownName(SubpixelError, KeyError):
+    """A name that does not exist, with the closest one that does."""
+
+    def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
+        self.kind, self.name = kind, name
+        names = sorted(known)
+        close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+        hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(names) or 'none'}"
+        super().__init__(f"unknown {kind} {name!r}; {hint}")
+
+
+class BadRequest(SubpixelError, ValueError):
+    """A scale, size or option that makes no sense."""
+
+
+class RecipeError(SubpixelError, ValueError):
+    """A training recipe with a wrong key or value; the text names the key's path."""
+
+
+class DataError(SubpixelError, ValueError):
+    """Training or benchmark pictures that cannot be used as asked."""
+
+
+class UnreadableImage(SubpixelError, OSError):
+    """A picture that cannot be read: the path and why."""
+
+    def __init__(self, path: str | Path, why: str) -> None:
+        self.path, self.why = path, why
+        super().__init__(f"cannot read {path}: {why}")
+
+
+class UnwritableImage(SubpixelError, OSError):
+    """A picture that cannot be written: the path and why."""
+
+    def __init__(self, path: str | Path, why: str) -> None:
+        self.path, self.why = path, why
+        super().__init__(f"cannot write {path}: {why}")
+
+
+class BadWeights(SubpixelError, ValueError):
+    """A model file that is damaged, or not ours."""
+
+    def __init__(self, path: str | Path, why: str) -> None:
+        self.path, self.why = path, why
+        super().__init__(f"cannot use the model file {path}: {why}")
+
+
+class MissingExtra(SubpixelError, ImportError):
+    """An optional dependency that is not installed, with the pip command that installs it."""
+
+    def __init__(self, package: str, extra: str) -> None:
+        super().__init__(f"{package} is not installed; run: pip install 'subpixel[{extra}]'")
+
+
+class RuntimeUnavailable(SubpixelError):
+    """A runtime, device or precision that was asked for and is not there."""
+
+
+class OutOfMemory(SubpixelError, MemoryError):
+    """Even the smallest tile did not fit into memory."""
+
+
+class TrainingDiverged(SubpixelError):
+    """A loss or gradient that is not finite; the text names the step and the layer."""
+
+
+class ParityError(SubpixelError):
+    """An exported model that does not compute what the original computes."""
+
+    def __init__(self, what: str, difference: float, tolerance: float) -> None:
+        super().__init__(f"{what} differs from the original by {difference:.3g}, more than {tolerance:.3g}")

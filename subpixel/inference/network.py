@@ -1,0 +1,124 @@
+"""A network over rows: tile by tile, exactly as if it had seen the whole picture at once."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import numpy as np
+
+from subpixel.errors import OutOfMemory
+from subpixel.image import Floats, to_batch
+from subpixel.inference import tiles
+from subpixel.inference.rows import Rows
+
+Run = Callable[[Floats], Floats]
+"""(N, 3, h, w) in [0, 1] -> (N, 3, scale h, scale w), not clipped, float32."""
+
+# What openvino, onnxruntime, torch and oneDNN say when an allocation fails.
+_NO_MEMORY = re.compile(r"(?is)out of memory|bad_alloc|alloc\w* .*memory|memory .*alloc|not enough memory")
+_CACHED = 8  # rows that are converted at a time
+
+
+def self_ensemble(run: Run) -> Run:
+    """The mean over the 8 flips and quarter turns of the input, each undone on the output.
+
+    Source: the geometric self-ensemble of EDSR (Lim et al., CVPRW 2017, arXiv:1707.02921, section 3.3).
+    """
+
+    def average(batch: Floats) -> Floats:
+        total: Floats | None = None
+        for turn in range(4):
+            for flip in (1, -1):
+                turned = np.rot90(batch, turn, (2, 3))[..., ::flip]
+                result = np.rot90(run(np.ascontiguousarray(turned))[..., ::flip], -turn, (2, 3))
+                total = result.copy() if total is None else np.add(total, result, out=total)
+        assert total is not None
+        return np.divide(total, np.float32(8), out=total)
+
+    return average
+
+
+class Network:
+    """Rows enlarged by a network and clipped to [0, 1]; the colour is 1 or 3 channels, without alpha.
+
+    A row of tiles is computed at once and kept until a call no longer reaches it, so neighbouring calls may
+    overlap at no cost. Gray is replicated to RGB and the result averaged back. When the memory does not suffice, the
+    tile is halved and its row done again.
+
+    Raises (when pulled): OutOfMemory when the smallest tile does not fit.
+    """
+
+    has_alpha = False
+
+    def __init__(self, source: Rows, run: Run, scale: int, halo: int, tile: tuple[int, int]) -> None:
+        self.height, self.width, self.channels = source.height * scale, source.width * scale, source.channels
+        self.tile = tile
+        self._source, self._run, self._scale, self._halo = source, run, scale, halo
+        self._bands = tiles.spans(0, source.height, tile[0], halo, source.height)
+        self._kept: dict[tiles.Span, Floats] = {}
+
+    def rows(self, y0: int, y1: int) -> Floats:
+        s = self._scale
+        bands = [band for band in self._bands if band.start * s < y1 and band.stop * s > y0]
+        self._kept = {band: self._kept[band] for band in bands if band in self._kept}
+        out = self._empty(y1 - y0)
+        for band in bands:
+            top, bottom = max(band.start * s, y0), min(band.stop * s, y1)
+            part = out[top - y0 : bottom - y0]
+            if band in self._kept:
+                part[:] = self._kept[band][top - band.start * s : bottom - band.start * s]
+            elif len(part) == (band.stop - band.start) * s:
+                self._kept[band] = self._compute(band, part)
+            else:
+                whole = self._compute(band, self._empty((band.stop - band.start) * s))
+                part[:] = whole[top - band.start * s : bottom - band.start * s]
+                self._kept[band] = whole
+        return out
+
+    def _empty(self, rows: int) -> Floats:
+        return np.empty((rows, self.width, self.channels), np.float32)
+
+    def _compute(self, band: tiles.Span, out: Floats) -> Floats:
+        window = self._source.rows(band.low, band.high)
+        while True:
+            try:
+                return self._fill(band, window, out)
+            except Exception as error:
+                if not (isinstance(error, MemoryError) or _NO_MEMORY.search(str(error))):
+                    raise
+                self.tile = _smaller(self.tile, error)
+
+    def _fill(self, band: tiles.Span, window: Floats, out: Floats) -> Floats:
+        s, source = self._scale, self._source
+        for row in tiles.spans(band.start, band.stop, self.tile[0], self._halo, source.height):
+            for column in tiles.spans(0, source.width, self.tile[1], self._halo, source.width):
+                patch = window[row.low - band.low : row.high - band.low, column.low : column.high]
+                result = self._run(_rgb_batch(patch))[0]
+                core = result[:, s * (row.start - row.low) : s * (row.stop - row.low)]
+                core = core[..., s * (column.start - column.low) : s * (column.stop - column.low)]
+                y, x = s * (row.start - band.start), s * column.start
+                _put(core, out[y : y + core.shape[1], x : x + core.shape[2]])
+        return out
+
+
+def _rgb_batch(patch: Floats) -> Floats:
+    batch = to_batch(patch)
+    return batch if batch.shape[1] == 3 else np.repeat(batch, 3, axis=1)
+
+
+def _put(core: Floats, target: Floats) -> None:
+    """Clip 3 H W into H W C, in bands that stay in the cache; gray becomes the mean of the three."""
+    for y in range(0, len(target), _CACHED):
+        band = core[:, y : y + _CACHED]
+        planes = np.clip(band if target.shape[2] == 3 else band.mean(axis=0, keepdims=True), 0, 1)
+        for channel, plane in enumerate(planes):
+            target[y : y + _CACHED, :, channel] = plane
+
+
+def _smaller(tile: tuple[int, int], error: Exception) -> tuple[int, int]:
+    smaller = tiles.halved(tile)
+    if smaller is None:
+        tried = f"a tile of {tile[1]}x{tile[0]} pixels does not fit into memory"
+        raise OutOfMemory(f"{tried}; free some memory, or use a smaller model or fewer threads") from error
+    return smaller

@@ -1,0 +1,102 @@
+"""How a picture gets its size: which networks, one after the other, and what is left to a kernel. Pure."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import combinations_with_replacement, count
+
+from subpixel.errors import BadRequest
+
+LARGEST = 2**20
+"""Pixels a side of a result may have."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """What is asked for: a factor, or a size.
+
+    size: "1920x1080" (width x height), "4096x" or "x1080", where the open side follows from the aspect.
+    fit: keep the aspect and let the result lie inside `size`; otherwise it has exactly that size.
+    Raises: BadRequest for a factor that is no positive number, a size that cannot be read, or both at once.
+    """
+
+    scale: float | None = None
+    size: str | None = None
+    fit: bool = False
+
+    def __post_init__(self) -> None:
+        if self.scale is not None and self.size is not None:
+            raise BadRequest(f"scale {self.scale:g} and size {self.size}: give one of the two")
+        if self.scale is not None and not (math.isfinite(self.scale) and self.scale > 0):
+            raise BadRequest(f"scale {self.scale}; expected a positive number such as 2 or 2.7")
+        if self.size is not None:
+            _parse(self.size)
+
+    def sides(self, height: int, width: int, default: float) -> tuple[int, int]:
+        """The result's height and width, to the nearest pixel; `default` is the factor if none was given.
+
+        Raises: BadRequest for a result larger than LARGEST.
+        """
+        scale = self.scale or default
+        tall, wide = height * scale, width * scale
+        if self.size is not None:
+            asked_wide, asked_tall = _parse(self.size)
+            ratios = [a / b for a, b in ((asked_tall, height), (asked_wide, width)) if a]
+            scale = min(ratios)
+            exact = len(ratios) == 2 and not self.fit
+            tall, wide = (asked_tall, asked_wide) if exact else (height * scale, width * scale)
+        if max(tall, wide) > LARGEST:
+            size = f"{wide:.6g} x {tall:.6g} pixels"
+            raise BadRequest(f"the result would have {size}; a side may have at most {LARGEST:,}")
+        return max(1, math.floor(tall + 0.5)), max(1, math.floor(wide + 0.5))
+
+
+def _parse(size: str) -> tuple[int, int]:
+    """Width and height, 0 where it is open."""
+    match = re.fullmatch(r"([1-9]\d{0,8})?x([1-9]\d{0,8})?", size.strip().lower())
+    if match is None or not any(match.groups()):
+        raise BadRequest(f"size {size!r}; expected WIDTHxHEIGHT such as 1920x1080, 4096x or x1080")
+    wide, tall = match.groups()
+    return int(wide or 0), int(tall or 0)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The networks' factors in their order, then a kernel to height x width, if that is not reached yet."""
+
+    scales: tuple[int, ...]
+    kernel: str | None
+    height: int
+    width: int
+
+    def describe(self, names: dict[int, str]) -> str:
+        """For instance "swift-x3, then bicubic to 5184x3456"; `names` has the model of each factor."""
+        steps = [names[scale] for scale in self.scales]
+        if self.kernel is not None:
+            steps.append(self.kernel)
+        why = "" if self.scales or not names else " (a model only enlarges)"
+        return f"{', then '.join(steps) or 'unchanged'} to {self.width}x{self.height}{why}"
+
+
+def plan(height: int, width: int, sides: tuple[int, int], scales: Iterable[int], kernel: str) -> Plan:
+    """The nearest sufficient network, else the shortest chain of them, then the kernel down to the exact size.
+
+    scales: the factors there are networks for; without any, the kernel does it all.
+    """
+    known = sorted(set(scales), reverse=True)
+    chain = _chain(known, height, width, sides) if known and (sides[0] > height or sides[1] > width) else ()
+    factor = math.prod(chain)
+    reached = (height * factor, width * factor) == sides
+    return Plan(chain, None if reached else kernel, *sides)
+
+
+def _chain(known: list[int], height: int, width: int, sides: tuple[int, int]) -> tuple[int, ...]:
+    for length in count(1):
+        chains = combinations_with_replacement(known, length)  # larger factors first
+        enough = [c for c in chains if height * math.prod(c) >= sides[0] and width * math.prod(c) >= sides[1]]
+        if enough:
+            return min(enough, key=math.prod)
+    raise AssertionError("unreachable: the chains grow")

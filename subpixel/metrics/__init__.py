@@ -1,0 +1,1 @@
+"""How good a picture is: pure functions, under an explicit protocol."""

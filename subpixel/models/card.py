@@ -1,0 +1,58 @@
+"""The card of a model: what it is, where it comes from, how good it was measured to be."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Score(BaseModel):
+    """One measured number."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    dataset: str
+    metric: str
+    value: float
+    protocol: str
+    """How the pictures were prepared: channel, shave, rounding, degradation."""
+
+
+class Card(BaseModel):
+    """Everything a model file says about itself."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    """For instance swift-x2."""
+    arch: str
+    config: dict[str, Any]
+    scale: int
+    halo: int
+    """Low-resolution pixels around an output pixel that can change it, exact."""
+    parameters: int
+    """Trainable numbers of the deployed network."""
+    macs: float
+    """Multiply-adds per output pixel."""
+    width: int
+    """Channels of its widest layer, counted at low resolution: what a tile costs in memory."""
+    licence: str
+    paper: str
+    recipe: str = ""
+    """Digest of the training recipe."""
+    steps: int = 0
+    data: str = ""
+    """Digest of the manifest of the training pictures."""
+    scores: tuple[Score, ...] = ()
+    sha256: str = ""
+    """Of the file without its card."""
+
+    @property
+    def family(self) -> str:
+        """The name without its scale."""
+        return self.name.removesuffix(f"-x{self.scale}")
+
+    def score(self, dataset: str, metric: str = "psnr") -> float | None:
+        """A measured number, or None where none was taken."""
+        return next((s.value for s in self.scores if (s.dataset, s.metric) == (dataset, metric)), None)

@@ -1,0 +1,128 @@
+"""The models in the package and on disk: list, load, verify."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pydantic import ValidationError
+
+from subpixel.errors import BadWeights, UnknownName
+from subpixel.models.card import Card
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
+FOLDER = Path(__file__).parent
+KEY = "subpixel.card"
+_LARGEST = 1 << 30  # bytes; the largest network of the field has 172 MB
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model file that was verified: its graph, as bytes for a runtime, and its card."""
+
+    path: Path
+    card: Card
+    graph: bytes
+
+
+def names() -> list[str]:
+    """The models in the package, by name."""
+    return sorted(path.stem for path in FOLDER.glob("*.onnx"))
+
+
+def load(name_or_path: str | Path) -> Model:
+    """Opens and verifies a model of the package, or a file of the user's own.
+
+    Raises: UnknownName with the closest name; BadWeights for a file that is damaged or not ours.
+    """
+    path = _locate(name_or_path)
+    graph = _bytes(path)
+    proto = parse(path, graph)
+    card = card_of(path, proto)
+    actual = digest(proto)
+    if actual != card.sha256:
+        raise BadWeights(path, f"its sha256 is {actual[:16]}..., its card says {card.sha256[:16]}...; fetch it anew")
+    return Model(path, card, graph)
+
+
+def _locate(name_or_path: str | Path) -> Path:
+    path = Path(name_or_path)
+    if path.suffix == ".onnx" or len(path.parts) > 1:
+        return path
+    inside = FOLDER / f"{path}.onnx"
+    if not inside.is_file():
+        raise UnknownName("model", str(name_or_path), names())
+    return inside
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        if path.stat().st_size > _LARGEST:
+            raise BadWeights(path, "it is larger than 1 GiB")
+        return path.read_bytes()
+    except OSError as error:
+        raise BadWeights(path, error.strerror or str(error)) from None
+
+
+def parse(path: Path, content: bytes) -> ModelProto:
+    """The ONNX message in a file's bytes.
+
+    Raises: BadWeights if there is none.
+    """
+    from google.protobuf.message import DecodeError
+    from onnx import ModelProto
+
+    try:
+        proto = ModelProto.FromString(content)
+    except DecodeError:
+        raise BadWeights(path, "it is not an ONNX file") from None
+    if not proto.graph.node:
+        raise BadWeights(path, "it is not an ONNX file, or it is empty")
+    return proto
+
+
+def card_of(path: Path, proto: ModelProto) -> Card:
+    """The card in a model.
+
+    Raises: BadWeights if there is none, or one that this version cannot read.
+    """
+    text = next((entry.value for entry in proto.metadata_props if entry.key == KEY), None)
+    if text is None:
+        raise BadWeights(path, "it is an ONNX file without a subpixel card; import it first")
+    try:
+        return Card.model_validate_json(text)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise BadWeights(path, f"its card is wrong at {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+
+
+def digest(proto: ModelProto) -> str:
+    """The sha256 of a model without its card."""
+    from onnx import ModelProto
+
+    bare = ModelProto()
+    bare.CopyFrom(proto)
+    del bare.metadata_props[:]
+    return hashlib.sha256(bare.SerializeToString(deterministic=True)).hexdigest()
+
+
+def with_card(proto: ModelProto, card: Card) -> bytes:
+    """The bytes of a model file: the graph with its card, sealed by its sha256."""
+    sealed = card.model_copy(update={"sha256": digest(proto)})
+    del proto.metadata_props[:]
+    proto.metadata_props.add(key=KEY, value=sealed.model_dump_json())
+    return proto.SerializeToString(deterministic=True)
+
+
+def rewrite_card(path: Path, **changes: object) -> Card:
+    """Replaces fields of a model file's card (new scores, for instance) and returns the new card."""
+    model = load(path)
+    card = Card.model_validate(model.card.model_dump() | changes)
+    temporary = path.with_name(f".{path.name}.new")
+    temporary.write_bytes(with_card(parse(path, model.graph), card))
+    temporary.replace(path)
+    return card

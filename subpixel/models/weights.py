@@ -1,0 +1,176 @@
+"""From a torch network to a model file and back."""
+
+from __future__ import annotations
+
+import copy
+import io
+import logging
+import os
+import warnings
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from subpixel import archs
+from subpixel.errors import BadWeights
+from subpixel.models.card import Card, Score
+from subpixel.models.store import Model, load, parse, with_card
+from subpixel.nn.arch import Arch
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
+LICENCE = "Apache-2.0"
+
+
+def save(
+    network: Arch,
+    path: Path,
+    *,
+    name: str | None = None,
+    recipe: str = "",
+    steps: int = 0,
+    data: str = "",
+    scores: tuple[Score, ...] = (),
+) -> Model:
+    """Writes the deploy form of a network as a model file with its card, atomically.
+
+    Raises: OSError if the file cannot be written.
+    """
+    plain = network.deploy().float().cpu().eval()
+    macs, width = _cost(plain)
+    card = Card(
+        name=name or path.stem,
+        arch=_arch_name(plain),
+        config=asdict(plain.config),
+        scale=plain.config.scale,
+        halo=plain.halo,
+        parameters=sum(p.numel() for p in plain.parameters()),
+        macs=macs,
+        width=width,
+        licence=LICENCE,
+        paper=f"{plain.paper.title} ({plain.paper.year})",
+        recipe=recipe,
+        steps=steps,
+        data=data,
+        scores=scores,
+    )
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        temporary.write_bytes(with_card(_export(plain), card))
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return load(path)
+
+
+def network(model: Model) -> Arch:
+    """The torch network of a model file, in its deploy form, ready to run or to train further.
+
+    Raises: BadWeights if the weights do not fit the architecture that the card names.
+    """
+    card = model.card
+    plain = archs.create(card.arch, card.config).deploy()
+    try:
+        plain.load_state_dict(state(model))
+    except RuntimeError as error:
+        raise BadWeights(model.path, f"its weights do not fit {card.arch}: {' '.join(str(error).split())}") from None
+    return plain.eval()
+
+
+def state(model: Model) -> dict[str, Tensor]:
+    """The weights of a model file under the state-dict names of its deploy form."""
+    from onnx import numpy_helper
+
+    own = archs.create(model.card.arch, model.card.config).deploy().state_dict()
+    stored = {t.name: t for t in parse(model.path, model.graph).graph.initializer}
+    return {
+        key: torch.from_numpy(numpy_helper.to_array(stored[key]).copy()).reshape(value.shape)
+        for key, value in own.items()
+        if key in stored
+    }
+
+
+def _arch_name(network: Arch) -> str:
+    return type(network).__module__.rpartition(".")[2]
+
+
+def _export(plain: Arch) -> ModelProto:
+    """The graph with free batch, height and width, and the weights under their state-dict names.
+
+    The exporter folds reshaped weights into new constants and merges equal ones. So a copy with random weights is
+    exported, in which every tensor is known by its values, and the true weights take their places.
+    """
+    from onnx import numpy_helper
+
+    skeleton = copy.deepcopy(plain)
+    with torch.no_grad():
+        for parameter in skeleton.parameters():
+            parameter.copy_(torch.rand_like(parameter))
+    proto = _traced(skeleton)
+    known = {v.numpy().tobytes(): k for k, v in skeleton.state_dict().items()}
+    slopes = {node.input[1] for node in proto.graph.node if node.op_type == "PRelu"}
+    weights, names = plain.state_dict(), dict[str, str]()
+    for tensor in proto.graph.initializer:
+        key = known.get(numpy_helper.to_array(tensor).tobytes())
+        if key is not None:
+            shape = list(tensor.dims)
+            if tensor.name in slopes:
+                shape = [1, weights[key].numel(), 1, 1]  # runtimes fuse slopes of this shape, and not of C 1 1
+            names[tensor.name] = key
+            tensor.CopyFrom(numpy_helper.from_array(weights[key].numpy().reshape(shape), key))
+    for node in proto.graph.node:
+        node.input[:] = [names.get(n, n) for n in node.input]
+    return proto
+
+
+def _traced(plain: Arch) -> ModelProto:
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+    axes = {i: torch.export.Dim(n, min=1) for i, n in ((0, "batch"), (2, "height"), (3, "width"))}
+    buffer = io.BytesIO()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the exporter warns of its own internals
+        program = torch.onnx.export(
+            plain,
+            (torch.rand(2, 3, 40, 50),),
+            dynamo=True,
+            dynamic_shapes=(axes,),
+            input_names=["low"],
+            output_names=["high"],
+            verbose=False,
+        )
+    assert program is not None
+    program.save(buffer)
+    proto = parse(Path("export"), buffer.getvalue())
+    for node in proto.graph.node:  # the exporter notes file names of the machine
+        del node.metadata_props[:]
+        node.doc_string = ""
+    del proto.graph.value_info[:]
+    return proto
+
+
+def _cost(plain: Arch) -> tuple[float, int]:
+    """Multiply-adds per output pixel, and the widest layer in channels at low resolution."""
+    size = 48
+    macs: list[float] = []
+    widths = [3 * plain.config.scale**2]
+
+    def count(layer: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        widths.append(output[0].numel() // size**2)
+        weight: Any = getattr(layer, "weight", None)
+        if isinstance(weight, Tensor) and weight.ndim == 4:
+            pixels = inputs[0] if isinstance(layer, nn.ConvTranspose2d) else output
+            positions = pixels.shape[2] * pixels.shape[3]
+            stride = getattr(layer, "scale", 1) if layer.__class__.__name__ == "SubPixelConv" else 1
+            stride = getattr(layer, "t", stride)
+            macs.append(weight.numel() * positions / stride**2)
+
+    hooks = [m.register_forward_hook(count) for m in plain.modules() if not list(m.children())]
+    with torch.inference_mode():
+        plain(torch.rand(1, 3, size, size))
+    for hook in hooks:
+        hook.remove()
+    return round(sum(macs) / (size * plain.config.scale) ** 2, 1), max(widths)

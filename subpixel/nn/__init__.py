@@ -1,0 +1,1 @@
+"""torch pieces that several architectures share."""

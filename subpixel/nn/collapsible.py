@@ -1,0 +1,49 @@
+"""A convolution that is wide while it trains and plain when it is deployed."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class CollapsibleConv(nn.Module):
+    """k x k convolution to `expansion` channels, 1x1 back, plus the identity: linear, hence one k x k convolution.
+
+    As in SESR (Bhardwaj et al., MLSys 2022, arXiv:2103.09404) the two kernels are multiplied first and the picture is
+    convolved once, so a training step costs hardly more than with the plain convolution.
+    """
+
+    def __init__(self, inputs: int, outputs: int, kernel: int = 3, expansion: int = 128, identity: bool = False) -> None:
+        super().__init__()
+        self.expand = nn.Conv2d(inputs, expansion, kernel, bias=False)
+        self.squeeze = nn.Conv2d(expansion, outputs, 1)
+        self.identity = identity and inputs == outputs
+
+    def kernel(self) -> Tensor:
+        """The collapsed weight, outputs inputs k k."""
+        weight = torch.einsum("op,pikl->oikl", self.squeeze.weight[..., 0, 0], self.expand.weight)
+        if self.identity:
+            weight = weight + torch.eye(weight.shape[0], device=weight.device)[:, :, None, None] * _dirac(weight)
+        return weight
+
+    def forward(self, x: Tensor) -> Tensor:
+        with torch.autocast(x.device.type, enabled=False):
+            weight = self.kernel()
+        return F.conv2d(x, weight, self.squeeze.bias, padding=weight.shape[-1] // 2)
+
+    @torch.no_grad()
+    def collapse(self) -> nn.Conv2d:
+        """The plain convolution that computes the same."""
+        weight = self.kernel()
+        conv = nn.Conv2d(weight.shape[1], weight.shape[0], weight.shape[-1], padding=weight.shape[-1] // 2)
+        conv.weight.copy_(weight)
+        assert conv.bias is not None and self.squeeze.bias is not None
+        conv.bias.copy_(self.squeeze.bias)
+        return conv
+
+
+def _dirac(weight: Tensor) -> Tensor:
+    centre = torch.zeros_like(weight[:1, :1])
+    centre[..., weight.shape[-2] // 2, weight.shape[-1] // 2] = 1
+    return centre

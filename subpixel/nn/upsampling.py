@@ -1,0 +1,112 @@
+"""Enlarging inside a network: sub-pixel convolution, nearest, bicubic, and the exact rewrites between their forms."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from subpixel import resample
+
+
+class SubPixelConv(nn.Conv2d):
+    """A convolution to `channels` s^2 maps followed by the periodic shuffle (Shi et al., CVPR 2016, equation 4)."""
+
+    def __init__(self, inputs: int, channels: int, kernel: int, scale: int, bias: bool = True) -> None:
+        super().__init__(inputs, channels * scale**2, kernel, padding=kernel // 2, bias=bias)
+        self.scale = scale
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.pixel_shuffle(super().forward(input), self.scale)
+
+
+def nearest_phases(x: Tensor, scale: int) -> Tensor:
+    """Nearest-neighbour enlargement before the shuffle: N C H W -> N C s^2 H W."""
+    return x.repeat_interleave(scale**2, dim=1)
+
+
+def bicubic_kernel(scale: int) -> Tensor:
+    """Bicubic enlargement as a convolution: s^2 1 5 5, one filter for each of the s^2 phases, for replicated borders."""
+    axis = resample.taps(9, 9 * scale, "bicubic").between(4 * scale, 5 * scale)
+    phases = np.zeros((scale, 9))
+    np.add.at(phases, (np.arange(scale)[:, None], axis.indices), axis.weights)
+    line = phases[:, 2:7]
+    kernel = np.einsum("ai,bj->abij", line, line).reshape(scale**2, 1, 5, 5)
+    return torch.tensor(kernel, dtype=torch.float32)
+
+
+BICUBIC_HALO = 2
+"""Low-resolution pixels that bicubic enlargement reads on each side."""
+
+
+class Bicubic(nn.Module):
+    """Bicubic enlargement N C H W -> N C sH sW; MATLAB's, but for the outermost two pixels, whose border is replicated."""
+
+    kernel: Tensor
+
+    def __init__(self, scale: int) -> None:
+        super().__init__()
+        self.scale = scale
+        self.register_buffer("kernel", bicubic_kernel(scale), persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        n, c, h, w = x.shape
+        padded = F.pad(x.float(), (2, 2, 2, 2), mode="replicate").reshape(n * c, 1, h + 4, w + 4)
+        with torch.autocast(x.device.type, enabled=False):
+            phases = F.conv2d(padded, self.kernel)
+        return F.pixel_shuffle(phases, self.scale).reshape(n, c, h * self.scale, w * self.scale)
+
+
+def as_subpixel(layer: nn.ConvTranspose2d) -> SubPixelConv:
+    """The sub-pixel convolution that equals a transposed convolution of stride s and output size s H x s W.
+
+    Output pixel s y + a of the transposed convolution sums w[k] x[i] over k = s (y - i) + a + padding, so each phase a is
+    a small convolution of its own over the low-resolution grid.
+    """
+    scale, padding, size = layer.stride[0], layer.padding, layer.kernel_size[0]
+    pad = int(padding[0])
+    reach = max((size - 1 - pad) // scale, (pad + scale - 1) // scale)
+    taps = [(o, a, scale * o + a + pad) for o in range(-reach, reach + 1) for a in range(scale)]
+    used = [(o, a, k) for o, a, k in taps if 0 <= k < size]
+    inputs, outputs = layer.weight.shape[:2]
+    weight = torch.zeros(outputs, scale, scale, inputs, 2 * reach + 1, 2 * reach + 1)
+    for oy, ay, ky in used:
+        for ox, ax, kx in used:  # input row i = y - o lies at reach - o in the kernel
+            weight[:, ay, ax, :, reach - oy, reach - ox] = layer.weight.detach()[:, :, ky, kx].T
+    conv = SubPixelConv(inputs, outputs, 2 * reach + 1, scale, bias=layer.bias is not None)
+    conv.weight.data = weight.reshape(conv.weight.shape)
+    if layer.bias is not None and conv.bias is not None:
+        conv.bias.data = layer.bias.detach().repeat_interleave(scale**2)
+    return conv
+
+
+class WideConv(nn.Module):
+    """A convolution with few outputs, computed t x t pixels at a time: stride t, t^2 times the outputs, then a shuffle.
+
+    The same sums, but the vector lanes of a CPU are full. Heights and widths must be multiples of t.
+    """
+
+    def __init__(self, conv: nn.Conv2d, t: int) -> None:
+        super().__init__()
+        size, pad = conv.kernel_size[0], conv.kernel_size[0] // 2
+        wide = torch.zeros(conv.out_channels, t, t, conv.in_channels, size + t - 1, size + t - 1)
+        for a in range(t):
+            for b in range(t):
+                wide[:, a, b, :, a : a + size, b : b + size] = conv.weight.detach()
+        self.t, self.pad = t, pad
+        self.weight = nn.Parameter(wide.reshape(-1, conv.in_channels, size + t - 1, size + t - 1))
+        bias = torch.zeros(conv.out_channels) if conv.bias is None else conv.bias.detach()
+        self.bias = nn.Parameter(bias.repeat_interleave(t * t))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.pixel_shuffle(F.conv2d(x, self.weight, self.bias, self.t, self.pad), self.t)
+
+
+@torch.no_grad()
+def icnr(conv: SubPixelConv) -> None:
+    """Starts a sub-pixel convolution without a checkerboard: equal weights for the s^2 phases (Aitken et al. 2017)."""
+    phases = conv.scale**2
+    conv.weight.copy_(conv.weight[::phases].repeat_interleave(phases, dim=0))
+    if conv.bias is not None:
+        conv.bias.zero_()

@@ -1,0 +1,58 @@
+"""ONNX Runtime: the door to CUDA, TensorRT, CoreML and DirectML."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import onnxruntime as ort
+from numpy.typing import NDArray
+
+from subpixel.errors import BadWeights, RuntimeUnavailable
+from subpixel.models import Model
+from subpixel.runtimes import Precision
+
+PROVIDERS = {
+    "tensorrt": "TensorrtExecutionProvider",
+    "cuda": "CUDAExecutionProvider",
+    "coreml": "CoreMLExecutionProvider",
+    "directml": "DmlExecutionProvider",
+    "cpu": "CPUExecutionProvider",
+}
+"""Device -> execution provider; `auto` takes the first that is there."""
+
+
+class OnnxRuntime:
+    """An inference session."""
+
+    name = "onnxruntime"
+    precision: Precision = "f32"
+
+    def __init__(self, session: Any, device: str) -> None:
+        self.device = device
+        self._session: Any = session
+
+    def run(self, batch: NDArray[Any]) -> NDArray[Any]:
+        return self._session.run(None, {"low": np.ascontiguousarray(batch)})[0]
+
+    def close(self) -> None:
+        self._session = None
+
+
+def open_model(model: Model, precision: str, threads: int | None, device: str) -> OnnxRuntime:
+    """Opens a session; ONNX Runtime computes the models in f32."""
+    if precision == "bf16":
+        raise RuntimeUnavailable("onnxruntime computes in f32 only; use --runtime openvino for bf16")
+    available: list[str] = ort.get_available_providers()
+    usable = [d for d, provider in PROVIDERS.items() if provider in available]
+    chosen = usable[0] if device == "auto" else device
+    if chosen not in usable:
+        raise RuntimeUnavailable(f"onnxruntime has no device {device!r}; it has {', '.join(usable)}")
+    options: Any = ort.SessionOptions()
+    options.intra_op_num_threads = threads or 0
+    options.log_severity_level = 3
+    try:
+        session = ort.InferenceSession(model.graph, options, providers=[PROVIDERS[chosen]])
+    except Exception as error:  # its exceptions have no common parent but Exception
+        raise BadWeights(model.path, f"onnxruntime cannot load it: {str(error).splitlines()[0]}") from None
+    return OnnxRuntime(session, chosen)
