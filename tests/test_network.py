@@ -15,6 +15,8 @@ from subpixel.inference.network import Network, Run, self_ensemble
 from subpixel.inference.rows import Memory
 from subpixel.nn.arch import Arch
 
+torch.set_num_threads(1)  # small pictures; more threads only wait for each other
+
 SMALL: dict[str, dict[str, Any]] = {
     "espcn": {"features": (8, 4)},
     "fsrcnn": {"d": 8, "s": 4, "m": 2},
@@ -59,16 +61,13 @@ def network(request: pytest.FixtureRequest) -> Arch:
     return made
 
 
-SIZES = [(1, 1), (1, 37), (37, 1), (2, 3), (5, 41), (33, 47)]
-
-
-@pytest.mark.parametrize("size", SIZES, ids=str)
+@pytest.mark.parametrize("size", [(1, 1), (1, 37), (37, 1), (2, 3), (33, 47)], ids=str)
 def test_tiles_equal_the_whole_picture_for_each_architecture(network: Arch, size: tuple[int, int]) -> None:
     pixels, scale = picture(*size), network.config.scale
     with torch.inference_mode():
-        whole = network(torch.from_numpy(pixels.transpose(2, 0, 1)[None].copy()))[0].numpy().transpose(1, 2, 0)
-    whole = np.clip(whole, 0, 1)
-    for tile in ((10, 13), (16, 16), (1, 64), size):
+        batch = torch.from_numpy(pixels.transpose(2, 0, 1)[None].copy())
+        whole = network(batch)[0].clamp(0, 1).permute(1, 2, 0).numpy()
+    for tile in ((10, 13), (1, 64), size):
         tiled = Network(memory(pixels), as_run(network), scale, network.halo, tile)
         np.testing.assert_allclose(all_rows(tiled), whole, rtol=0, atol=2e-6)
 
@@ -84,14 +83,15 @@ def test_a_halo_that_is_too_small_shows(network: Arch) -> None:
 
 def test_the_result_is_clipped() -> None:
     enlarged = Network(memory(picture(5, 6)), lambda batch: 4 * nearest(batch) - 2, 2, 0, (3, 3))
-    assert all_rows(enlarged).min() == 0 and all_rows(enlarged).max() == 1
+    assert all_rows(enlarged).min() == 0
+    assert all_rows(enlarged).max() == 1
 
 
 def test_gray_is_the_mean_of_three_equal_channels() -> None:
     gray = picture(7, 9, 1)
 
     def tinted(batch: Floats) -> Floats:
-        assert batch.shape[1] == 3 and np.array_equal(batch[:, 0], batch[:, 2])
+        assert np.array_equal(batch, batch[:, :1].repeat(3, axis=1))
         return nearest(batch) * 0.5 + np.array([0.0, 0.1, 0.2], np.float32)[None, :, None, None]
 
     enlarged = all_rows(Network(memory(gray), tinted, 2, 0, (4, 4)))
@@ -161,7 +161,7 @@ class Limited:
 ERRORS = [
     MemoryError(),
     RuntimeError("std::bad_alloc"),
-    RuntimeError("[enforce fail at alloc_cpu.cpp:127] DefaultCPUAllocator: can't allocate memory: you tried ..."),
+    RuntimeError("[enforce fail at alloc_cpu.cpp:127] DefaultCPUAllocator: can't allocate memory: ..."),
     RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB"),
     Exception("[ONNXRuntimeError] : 6 : Failed to allocate memory for requested buffer of size 3"),
 ]

@@ -64,7 +64,9 @@ def test_impossible_scales(scale: float) -> None:
         Target(scale)
 
 
-@pytest.mark.parametrize("size", ["", "x", "1920", "0x10", "10x0", "-1x5", "axb", "1.5x2", "1x2x3", "9999999999x"])
+@pytest.mark.parametrize(
+    "size", ["", "x", "1920", "0x10", "10x0", "-1x5", "axb", "1.5x2", "1x2x3", "9999999999x"]
+)
 def test_unreadable_sizes(size: str) -> None:
     with pytest.raises(BadRequest, match="expected WIDTHxHEIGHT"):
         Target(size=size)
@@ -78,9 +80,18 @@ def test_one_target_only_and_not_too_large() -> None:
             target.sides(100, 100, 2)
 
 
-def test_descriptions() -> None:
-    assert plan(10, 20, (27, 54), SWIFT, "bicubic").describe(SWIFT) == "swift-x3, then bicubic to 54x27"
-    assert plan(10, 20, (80, 160), SWIFT, "bicubic").describe(SWIFT) == "swift-x4, then swift-x2 to 160x80"
-    assert plan(10, 20, (10, 20), SWIFT, "bicubic").describe(SWIFT) == "unchanged to 20x10 (a model only enlarges)"
-    assert plan(10, 20, (5, 10), SWIFT, "bicubic").describe(SWIFT) == "bicubic to 10x5 (a model only enlarges)"
+@pytest.mark.parametrize(
+    ("sides", "text"),
+    [
+        ((27, 54), "swift-x3, then bicubic to 54x27"),
+        ((80, 160), "swift-x4, then swift-x2 to 160x80"),
+        ((10, 20), "unchanged to 20x10 (a model only enlarges)"),
+        ((5, 10), "bicubic to 10x5 (a model only enlarges)"),
+    ],
+)
+def test_descriptions(sides: tuple[int, int], text: str) -> None:
+    assert plan(10, 20, sides, SWIFT, "bicubic").describe(SWIFT) == text
+
+
+def test_description_of_a_kernel() -> None:
     assert plan(10, 20, (80, 160), (), "lanczos").describe({}) == "lanczos to 160x80"

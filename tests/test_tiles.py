@@ -21,7 +21,8 @@ def test_spans_cover_once_and_are_equal(length: int, tile: int) -> None:
     cut = spans(0, length, tile, 5, length)
     assert [i for s in cut for i in range(s.start, s.stop)] == list(range(length))
     sizes = {s.stop - s.start for s in cut}
-    assert max(sizes) - min(sizes) <= 1 and max(sizes) <= tile
+    assert max(sizes) - min(sizes) <= 1
+    assert max(sizes) <= tile
     assert len(cut) == -(-length // tile)  # no more than necessary
 
 

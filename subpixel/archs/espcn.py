@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from subpixel.nn.arch import Arch, Paper
-from subpixel.nn.luma import luma_only
-from subpixel.nn.upsampling import Bicubic, SubPixelConv, icnr
+from subpixel.nn.luma import Chroma, luma, luma_only
+from subpixel.nn.upsampling import SubPixelConv, icnr
 
 
 class ESPCN(Arch):
@@ -39,11 +39,15 @@ class ESPCN(Arch):
             nn.Tanh(),
             tail,
         )
-        self.bicubic = Bicubic(config.scale)
+        self.chroma = Chroma(config.scale)
 
     @property
     def halo(self) -> int:
         return 2 + 1 + 1
 
     def forward(self, x: Tensor) -> Tensor:
-        return luma_only(self.body, x, self.bicubic)
+        *layers, tail = self.body
+        features = luma(x)
+        for layer in layers:
+            features = layer(features)
+        return luma_only(tail.phases(features), x, self.chroma)

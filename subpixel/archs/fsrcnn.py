@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
+from typing import Self
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from subpixel.nn.arch import Arch, Paper
-from subpixel.nn.luma import luma_only
-from subpixel.nn.upsampling import Bicubic, as_subpixel
+from subpixel.nn.luma import Chroma, luma, luma_only
+from subpixel.nn.upsampling import WideConv, as_subpixel
 
 
 class FSRCNN(Arch):
@@ -38,7 +40,7 @@ class FSRCNN(Arch):
         layers += [nn.Conv2d(s, d, 1), nn.PReLU(d)]
         self.body = nn.Sequential(*layers)
         self.tail: nn.Module = nn.ConvTranspose2d(d, 1, 9, stride=scale, padding=4, output_padding=scale - 1)
-        self.bicubic = Bicubic(scale)
+        self.chroma = Chroma(scale)
         self._initialise()
 
     @property
@@ -47,12 +49,16 @@ class FSRCNN(Arch):
         return 2 + self.config.m + reach
 
     def forward(self, x: Tensor) -> Tensor:
-        return luma_only(lambda y: self.tail(self.body(y)), x, self.bicubic)
+        features = self.body(luma(x))
+        phases = self.tail(features)
+        if isinstance(self.tail, nn.ConvTranspose2d):
+            phases = F.pixel_unshuffle(phases, self.config.scale)
+        return luma_only(phases, x, self.chroma)
 
-    def deploy(self) -> Arch:
+    def deploy(self) -> Self:
         plain = copy.deepcopy(self).eval()
         if isinstance(plain.tail, nn.ConvTranspose2d):
-            plain.tail = as_subpixel(plain.tail)
+            plain.tail = WideConv(as_subpixel(plain.tail), 2)
         return plain
 
     @torch.no_grad()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
+from typing import Self
 
 from torch import Tensor, nn
 
@@ -46,7 +47,7 @@ class SRCNN(Arch):
     def forward(self, x: Tensor) -> Tensor:
         return luma_refined(lambda y: self.tail(self.features(y)), self.bicubic(x))
 
-    def deploy(self) -> Arch:
+    def deploy(self) -> Self:
         plain = copy.deepcopy(self).eval()
         if isinstance(plain.tail, nn.Conv2d):
             plain.tail = WideConv(plain.tail, self.config.scale)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
+from typing import Self
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -50,7 +51,7 @@ class Swift(Arch):
         residual = self.body(x - 0.5).float()
         return F.pixel_shuffle(residual + nearest_phases(x, self.config.scale), self.config.scale)
 
-    def deploy(self) -> Arch:
+    def deploy(self) -> Self:
         plain = copy.deepcopy(self).eval()
         plain.body = nn.Sequential(
             *(m.collapse() if isinstance(m, CollapsibleConv) else m for m in plain.body)

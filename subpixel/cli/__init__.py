@@ -1,0 +1,64 @@
+"""The command line: each command parses, calls one public function and prints."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import Annotated, NoReturn
+
+import typer
+
+from subpixel.cli import compare, doctor, models, upscale
+from subpixel.errors import SubpixelError
+
+app = typer.Typer(
+    name="subpixel",
+    help="Larger, sharper photos, by small neural networks that run on a plain CPU.",
+    epilog="Start with: subpixel upscale photo.jpg",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for module in (upscale, models, compare, doctor):
+    app.command(module.NAME, epilog=module.EXAMPLES)(module.command)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from subpixel import __version__
+
+        typer.echo(f"subpixel {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and stop.")
+    ] = False,
+) -> None: ...
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """The entry point: exits with 0 (done), 1 (some pictures failed), 2 (misuse) or 130 (Ctrl-C)."""
+    try:
+        app(arguments if arguments is None else list(arguments), prog_name="subpixel")
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:
+        _leave_quietly()
+    except SubpixelError as error:
+        if isinstance(error.__cause__, BrokenPipeError):
+            _leave_quietly()
+        typer.echo(f"subpixel: {error}", err=True)
+        sys.exit(2)
+    sys.exit(0)
+
+
+def _leave_quietly() -> NoReturn:
+    """Nobody reads our output any more; Python would complain when it flushes."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(1)

@@ -43,8 +43,8 @@ class Network:
     """Rows enlarged by a network and clipped to [0, 1]; the colour is 1 or 3 channels, without alpha.
 
     A row of tiles is computed at once and kept until a call no longer reaches it, so neighbouring calls may
-    overlap at no cost. Gray is replicated to RGB and the result averaged back. When the memory does not suffice, the
-    tile is halved and its row done again.
+    overlap at no cost. Gray is replicated to RGB and the result averaged back. When the memory does not
+    suffice, the tile is halved and its row done again.
 
     Raises (when pulled): OutOfMemory when the smallest tile does not fit.
     """

@@ -82,7 +82,7 @@ class Plan:
 
 
 def plan(height: int, width: int, sides: tuple[int, int], scales: Iterable[int], kernel: str) -> Plan:
-    """The nearest sufficient network, else the shortest chain of them, then the kernel down to the exact size.
+    """The nearest sufficient network, else the shortest chain, then the kernel down to the exact size.
 
     scales: the factors there are networks for; without any, the kernel does it all.
     """

@@ -1,7 +1,7 @@
 """Pictures as rows that are computed when they are pulled: files, memory, and the stages that enlarge them.
 
-A stage wraps rows into rows and pulls only the band it needs, so stages compose freely and the memory is bounded by
-the bands, never by the picture. What `rows` returns is not to be written to: stages keep views of it.
+A stage wraps rows into rows and pulls only the band it needs, so stages compose freely and the memory is
+bounded by the bands, never by the picture. What `rows` returns is not to be written to: stages keep views.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Memory:
 
 
 class Resized:
-    """Rows resampled to height x width by a kernel of `resample`, antialiased where they shrink, and clipped."""
+    """Rows resampled by a kernel of `resample`, antialiased where they shrink, and clipped to [0, 1]."""
 
     def __init__(self, source: Rows, height: int, width: int, kernel: str = "bicubic") -> None:
         self.height, self.width = height, width
@@ -91,8 +91,8 @@ class Opacity:
 class Bled:
     """The colour of a picture with alpha, where colour has bled into what is transparent.
 
-    The colour of a fully transparent pixel is arbitrary, often black, and would show as a fringe around what is
-    visible. It becomes the average of the colours within `reach` pixels, weighted by their alpha and by
+    The colour of a fully transparent pixel is arbitrary, often black, and would show as a fringe around what
+    is visible. It becomes the average of the colours within `reach` pixels, weighted by their alpha and by
     exp(-|dx| - |dy|); farther from anything visible it stays.
     """
 
@@ -119,7 +119,7 @@ class Bled:
 
 
 def _nearby(length: int, reach: int) -> Taps:
-    """A sum over the neighbours up to `reach` pixels away, with weights exp(-distance) and nothing beyond the border."""
+    """A sum over the neighbours up to `reach` pixels away, weighted by exp(-distance), inside the picture."""
     offsets = np.arange(-reach, reach + 1)
     positions = np.arange(length)[:, None] + offsets
     inside = (positions >= 0) & (positions < length)

@@ -1,8 +1,8 @@
 """How a picture is cut into tiles: an equal grid, each tile with the context (halo) its network needs.
 
-Networks pad at the picture's own border, so windows are clipped there and pad in the same place; inside the picture
-a window is wider than its tile by the halo, and the tile computes what the whole picture would have computed.
-All lengths are pixels of the network's input.
+Networks pad at the picture's own border, so windows are clipped there and pad in the same place; inside the
+picture a window is wider than its tile by the halo, and the tile computes what the whole picture would have
+computed. All lengths are pixels of the network's input.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ SMALLEST = 32
 """Tiles are not halved below this side: the halo would be most of the work."""
 
 _BUFFERS = 3
-"""Feature maps of the widest layer that are alive at once: its input, its output, one that waits to be added."""
+"""Feature maps of the widest layer that are alive at once: its input, its output, one waiting to be added."""
 
 
 @dataclass(frozen=True)
@@ -29,16 +29,17 @@ class Span:
 
 
 def spans(start: int, stop: int, tile: int, halo: int, length: int) -> list[Span]:
-    """Cut start <= i < stop of an axis of `length` pixels into the fewest equal spans of at most `tile` pixels."""
+    """Cut start <= i < stop of an axis of `length` pixels into the fewest equal spans of at most `tile`."""
     count = -(-(stop - start) // tile)
     edges = [start + (stop - start) * i // count for i in range(count + 1)]
     return [Span(a, b, max(0, a - halo), min(length, b + halo)) for a, b in pairwise(edges)]
 
 
 def footprint(width: int, scale: int) -> int:
-    """Bytes a network takes for each input pixel, estimated from its widest layer's channels at low resolution.
+    """Bytes a network takes for each input pixel, from its widest layer's channels at low resolution.
 
-    Input and output, twice each in float32, come on top of the feature maps.
+    Input and output, twice each in float32, come on top of the feature maps. Measured with ESPCN, FSRCNN,
+    SRCNN and swift in the three runtimes in f32: 54 to 101 % of this; in bf16 31 to 58 %.
     """
     return 4 * (_BUFFERS * width + 2 * 3 * (1 + scale**2))
 
@@ -46,9 +47,9 @@ def footprint(width: int, scale: int) -> int:
 def automatic(height: int, width: int, halo: int, pixels: int, rows: int) -> tuple[int, int]:
     """The tile (height, width) that computes the fewest pixels, halos included, within the memory.
 
-    pixels: the most pixels a window may have; rows: the most rows a tile may have, because the results of a whole row
-    of tiles are in memory together. Deep networks get few, large tiles. Where the memory is too small for anything,
-    it is the smallest tile.
+    pixels: the most pixels a window may have; rows: the most rows a tile may have, because the results of a
+    whole row of tiles are in memory together. Deep networks get few, large tiles. Where the memory is too
+    small for anything, it is the smallest tile.
     """
     best = math.inf, (min(SMALLEST, height), min(SMALLEST, width))
     for down in range(-(-height // max(rows, 1)), -(-height // SMALLEST) + 1):

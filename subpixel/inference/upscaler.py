@@ -30,19 +30,20 @@ _FEATURES = 512 * 2**20
 _RESULTS = 128 * 2**20
 """Bytes that a row of tiles may take for its result, in all networks of a chain together."""
 _BLEED = 8
-"""Pixels that colour bleeds into what is transparent: what bicubic, Lanczos and the shallow networks can see."""
+"""Pixels that colour bleeds into what is transparent: what bicubic, Lanczos and shallow networks can see."""
 
 
 class Upscaler:
     """Enlarges pictures; what it compiles is kept for the next picture.
 
-    model: a model ("swift-x2"), a family that has several factors ("swift"), the path of an .onnx file, or a kernel
-    ("nearest", "bilinear", "bicubic", "lanczos"). scale, size, fit: see `plan.Target`; without them the model's own
-    factor, 2 for a family or a kernel. tile: the side of a tile in input pixels, 0 for the whole picture at once, "auto"
-    for what suits the memory. tta: the mean over 8 flips and turns, 8 times as slow. The others: see `runtimes`.
+    model: a model ("swift-x2"), a family that has several factors ("swift"), the path of an .onnx file, or a
+    kernel ("nearest", "bilinear", "bicubic", "lanczos"). scale, size, fit: see `plan.Target`; without them
+    the model's own factor, 2 for a family or a kernel. tile: the side of a tile in input pixels, 0 for the
+    whole picture at once, "auto" for what suits the memory. tta: the mean over 8 flips and turns, 8 times as
+    slow. The others: see `runtimes`.
 
-    Called with a picture it returns one of the same kind: Image, numpy array (uint8, uint16, or float in [0, 1];
-    H W or H W 1 to 4) or Pillow image; a path is read and gives an Image.
+    Called with a picture it returns one of the same kind: Image, numpy array (uint8, uint16, or float; H W or
+    H W 1 to 4) or Pillow image; a path is read and gives an Image.
     Raises: UnknownName, BadRequest, BadWeights, RuntimeUnavailable, MissingExtra; OutOfMemory when it runs.
     """
 
@@ -114,7 +115,8 @@ class Upscaler:
         for scale in made.scales:
             run = self._runtime(scale).run
             tile = self._tile(rows.height, rows.width, scale, len(made.scales))
-            rows = Network(rows, self_ensemble(run) if self._tta else run, scale, self._card(scale).halo, tile)
+            halo = self._card(scale).halo
+            rows = Network(rows, self_ensemble(run) if self._tta else run, scale, halo, tile)
         return Resized(rows, made.height, made.width, made.kernel) if made.kernel else rows
 
     def _tile(self, height: int, width: int, scale: int, networks: int) -> tuple[int, int]:
@@ -166,8 +168,8 @@ class Upscaler:
         pillow = sys.modules.get("PIL.Image")
         if pillow is not None and isinstance(picture, pillow.Image):
             return self.upscale_image(Image.from_pil(picture)).to_pil()
-        kind = type(picture).__name__
-        raise BadRequest(f"a picture of type {kind}; expected an Image, a numpy array, a Pillow image or a path")
+        given = f"a picture of type {type(picture).__name__}"
+        raise BadRequest(f"{given}; expected an Image, a numpy array, a Pillow image or a path")
 
     def _upscale_array(self, array: NDArray[Any]) -> NDArray[Any]:
         result = self.upscale_image(Image.from_array(array)).to_array()

@@ -32,7 +32,7 @@ class Card(BaseModel):
     halo: int
     """Low-resolution pixels around an output pixel that can change it, exact."""
     parameters: int
-    """Trainable numbers of the deployed network."""
+    """Trainable numbers, of the training or the deploy form, whichever has fewer."""
     macs: float
     """Multiply-adds per output pixel."""
     width: int

@@ -9,10 +9,11 @@ import os
 import warnings
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from subpixel import archs
 from subpixel.errors import BadWeights
@@ -41,16 +42,15 @@ def save(
     Raises: OSError if the file cannot be written.
     """
     plain = network.deploy().float().cpu().eval()
-    macs, width = _cost(plain)
     card = Card(
         name=name or path.stem,
         arch=_arch_name(plain),
         config=asdict(plain.config),
         scale=plain.config.scale,
         halo=plain.halo,
-        parameters=sum(p.numel() for p in plain.parameters()),
-        macs=macs,
-        width=width,
+        parameters=min(_count(network), _count(plain)),
+        macs=_macs(plain),
+        width=_width(plain),
         licence=LICENCE,
         paper=f"{plain.paper.title} ({plain.paper.year})",
         recipe=recipe,
@@ -152,25 +152,29 @@ def _traced(plain: Arch) -> ModelProto:
     return proto
 
 
-def _cost(plain: Arch) -> tuple[float, int]:
-    """Multiply-adds per output pixel, and the widest layer in channels at low resolution."""
+def _count(network: nn.Module) -> int:
+    return sum(p.numel() for p in network.parameters())
+
+
+def _macs(plain: Arch) -> float:
+    """Multiply-adds per output pixel of everything the deploy form convolves."""
     size = 48
-    macs: list[float] = []
+    with torch.inference_mode(), FlopCounterMode(display=False) as counter:
+        plain(torch.rand(1, 3, size, size))
+    return round(counter.get_total_flops() / 2 / (size * plain.config.scale) ** 2, 1)
+
+
+def _width(plain: Arch) -> int:
+    """The widest layer, in channels at low resolution."""
+    size = 48
     widths = [3 * plain.config.scale**2]
-
-    def count(layer: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
-        widths.append(output[0].numel() // size**2)
-        weight: Any = getattr(layer, "weight", None)
-        if isinstance(weight, Tensor) and weight.ndim == 4:
-            pixels = inputs[0] if isinstance(layer, nn.ConvTranspose2d) else output
-            positions = pixels.shape[2] * pixels.shape[3]
-            stride = getattr(layer, "scale", 1) if layer.__class__.__name__ == "SubPixelConv" else 1
-            stride = getattr(layer, "t", stride)
-            macs.append(weight.numel() * positions / stride**2)
-
-    hooks = [m.register_forward_hook(count) for m in plain.modules() if not list(m.children())]
+    hooks = [
+        layer.register_forward_hook(lambda _layer, _in, out: widths.append(out[0].numel() // size**2))
+        for layer in plain.modules()
+        if not list(layer.children())
+    ]
     with torch.inference_mode():
         plain(torch.rand(1, 3, size, size))
     for hook in hooks:
         hook.remove()
-    return round(sum(macs) / (size * plain.config.scale) ** 2, 1), max(widths)
+    return max(widths)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Protocol, Self
 
 from torch import Tensor, nn
+
+from subpixel.errors import BadRequest
+from subpixel.nn.scales import ByScale
 
 
 @dataclass(frozen=True)
@@ -42,19 +45,54 @@ class Arch(nn.Module):
     def __init__(self, config: ScaleConfig) -> None:
         super().__init__()
         self.config = config
+        branches: tuple[int, ...] = getattr(config, "scales", (config.scale,))
+        for scale in (config.scale, *branches):
+            if scale not in self.scales:
+                raise BadRequest(f"{type(self).__name__} enlarges by {_listed(self.scales)}, not by {scale}")
+        if config.scale not in branches:
+            raise BadRequest(f"scale {config.scale} is not one of the network's scales {_listed(branches)}")
 
     @property
     def halo(self) -> int:
         """Low-resolution pixels around an output pixel that can change it: exact, so that tiles have no seams."""
         raise NotImplementedError
 
-    def deploy(self) -> Arch:
-        """The same function as plain, fast layers: training-time branches folded, exact rewrites applied."""
-        return copy.deepcopy(self).eval()
+    @property
+    def shared(self) -> tuple[int, ...]:
+        """The scales that this one network computes; see `at_scale`."""
+        return (self.config.scale,)
 
-    def targets(self, output: Tensor, scale: int) -> list[tuple[Tensor, int]]:
-        """The outputs a loss sees, each with its scale; a pyramid has several."""
-        return [(output, scale)]
+    def at_scale(self, scale: int) -> Self:
+        """The network at another of its scales: a view that shares every parameter, to be trained or exported.
+
+        Raises: BadRequest for a scale that is not in `shared`.
+        """
+        if scale not in self.shared:
+            raise BadRequest(f"this {type(self).__name__} computes x{_listed(self.shared)}, not x{scale}")
+        view = copy.copy(self)
+        view.config = replace(self.config, scale=scale)
+        return view
+
+    def deploy(self) -> Self:
+        """The same function as plain, fast layers: training-time branches folded, exact rewrites applied.
+
+        Of a network with several scales only its own is kept.
+        """
+        plain = copy.deepcopy(self).eval()
+        for module in plain.modules():
+            if isinstance(module, ByScale):
+                module.keep(self.config.scale)
+        if hasattr(self.config, "scales"):
+            plain.config = replace(self.config, scales=(self.config.scale,))
+        return plain
+
+    def outputs(self, x: Tensor) -> list[tuple[Tensor, int]]:
+        """Every output that a loss may see, each with its scale; a pyramid has several, the last one is forward's."""
+        return [(self(x), self.config.scale)]
 
     def __call__(self, x: Tensor) -> Tensor:
         return super().__call__(x)
+
+
+def _listed(scales: tuple[int, ...]) -> str:
+    return ", ".join(map(str, scales))

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from torch import Tensor
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
 
 from subpixel import color
+from subpixel.nn.upsampling import bicubic_kernel
 
 _Y = [float(v) for v in color.FORWARD[0]]
 _OFFSET = float(color.OFFSET[0])
@@ -23,13 +26,32 @@ def with_luma(rgb: Tensor, y: Tensor) -> Tensor:
     return rgb + (y - luma(rgb)) * _GAIN
 
 
-def luma_only(body: Callable[[Tensor], Tensor], x: Tensor, enlarge: Callable[[Tensor], Tensor]) -> Tensor:
-    """A post-upsampling network on Y: the body enlarges the luma, `enlarge` (bicubic) the chroma.
+class Chroma(nn.Module):
+    """What a luma-only network leaves to bicubic: the enlarged picture without its luma, as N 3 s^2 H W phases.
 
-    The conversions are linear and Y weighs the same in R, G and B, so enlarging RGB and exchanging its luma is the
-    same as enlarging Cb and Cr, with one conversion less.
+    Enlarging RGB, taking its luma away and adding another is linear, so it is one fixed convolution, before the shuffle.
     """
-    return with_luma(enlarge(x), body(luma(x)).float())
+
+    weight: Tensor
+    bias: Tensor
+
+    def __init__(self, scale: int) -> None:
+        super().__init__()
+        without_luma = torch.eye(3) - _GAIN * torch.tensor(_Y).expand(3, 3)
+        weight = torch.einsum("oi,pkl->opikl", without_luma, bicubic_kernel(scale)[:, 0])
+        self.register_buffer("weight", weight.reshape(-1, 3, 5, 5), persistent=False)
+        self.register_buffer("bias", torch.full((3 * scale**2,), -_GAIN * _OFFSET), persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        with torch.autocast(x.device.type, enabled=False):
+            return F.conv2d(F.pad(x.float(), (2, 2, 2, 2), mode="replicate"), self.weight, self.bias)
+
+
+def luma_only(phases: Tensor, x: Tensor, chroma: Chroma) -> Tensor:
+    """A post-upsampling network on Y: `phases` is the luma it makes of x, N s^2 H W, and bicubic enlarges the chroma."""
+    gray = phases.float() * _GAIN
+    scale = round(phases.shape[1] ** 0.5)
+    return F.pixel_shuffle(chroma(x) + torch.cat([gray, gray, gray], dim=1), scale)
 
 
 def luma_refined(body: Callable[[Tensor], Tensor], enlarged: Tensor) -> Tensor:

@@ -17,8 +17,12 @@ class SubPixelConv(nn.Conv2d):
         super().__init__(inputs, channels * scale**2, kernel, padding=kernel // 2, bias=bias)
         self.scale = scale
 
+    def phases(self, x: Tensor) -> Tensor:
+        """The s^2 maps of each channel before the shuffle: N channels s^2 H W."""
+        return super().forward(x)
+
     def forward(self, input: Tensor) -> Tensor:
-        return F.pixel_shuffle(super().forward(input), self.scale)
+        return F.pixel_shuffle(self.phases(input), self.scale)
 
 
 def nearest_phases(x: Tensor, scale: int) -> Tensor:
@@ -84,7 +88,7 @@ def as_subpixel(layer: nn.ConvTranspose2d) -> SubPixelConv:
 class WideConv(nn.Module):
     """A convolution with few outputs, computed t x t pixels at a time: stride t, t^2 times the outputs, then a shuffle.
 
-    The same sums, but the vector lanes of a CPU are full. Heights and widths must be multiples of t.
+    The same sums, but the vector lanes of a CPU are full.
     """
 
     def __init__(self, conv: nn.Conv2d, t: int) -> None:
@@ -100,7 +104,9 @@ class WideConv(nn.Module):
         self.bias = nn.Parameter(bias.repeat_interleave(t * t))
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.pixel_shuffle(F.conv2d(x, self.weight, self.bias, self.t, self.pad), self.t)
+        before, after = self.pad, self.pad + self.t - 1
+        blocks = F.conv2d(F.pad(x, (before, after, before, after)), self.weight, self.bias, self.t)
+        return F.pixel_shuffle(blocks, self.t)[..., : x.shape[2], : x.shape[3]]
 
 
 @torch.no_grad()

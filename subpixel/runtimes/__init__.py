@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
+import numpy as np
 from numpy.typing import NDArray
 
 from subpixel.errors import BadRequest, MissingExtra, RuntimeUnavailable, UnknownName
@@ -28,6 +30,10 @@ class Runtime(Protocol):
 
     def run(self, batch: NDArray[Any]) -> NDArray[Any]:
         """N 3 H W float32 in [0, 1] -> N 3 sH sW float32, not clipped; any H, W >= 1."""
+        ...
+
+    def run_bytes(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """H W 3 uint8 -> sH sW 3 uint8, clipped and rounded half up."""
         ...
 
     def close(self) -> None:
@@ -72,6 +78,13 @@ def choose(name: str = "auto") -> str:
 def installed(name: str) -> bool:
     """Whether a runtime's package is there, without importing it."""
     return importlib.util.find_spec(name) is not None
+
+
+def bytes_through(run: Callable[[NDArray[Any]], NDArray[Any]], pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """`run_bytes` for a runtime that has only `run`."""
+    batch = np.divide(pixels.transpose(2, 0, 1)[None], 255, dtype=np.float32)
+    levels = np.clip(run(batch)[0], 0, 1) * 255 + 0.5
+    return np.ascontiguousarray(levels.astype(np.uint8).transpose(1, 2, 0))
 
 
 @cache

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from subpixel.errors import BadWeights, RuntimeUnavailable
 from subpixel.models import Model
-from subpixel.runtimes import Precision
+from subpixel.runtimes import Precision, bytes_through
 
 PROVIDERS = {
     "tensorrt": "TensorrtExecutionProvider",
@@ -34,6 +34,9 @@ class OnnxRuntime:
 
     def run(self, batch: NDArray[Any]) -> NDArray[Any]:
         return self._session.run(None, {"low": np.ascontiguousarray(batch)})[0]
+
+    def run_bytes(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        return bytes_through(self.run, pixels)
 
     def close(self) -> None:
         self._session = None

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import openvino as ov
 from numpy.typing import NDArray
+from openvino import opset13 as op
+from openvino.preprocess import PrePostProcessor
 
 from subpixel.errors import BadWeights, RuntimeUnavailable
 from subpixel.models import Model
@@ -18,21 +21,32 @@ class OpenVINORuntime:
 
     name = "openvino"
 
-    def __init__(self, compiled: Any, precision: Precision, device: str) -> None:
+    def __init__(self, model: Any, precision: Precision, device: str, settings: dict[str, Any]) -> None:
         self.precision: Precision = precision
         self.device = device
-        self._request: Any = compiled.create_infer_request()
+        self._model: Any = model
+        self._settings = settings
+        self._requests: dict[str, Any] = {}
 
     def run(self, batch: NDArray[Any]) -> NDArray[Any]:
-        result = self._request.infer([np.ascontiguousarray(batch)], share_inputs=True)
-        return result[0]
+        return self._infer("floats", lambda model: model, batch)
+
+    def run_bytes(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        return self._infer("bytes", _on_bytes, pixels[None])[0]
 
     def close(self) -> None:
-        self._request = None
+        self._requests.clear()
+
+    def _infer(self, form: str, prepare: Callable[[Any], Any], batch: NDArray[Any]) -> NDArray[Any]:
+        """Runs one of the two forms of the graph, compiled when it is first needed."""
+        if form not in self._requests:
+            compiled = ov.Core().compile_model(prepare(self._model.clone()), self.device.upper(), self._settings)
+            self._requests[form] = compiled.create_infer_request()
+        return self._requests[form].infer([np.ascontiguousarray(batch)], share_inputs=True)[0]
 
 
 def open_model(model: Model, precision: str, threads: int | None, device: str) -> OpenVINORuntime:
-    """Compiles a model; the precision is always set explicitly, for OpenVINO would choose by itself."""
+    """Reads a model; the precision is always set explicitly, for OpenVINO would choose by itself."""
     where = "CPU" if device in ("auto", "cpu") else device.upper()
     core: Any = ov.Core()
     if where.split(".")[0] not in core.available_devices:
@@ -44,10 +58,23 @@ def open_model(model: Model, precision: str, threads: int | None, device: str) -
         if threads:
             settings["INFERENCE_NUM_THREADS"] = threads
     try:
-        compiled = core.compile_model(core.read_model(model.graph), where, settings)
+        graph = core.read_model(model.graph)
     except RuntimeError as error:
-        raise BadWeights(model.path, f"openvino cannot compile it: {str(error).strip().splitlines()[-1]}") from None
-    return OpenVINORuntime(compiled, chosen, where.lower())
+        raise BadWeights(model.path, f"openvino cannot read it: {str(error).strip().splitlines()[-1]}") from None
+    return OpenVINORuntime(graph, chosen, where.lower(), settings)
+
+
+def _on_bytes(model: Any) -> Any:
+    """The same graph from N H W 3 uint8 to N sH sW 3 uint8: conversion, clipping and rounding happen inside, in parallel."""
+    before = PrePostProcessor(model)
+    before.input().tensor().set_element_type(ov.Type.u8).set_layout(ov.Layout("NHWC"))
+    before.input().model().set_layout(ov.Layout("NCHW"))
+    before.input().preprocess().convert_element_type(ov.Type.f32).scale(255.0)
+    floats = before.build()
+    high = floats.output(0).get_node().input_value(0)
+    levels = op.add(op.multiply(op.clamp(high, 0.0, 1.0), np.float32(255)), np.float32(0.5))
+    pixels = op.convert(op.transpose(levels, np.array([0, 2, 3, 1])), "u8")
+    return ov.Model([pixels], floats.get_parameters())
 
 
 def _fast_bf16(device: str) -> bool:

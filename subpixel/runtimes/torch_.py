@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import torch
 from numpy.typing import NDArray
 
@@ -11,7 +12,7 @@ from subpixel.errors import RuntimeUnavailable
 from subpixel.models import Model
 from subpixel.models.weights import network
 from subpixel.nn.arch import Arch
-from subpixel.runtimes import Precision, computes_in_bf16
+from subpixel.runtimes import Precision, bytes_through, computes_in_bf16
 
 
 class TorchRuntime:
@@ -29,6 +30,9 @@ class TorchRuntime:
         x = torch.tensor(batch, device=self.device).to(memory_format=torch.channels_last)
         with torch.autocast(self.device, torch.bfloat16, enabled=self.precision == "bf16"):
             return self._network(x).float().cpu().contiguous().numpy()
+
+    def run_bytes(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        return bytes_through(self.run, pixels)
 
     def close(self) -> None:
         del self._network

@@ -1,0 +1,118 @@
+"""CARN and CARN-M (Ahn et al., ECCV 2018, arXiv:1803.08664): cascades inside a cascade, light by group convolutions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Self
+
+import torch
+from torch import Tensor, nn
+
+from subpixel.nn.affine import Affine, folded_output, from_mean, to_mean
+from subpixel.nn.arch import Arch, Paper
+from subpixel.nn.halo import convolution, halo, subpixel
+from subpixel.nn.scales import ByScale, stages
+
+STEPS = 3
+"""Units of a cascade, and cascades of the network."""
+
+
+class CARN(Arch):
+    """Three cascading blocks of three residual units, then the sub-pixel stages of each scale.
+
+    CARN-M is groups = 4 and recursive = True.
+    """
+
+    paper = Paper("Fast, Accurate, and Lightweight Super-Resolution with Cascading Residual Network", 2018, "1803.08664")
+
+    @dataclass(frozen=True)
+    class Config:
+        scale: int = 2
+        """Upscaling factor that is computed."""
+        scales: tuple[int, ...] = (2, 3, 4)
+        """Upscaling factors that have their own sub-pixel stages."""
+        features: int = 64
+        """Channels of every hidden layer."""
+        groups: int = 1
+        """Groups of the 3x3 convolutions; above one a unit ends in a 1x1 convolution (the efficient residual block)."""
+        recursive: bool = False
+        """Whether the three units of a block share their weights."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__(config)
+        c = config.features
+        self.input = from_mean()
+        self.head = nn.Conv2d(3, c, 3, padding=1)
+        self.body = Cascade([_block(config) for _ in range(STEPS)], c)
+        self.up = ByScale(config.scales, lambda scale: _stages(c, config.groups, scale))
+        self.tail = nn.Conv2d(c, 3, 3, padding=1)
+        self.output: nn.Module = to_mean()
+
+    @property
+    def shared(self) -> tuple[int, ...]:
+        return self.up.scales
+
+    @property
+    def halo(self) -> int:
+        low = convolution(1 + 2 * STEPS * STEPS)
+        return halo(self.config.scale, low, *subpixel(self.config.scale), convolution(1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        features = self.body(self.head(self.input(x)))
+        return self.output(self.tail(self.up.of(self.config.scale)(features)).float())
+
+    def deploy(self) -> Self:
+        plain = super().deploy()
+        if isinstance(plain.output, Affine):
+            plain.tail, plain.output = folded_output(plain.tail, plain.output), nn.Identity()
+        return plain
+
+
+class Cascade(nn.Module):
+    """Three units; after each a 1x1 convolution mixes everything so far (figure 3b). One unit alone is used thrice."""
+
+    def __init__(self, units: Sequence[nn.Module], features: int) -> None:
+        super().__init__()
+        self.units = nn.ModuleList(units)
+        self.mix = nn.ModuleList(
+            nn.Sequential(nn.Conv2d(features * n, features, 1), nn.ReLU()) for n in range(2, STEPS + 2)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        known = x
+        for n, mix in enumerate(self.mix):
+            known = torch.cat([known, self.units[n % len(self.units)](x)], dim=1)
+            x = mix(known)
+        return x
+
+
+class Unit(nn.Module):
+    """relu(x + body(x)): a residual block, or the efficient one of CARN-M (figures 4a and 4b)."""
+
+    def __init__(self, features: int, groups: int) -> None:
+        super().__init__()
+        layers: list[nn.Module] = [
+            nn.Conv2d(features, features, 3, padding=1, groups=groups),
+            nn.ReLU(),
+            nn.Conv2d(features, features, 3, padding=1, groups=groups),
+        ]
+        if groups > 1:
+            layers += [nn.ReLU(), nn.Conv2d(features, features, 1)]
+        self.body = nn.Sequential(*layers)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.relu(x + self.body(x))
+
+
+def _block(config: CARN.Config) -> Cascade:
+    units = 1 if config.recursive else STEPS
+    return Cascade([Unit(config.features, config.groups) for _ in range(units)], config.features)
+
+
+def _stages(features: int, groups: int, scale: int) -> nn.Sequential:
+    layers: list[nn.Module] = []
+    for factor in stages(scale):
+        conv = nn.Conv2d(features, features * factor**2, 3, padding=1, groups=groups)
+        layers += [conv, nn.ReLU(), nn.PixelShuffle(factor)]
+    return nn.Sequential(*layers)

@@ -1,0 +1,77 @@
+"""EDSR (Lim et al., CVPRW 2017, arXiv:1707.02921): residual blocks without normalisation, sub-pixel stages."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+
+from torch import Tensor, nn
+
+from subpixel.nn.affine import Affine, folded_output, from_mean, scaled_input, to_mean
+from subpixel.nn.arch import Arch, Paper
+from subpixel.nn.halo import convolution, halo, subpixel
+from subpixel.nn.residual import ResidualBlock
+from subpixel.nn.scales import ByScale, stages
+from subpixel.nn.upsampling import SubPixelConv
+
+PEAK = 255.0
+"""Inside, colours run from 0 to 255 around their mean, as in the paper."""
+
+
+class EDSR(Arch):
+    """One skip over all residual blocks at low resolution; the defaults are the paper's baseline.
+
+    The full network has 32 blocks of 256 features and a residual scale of 0.1.
+    """
+
+    paper = Paper("Enhanced Deep Residual Networks for Single Image Super-Resolution", 2017, "1707.02921")
+    scales = (2, 3, 4, 8)
+
+    @dataclass(frozen=True)
+    class Config:
+        scale: int = 2
+        """Upscaling factor."""
+        blocks: int = 16
+        """Residual blocks (B in the paper)."""
+        features: int = 64
+        """Channels of every hidden layer (F in the paper)."""
+        residual_scale: float = 1.0
+        """Factor of each block's residual; 0.1 keeps wide networks stable."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__(config)
+        c = config.features
+        self.input = from_mean(PEAK)
+        self.head = nn.Conv2d(3, c, 3, padding=1)
+        blocks = [ResidualBlock(c, scale=config.residual_scale) for _ in range(config.blocks)]
+        self.body = nn.Sequential(*blocks, nn.Conv2d(c, c, 3, padding=1))
+        self.tail = ByScale([config.scale], lambda scale: _tail(c, scale))
+        self.output: nn.Module = to_mean(PEAK)
+
+    @property
+    def halo(self) -> int:
+        low = convolution(1 + 2 * self.config.blocks + 1)
+        return halo(self.config.scale, low, *subpixel(self.config.scale), convolution(1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        features = self.head(self.input(x))
+        features = features + self.body(features)
+        return self.output(self.tail.of(self.config.scale)(features).float())
+
+    def deploy(self) -> Self:
+        plain = super().deploy()
+        plain.head, plain.input = scaled_input(plain.head, plain.input.gain), from_mean()
+        for block in plain.body:
+            if isinstance(block, ResidualBlock):
+                block.fold()
+        tail = plain.tail.of(self.config.scale)
+        assert isinstance(tail, nn.Sequential)
+        last, output = tail[-1], plain.output
+        if isinstance(last, nn.Conv2d) and isinstance(output, Affine):
+            tail[-1], plain.output = folded_output(last, output), nn.Identity()
+        return plain
+
+
+def _tail(features: int, scale: int) -> nn.Sequential:
+    ups = [SubPixelConv(features, features, 3, factor) for factor in stages(scale)]
+    return nn.Sequential(*ups, nn.Conv2d(features, 3, 3, padding=1))

@@ -1,0 +1,74 @@
+"""MDSR (Lim et al., CVPRW 2017, arXiv:1707.02921): EDSR's trunk shared by scales that have their own heads and tails."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+
+from torch import Tensor, nn
+
+from subpixel.nn.affine import Affine, folded_output, from_mean, scaled_input, to_mean
+from subpixel.nn.arch import Arch, Paper
+from subpixel.nn.halo import convolution, halo, subpixel
+from subpixel.nn.residual import ResidualBlock
+from subpixel.nn.scales import ByScale, stages
+from subpixel.nn.upsampling import SubPixelConv
+
+PEAK = 255.0
+"""Inside, colours run from 0 to 255 around their mean, as in the paper."""
+
+
+class MDSR(Arch):
+    """For each scale two 5x5 residual blocks before the trunk and the sub-pixel stages behind it; the rest is shared.
+
+    The defaults are the paper's baseline; the full network has 80 blocks.
+    """
+
+    paper = Paper("Enhanced Deep Residual Networks for Single Image Super-Resolution", 2017, "1707.02921")
+    scales = (2, 3, 4, 8)
+
+    @dataclass(frozen=True)
+    class Config:
+        scale: int = 2
+        """Upscaling factor that is computed."""
+        scales: tuple[int, ...] = (2, 3, 4)
+        """Upscaling factors that have a head and a tail."""
+        blocks: int = 16
+        """Residual blocks of the trunk (B in the paper)."""
+        features: int = 64
+        """Channels of every hidden layer (F in the paper)."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__(config)
+        c = config.features
+        self.input = from_mean(PEAK)
+        self.head = nn.Conv2d(3, c, 3, padding=1)
+        self.enter = ByScale(config.scales, lambda _: nn.Sequential(ResidualBlock(c, 5), ResidualBlock(c, 5)))
+        blocks = [ResidualBlock(c) for _ in range(config.blocks)]
+        self.body = nn.Sequential(*blocks, nn.Conv2d(c, c, 3, padding=1))
+        self.up = ByScale(
+            config.scales, lambda scale: nn.Sequential(*(SubPixelConv(c, c, 3, factor) for factor in stages(scale)))
+        )
+        self.tail = nn.Conv2d(c, 3, 3, padding=1)
+        self.output: nn.Module = to_mean(PEAK)
+
+    @property
+    def shared(self) -> tuple[int, ...]:
+        return self.up.scales
+
+    @property
+    def halo(self) -> int:
+        low = convolution(1 + 2 * 4 + 2 * self.config.blocks + 1)
+        return halo(self.config.scale, low, *subpixel(self.config.scale), convolution(1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        features = self.enter.of(self.config.scale)(self.head(self.input(x)))
+        features = features + self.body(features)
+        return self.output(self.tail(self.up.of(self.config.scale)(features)).float())
+
+    def deploy(self) -> Self:
+        plain = super().deploy()
+        plain.head, plain.input = scaled_input(plain.head, plain.input.gain), from_mean()
+        if isinstance(plain.output, Affine):
+            plain.tail, plain.output = folded_output(plain.tail, plain.output), nn.Identity()
+        return plain

@@ -1,0 +1,56 @@
+"""MS-LapSRN (Lai et al., TPAMI 2018, arXiv:1710.01992): one recursive level, used at every size of the pyramid."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+
+from subpixel.nn.arch import Paper
+from subpixel.nn.halo import Step, convolution, halo, transposed
+from subpixel.nn.pyramid import SLOPE, Level, Pyramid, conv, doubling
+
+
+class MSLapSRN(Pyramid):
+    """LapSRN with the weights shared across levels and, inside a level, across recursive blocks: x2, x4, x8 in one."""
+
+    paper = Paper("Fast and Accurate Image Super-Resolution with Deep Laplacian Pyramid Networks", 2018, "1710.01992")
+
+    @dataclass(frozen=True)
+    class Config:
+        scale: int = 4
+        """Upscaling factor that is computed; the weights serve 2, 4 and 8."""
+        depth: int = 5
+        """3x3 convolutions of a recursive block (D in the paper)."""
+        recursions: int = 8
+        """How often a level runs its block (R in the paper)."""
+        features: int = 64
+        """Channels of every hidden layer."""
+
+    def __init__(self, config: Config) -> None:
+        c = config.features
+        up = nn.Sequential(nn.LeakyReLU(SLOPE), doubling(c, 3))
+        level = Level(Recursion(c, config.depth, config.recursions), up, c)
+        super().__init__(config, conv(1, c), [level], self.scales)
+
+    @property
+    def halo(self) -> int:
+        embed = convolution(self.config.depth * self.config.recursions)
+        level: list[Step] = [embed, transposed(3, 2, 1)]
+        return halo(self.config.scale, convolution(1), *level * self.doublings, convolution(1))
+
+
+class Recursion(nn.Module):
+    """A pre-activated block run again and again, its input's source added each time (shared-source skip, figure 4c)."""
+
+    def __init__(self, features: int, depth: int, recursions: int) -> None:
+        super().__init__()
+        layers = [layer for _ in range(depth) for layer in (nn.LeakyReLU(SLOPE), conv(features, features))]
+        self.block = nn.Sequential(*layers)
+        self.recursions = recursions
+
+    def forward(self, source: Tensor) -> Tensor:
+        x = source
+        for _ in range(self.recursions):
+            x = source + self.block(x)
+        return x

@@ -1,0 +1,51 @@
+"""VDSR (Kim et al., CVPR 2016, arXiv:1511.04587): twenty convolutions learn the residual of the bicubic luma."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+
+from subpixel.nn.arch import Arch, Paper
+from subpixel.nn.halo import bicubic, convolution, halo
+from subpixel.nn.luma import luma_refined
+from subpixel.nn.scales import ByScale
+from subpixel.nn.upsampling import Bicubic
+
+
+class VDSR(Arch):
+    """A plain stack of 3x3 convolutions without biases on the enlarged luma; the same weights serve every scale."""
+
+    paper = Paper("Accurate Image Super-Resolution Using Very Deep Convolutional Networks", 2016, "1511.04587")
+    scales = (2, 3, 4, 5, 6, 7, 8)
+
+    @dataclass(frozen=True)
+    class Config:
+        scale: int = 2
+        """Upscaling factor; it touches the bicubic enlargement alone."""
+        layers: int = 20
+        """Convolutions, the first and the last included (D in the paper)."""
+        features: int = 64
+        """Channels of every hidden layer."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__(config)
+        self.bicubic = ByScale(self.scales, Bicubic)
+        widths = [1, *[config.features] * (config.layers - 1), 1]
+        layers: list[nn.Module] = []
+        for inputs, outputs in zip(widths, widths[1:], strict=False):
+            conv = nn.Conv2d(inputs, outputs, 3, padding=1, bias=False)
+            nn.init.kaiming_normal_(conv.weight, mode="fan_out")
+            layers += [conv, nn.ReLU()]
+        self.body = nn.Sequential(*layers[:-1])
+
+    @property
+    def halo(self) -> int:
+        return halo(self.config.scale, bicubic(self.config.scale), convolution(self.config.layers))
+
+    @property
+    def shared(self) -> tuple[int, ...]:
+        return self.bicubic.scales
+
+    def forward(self, x: Tensor) -> Tensor:
+        return luma_refined(lambda y: y + self.body(y).float(), self.bicubic.of(self.config.scale)(x))

@@ -1,0 +1,67 @@
+"""`subpixel compare`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+NAME = "compare"
+EXAMPLES = """[bold]Examples[/bold]
+
+\b
+subpixel compare photo.jpg                          photo_compare.png beside it
+subpixel compare photo.jpg -m swift -m espcn -s 3   two models
+subpixel compare photo.jpg --reduce                 against the truth, with PSNR"""
+
+
+def command(
+    photo: Annotated[Path, typer.Argument(metavar="PHOTO", help="The photo.", show_default=False)],
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "-o",
+            "--output",
+            metavar="OUT.png",
+            help="By default NAME_compare.png beside it.",
+            show_default=False,
+        ),
+    ] = None,
+    model: Annotated[
+        list[str] | None,
+        typer.Option(
+            "-m",
+            "--model",
+            metavar="MODEL|PATH",
+            help="May be repeated; by default swift.",
+            show_default=False,
+        ),
+    ] = None,
+    scale: Annotated[
+        int, typer.Option("-s", "--scale", metavar="FACTOR", min=1, max=16, help="A whole factor.")
+    ] = 2,
+    crop: Annotated[
+        str | None,
+        typer.Option(
+            metavar="X,Y,W,H",
+            help="The detail in the photo's pixels; by default where most happens.",
+            show_default=False,
+        ),
+    ] = None,
+    reduce: Annotated[
+        bool,
+        typer.Option("--reduce", help="Reduce the photo, enlarge it again, measure against the original."),
+    ] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the picture if it exists.")] = False,
+) -> None:
+    """One picture that shows what the models bring: a detail of the photo, enlarged in several ways."""
+    from subpixel.image import read, write
+    from subpixel.inference.comparison import Box, compare
+    from subpixel.inference.jobs import free
+
+    target = free(output or photo.with_name(f"{photo.stem}_compare.png"), photo, overwrite)
+    box = Box.parse(crop) if crop else None
+    drawn = compare(read(photo), model or ["swift"], scale=scale, crop=box, reduce=reduce, title=photo.name)
+    write(target, drawn)
+    typer.echo(f"{target}: {drawn.width} x {drawn.height} pixels", err=True)

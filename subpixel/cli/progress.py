@@ -1,0 +1,92 @@
+"""What `subpixel upscale` shows while it works and when it is done, on standard error."""
+
+from __future__ import annotations
+
+import time
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from subpixel.errors import SubpixelError
+from subpixel.inference.batch import Band, Done, Event
+
+
+class Display:
+    """A bar on a terminal, and lines: what was chosen, what a format lost, what failed, and the sum."""
+
+    def __init__(self, pictures: int, *, skipped: int) -> None:
+        self.failures: list[Done] = []
+        self._pictures, self._skipped = pictures, skipped
+        self._done: list[Done] = []
+        self._pixels, self._share = 0, 0.0
+        self._chosen = ""
+        self._console = Console(stderr=True, soft_wrap=True, highlight=False)
+        self._bar = Progress(
+            BarColumn(None),
+            TextColumn("{task.fields[images]}/{task.total:.0f} images"),
+            TextColumn("{task.fields[speed]:.1f} megapixels/s"),
+            TimeRemainingColumn(compact=True),
+            TextColumn("left"),
+            console=self._console,
+            transient=True,
+            disable=not self._console.is_terminal,
+        )
+        self._task = self._bar.add_task("", total=pictures, images=0, speed=0.0)
+
+    def __enter__(self) -> Self:
+        self._started = time.monotonic()
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bar.stop()
+        if kind is None:
+            self._summary()
+        elif kind is KeyboardInterrupt:
+            self._say(f"subpixel: stopped; {len(self._done)} of {self._pictures} pictures are done")
+
+    def show(self, event: Event) -> None:
+        """Shows one event; raises the error of a picture that is the only one."""
+        if isinstance(event, Band):
+            self._band(event)
+        elif event.error is None:
+            self._done.append(event)
+            if event.note:
+                self._say(f"note: {event.job.target}: {event.note}")
+        else:
+            self._fail(event, event.error)
+        images = len(self._done) + len(self.failures)
+        speed = self._pixels / 1e6 / max(time.monotonic() - self._started, 1e-6)
+        self._bar.update(self._task, completed=self._share, images=images, speed=speed)
+
+    def _band(self, band: Band) -> None:
+        if not self._chosen:
+            self._chosen = band.chosen
+            self._say(band.chosen)
+        self._pixels += band.pixels
+        self._share += band.share
+
+    def _fail(self, event: Done, error: SubpixelError) -> None:
+        if self._pictures + self._skipped == 1:
+            raise error
+        self.failures.append(event)
+
+    def _summary(self) -> None:
+        seconds = time.monotonic() - self._started
+        made = self._pixels / 1e6
+        where = str(self._done[0].job.target) if len(self._done) == 1 else f"{len(self._done)} pictures"
+        parts = [f"{where}: {made:.1f} megapixels in {seconds:.1f} s"] if self._done else []
+        if self._skipped:
+            parts.append(f"{self._skipped} skipped, for the result exists (--overwrite does it again)")
+        if self.failures:
+            parts.append(f"{len(self.failures)} failed:")
+        self._say("; ".join(parts))
+        for failure in self.failures:
+            self._say(f"  {failure.failure}")
+
+    def _say(self, line: str) -> None:
+        self._console.print(line, markup=False)

@@ -1,0 +1,187 @@
+"""`subpixel upscale`."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from typing import Annotated
+
+import typer
+
+NAME = "upscale"
+EXAMPLES = """[bold]Examples[/bold]
+
+\b
+subpixel upscale photo.jpg                        photo_x2.jpg beside it
+subpixel upscale photo.jpg -s 4 -o large.png      four times as wide and high
+subpixel upscale holiday/ -o large/               every picture in a folder
+subpixel upscale '*.jpg' --size 3840x2160 --fit   as large as fits a 4K screen
+subpixel upscale - < a.png > b.png                from and to other programs"""
+
+_SIZE, _SPEED, _FILE = "Size", "Speed", "Result"  # panels of the help
+
+Inputs = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="INPUTS", help="Pictures, folders, globs; - is standard input.", show_default=False
+    ),
+]
+Output = Annotated[
+    str | None,
+    typer.Option(
+        "-o",
+        "--output",
+        metavar="OUT",
+        help="A file for one picture, else a folder; - is standard output. "
+        "By default NAME_x2.EXT beside each input.",
+        show_default=False,
+    ),
+]
+Model = Annotated[
+    str,
+    typer.Option(
+        "-m",
+        "--model",
+        metavar="MODEL|PATH",
+        help="A name from `subpixel models`, an .onnx file, or nearest, bilinear, bicubic, lanczos.",
+    ),
+]
+Scale = Annotated[
+    float | None,
+    typer.Option(
+        "-s",
+        "--scale",
+        metavar="FACTOR",
+        help="Any factor: 2, 2.7, 8. By default the model's own; 2 for swift.",
+        show_default=False,
+        rich_help_panel=_SIZE,
+    ),
+]
+Size = Annotated[
+    str | None,
+    typer.Option(
+        metavar="WxH",
+        help="A size instead of a factor: 1920x1080, 4096x, x1080.",
+        show_default=False,
+        rich_help_panel=_SIZE,
+    ),
+]
+Fit = Annotated[
+    bool, typer.Option("--fit", help="With --size: keep the shape and fit inside.", rich_help_panel=_SIZE)
+]
+Tile = Annotated[
+    str,
+    typer.Option(
+        metavar="N|auto|0",
+        help="Side of a tile in pixels of the input; 0: the whole picture at once.",
+        rich_help_panel=_SPEED,
+    ),
+]
+Runtime = Annotated[
+    str,
+    typer.Option(metavar="NAME", help="auto, openvino, onnxruntime or torch.", rich_help_panel=_SPEED),
+]
+Precision = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME", help="auto, f32 or bf16, which some processors do faster.", rich_help_panel=_SPEED
+    ),
+]
+Threads = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N", min=1, help="By default one a core.", show_default=False, rich_help_panel=_SPEED
+    ),
+]
+Device = Annotated[
+    str,
+    typer.Option(metavar="NAME", help="auto, cpu, cuda ...: see `subpixel doctor`.", rich_help_panel=_SPEED),
+]
+Ensemble = Annotated[
+    bool,
+    typer.Option(
+        "--tta", help="Average over 8 flips and turns: better, 8 times as slow.", rich_help_panel=_SPEED
+    ),
+]
+Format = Annotated[
+    str | None,
+    typer.Option(
+        "--format",
+        metavar="NAME",
+        help="png, jpg, webp, tif or avif; by default that of the input.",
+        show_default=False,
+        rich_help_panel=_FILE,
+    ),
+]
+Quality = Annotated[
+    int,
+    typer.Option(metavar="1-100", min=1, max=100, help="Of JPEG, WebP and AVIF.", rich_help_panel=_FILE),
+]
+Compress = Annotated[
+    bool, typer.Option("--compress", help="Smaller PNG and TIFF files, slower.", rich_help_panel=_FILE)
+]
+Overwrite = Annotated[
+    bool,
+    typer.Option("--overwrite", help="Do again what exists, instead of skipping it.", rich_help_panel=_FILE),
+]
+
+
+def command(
+    inputs: Inputs,
+    output: Output = None,
+    model: Model = "swift",
+    scale: Scale = None,
+    size: Size = None,
+    fit: Fit = False,
+    tile: Tile = "auto",
+    runtime: Runtime = "auto",
+    precision: Precision = "auto",
+    threads: Threads = None,
+    device: Device = "auto",
+    tta: Ensemble = False,
+    kind: Format = None,
+    quality: Quality = 95,
+    compress: Compress = False,
+    overwrite: Overwrite = False,
+) -> None:
+    """Enlarge pictures: files, folders or globs.
+
+    Colour profile, EXIF, transparency and bit depth are kept.
+
+    What exists already is skipped, so that an interrupted run goes on where it stopped.
+    """
+    from subpixel.cli.progress import Display
+    from subpixel.inference.batch import upscale_batch
+    from subpixel.inference.jobs import find_jobs, name_tag, remaining
+    from subpixel.inference.upscaler import Upscaler
+
+    side = "auto" if tile == "auto" else _number(tile)
+
+    def make() -> Upscaler:
+        return Upscaler(
+            model,
+            scale=scale,
+            size=size,
+            fit=fit,
+            tile=side,
+            runtime=runtime,
+            precision=precision,
+            threads=threads,
+            device=device,
+            tta=tta,
+        )
+
+    jobs = find_jobs(inputs, output, tag=name_tag(make()), format=kind)
+    todo = jobs if overwrite else remaining(jobs)
+    batch = upscale_batch(todo, make, format=kind, quality=quality, compress=compress)
+    with closing(batch) as events, Display(len(todo), skipped=len(jobs) - len(todo)) as display:
+        for event in events:
+            display.show(event)
+    raise typer.Exit(1 if display.failures else 0)
+
+
+def _number(tile: str) -> int:
+    try:
+        return int(tile)
+    except ValueError:
+        text = f"{tile!r}; expected auto, 0 or a number of pixels"
+        raise typer.BadParameter(text, param_hint="--tile") from None

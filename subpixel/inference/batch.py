@@ -1,0 +1,180 @@
+"""Many pictures, band by band and two at a time: one is decoded or encoded while the other is computed."""
+
+from __future__ import annotations
+
+import os
+import queue
+import threading
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import nullcontext, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from subpixel.errors import BadRequest, OutOfMemory, SubpixelError, UnreadableImage, UnwritableImage
+from subpixel.image import Source, create, format_of, loses, open_image
+from subpixel.inference.jobs import STREAM, Job
+from subpixel.inference.rows import Rows
+from subpixel.inference.upscaler import Upscaler
+
+_WORKERS = 2
+_LARGE = 64 * 10**6
+"""A result of more pixels than this is made alone, so that the memory is that of one large picture."""
+_BAND = 2**22
+"""Pixels of a result that are handed to the encoder at a time."""
+
+
+@dataclass(frozen=True)
+class Band:
+    """A part of a result was computed: how many pixels, and which share of its picture."""
+
+    job: Job
+    pixels: int
+    share: float
+    chosen: str
+    """What does the work: see `Upscaler.describe`."""
+
+
+@dataclass(frozen=True)
+class Done:
+    """A picture was written, or could not be."""
+
+    job: Job
+    note: str | None = None
+    """What the format could not keep."""
+    error: SubpixelError | None = None
+
+    @property
+    def failure(self) -> str:
+        """One line with the picture's name and why it failed."""
+        text = str(self.error)
+        return text if str(self.job.source) in text else f"{self.job.source}: {text}"
+
+
+Event = Band | Done
+
+
+class _Stopped(Exception):  # noqa: N818 (no error)
+    """Nobody waits for the result any more."""
+
+
+def upscale_batch(
+    jobs: Sequence[Job],
+    make: Callable[[], Upscaler],
+    *,
+    format: str | None = None,
+    quality: int = 95,
+    compress: bool = False,
+) -> Generator[Event]:
+    """Enlarges pictures into files and tells of each band and each picture as it is done.
+
+    make: called once for each of the workers, for an upscaler runs one picture at a time. A picture that
+    cannot be read, enlarged or written is told of and the others go on. Close the generator and what is half
+    done is removed. Missing folders of the targets are made, and removed again if they stay empty.
+    Raises: UnwritableImage for a folder that cannot be written to; what concerns every picture, such as a
+    runtime that is not there.
+    """
+    batch = _Batch(jobs, make, format, quality, compress)
+    made = list[Path]()
+    threads = [threading.Thread(target=batch.work) for _ in range(min(_WORKERS, len(jobs)))]
+    try:
+        _prepare(jobs, made)
+        for thread in threads:
+            thread.start()
+        yield from batch.events(len(threads))
+    finally:
+        batch.stop.set()
+        for thread in threads:
+            if thread.ident:
+                thread.join()
+        for folder in reversed(made):
+            with suppress(OSError):  # it is not empty
+                folder.rmdir()
+
+
+def _prepare(jobs: Sequence[Job], made: list[Path]) -> None:
+    """Makes the folders of the targets and notes those it made, outer ones first."""
+    for folder in sorted({job.target.parent for job in jobs if job.target != STREAM}):
+        missing = [place for place in (folder, *folder.parents) if not place.exists()]
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            why = f"the folder cannot be made: {(error.strerror or '').lower()}"
+            raise UnwritableImage(folder, why) from error
+        finally:
+            made += [place for place in reversed(missing) if place.exists()]
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise UnwritableImage(folder, "the folder is write-protected")
+
+
+class _Batch:
+    """What the workers share: the jobs that wait, the events, and the word to stop."""
+
+    def __init__(
+        self,
+        jobs: Sequence[Job],
+        make: Callable[[], Upscaler],
+        format: str | None,
+        quality: int,
+        compress: bool,
+    ) -> None:
+        self.stop = threading.Event()
+        self._make, self._format, self._quality, self._compress = make, format, quality, compress
+        self._waiting = iter(jobs)
+        self._events = queue.SimpleQueue[Event | BaseException | None]()
+        self._taking, self._large = threading.Lock(), threading.Lock()
+
+    def events(self, workers: int) -> Iterator[Event]:
+        """Everything the workers tell, until the last of them has ended; raises what ended one of them."""
+        while workers:
+            event = self._events.get()
+            if event is None:
+                workers -= 1
+            elif isinstance(event, BaseException):
+                raise event
+            else:
+                yield event
+
+    def work(self) -> None:
+        """What a worker does: one job after the other."""
+        try:
+            with self._make() as upscaler:
+                while (job := self._take()) is not None:
+                    self._events.put(self._upscale(job, upscaler))
+        except _Stopped:
+            pass
+        except BaseException as error:
+            self._events.put(error)
+        finally:
+            self._events.put(None)
+
+    def _take(self) -> Job | None:
+        with self._taking:
+            return None if self.stop.is_set() else next(self._waiting, None)
+
+    def _upscale(self, job: Job, upscaler: Upscaler) -> Done:
+        try:
+            source = open_image(job.source)
+            rows = upscaler.rows(source)
+            with self._large if rows.height * rows.width > _LARGE else nullcontext():
+                self._write(job, source, rows, upscaler.describe(source.height, source.width))
+            return Done(job, loses(format_of(job.target, self._format), source.meta))
+        except (UnreadableImage, UnwritableImage, BadRequest, OutOfMemory) as error:
+            return Done(job, error=error)
+
+    def _write(self, job: Job, source: Source, rows: Rows, chosen: str) -> None:
+        shape = (rows.height, rows.width, rows.channels, rows.has_alpha)
+        step = max(1, _BAND // rows.width)
+        with create(
+            job.target,
+            *shape,
+            source.meta,
+            format=self._format,
+            quality=self._quality,
+            compress=self._compress,
+        ) as sink:
+            for y in range(0, rows.height, step):
+                band = rows.rows(y, min(y + step, rows.height))
+                if self.stop.is_set():
+                    raise _Stopped
+                sink.write(band)
+                self._events.put(Band(job, len(band) * rows.width, len(band) / rows.height, chosen))

@@ -1,0 +1,193 @@
+"""A picture of what the models bring: one detail of a photo, enlarged in several ways, side by side."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image as Pillow
+from PIL import ImageDraw, ImageFont
+
+from subpixel import color
+from subpixel.errors import BadRequest
+from subpixel.image import Floats, Image
+from subpixel.inference.rows import Memory
+from subpixel.inference.upscaler import Upscaler
+from subpixel.metrics.protocol import FIELD, modcrop
+from subpixel.metrics.psnr import psnr
+from subpixel.resample import rescale, resize
+
+_BACK, _TEXT, _DIM, _MARK = "#15171c", "#f2f3f5", "#9aa0ab", "#ff9f1c"
+_PANEL, _MARGIN, _CAPTION, _ASIDE = 380, 28, 64, 420  # pixels of the drawing; _ASIDE: the widest whole photo
+_DETAIL = 76
+"""Side of the default detail in pixels of the low-resolution picture, at most."""
+
+
+@dataclass(frozen=True)
+class Box:
+    """A rectangle in pixels."""
+
+    x: int
+    y: int
+    width: int
+    height: int
+
+    @classmethod
+    def parse(cls, text: str) -> Box:
+        """Reads "X,Y,WIDTH,HEIGHT"; raises BadRequest."""
+        match = re.fullmatch(r"(\d{1,7}),(\d{1,7}),([1-9]\d{0,6}),([1-9]\d{0,6})", text.replace(" ", ""))
+        if match is None:
+            raise BadRequest(f"crop {text!r}; expected X,Y,WIDTH,HEIGHT in pixels such as 120,80,64,64")
+        return cls(*map(int, match.groups()))
+
+    def times(self, scale: float) -> Box:
+        """The same place in a picture that is `scale` times as large, at least one pixel."""
+        x, y = round(self.x * scale), round(self.y * scale)
+        right, bottom = round((self.x + self.width) * scale), round((self.y + self.height) * scale)
+        return Box(x, y, max(1, right - x), max(1, bottom - y))
+
+    def cut(self, pixels: Floats) -> Floats:
+        """The part of H W C."""
+        return pixels[self.y : self.y + self.height, self.x : self.x + self.width]
+
+
+@dataclass(frozen=True)
+class _Panel:
+    name: str
+    detail: Floats  # H W 3
+    score: float | None = None
+
+    @property
+    def below(self) -> str:
+        return "" if self.score is None else f"{self.score:.2f} dB"
+
+
+def compare(
+    photo: Image,
+    models: Sequence[str],
+    *,
+    scale: int = 2,
+    crop: Box | None = None,
+    reduce: bool = False,
+    title: str = "",
+) -> Image:
+    """The photo with a detail marked, and the detail of the input, of bicubic and of each model.
+
+    crop: the detail in the photo's pixels; by default where most happens. reduce: first shrink the photo by
+    `scale` (MATLAB's bicubic), so that the original is known, is shown last, and every panel has its PSNR under
+    the field's protocol. Alpha is ignored.
+    Raises: BadRequest for a crop outside the photo or a photo smaller than the scale; what `Upscaler` raises.
+    """
+    photo = Image(
+        _colour(modcrop(photo.pixels, scale)) if reduce else _colour(photo.pixels), None, photo.meta
+    )
+    pixels = photo.pixels
+    low = np.clip(rescale(pixels, 1 / scale), 0, 1) if reduce else pixels
+    size = f"{photo.width} x {photo.height}"
+    box = crop and _inside(crop, size, photo).times(1 / scale if reduce else 1)
+    box = box or detailed(low, min(_DETAIL * 2 // scale, *low.shape[:2]))
+    near = resize(low, low.shape[0] * scale, low.shape[1] * scale, "nearest") if reduce else None
+    panels = [_Panel("input", box.cut(low), None if near is None else _score(near, pixels, scale))]
+    panels += [_enlarged(name, low, box, scale, pixels if reduce else None) for name in ("bicubic", *models)]
+    if reduce:
+        panels.append(_Panel("original", box.times(scale).cut(pixels)))
+    what = f"reduced and enlarged {scale}x again" if reduce else f"enlarged {scale}x"
+    mark = box.times(scale) if reduce else box
+    drawn = _draw(pixels, mark, panels, (title, f"{size}, {what}"), scale)
+    icc = photo.meta.icc if photo.meta.icc and photo.meta.icc[16:20] == b"RGB " else None
+    return Image.from_array(drawn, replace(photo.meta, icc=icc, exif=None, xmp=None, iptc=None, dpi=None))
+
+
+def detailed(pixels: Floats, side: int) -> Box:
+    """The square in which the picture changes most: the largest sum of differences between neighbours."""
+    luma = color.luma(pixels)
+    change = np.zeros(luma.shape)
+    change[:, 1:] += np.abs(np.diff(luma, axis=1))
+    change[1:] += np.abs(np.diff(luma, axis=0))
+    total = np.pad(change.cumsum(0).cumsum(1), ((1, 0), (1, 0)))
+    sums = total[side:, side:] - total[:-side, side:] - total[side:, :-side] + total[:-side, :-side]
+    y, x = np.unravel_index(np.argmax(sums), sums.shape)
+    return Box(int(x), int(y), side, side)
+
+
+def _inside(crop: Box, size: str, photo: Image) -> Box:
+    if crop.x + crop.width > photo.width or crop.y + crop.height > photo.height:
+        raise BadRequest(f"crop {crop.x},{crop.y},{crop.width},{crop.height} leaves the photo of {size}")
+    return crop
+
+
+def _enlarged(name: str, low: Floats, box: Box, scale: int, original: Floats | None) -> _Panel:
+    """A model's detail; only the rows around it are computed, unless all of them are to be scored."""
+    large = box.times(scale)
+    with Upscaler(name, scale=scale) as upscaler:
+        rows = upscaler.rows(Memory(Image(low)))
+        top, bottom = (large.y, large.y + large.height) if original is None else (0, rows.height)
+        result = rows.rows(top, bottom)
+    label = Path(name).stem if name.endswith(".onnx") else name
+    score = None if original is None else _score(result, original, scale)
+    return _Panel(label, replace(large, y=large.y - top).cut(result), score)
+
+
+def _score(result: Floats, original: Floats, scale: int) -> float:
+    return psnr(*FIELD.prepare(result, original, scale))
+
+
+def _colour(pixels: Floats) -> Floats:
+    return np.ascontiguousarray(np.broadcast_to(pixels, (*pixels.shape[:2], 3)))
+
+
+def _draw(photo: Floats, mark: Box, panels: list[_Panel], title: tuple[str, str], scale: int) -> NDArray[Any]:
+    """The whole photo at the left, the panels in a grid of up to three columns beside it."""
+    columns = len(panels) if len(panels) <= 3 else 2 if len(panels) == 4 else 3
+    lines = -(-len(panels) // columns)
+    wide, tall = _fitted(panels[0].detail, _PANEL, _PANEL)
+    grid = lines * (tall + _CAPTION) + (lines - 1) * _MARGIN
+    aside, high = _fitted(photo, _ASIDE if lines == 1 else _ASIDE * 3 // 2, grid - _CAPTION)
+    left = aside + 2 * _MARGIN
+    canvas = Pillow.new("RGB", (left + columns * (wide + _MARGIN), grid + 2 * _MARGIN), _BACK)
+    ink = ImageDraw.Draw(canvas)
+    top = _MARGIN + (grid - _CAPTION - high) // 2
+    canvas.paste(_scaled(photo, aside, high), (_MARGIN, top))
+    _mark(ink, mark, aside / photo.shape[1], (_MARGIN, top))
+    _label(ink, (_MARGIN, top + high), aside, *title)
+    for i, panel in enumerate(panels):
+        x = left + i % columns * (wide + _MARGIN)
+        y = _MARGIN + i // columns * (tall + _CAPTION + _MARGIN)
+        canvas.paste(_scaled(panel.detail, wide, tall), (x, y))
+        ink.rectangle((x - 2, y - 2, x + wide + 1, y + tall + 1), outline=_MARK, width=2)
+        _label(ink, (x, y + tall), wide, panel.name, panel.below)
+    return np.asarray(canvas)
+
+
+def _fitted(pixels: Floats, wide: int, tall: int) -> tuple[int, int]:
+    """The largest size of the picture's shape inside wide x tall."""
+    height, width = pixels.shape[:2]
+    ratio = min(wide / width, tall / height)
+    return max(1, round(width * ratio)), max(1, round(height * ratio))
+
+
+def _scaled(pixels: Floats, width: int, height: int) -> Pillow.Image:
+    """Pixels that stay visible where they are enlarged, and are averaged where they are reduced."""
+    kernel = "nearest" if width > pixels.shape[1] else "bicubic"
+    levels = np.clip(resize(pixels, height, width, kernel), 0, 1) * 255 + 0.5
+    return Pillow.fromarray(levels.astype(np.uint8))
+
+
+def _mark(ink: ImageDraw.ImageDraw, box: Box, ratio: float, origin: tuple[int, int]) -> None:
+    x, y = origin[0] + box.x * ratio, origin[1] + box.y * ratio
+    right, bottom = x + max(8, box.width * ratio), y + max(8, box.height * ratio)
+    ink.rectangle((x - 1, y - 1, right + 1, bottom + 1), outline="black", width=5)
+    ink.rectangle((x, y, right, bottom), outline=_MARK, width=3)
+
+
+def _label(ink: ImageDraw.ImageDraw, corner: tuple[int, int], width: int, name: str, below: str) -> None:
+    for text, size, fill, down in ((name, 22, _TEXT, 8), (below, 17, _DIM, 36)):
+        font = ImageFont.load_default(size)
+        while text and ink.textlength(text, font) > width:
+            text = text.removesuffix("...")[:-1] + "..." if len(text) > 4 else ""
+        ink.text((corner[0], corner[1] + down), text, fill=fill, font=font)

@@ -1,0 +1,79 @@
+"""Value ranges inside a network, and what follows a convolution folded into it."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+DIV2K_MEAN = (0.4488, 0.4371, 0.4040)
+"""Mean R, G and B of DIV2K's training pictures, in [0, 1] (Lim et al. 2017)."""
+
+
+class Affine(nn.Module):
+    """gain x + offset, each colour with its own offset: N 3 H W, computed in float32.
+
+    Before a convolution with zero padding only the gain can be folded (see `scaled_input`): the padding is zero after
+    the offset, not before it. Behind a convolution both can.
+    """
+
+    offset: Tensor
+
+    def __init__(self, gain: float, offset: Sequence[float]) -> None:
+        super().__init__()
+        self.gain = gain
+        self.register_buffer("offset", torch.tensor(offset)[:, None, None], persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x.float()
+        return (x if self.gain == 1 else x * self.gain) + self.offset
+
+
+def from_mean(peak: float = 1.0) -> Affine:
+    """RGB in [0, 1] -> RGB around DIV2K's mean, in a range as wide as `peak`."""
+    return Affine(peak, [-peak * mean for mean in DIV2K_MEAN])
+
+
+def to_mean(peak: float = 1.0) -> Affine:
+    """The inverse of `from_mean`."""
+    return Affine(1 / peak, DIV2K_MEAN)
+
+
+@torch.no_grad()
+def scaled(conv: nn.Conv2d, gain: Tensor | float, offset: Tensor | float = 0.0) -> nn.Conv2d:
+    """The convolution that gives gain conv(x) + offset, one gain and offset for all outputs or one for each."""
+    folded = copy.deepcopy(conv)
+    gains = torch.as_tensor(gain, dtype=conv.weight.dtype).expand(conv.out_channels)
+    folded.weight.mul_(gains[:, None, None, None])
+    bias = torch.zeros_like(gains) if conv.bias is None else conv.bias
+    folded.bias = nn.Parameter(bias * gains + offset)
+    return folded
+
+
+def folded_output(conv: nn.Conv2d, output: Affine) -> nn.Conv2d:
+    """The convolution that also does the affine step behind it."""
+    return scaled(conv, output.gain, output.offset.flatten())
+
+
+@torch.no_grad()
+def scaled_input(conv: nn.Conv2d, gain: float) -> nn.Conv2d:
+    """The convolution that gives conv(gain x)."""
+    folded = copy.deepcopy(conv)
+    folded.weight.mul_(gain)
+    return folded
+
+
+def without_norms(layers: nn.Sequential) -> nn.Sequential:
+    """The same layers in evaluation, each batch normalisation folded into the convolution before it."""
+    plain: list[nn.Module] = []
+    for layer in layers:
+        if isinstance(layer, nn.BatchNorm2d):
+            conv = plain.pop()
+            assert isinstance(conv, nn.Conv2d) and layer.running_mean is not None and layer.running_var is not None
+            gain = layer.weight.detach() * torch.rsqrt(layer.running_var + layer.eps)
+            plain.append(scaled(conv, gain, layer.bias.detach() - layer.running_mean * gain))
+        else:
+            plain.append(layer)
+    return nn.Sequential(*plain)

@@ -1,0 +1,70 @@
+"""The network of Ledig et al. 2017: SRResNet where it learns from pixels, SRGAN's generator against a discriminator."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+
+from torch import Tensor, nn
+
+from subpixel.nn.affine import Affine, folded_output, without_norms
+from subpixel.nn.arch import Arch
+from subpixel.nn.halo import convolution, halo, subpixel
+from subpixel.nn.residual import NormalisedBlock
+from subpixel.nn.scales import ByScale, stages
+from subpixel.nn.upsampling import SubPixelConv, WideConv
+
+
+class Generator(Arch):
+    """Residual blocks with batch normalisation at low resolution between two 9x9 convolutions, sub-pixel stages."""
+
+    scales = (2, 3, 4, 8)
+
+    @dataclass(frozen=True)
+    class Config:
+        scale: int = 4
+        """Upscaling factor."""
+        blocks: int = 16
+        """Residual blocks (B in the paper)."""
+        features: int = 64
+        """Channels of every hidden layer."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__(config)
+        c = config.features
+        self.head = nn.Sequential(nn.Conv2d(3, c, 9, padding=4), nn.PReLU())
+        blocks = [NormalisedBlock(c) for _ in range(config.blocks)]
+        self.body = nn.Sequential(*blocks, nn.Conv2d(c, c, 3, padding=1, bias=False), nn.BatchNorm2d(c))
+        self.tail = ByScale([config.scale], lambda scale: _tail(c, scale))
+        self.output: nn.Module = Affine(0.5, [0.5] * 3)  # the paper's [-1, 1] -> [0, 1]
+
+    @property
+    def halo(self) -> int:
+        low = convolution(4 + 2 * self.config.blocks + 1)
+        return halo(self.config.scale, low, *subpixel(self.config.scale), convolution(4))
+
+    def forward(self, x: Tensor) -> Tensor:
+        features = self.head(x)
+        features = features + self.body(features)
+        return self.output(self.tail.of(self.config.scale)(features).float())
+
+    def deploy(self) -> Self:
+        plain = super().deploy()
+        for block in plain.body:
+            if isinstance(block, NormalisedBlock):
+                block.fold()
+        plain.body = without_norms(plain.body)
+        tail = plain.tail.of(self.config.scale)
+        assert isinstance(tail, nn.Sequential)
+        last, output = tail[-1], plain.output
+        if isinstance(last, nn.Conv2d) and isinstance(output, Affine):
+            tail[-1] = WideConv(folded_output(last, output), stages(self.config.scale)[-1])
+            plain.output = nn.Identity()
+        return plain
+
+
+def _tail(features: int, scale: int) -> nn.Sequential:
+    layers: list[nn.Module] = []
+    for factor in stages(scale):
+        layers += [SubPixelConv(features, features, 3, factor), nn.PReLU()]
+    return nn.Sequential(*layers, nn.Conv2d(features, 3, 9, padding=4))

@@ -1,0 +1,52 @@
+"""Residual blocks of two convolutions, without and with batch normalisation."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from subpixel.nn.affine import scaled, without_norms
+
+
+class ResidualBlock(nn.Module):
+    """x + scale conv(relu(conv(x))): a block without normalisation (Lim et al. 2017, figure 2c), N C H W."""
+
+    def __init__(self, features: int, kernel: int = 3, scale: float = 1.0) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            nn.Conv2d(features, features, kernel, padding=kernel // 2),
+            nn.ReLU(),
+            nn.Conv2d(features, features, kernel, padding=kernel // 2),
+        )
+        self.scale = scale
+
+    def forward(self, x: Tensor) -> Tensor:
+        residual = self.body(x)
+        return x + (residual if self.scale == 1 else residual * self.scale)
+
+    def fold(self) -> None:
+        """Moves the residual scale into the second convolution."""
+        last = self.body[2]
+        assert isinstance(last, nn.Conv2d)
+        self.body[2] = scaled(last, self.scale)
+        self.scale = 1.0
+
+
+class NormalisedBlock(nn.Module):
+    """x + norm(conv(prelu(norm(conv(x))))): a block of SRResNet (Ledig et al. 2017, figure 4), N C H W."""
+
+    def __init__(self, features: int) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            nn.Conv2d(features, features, 3, padding=1, bias=False),
+            nn.BatchNorm2d(features),
+            nn.PReLU(),
+            nn.Conv2d(features, features, 3, padding=1, bias=False),
+            nn.BatchNorm2d(features),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.body(x)
+
+    def fold(self) -> None:
+        """Moves the batch normalisations into the convolutions."""
+        self.body = without_norms(self.body)
