@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
 
-from subpixel.errors import RecipeError, UnknownName
+from subpixel.errors import BadRequest, RecipeError, UnknownName
 from subpixel.nn.arch import Arch
 
 NAMES: tuple[str, ...] = tuple(sorted(m.name for m in pkgutil.iter_modules(__path__)))
@@ -40,6 +40,7 @@ def create(name: str, config: Mapping[str, Any]) -> Arch:
     except ValidationError as error:
         first = error.errors()[0]
         raise RecipeError(f"config.{'.'.join(map(str, first['loc']))}: {first['msg']} ({name})") from None
-    if values.scale not in cls.scales:
-        raise RecipeError(f"config.scale: {name} enlarges by {', '.join(map(str, cls.scales))}, not by {values.scale}")
-    return cls(values)
+    try:
+        return cls(values)
+    except BadRequest as error:
+        raise RecipeError(f"config.scale: {error}") from None

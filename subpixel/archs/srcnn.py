@@ -9,8 +9,9 @@ from typing import Self
 from torch import Tensor, nn
 
 from subpixel.nn.arch import Arch, Paper
+from subpixel.nn.halo import bicubic, convolution, halo
 from subpixel.nn.luma import luma_refined
-from subpixel.nn.upsampling import BICUBIC_HALO, Bicubic, WideConv
+from subpixel.nn.upsampling import Bicubic, WideConv
 
 
 class SRCNN(Arch):
@@ -41,8 +42,8 @@ class SRCNN(Arch):
 
     @property
     def halo(self) -> int:
-        enlarged = sum(k // 2 for k in self.config.kernels)  # pixels of the enlarged picture
-        return BICUBIC_HALO + -(-enlarged // self.config.scale)
+        radius = sum(k // 2 for k in self.config.kernels)
+        return halo(self.config.scale, bicubic(self.config.scale), convolution(radius))
 
     def forward(self, x: Tensor) -> Tensor:
         return luma_refined(lambda y: self.tail(self.features(y)), self.bicubic(x))

@@ -23,9 +23,9 @@ from subpixel.metrics.psnr import psnr
 from subpixel.resample import rescale, resize
 
 _BACK, _TEXT, _DIM, _MARK = "#15171c", "#f2f3f5", "#9aa0ab", "#ff9f1c"
-_PANEL, _MARGIN, _CAPTION, _ASIDE = 380, 28, 64, 420  # pixels of the drawing; _ASIDE: the widest whole photo
-_DETAIL = 76
-"""Side of the default detail in pixels of the low-resolution picture, at most."""
+_PANEL, _MARGIN, _CAPTION, _ASIDE = 384, 28, 64, 420  # pixels of the drawing; _ASIDE: the widest whole photo
+_DETAIL = 128
+"""Side of the default detail in pixels of the result, at most."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class _Panel:
 
     @property
     def below(self) -> str:
-        return "" if self.score is None else f"{self.score:.2f} dB"
+        return "" if self.score is None else f"PSNR {self.score:.2f} dB"
 
 
 def compare(
@@ -90,7 +90,7 @@ def compare(
     low = np.clip(rescale(pixels, 1 / scale), 0, 1) if reduce else pixels
     size = f"{photo.width} x {photo.height}"
     box = crop and _inside(crop, size, photo).times(1 / scale if reduce else 1)
-    box = box or detailed(low, min(_DETAIL * 2 // scale, *low.shape[:2]))
+    box = box or detailed(low, min(_DETAIL // scale, *low.shape[:2]))
     near = resize(low, low.shape[0] * scale, low.shape[1] * scale, "nearest") if reduce else None
     panels = [_Panel("input", box.cut(low), None if near is None else _score(near, pixels, scale))]
     panels += [_enlarged(name, low, box, scale, pixels if reduce else None) for name in ("bicubic", *models)]
@@ -145,7 +145,7 @@ def _draw(photo: Floats, mark: Box, panels: list[_Panel], title: tuple[str, str]
     """The whole photo at the left, the panels in a grid of up to three columns beside it."""
     columns = len(panels) if len(panels) <= 3 else 2 if len(panels) == 4 else 3
     lines = -(-len(panels) // columns)
-    wide, tall = _fitted(panels[0].detail, _PANEL, _PANEL)
+    wide, tall = _zoomed(*(n * scale for n in panels[0].detail.shape[:2]))
     grid = lines * (tall + _CAPTION) + (lines - 1) * _MARGIN
     aside, high = _fitted(photo, _ASIDE if lines == 1 else _ASIDE * 3 // 2, grid - _CAPTION)
     left = aside + 2 * _MARGIN
@@ -162,6 +162,13 @@ def _draw(photo: Floats, mark: Box, panels: list[_Panel], title: tuple[str, str]
         ink.rectangle((x - 2, y - 2, x + wide + 1, y + tall + 1), outline=_MARK, width=2)
         _label(ink, (x, y + tall), wide, panel.name, panel.below)
     return np.asarray(canvas)
+
+
+def _zoomed(height: int, width: int) -> tuple[int, int]:
+    """Width and height of a panel: a whole multiple of the detail, so that all its pixels are equally large."""
+    ratio = _PANEL / max(height, width)
+    ratio = int(ratio) if ratio > 1 else ratio
+    return max(1, round(width * ratio)), max(1, round(height * ratio))
 
 
 def _fitted(pixels: Floats, wide: int, tall: int) -> tuple[int, int]:

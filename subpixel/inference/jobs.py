@@ -68,8 +68,8 @@ def find_jobs(
         below = Path(output)
         return _consistent([Job(p, below / place.with_suffix(ending or _suffix(p))) for p, place in found])
     jobs = [Job(p, p.with_name(f"{p.stem}_{tag}{ending or _suffix(p)}")) for p, _ in found]
-    results = {_real(job.target) for job in jobs}
-    return _consistent([job for job in jobs if _real(job.source) not in results])
+    results = {_real(job.target.with_suffix("")) for job in jobs}
+    return _consistent([job for job in jobs if _real(job.source.with_suffix("")) not in results])
 
 
 def name_tag(upscaler: Upscaler) -> str:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from subpixel.nn.arch import Arch, ScaleConfig
-from subpixel.nn.luma import luma, luma_only, with_luma
+from subpixel.nn.luma import luma, with_luma
 from subpixel.nn.scales import ByScale
 from subpixel.nn.upsampling import Bicubic, as_subpixel
 
@@ -66,7 +66,7 @@ class Pyramid(Arch):
         return outputs
 
     def forward(self, x: Tensor) -> Tensor:
-        return luma_only(lambda y: self.pyramid(y)[-1], x, self.bicubic.of(self.config.scale))
+        return with_luma(self.bicubic.of(self.config.scale)(x), self.pyramid(luma(x))[-1])
 
     def outputs(self, x: Tensor) -> list[tuple[Tensor, int]]:
         levels = enumerate(self.pyramid(luma(x)), start=1)

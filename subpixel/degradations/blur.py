@@ -1,0 +1,145 @@
+"""Blur kernels, and the convolution with them."""
+
+from __future__ import annotations
+
+import math
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from subpixel.degradations.degradation import Degradation, Floats, Rng
+from subpixel.errors import BadRequest
+
+Kernel = NDArray[np.float64]
+
+
+class Blur(Degradation):
+    """A convolution; the border is mirrored with its edge pixel repeated."""
+
+    @abstractmethod
+    def kernel(self) -> Kernel:
+        """Weights that sum to 1, an odd number of pixels along both sides; rows run down, columns to the right."""
+
+    def apply(self, pixels: Floats, rng: Rng) -> Floats:
+        return convolved(pixels, self.kernel())
+
+
+@dataclass(frozen=True)
+class GaussianBlur(Blur):
+    """Isotropic, anisotropic and generalised Gaussian kernels, and flat-topped ones.
+
+    With d^2 = (u / sigma)^2 + (v / across)^2 the weight is exp(-d^(2 shape) / 2), or 1 / (1 + d^(2 shape)) for the
+    plateau (Liu et al. 2020; used by Real-ESRGAN, Wang et al. 2021, section 3.1).
+    """
+
+    sigma: float
+    """Standard deviation along `angle`, in pixels."""
+    across: float = 0.0
+    """Standard deviation across it; 0: the same, which makes the kernel isotropic."""
+    angle: float = 0.0
+    """Degrees, counter-clockwise from the right."""
+    shape: float = 1.0
+    """1: Gaussian; below: heavier tails; above: nearer to a disc."""
+    profile: Literal["gaussian", "plateau"] = "gaussian"
+    size: int = 21
+    """Pixels along a side, odd."""
+
+    def __post_init__(self) -> None:
+        _positive("sigma", self.sigma)
+        _positive("shape", self.shape)
+        _odd(self.size)
+        if not 0 <= self.across < math.inf:
+            raise BadRequest(f"across is {self.across}; expected 0 or a number of pixels above")
+
+    def kernel(self) -> Kernel:
+        x, y = _grid(self.size)
+        turn = math.radians(self.angle)
+        u, v = x * math.cos(turn) + y * math.sin(turn), y * math.cos(turn) - x * math.sin(turn)
+        power = ((u / self.sigma) ** 2 + (v / (self.across or self.sigma)) ** 2) ** self.shape
+        return _normalised(np.exp(-power / 2) if self.profile == "gaussian" else 1 / (1 + power))
+
+
+@dataclass(frozen=True)
+class MotionBlur(Blur):
+    """A straight movement while the shutter was open: the mean along a segment, laid down bilinearly."""
+
+    length: float
+    """Pixels."""
+    angle: float = 0.0
+    """Degrees, counter-clockwise from the right."""
+
+    def __post_init__(self) -> None:
+        _positive("length", self.length)
+
+    def kernel(self) -> Kernel:
+        samples = 16 * math.ceil(self.length)
+        along = ((np.arange(samples) + 0.5) / samples - 0.5) * self.length
+        turn = math.radians(self.angle)
+        x, y = _grid(2 * math.ceil(self.length / 2) + 3)
+        near_x = np.maximum(0, 1 - np.abs(x[..., None] - along * math.cos(turn)))
+        near_y = np.maximum(0, 1 - np.abs(y[..., None] - along * math.sin(turn)))
+        return _normalised((near_x * near_y).sum(axis=-1))
+
+
+@dataclass(frozen=True)
+class SincBlur(Blur):
+    """A circular low pass, which rings like over-sharpened and compressed pictures do.
+
+    The weight at distance r is c J1(c r) / (2 pi r) (Real-ESRGAN, equation 6).
+    """
+
+    cutoff: float
+    """Highest frequency that passes, in radians a pixel, up to pi."""
+    size: int = 21
+    """Pixels along a side, odd."""
+
+    def __post_init__(self) -> None:
+        _positive("cutoff", self.cutoff)
+        _odd(self.size)
+
+    def kernel(self) -> Kernel:
+        x, y = _grid(self.size)
+        r = np.hypot(x, y)
+        ring = _bessel1(self.cutoff * r) * self.cutoff / (2 * math.pi * np.maximum(r, 1))
+        return _normalised(np.where(r > 0, ring, self.cutoff**2 / (4 * math.pi)))
+
+
+def convolved(pixels: Floats, kernel: Kernel) -> Floats:
+    """H W C float32 in [0, 1], each channel convolved with the kernel; the same size, clipped."""
+    height, width = pixels.shape[:2]
+    reach = [n // 2 for n in kernel.shape]
+    padded = np.pad(pixels.astype(np.float64), [(n, n) for n in reach] + [(0, 0)], mode="symmetric")
+    size = padded.shape[:2]
+    spectrum = np.fft.rfft2(padded, axes=(0, 1)) * np.fft.rfft2(kernel, s=size)[..., None]
+    whole = np.fft.irfft2(spectrum, s=size, axes=(0, 1))
+    inside = whole[2 * reach[0] : 2 * reach[0] + height, 2 * reach[1] : 2 * reach[1] + width]
+    return np.clip(inside, 0, 1).astype(np.float32)
+
+
+def _grid(size: int) -> tuple[Kernel, Kernel]:
+    """Distances from the middle pixel: to the right, and up."""
+    steps = np.arange(size, dtype=np.float64) - size // 2
+    return np.broadcast_to(steps, (size, size)), np.broadcast_to(-steps[:, None], (size, size))
+
+
+def _normalised(weights: Kernel) -> Kernel:
+    return weights / weights.sum()
+
+
+def _bessel1(x: Kernel) -> Kernel:
+    """J1 by Bessel's integral, (1 / pi) of cos(t - x sin t) over 0..pi; 64 points are exact to 1e-12 up to x = 60."""
+    t = (np.arange(64) + 0.5) * (math.pi / 64)
+    return np.cos(t - x[..., None] * np.sin(t)).mean(axis=-1)
+
+
+def _positive(name: str, value: float) -> None:
+    if not 0 < value < math.inf:
+        raise BadRequest(f"{name} is {value}; expected a number above 0")
+
+
+def _odd(size: int) -> None:
+    if size < 1 or size % 2 == 0:
+        raise BadRequest(f"size is {size}; expected an odd number of pixels")

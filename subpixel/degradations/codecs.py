@@ -1,0 +1,50 @@
+"""Lossy files: the picture is rounded to 8 bit, written with Pillow's codec into memory, and read again."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from PIL import Image as Pillow
+
+from subpixel.degradations.degradation import Degradation, Floats, Rng
+from subpixel.errors import BadRequest
+from subpixel.pixels import dequantise, quantise
+
+
+@dataclass(frozen=True)
+class _File(Degradation):
+    quality: int
+    """1 (small) to 100 (good), as the codec counts."""
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.quality <= 100:
+            raise BadRequest(f"quality is {self.quality}; expected 1 to 100")
+
+
+@dataclass(frozen=True)
+class Jpeg(_File):
+    """JPEG, with the chroma at half the resolution (4:2:0)."""
+
+    def apply(self, pixels: Floats, rng: Rng) -> Floats:
+        return _reread(pixels, "JPEG", quality=self.quality, subsampling="4:2:0")
+
+
+@dataclass(frozen=True)
+class Webp(_File):
+    """Lossy WebP."""
+
+    def apply(self, pixels: Floats, rng: Rng) -> Floats:
+        return _reread(pixels, "WEBP", quality=self.quality)
+
+
+def _reread(pixels: Floats, format: str, **options: Any) -> Floats:
+    gray = pixels.shape[2] == 1
+    levels = quantise(pixels, 8)
+    file = io.BytesIO()
+    Pillow.fromarray(levels[..., 0] if gray else levels).save(file, format, **options)
+    with Pillow.open(file) as picture:
+        decoded = np.asarray(picture.convert("L" if gray else "RGB"))
+    return dequantise(decoded.reshape(pixels.shape))

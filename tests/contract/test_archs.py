@@ -1,0 +1,210 @@
+"""What every architecture promises: sizes, halo, deploy form, shared scales, export."""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import inspect
+import textwrap
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from subpixel import archs
+from subpixel.errors import BadRequest, RecipeError
+from subpixel.nn.arch import Arch
+
+CASES: dict[str, tuple[str, dict[str, Any]]] = {
+    "carn x2": ("carn", {"scale": 2, "features": 8}),
+    "carn x3": ("carn", {"scale": 3, "scales": (3, 4), "features": 8}),
+    "carn-m x4": ("carn", {"scale": 4, "features": 8, "groups": 4, "recursive": True}),
+    "edsr x2": ("edsr", {"scale": 2, "blocks": 2, "features": 8}),
+    "edsr x3": ("edsr", {"scale": 3, "blocks": 1, "features": 8, "residual_scale": 0.1}),
+    "edsr x4": ("edsr", {"scale": 4, "blocks": 1, "features": 8, "residual_scale": 0.1}),
+    "edsr x8": ("edsr", {"scale": 8, "blocks": 1, "features": 8}),
+    "espcn x2": ("espcn", {"scale": 2}),
+    "espcn x3": ("espcn", {"scale": 3}),
+    "espcn x4": ("espcn", {"scale": 4}),
+    "fsrcnn x2": ("fsrcnn", {"scale": 2}),
+    "fsrcnn x3": ("fsrcnn", {"scale": 3}),
+    "fsrcnn x4": ("fsrcnn", {"scale": 4, "d": 32, "s": 5, "m": 1}),
+    "lapsrn x2": ("lapsrn", {"scale": 2, "depth": 2, "features": 8}),
+    "lapsrn x4": ("lapsrn", {"scale": 4, "depth": 2, "features": 8}),
+    "lapsrn x4, 4x4": ("lapsrn", {"scale": 4, "depth": 3, "features": 8, "kernel": 4}),
+    "lapsrn x8": ("lapsrn", {"scale": 8, "depth": 2, "features": 8}),
+    "mdsr x2": ("mdsr", {"scale": 2, "blocks": 1, "features": 8}),
+    "mdsr x3": ("mdsr", {"scale": 3, "blocks": 2, "features": 8}),
+    "mdsr x4": ("mdsr", {"scale": 4, "scales": (2, 4), "blocks": 1, "features": 8}),
+    "mslapsrn x2": ("mslapsrn", {"scale": 2, "depth": 2, "recursions": 2, "features": 8}),
+    "mslapsrn x4": ("mslapsrn", {"scale": 4, "depth": 2, "recursions": 2, "features": 8}),
+    "mslapsrn x8": ("mslapsrn", {"scale": 8, "depth": 2, "recursions": 1, "features": 8}),
+    "srcnn 9-5-5 x2": ("srcnn", {"scale": 2}),
+    "srcnn 9-1-5 x3": ("srcnn", {"scale": 3, "kernels": (9, 1, 5)}),
+    "srcnn 9-5-5 x3": ("srcnn", {"scale": 3}),
+    "srcnn 9-3-5 x4": ("srcnn", {"scale": 4, "kernels": (9, 3, 5)}),
+    "srgan x4": ("srgan", {"scale": 4, "blocks": 1, "features": 8}),
+    "srresnet x2": ("srresnet", {"scale": 2, "blocks": 2, "features": 8}),
+    "srresnet x3": ("srresnet", {"scale": 3, "blocks": 1, "features": 8}),
+    "srresnet x4": ("srresnet", {"scale": 4, "blocks": 1, "features": 8}),
+    "swift x2": ("swift", {"scale": 2, "layers": 3, "channels": 8, "expansion": 16}),
+    "swift x4": ("swift", {"scale": 4, "layers": 4, "channels": 8, "expansion": 16}),
+    "vdsr x2": ("vdsr", {"scale": 2, "layers": 5, "features": 8}),
+    "vdsr x3": ("vdsr", {"scale": 3, "layers": 6, "features": 8}),
+    "vdsr x4": ("vdsr", {"scale": 4, "layers": 20, "features": 8}),
+    "vdsr x5": ("vdsr", {"scale": 5, "layers": 4, "features": 8}),
+}
+ONE_EACH = {name: label for label, (name, _) in CASES.items()}
+every = pytest.mark.parametrize("label", CASES)
+each = pytest.mark.parametrize("label", ONE_EACH.values())
+
+
+def network(label: str) -> Arch:
+    """A network whose every parameter and statistic is random, so that nothing cancels or hides."""
+    torch.manual_seed(0)
+    name, config = CASES[label]
+    model = archs.create(name, config).eval()
+    for layer in model.modules():
+        if isinstance(layer, nn.BatchNorm2d):
+            assert layer.running_mean is not None and layer.running_var is not None
+            layer.running_mean.normal_(0, 0.1)
+            layer.running_var.uniform_(0.5, 2)
+    for parameter in model.parameters():
+        if parameter.dim() == 1:
+            nn.init.uniform_(parameter, 0.05, 0.5)
+    return model
+
+
+def test_every_architecture_has_cases() -> None:
+    assert set(ONE_EACH) == set(archs.NAMES)
+
+
+@every
+@pytest.mark.parametrize("size", [(1, 1), (1, 9), (7, 2)])
+def test_any_size_is_enlarged_exactly(label: str, size: tuple[int, int]) -> None:
+    model = network(label)
+    with torch.no_grad():
+        y = model(torch.rand(2, 3, *size))
+    assert y.shape == (2, 3, size[0] * model.config.scale, size[1] * model.config.scale)
+    assert y.isfinite().all() and y.dtype == torch.float32
+
+
+@every
+@pytest.mark.parametrize("axis", [2, 3])
+def test_the_halo_is_exact(label: str, axis: int) -> None:
+    """With positive weights nothing cancels: the gradient is non-zero on exactly the pixels that are read."""
+    model, halo = network(label), network(label).halo
+    for layer in model.modules():
+        if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
+            nn.init.constant_(layer.weight, 1 / layer.weight[0].numel())
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)
+    centre, scale = halo + 2, model.config.scale
+    shape = [1, 3, 1, 1]
+    shape[axis] = 2 * centre + 1
+    x = torch.full(shape, 0.9, requires_grad=True)
+    model(x).narrow(axis, centre * scale, scale).sum().backward()
+    assert x.grad is not None
+    seen = x.grad.abs().sum((0, 1, 5 - axis)).nonzero().flatten() - centre
+    assert (int(seen.min()), int(seen.max())) in {(-halo, halo), (-halo, halo - 1), (1 - halo, halo)}
+
+
+@every
+def test_a_tile_with_its_halo_equals_the_whole_picture(label: str) -> None:
+    model = network(label).deploy()
+    halo, scale = model.halo, model.config.scale
+    x = torch.rand(1, 3, halo + 5, 2 * halo + 6)
+    with torch.no_grad():
+        whole, tile = model(x), model(x[..., :, 2:-3])
+    inner = slice(halo * scale, (halo + 1) * scale)
+    shifted = slice((halo + 2) * scale, (halo + 3) * scale)
+    torch.testing.assert_close(tile[..., inner], whole[..., shifted], atol=1e-5, rtol=0)
+
+
+@every
+def test_deploy_computes_the_same(label: str) -> None:
+    model, x = network(label), torch.rand(1, 3, 6, 7)
+    plain = model.deploy()
+    with torch.no_grad():
+        expected = model(x)
+        torch.testing.assert_close(plain(x), expected, atol=1e-5, rtol=1e-5)
+        torch.testing.assert_close(plain.deploy()(x), expected, atol=1e-5, rtol=1e-5)
+    assert plain.halo == model.halo and plain.config.scale == model.config.scale
+    assert not any(isinstance(m, nn.BatchNorm2d) for m in plain.modules())
+
+
+@every
+def test_the_deploy_form_is_rebuilt_from_its_configuration(label: str) -> None:
+    plain = network(label).deploy()
+    again = archs.create(CASES[label][0], dataclasses.asdict(plain.config)).deploy()
+    again.load_state_dict(plain.state_dict())
+    x = torch.rand(1, 3, 5, 4)
+    with torch.no_grad():
+        assert torch.equal(again(x), plain(x))
+
+
+@every
+def test_views_share_their_parameters(label: str) -> None:
+    model, x = network(label), torch.rand(1, 3, 4, 5)
+    assert model.config.scale in model.shared
+    for scale in model.shared:
+        view = model.at_scale(scale)
+        assert view.config.scale == scale
+        assert [id(p) for p in view.parameters()] == [id(p) for p in model.parameters()]
+        with torch.no_grad():
+            assert view(x).shape == (1, 3, 4 * scale, 5 * scale)
+            torch.testing.assert_close(view.deploy()(x), view(x), atol=1e-5, rtol=1e-5)
+    assert model.config.scale == CASES[label][1]["scale"]
+    with pytest.raises(BadRequest, match="not x7" if 7 not in model.shared else "not x9"):
+        model.at_scale(7 if 7 not in model.shared else 9)
+
+
+@every
+def test_the_last_output_is_the_networks(label: str) -> None:
+    model, x = network(label), torch.rand(1, 3, 4, 5)
+    with torch.no_grad():
+        outputs = model.outputs(x)
+        torch.testing.assert_close(outputs[-1][0], model(x))
+    assert outputs[-1][1] == model.config.scale
+    assert all(y.shape == (1, 3, 4 * scale, 5 * scale) for y, scale in outputs)
+
+
+@each
+def test_onnx_computes_the_same_at_other_sizes(label: str, tmp_path: Path) -> None:
+    onnxruntime = pytest.importorskip("onnxruntime")
+    plain, path = network(label).deploy(), tmp_path / "model.onnx"
+    axes = {2: torch.export.Dim("h", min=1), 3: torch.export.Dim("w", min=1)}
+    example = torch.rand(1, 3, 9, 8)
+    torch.onnx.export(plain, (example,), path, dynamo=True, dynamic_shapes=(axes,), verbose=False)
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    for size in [(9, 8), (1, 1), (5, 12)]:
+        x = torch.rand(1, 3, *size)
+        with torch.no_grad():
+            expected = plain(x).numpy()
+        (found,) = session.run(None, {session.get_inputs()[0].name: x.numpy()})
+        np.testing.assert_allclose(found, expected, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("name", archs.NAMES)
+def test_a_scale_that_is_not_there_is_refused(name: str) -> None:
+    with pytest.raises(RecipeError, match=r"config\.scale: .* not by 9"):
+        archs.create(name, {"scale": 9})
+
+
+def test_a_scale_without_a_branch_is_refused() -> None:
+    with pytest.raises(RecipeError, match="scale 3 is not one of the network's scales 2, 4"):
+        archs.create("mdsr", {"scale": 3, "scales": (2, 4)})
+
+
+@pytest.mark.parametrize("name", archs.NAMES)
+def test_every_field_is_explained_and_the_paper_is_named(name: str) -> None:
+    cls = archs.find(name)
+    assert cls.paper.title and cls.paper.year >= 2014 and cls.__doc__
+    (tree,) = ast.parse(textwrap.dedent(inspect.getsource(cls.Config))).body
+    assert isinstance(tree, ast.ClassDef)
+    for field, after in zip(tree.body, [*tree.body[1:], None], strict=True):
+        if isinstance(field, ast.AnnAssign):
+            assert isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant), ast.unparse(field)
