@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from subpixel import metadata
 from subpixel.errors import UnreadableImage
@@ -45,6 +46,14 @@ class Source:
 
         Raises UnreadableImage where the file turns out to be damaged, or holds floats outside [0, 1].
         """
+        levels = self.levels(y0, y1)
+        if levels.dtype.kind == "f" and not in_range(levels):
+            why = "its floats leave [0, 1] or are not numbers; scale them to [0, 1] or store it with 16 bits"
+            raise UnreadableImage(self.name, why)
+        return dequantise(levels)
+
+    def levels(self, y0: int, y1: int) -> NDArray[Any]:
+        """The same rows as the file has them: uint8, uint16 or float."""
         if not 0 <= y0 < y1 <= self.height:
             raise IndexError(f"rows {y0} to {y1} of a picture of {self.height} rows")
         pyvips, image = vips(), self._image
@@ -52,11 +61,7 @@ class Source:
             data = pyvips.Region.new(image).fetch(0, y0, self.width, y1 - y0)
         except pyvips.Error as error:
             raise UnreadableImage(self.name, _reason(error)) from error
-        levels = np.frombuffer(data, _LEVELS[image.format][0]).reshape(y1 - y0, self.width, image.bands)
-        if image.format in ("float", "double") and not in_range(levels):
-            why = "its floats leave [0, 1] or are not numbers; scale them to [0, 1] or store it with 16 bits"
-            raise UnreadableImage(self.name, why)
-        return dequantise(levels)
+        return np.frombuffer(data, _LEVELS[image.format][0]).reshape(y1 - y0, self.width, image.bands)
 
 
 def open_image(source: str | Path | bytes) -> Source:

@@ -169,17 +169,13 @@ class Sink:
             self._spill = self._raw.open("xb")
             self._spill.write(metadata.raw_tiff(self._shape, self._levels)[0])
 
-    def write(self, rows: Floats) -> None:
-        """Append rows (n, W, C [+ 1: alpha]); they are clipped to [0, 1] and rounded half up to the depth."""
+    def write(self, rows: Floats | NDArray[np.uint8]) -> None:
+        """Append rows (n, W, C [+ 1: alpha]): floats, which are clipped to [0, 1] and rounded half up, or 8-bit levels."""
         height, width, samples = self._shape
         end = self._done + len(rows)
         if rows.shape[1:] != (width, samples) or end > height:
             raise ValueError(f"rows {self._done} to {end}, shape {rows.shape}, in a picture {self._shape}")
-        with np.errstate(invalid="ignore", over="ignore"):
-            finite = np.isfinite(np.sum(rows))
-        if not finite:
-            raise UnwritableImage(_name(self._path), f"rows {self._done} to {end} are not all finite numbers")
-        levels = np.ascontiguousarray(quantise(rows, self._meta.depth))
+        levels = np.ascontiguousarray(rows if rows.dtype == np.uint8 else self._quantised(rows))
         if self._pixels is not None:
             self._pixels[self._done : end] = levels
         elif self._spill is not None:
@@ -188,6 +184,14 @@ class Sink:
             except OSError as error:
                 raise self._unwritable(error) from error
         self._done = end
+
+    def _quantised(self, rows: NDArray[Any]) -> NDArray[Any]:
+        with np.errstate(invalid="ignore", over="ignore"):
+            finite = np.isfinite(np.sum(rows))
+        if not finite:
+            end = self._done + len(rows)
+            raise UnwritableImage(_name(self._path), f"rows {self._done} to {end} are not all finite numbers")
+        return quantise(rows, self._meta.depth)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

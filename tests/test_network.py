@@ -11,7 +11,7 @@ import torch
 from subpixel import archs
 from subpixel.errors import OutOfMemory
 from subpixel.image import Floats, Image
-from subpixel.inference.network import Network, Run, self_ensemble
+from subpixel.inference.network import Network, on_floats, self_ensemble
 from subpixel.inference.rows import Memory
 from subpixel.nn.arch import Arch
 
@@ -68,21 +68,21 @@ def test_tiles_equal_the_whole_picture_for_each_architecture(network: Arch, size
         batch = torch.from_numpy(pixels.transpose(2, 0, 1)[None].copy())
         whole = network(batch)[0].clamp(0, 1).permute(1, 2, 0).numpy()
     for tile in ((10, 13), (1, 64), size):
-        tiled = Network(memory(pixels), as_run(network), scale, network.halo, tile)
+        tiled = Network(memory(pixels), on_floats(as_run(network)), scale, network.halo, tile)
         np.testing.assert_allclose(all_rows(tiled), whole, rtol=0, atol=2e-6)
 
 
 def test_a_halo_that_is_too_small_shows(network: Arch) -> None:
     pixels, scale = picture(48, 48), network.config.scale
     whole, short = (
-        Network(memory(pixels), as_run(network), scale, halo, (size, size))
+        Network(memory(pixels), on_floats(as_run(network)), scale, halo, (size, size))
         for halo, size in ((network.halo, 48), (0, 16))
     )
     assert np.abs(all_rows(whole) - all_rows(short)).max() > 1e-4
 
 
 def test_the_result_is_clipped() -> None:
-    enlarged = Network(memory(picture(5, 6)), lambda batch: 4 * nearest(batch) - 2, 2, 0, (3, 3))
+    enlarged = Network(memory(picture(5, 6)), on_floats(lambda batch: 4 * nearest(batch) - 2), 2, 0, (3, 3))
     assert all_rows(enlarged).min() == 0
     assert all_rows(enlarged).max() == 1
 
@@ -94,7 +94,7 @@ def test_gray_is_the_mean_of_three_equal_channels() -> None:
         assert np.array_equal(batch, batch[:, :1].repeat(3, axis=1))
         return nearest(batch) * 0.5 + np.array([0.0, 0.1, 0.2], np.float32)[None, :, None, None]
 
-    enlarged = all_rows(Network(memory(gray), tinted, 2, 0, (4, 4)))
+    enlarged = all_rows(Network(memory(gray), on_floats(tinted), 2, 0, (4, 4)))
     np.testing.assert_allclose(enlarged, gray.repeat(2, 0).repeat(2, 1) * 0.5 + 0.1, atol=1e-6)
 
 
@@ -107,7 +107,7 @@ def test_calls_may_overlap_and_compute_each_pixel_once() -> None:
         return nearest(batch)
 
     pixels = picture(40, 30)
-    enlarged = Network(memory(pixels), counting, 2, 0, (7, 11))
+    enlarged = Network(memory(pixels), on_floats(counting), 2, 0, (7, 11))
     expected = pixels.repeat(2, 0).repeat(2, 1)
     for y in range(0, 70, 5):  # each call reaches 5 rows into the next one
         np.testing.assert_array_equal(enlarged.rows(y, y + 10), expected[y : y + 10])
@@ -170,7 +170,7 @@ ERRORS = [
 @pytest.mark.parametrize("error", ERRORS, ids=lambda e: f"{type(e).__name__} {str(e)[:12]}")
 def test_out_of_memory_halves_the_tile_and_leaves_no_hole(error: Exception) -> None:
     pixels, run = picture(150, 170), Limited(60 * 60, error)
-    enlarged = Network(memory(pixels), run, 2, 3, (100, 100))
+    enlarged = Network(memory(pixels), on_floats(run), 2, 3, (100, 100))
     np.testing.assert_array_equal(all_rows(enlarged), pixels.repeat(2, 0).repeat(2, 1))
     assert enlarged.tile == (50, 50)
     assert run.failures == 1  # the smaller tile stays
@@ -179,7 +179,7 @@ def test_out_of_memory_halves_the_tile_and_leaves_no_hole(error: Exception) -> N
 def test_out_of_memory_gives_up_at_the_smallest_tile() -> None:
     run = Limited(100, MemoryError())
     with pytest.raises(OutOfMemory, match="32x32 pixels does not fit"):
-        all_rows(Network(memory(picture(150, 170)), run, 2, 3, (100, 100)))
+        all_rows(Network(memory(picture(150, 170)), on_floats(run), 2, 3, (100, 100)))
     assert run.failures == 3  # 100, 50, 32
 
 
@@ -188,4 +188,4 @@ def test_other_errors_pass() -> None:
         raise RuntimeError("the device is gone")
 
     with pytest.raises(RuntimeError, match="the device is gone"):
-        all_rows(Network(memory(picture(5, 5)), broken, 2, 0, (5, 5)))
+        all_rows(Network(memory(picture(5, 5)), on_floats(broken), 2, 0, (5, 5)))

@@ -25,7 +25,8 @@ def find(name: str) -> type[Arch]:
         raise UnknownName("architecture", name, NAMES)
     module = importlib.import_module(f"{__name__}.{name}")
     classes = [c for c in vars(module).values() if isinstance(c, type) and issubclass(c, Arch)]
-    return next(c for c in classes if c.__module__ == module.__name__ and c.__name__.lower() == name.replace("_", ""))
+    own = (c for c in classes if c.__module__ == module.__name__)
+    return next(c for c in own if c.__name__.lower() == name.replace("_", ""))
 
 
 def create(name: str, config: Mapping[str, Any]) -> Arch:
@@ -34,7 +35,7 @@ def create(name: str, config: Mapping[str, Any]) -> Arch:
     Raises: UnknownName for the name, RecipeError naming the key of `config` that is wrong.
     """
     cls = find(name)
-    strict = with_config(ConfigDict(extra="forbid"))(cls.Config)
+    strict: Any = with_config(ConfigDict(extra="forbid"))(cls.Config)
     try:
         values = TypeAdapter(strict).validate_python(dict(config))
     except ValidationError as error:

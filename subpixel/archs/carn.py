@@ -1,4 +1,4 @@
-"""CARN and CARN-M (Ahn et al., ECCV 2018, arXiv:1803.08664): cascades inside a cascade, light by group convolutions."""
+"""CARN and CARN-M (Ahn et al., ECCV 2018, arXiv:1803.08664): cascades inside a cascade."""
 
 from __future__ import annotations
 
@@ -24,7 +24,11 @@ class CARN(Arch):
     CARN-M is groups = 4 and recursive = True.
     """
 
-    paper = Paper("Fast, Accurate, and Lightweight Super-Resolution with Cascading Residual Network", 2018, "1803.08664")
+    paper = Paper(
+        "Fast, Accurate, and Lightweight Super-Resolution with Cascading Residual Network",
+        2018,
+        "1803.08664",
+    )
 
     @dataclass(frozen=True)
     class Config:
@@ -35,7 +39,7 @@ class CARN(Arch):
         features: int = 64
         """Channels of every hidden layer."""
         groups: int = 1
-        """Groups of the 3x3 convolutions; above one a unit ends in a 1x1 convolution (the efficient residual block)."""
+        """Groups of the 3x3 convolutions; above one a unit ends in a 1x1 convolution (efficient block)."""
         recursive: bool = False
         """Whether the three units of a block share their weights."""
 
@@ -70,7 +74,7 @@ class CARN(Arch):
 
 
 class Cascade(nn.Module):
-    """Three units; after each a 1x1 convolution mixes everything so far (figure 3b). One unit alone is used thrice."""
+    """Three units, after each a 1x1 convolution of everything so far; a single unit is used thrice."""
 
     def __init__(self, units: Sequence[nn.Module], features: int) -> None:
         super().__init__()

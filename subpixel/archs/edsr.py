@@ -1,4 +1,4 @@
-"""EDSR (Lim et al., CVPRW 2017, arXiv:1707.02921): residual blocks without normalisation, sub-pixel stages."""
+"""EDSR (Lim et al., CVPRW 2017, arXiv:1707.02921): residual blocks without normalisation."""
 
 from __future__ import annotations
 

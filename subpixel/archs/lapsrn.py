@@ -1,4 +1,4 @@
-"""LapSRN (Lai et al., CVPR 2017, arXiv:1704.03915): a Laplacian pyramid that doubles the luma level by level."""
+"""LapSRN (Lai et al., CVPR 2017, arXiv:1704.03915): a pyramid doubles the luma level by level."""
 
 from __future__ import annotations
 
@@ -14,7 +14,11 @@ from subpixel.nn.pyramid import SLOPE, Level, Pyramid, conv, doubling
 class LapSRN(Pyramid):
     """Each level has its own weights; the levels of a smaller scale are the first ones of a larger."""
 
-    paper = Paper("Deep Laplacian Pyramid Networks for Fast and Accurate Super-Resolution", 2017, "1704.03915")
+    paper = Paper(
+        "Deep Laplacian Pyramid Networks for Fast and Accurate Super-Resolution",
+        2017,
+        "1704.03915",
+    )
 
     @dataclass(frozen=True)
     class Config:
@@ -25,7 +29,7 @@ class LapSRN(Pyramid):
         features: int = 64
         """Channels of every hidden layer."""
         kernel: int = 3
-        """Size of the features' transposed convolutions: 3, as counted in the paper's table, or 4, as in its text."""
+        """Size of the features' transposed convolutions: 3, as the published counts have it, or 4."""
 
     def __init__(self, config: Config) -> None:
         head = nn.Sequential(conv(1, config.features), nn.LeakyReLU(SLOPE))

@@ -1,4 +1,4 @@
-"""MDSR (Lim et al., CVPRW 2017, arXiv:1707.02921): EDSR's trunk shared by scales that have their own heads and tails."""
+"""MDSR (Lim et al., CVPRW 2017, arXiv:1707.02921): scales with heads and tails of their own share a trunk."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PEAK = 255.0
 
 
 class MDSR(Arch):
-    """For each scale two 5x5 residual blocks before the trunk and the sub-pixel stages behind it; the rest is shared.
+    """Two 5x5 residual blocks before the trunk and the stages behind it belong to a scale, the rest to all.
 
     The defaults are the paper's baseline; the full network has 80 blocks.
     """
@@ -46,9 +46,7 @@ class MDSR(Arch):
         self.enter = ByScale(config.scales, lambda _: nn.Sequential(ResidualBlock(c, 5), ResidualBlock(c, 5)))
         blocks = [ResidualBlock(c) for _ in range(config.blocks)]
         self.body = nn.Sequential(*blocks, nn.Conv2d(c, c, 3, padding=1))
-        self.up = ByScale(
-            config.scales, lambda scale: nn.Sequential(*(SubPixelConv(c, c, 3, factor) for factor in stages(scale)))
-        )
+        self.up = ByScale(config.scales, lambda scale: _stages(c, scale))
         self.tail = nn.Conv2d(c, 3, 3, padding=1)
         self.output: nn.Module = to_mean(PEAK)
 
@@ -72,3 +70,7 @@ class MDSR(Arch):
         if isinstance(plain.output, Affine):
             plain.tail, plain.output = folded_output(plain.tail, plain.output), nn.Identity()
         return plain
+
+
+def _stages(features: int, scale: int) -> nn.Sequential:
+    return nn.Sequential(*(SubPixelConv(features, features, 3, factor) for factor in stages(scale)))

@@ -1,4 +1,4 @@
-"""MS-LapSRN (Lai et al., TPAMI 2018, arXiv:1710.01992): one recursive level, used at every size of the pyramid."""
+"""MS-LapSRN (Lai et al., TPAMI 2018, arXiv:1710.01992): one recursive level serves every size."""
 
 from __future__ import annotations
 
@@ -12,9 +12,13 @@ from subpixel.nn.pyramid import SLOPE, Level, Pyramid, conv, doubling
 
 
 class MSLapSRN(Pyramid):
-    """LapSRN with the weights shared across levels and, inside a level, across recursive blocks: x2, x4, x8 in one."""
+    """LapSRN with its weights shared across levels and, inside a level, across recursive blocks."""
 
-    paper = Paper("Fast and Accurate Image Super-Resolution with Deep Laplacian Pyramid Networks", 2018, "1710.01992")
+    paper = Paper(
+        "Fast and Accurate Image Super-Resolution with Deep Laplacian Pyramid Networks",
+        2018,
+        "1710.01992",
+    )
 
     @dataclass(frozen=True)
     class Config:
@@ -41,7 +45,7 @@ class MSLapSRN(Pyramid):
 
 
 class Recursion(nn.Module):
-    """A pre-activated block run again and again, its input's source added each time (shared-source skip, figure 4c)."""
+    """A pre-activated block run again and again, the level's input added each time (shared-source skip)."""
 
     def __init__(self, features: int, depth: int, recursions: int) -> None:
         super().__init__()

@@ -1,8 +1,9 @@
-"""SRGAN (Ledig et al., CVPR 2017, arXiv:1609.04802): SRResNet's network, and the discriminator it learns against."""
+"""SRGAN (Ledig et al., CVPR 2017, arXiv:1609.04802): SRResNet's network against a discriminator."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 from torch import Tensor, nn
 
@@ -14,12 +15,14 @@ class SRGAN(Generator):
     """The generator: SRResNet's structure and weight names, so that it starts from a trained SRResNet."""
 
     paper = Paper(
-        "Photo-Realistic Single Image Super-Resolution Using a Generative Adversarial Network", 2017, "1609.04802"
+        "Photo-Realistic Single Image Super-Resolution Using a Generative Adversarial Network",
+        2017,
+        "1609.04802",
     )
 
 
 class Discriminator(nn.Module):
-    """Is a patch a photo? RGB in [0, 1], N 3 P P -> N 1 logits (figure 4; the sigmoid belongs to the loss)."""
+    """Is a patch a photo? RGB in [0, 1], N 3 P P -> N 1 logits (figure 4; the loss has the sigmoid)."""
 
     @dataclass(frozen=True)
     class Config:
@@ -36,12 +39,15 @@ class Discriminator(nn.Module):
         c, side = config.features, config.patch // 16
         widths = [c, c, 2 * c, 2 * c, 4 * c, 4 * c, 8 * c, 8 * c]
         layers: list[nn.Module] = [nn.Conv2d(3, c, 3, padding=1), nn.LeakyReLU(0.2)]
-        for n, (inputs, outputs) in enumerate(zip(widths, widths[1:], strict=False)):
+        for n, (inputs, outputs) in enumerate(pairwise(widths)):
             conv = nn.Conv2d(inputs, outputs, 3, stride=1 if n % 2 else 2, padding=1, bias=False)
             layers += [conv, nn.BatchNorm2d(outputs), nn.LeakyReLU(0.2)]
         self.features = nn.Sequential(*layers)
         self.judge = nn.Sequential(
-            nn.Flatten(), nn.Linear(8 * c * side**2, config.dense), nn.LeakyReLU(0.2), nn.Linear(config.dense, 1)
+            nn.Flatten(),
+            nn.Linear(8 * c * side**2, config.dense),
+            nn.LeakyReLU(0.2),
+            nn.Linear(config.dense, 1),
         )
 
     def forward(self, x: Tensor) -> Tensor:

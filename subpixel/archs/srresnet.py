@@ -1,4 +1,4 @@
-"""SRResNet (Ledig et al., CVPR 2017, arXiv:1609.04802): residual blocks with batch normalisation, trained on pixels."""
+"""SRResNet (Ledig et al., CVPR 2017, arXiv:1609.04802): batch-normalised residual blocks, pixel loss."""
 
 from __future__ import annotations
 
@@ -10,5 +10,7 @@ class SRResNet(Generator):
     """The residual network of the SRGAN paper, for a pixel or a content loss."""
 
     paper = Paper(
-        "Photo-Realistic Single Image Super-Resolution Using a Generative Adversarial Network", 2017, "1609.04802"
+        "Photo-Realistic Single Image Super-Resolution Using a Generative Adversarial Network",
+        2017,
+        "1609.04802",
     )

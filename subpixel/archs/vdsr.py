@@ -1,8 +1,9 @@
-"""VDSR (Kim et al., CVPR 2016, arXiv:1511.04587): twenty convolutions learn the residual of the bicubic luma."""
+"""VDSR (Kim et al., CVPR 2016, arXiv:1511.04587): twenty convolutions refine the bicubic luma."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 from torch import Tensor, nn
 
@@ -14,9 +15,13 @@ from subpixel.nn.upsampling import Bicubic
 
 
 class VDSR(Arch):
-    """A plain stack of 3x3 convolutions without biases on the enlarged luma; the same weights serve every scale."""
+    """3x3 convolutions without biases on the enlarged luma; the same weights serve every scale."""
 
-    paper = Paper("Accurate Image Super-Resolution Using Very Deep Convolutional Networks", 2016, "1511.04587")
+    paper = Paper(
+        "Accurate Image Super-Resolution Using Very Deep Convolutional Networks",
+        2016,
+        "1511.04587",
+    )
     scales = (2, 3, 4, 5, 6, 7, 8)
 
     @dataclass(frozen=True)
@@ -33,7 +38,7 @@ class VDSR(Arch):
         self.bicubic = ByScale(self.scales, Bicubic)
         widths = [1, *[config.features] * (config.layers - 1), 1]
         layers: list[nn.Module] = []
-        for inputs, outputs in zip(widths, widths[1:], strict=False):
+        for inputs, outputs in pairwise(widths):
             conv = nn.Conv2d(inputs, outputs, 3, padding=1, bias=False)
             nn.init.kaiming_normal_(conv.weight, mode="fan_out")
             layers += [conv, nn.ReLU()]

@@ -9,8 +9,8 @@ from typing import Self
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from subpixel.errors import SubpixelError
 from subpixel.inference.batch import Band, Done, Event
+from subpixel.inference.jobs import Job
 
 
 class Display:
@@ -20,7 +20,8 @@ class Display:
         self.failures: list[Done] = []
         self._pictures, self._skipped = pictures, skipped
         self._done: list[Done] = []
-        self._pixels, self._share = 0, 0.0
+        self._pixels = 0
+        self._shares: dict[Job, float] = {}  # of the pictures that are being made
         self._chosen = ""
         self._console = Console(stderr=True, soft_wrap=True, highlight=False)
         self._bar = Progress(
@@ -53,27 +54,31 @@ class Display:
         """Shows one event; raises the error of a picture that is the only one."""
         if isinstance(event, Band):
             self._band(event)
-        elif event.error is None:
-            self._done.append(event)
-            if event.note:
-                self._say(f"note: {event.job.target}: {event.note}")
         else:
-            self._fail(event, event.error)
+            self._end(event)
         images = len(self._done) + len(self.failures)
         speed = self._pixels / 1e6 / max(time.monotonic() - self._started, 1e-6)
-        self._bar.update(self._task, completed=self._share, images=images, speed=speed)
+        self._bar.update(
+            self._task, completed=images + sum(self._shares.values()), images=images, speed=speed
+        )
 
     def _band(self, band: Band) -> None:
         if not self._chosen:
             self._chosen = band.chosen
             self._say(band.chosen)
         self._pixels += band.pixels
-        self._share += band.share
+        self._shares[band.job] = self._shares.get(band.job, 0.0) + band.share
 
-    def _fail(self, event: Done, error: SubpixelError) -> None:
-        if self._pictures + self._skipped == 1:
-            raise error
-        self.failures.append(event)
+    def _end(self, event: Done) -> None:
+        self._shares.pop(event.job, None)
+        if event.error is None:
+            self._done.append(event)
+            if event.note:
+                self._say(f"note: {event.job.target}: {event.note}")
+        elif self._pictures + self._skipped == 1:
+            raise event.error
+        else:
+            self.failures.append(event)
 
     def _summary(self) -> None:
         seconds = time.monotonic() - self._started

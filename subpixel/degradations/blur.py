@@ -14,6 +14,7 @@ from subpixel.degradations.degradation import Degradation, Floats, Rng
 from subpixel.errors import BadRequest
 
 Kernel = NDArray[np.float64]
+Profile = Literal["gaussian", "plateau"]
 
 
 class Blur(Degradation):
@@ -21,7 +22,7 @@ class Blur(Degradation):
 
     @abstractmethod
     def kernel(self) -> Kernel:
-        """Weights that sum to 1, an odd number of pixels along both sides; rows run down, columns to the right."""
+        """Weights that sum to 1, an odd number of pixels a side; rows run down, columns to the right."""
 
     def apply(self, pixels: Floats, rng: Rng) -> Floats:
         return convolved(pixels, self.kernel())
@@ -31,8 +32,8 @@ class Blur(Degradation):
 class GaussianBlur(Blur):
     """Isotropic, anisotropic and generalised Gaussian kernels, and flat-topped ones.
 
-    With d^2 = (u / sigma)^2 + (v / across)^2 the weight is exp(-d^(2 shape) / 2), or 1 / (1 + d^(2 shape)) for the
-    plateau (Liu et al. 2020; used by Real-ESRGAN, Wang et al. 2021, section 3.1).
+    With d^2 = (u / sigma)^2 + (v / across)^2 the weight is exp(-d^(2 shape) / 2), or for the plateau
+    1 / (1 + d^(2 shape)) (Liu et al. 2020; Real-ESRGAN, Wang et al. 2021, section 3.1).
     """
 
     sigma: float
@@ -43,7 +44,7 @@ class GaussianBlur(Blur):
     """Degrees, counter-clockwise from the right."""
     shape: float = 1.0
     """1: Gaussian; below: heavier tails; above: nearer to a disc."""
-    profile: Literal["gaussian", "plateau"] = "gaussian"
+    profile: Profile = "gaussian"
     size: int = 21
     """Pixels along a side, odd."""
 
@@ -130,7 +131,7 @@ def _normalised(weights: Kernel) -> Kernel:
 
 
 def _bessel1(x: Kernel) -> Kernel:
-    """J1 by Bessel's integral, (1 / pi) of cos(t - x sin t) over 0..pi; 64 points are exact to 1e-12 up to x = 60."""
+    """J1 by Bessel's integral, the mean of cos(t - x sin t) over 0..pi; exact to 1e-12 up to x = 50."""
     t = (np.arange(64) + 0.5) * (math.pi / 64)
     return np.cos(t - x[..., None] * np.sin(t)).mean(axis=-1)
 

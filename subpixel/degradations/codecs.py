@@ -40,11 +40,11 @@ class Webp(_File):
         return _reread(pixels, "WEBP", quality=self.quality)
 
 
-def _reread(pixels: Floats, format: str, **options: Any) -> Floats:
+def _reread(pixels: Floats, codec: str, **options: Any) -> Floats:
     gray = pixels.shape[2] == 1
     levels = quantise(pixels, 8)
     file = io.BytesIO()
-    Pillow.fromarray(levels[..., 0] if gray else levels).save(file, format, **options)
+    Pillow.fromarray(levels[..., 0] if gray else levels).save(file, codec, **options)
     with Pillow.open(file) as picture:
         decoded = np.asarray(picture.convert("L" if gray else "RGB"))
     return dequantise(decoded.reshape(pixels.shape))

@@ -1,4 +1,4 @@
-"""What a degradation is: a value that makes a picture worse, the same way every time it is given the same seed."""
+"""What a degradation is: a value that makes a picture worse, from the same seed always the same way."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Degradation(ABC):
 
     @abstractmethod
     def apply(self, pixels: Floats, rng: Rng) -> Floats:
-        """The degraded picture: H W C (C = 1 or 3) float32 in [0, 1] -> the same kind, perhaps of another size."""
+        """H W C (C = 1 or 3) float32 in [0, 1] -> the same kind, perhaps of another size."""
 
     def sample(self, rng: Rng) -> Degradation:
         """The same with every parameter fixed; most degradations have no other kind."""

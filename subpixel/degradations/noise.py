@@ -1,4 +1,4 @@
-"""Noise: `sigma` is the standard deviation at a pixel of value 1, `gray` gives all channels the same noise."""
+"""Noise, of which `sigma` is always the standard deviation at a pixel of value 1."""
 
 from __future__ import annotations
 

@@ -12,21 +12,21 @@ from pydantic import TypeAdapter, ValidationError
 from subpixel.degradations.blur import GaussianBlur, MotionBlur, SincBlur
 from subpixel.degradations.codecs import Jpeg, Webp
 from subpixel.degradations.degradation import Chain, Degradation
+from subpixel.degradations.distributions import Choice, Shuffled, Uniform
 from subpixel.degradations.noise import GaussianNoise, PoissonNoise, SpeckleNoise
-from subpixel.degradations.random import Choice, Shuffled, Uniform
 from subpixel.degradations.resizing import Downsample, Resize
 from subpixel.errors import BadRequest, RecipeError
 
 _CLASSES = (
-    Chain, Choice, Downsample, GaussianBlur, GaussianNoise, Jpeg, MotionBlur, PoissonNoise, Resize, Shuffled, SincBlur,
-    SpeckleNoise, Uniform, Webp,
+    Chain, Choice, Downsample, GaussianBlur, GaussianNoise, Jpeg, MotionBlur, PoissonNoise, Resize, Shuffled,
+    SincBlur, SpeckleNoise, Uniform, Webp,
 )  # fmt: skip
 KINDS: dict[str, type[Degradation]] = {cls.__name__: cls for cls in _CLASSES}
 """Every degradation by the `kind` that names it on a page."""
 
 
 def to_dict(degradation: Degradation) -> dict[str, Any]:
-    """The kind and every parameter, as strings, numbers, lists and tables; `from_dict` gives an equal value back."""
+    """The kind and every parameter as strings, numbers, lists and tables; the inverse of `from_dict`."""
     names = [f.name for f in fields(cast("Any", degradation))]
     return {"kind": type(degradation).__name__} | {n: _plain(getattr(degradation, n)) for n in names}
 

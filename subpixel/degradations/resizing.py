@@ -12,15 +12,18 @@ from numpy.typing import NDArray
 from subpixel import resample
 from subpixel.degradations.degradation import Chain, Degradation, Floats, Rng
 from subpixel.errors import BadRequest
+from subpixel.pixels import dequantise, quantise
+
+_NOTHING = Chain()
 
 Kernel = Literal["nearest", "bilinear", "bicubic", "lanczos", "area"]
 
 
 @dataclass(frozen=True)
 class Downsample(Degradation):
-    """Low resolution: exactly ceil(size / scale) pixels of the picture that came in, whatever `after` made of it.
+    """Low resolution: ceil(size / scale) pixels of the picture that came in, whatever `after` made of it.
 
-    With the defaults this is the benchmark's: MATLAB's imresize(picture, 1 / scale) of a uint8 picture, bit by bit.
+    With the defaults this is the benchmarks', bit by bit: MATLAB's imresize(picture, 1 / scale) of uint8.
     """
 
     scale: int
@@ -28,7 +31,7 @@ class Downsample(Degradation):
     """Antialiased, except "nearest"; "area" is the mean over the area that a new pixel covers."""
     round8: bool = True
     """Work on 8-bit levels, as the files of the benchmarks do; False: in float, clipped."""
-    after: Degradation = Chain()
+    after: Degradation = _NOTHING
     """What happens at high resolution before it: blur, noise, resizing."""
 
     def __post_init__(self) -> None:
@@ -62,13 +65,13 @@ class Resize(Degradation):
 def resized(pixels: Floats, height: int, width: int, kernel: Kernel, round8: bool) -> Floats:
     """H W C float32 in [0, 1] -> height width C, the same kind; with round8 in multiples of 1/255."""
     if round8:
-        levels = np.floor(pixels * np.float32(255) + np.float32(0.5)).astype(np.uint8)
+        levels = quantise(pixels, 8)
         small = (
             _area(levels, height, width)
             if kernel == "area"
             else resample.resize(levels, height, width, kernel)
         )
-        return small / np.float32(255)
+        return dequantise(small)
     if kernel == "area":
         return _area(pixels, height, width)
     return np.clip(resample.resize(pixels, height, width, kernel), 0, 1)

@@ -160,6 +160,8 @@ class _Batch:
             return Done(job, loses(format_of(job.target, self._format), source.meta))
         except (UnreadableImage, UnwritableImage, BadRequest, OutOfMemory) as error:
             return Done(job, error=error)
+        except MemoryError:
+            return Done(job, error=OutOfMemory("the result does not fit into memory; free some"))
 
     def _write(self, job: Job, source: Source, rows: Rows, chosen: str) -> None:
         shape = (rows.height, rows.width, rows.channels, rows.has_alpha)

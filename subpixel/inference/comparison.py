@@ -15,7 +15,7 @@ from PIL import ImageDraw, ImageFont
 
 from subpixel import color
 from subpixel.errors import BadRequest
-from subpixel.image import Floats, Image
+from subpixel.image import Floats, Image, dequantise, quantise
 from subpixel.inference.rows import Memory
 from subpixel.inference.upscaler import Upscaler
 from subpixel.metrics.protocol import FIELD, modcrop
@@ -59,7 +59,7 @@ class Box:
 @dataclass(frozen=True)
 class _Panel:
     name: str
-    detail: Floats  # H W 3
+    detail: Floats  # H W C
     score: float | None = None
 
     @property
@@ -79,17 +79,13 @@ def compare(
     """The photo with a detail marked, and the detail of the input, of bicubic and of each model.
 
     crop: the detail in the photo's pixels; by default where most happens. reduce: first shrink the photo by
-    `scale` (MATLAB's bicubic), so that the original is known, is shown last, and every panel has its PSNR under
-    the field's protocol. Alpha is ignored.
-    Raises: BadRequest for a crop outside the photo or a photo smaller than the scale; what `Upscaler` raises.
+    `scale` (MATLAB's bicubic, 8 bit), so that the original is known, is shown last, and every panel has its
+    PSNR under the field's protocol. Alpha is ignored.
+    Raises: BadRequest for a crop outside the photo, or a photo smaller than the scale; as `Upscaler` does.
     """
-    photo = Image(
-        _colour(modcrop(photo.pixels, scale)) if reduce else _colour(photo.pixels), None, photo.meta
-    )
-    pixels = photo.pixels
-    low = np.clip(rescale(pixels, 1 / scale), 0, 1) if reduce else pixels
-    size = f"{photo.width} x {photo.height}"
-    box = crop and _inside(crop, size, photo).times(1 / scale if reduce else 1)
+    pixels = modcrop(photo.pixels, scale) if reduce else photo.pixels
+    low = dequantise(rescale(quantise(pixels, 8), 1 / scale)) if reduce else pixels
+    box = crop and _inside(crop, pixels).times(1 / scale if reduce else 1)
     box = box or detailed(low, min(_DETAIL // scale, *low.shape[:2]))
     near = resize(low, low.shape[0] * scale, low.shape[1] * scale, "nearest") if reduce else None
     panels = [_Panel("input", box.cut(low), None if near is None else _score(near, pixels, scale))]
@@ -98,14 +94,15 @@ def compare(
         panels.append(_Panel("original", box.times(scale).cut(pixels)))
     what = f"reduced and enlarged {scale}x again" if reduce else f"enlarged {scale}x"
     mark = box.times(scale) if reduce else box
-    drawn = _draw(pixels, mark, panels, (title, f"{size}, {what}"), scale)
+    about = f"{pixels.shape[1]} x {pixels.shape[0]}, {what}"
+    drawn = _draw(pixels, mark, panels, (title, about), scale)
     icc = photo.meta.icc if photo.meta.icc and photo.meta.icc[16:20] == b"RGB " else None
     return Image.from_array(drawn, replace(photo.meta, icc=icc, exif=None, xmp=None, iptc=None, dpi=None))
 
 
 def detailed(pixels: Floats, side: int) -> Box:
     """The square in which the picture changes most: the largest sum of differences between neighbours."""
-    luma = color.luma(pixels)
+    luma = color.luma(pixels) if pixels.shape[2] == 3 else pixels[..., 0]
     change = np.zeros(luma.shape)
     change[:, 1:] += np.abs(np.diff(luma, axis=1))
     change[1:] += np.abs(np.diff(luma, axis=0))
@@ -115,9 +112,11 @@ def detailed(pixels: Floats, side: int) -> Box:
     return Box(int(x), int(y), side, side)
 
 
-def _inside(crop: Box, size: str, photo: Image) -> Box:
-    if crop.x + crop.width > photo.width or crop.y + crop.height > photo.height:
-        raise BadRequest(f"crop {crop.x},{crop.y},{crop.width},{crop.height} leaves the photo of {size}")
+def _inside(crop: Box, pixels: Floats) -> Box:
+    height, width = pixels.shape[:2]
+    if crop.x + crop.width > width or crop.y + crop.height > height:
+        text = f"{crop.x},{crop.y},{crop.width},{crop.height}"
+        raise BadRequest(f"crop {text} leaves the photo of {width} x {height} pixels")
     return crop
 
 
@@ -137,10 +136,6 @@ def _score(result: Floats, original: Floats, scale: int) -> float:
     return psnr(*FIELD.prepare(result, original, scale))
 
 
-def _colour(pixels: Floats) -> Floats:
-    return np.ascontiguousarray(np.broadcast_to(pixels, (*pixels.shape[:2], 3)))
-
-
 def _draw(photo: Floats, mark: Box, panels: list[_Panel], title: tuple[str, str], scale: int) -> NDArray[Any]:
     """The whole photo at the left, the panels in a grid of up to three columns beside it."""
     columns = len(panels) if len(panels) <= 3 else 2 if len(panels) == 4 else 3
@@ -152,20 +147,20 @@ def _draw(photo: Floats, mark: Box, panels: list[_Panel], title: tuple[str, str]
     canvas = Pillow.new("RGB", (left + columns * (wide + _MARGIN), grid + 2 * _MARGIN), _BACK)
     ink = ImageDraw.Draw(canvas)
     top = _MARGIN + (grid - _CAPTION - high) // 2
-    canvas.paste(_scaled(photo, aside, high), (_MARGIN, top))
+    canvas.paste(_scaled(photo, aside, high, "bicubic"), (_MARGIN, top))
     _mark(ink, mark, aside / photo.shape[1], (_MARGIN, top))
     _label(ink, (_MARGIN, top + high), aside, *title)
     for i, panel in enumerate(panels):
         x = left + i % columns * (wide + _MARGIN)
         y = _MARGIN + i // columns * (tall + _CAPTION + _MARGIN)
-        canvas.paste(_scaled(panel.detail, wide, tall), (x, y))
+        canvas.paste(_scaled(panel.detail, wide, tall, "nearest"), (x, y))
         ink.rectangle((x - 2, y - 2, x + wide + 1, y + tall + 1), outline=_MARK, width=2)
         _label(ink, (x, y + tall), wide, panel.name, panel.below)
     return np.asarray(canvas)
 
 
 def _zoomed(height: int, width: int) -> tuple[int, int]:
-    """Width and height of a panel: a whole multiple of the detail, so that all its pixels are equally large."""
+    """Width and height of a panel: a whole multiple of the detail, for pixels of equal size."""
     ratio = _PANEL / max(height, width)
     ratio = int(ratio) if ratio > 1 else ratio
     return max(1, round(width * ratio)), max(1, round(height * ratio))
@@ -178,11 +173,9 @@ def _fitted(pixels: Floats, wide: int, tall: int) -> tuple[int, int]:
     return max(1, round(width * ratio)), max(1, round(height * ratio))
 
 
-def _scaled(pixels: Floats, width: int, height: int) -> Pillow.Image:
-    """Pixels that stay visible where they are enlarged, and are averaged where they are reduced."""
-    kernel = "nearest" if width > pixels.shape[1] else "bicubic"
-    levels = np.clip(resize(pixels, height, width, kernel), 0, 1) * 255 + 0.5
-    return Pillow.fromarray(levels.astype(np.uint8))
+def _scaled(pixels: Floats, width: int, height: int, kernel: str) -> Pillow.Image:
+    levels = quantise(resize(pixels, height, width, kernel), 8)
+    return Pillow.fromarray(np.ascontiguousarray(np.broadcast_to(levels, (height, width, 3))))
 
 
 def _mark(ink: ImageDraw.ImageDraw, box: Box, ratio: float, origin: tuple[int, int]) -> None:

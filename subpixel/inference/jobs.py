@@ -17,24 +17,8 @@ from subpixel.inference.upscaler import Upscaler
 STREAM = Path("-")
 """Standard input as a source, standard output as a target."""
 
-SUFFIXES = frozenset(
-    (
-        ".avif",
-        ".bmp",
-        ".gif",
-        ".heic",
-        ".heif",
-        ".j2k",
-        ".jfif",
-        ".jp2",
-        ".jpe",
-        ".jpeg",
-        ".jpg",
-        ".jxl",
-        ".png",
-    )
-    + (".tif", ".tiff", ".webp")
-)
+_NAMES = "avif bmp gif heic heif j2k jfif jp2 jpe jpeg jpg jxl png tif tiff webp"
+SUFFIXES = frozenset(f".{name}" for name in _NAMES.split())
 """Names that are taken for pictures in a folder, and for a file after `-o`."""
 
 

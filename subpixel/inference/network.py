@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from subpixel.errors import OutOfMemory
 from subpixel.image import Floats, to_batch
 from subpixel.inference import tiles
-from subpixel.inference.rows import Rows
+from subpixel.inference.rows import Levels, Rows
 
 Run = Callable[[Floats], Floats]
 """(N, 3, h, w) in [0, 1] -> (N, 3, scale h, scale w), not clipped, float32."""
+
+Pixels = NDArray[Any]
+"""Floats in [0, 1], or 8-bit levels."""
 
 # What openvino, onnxruntime, torch and oneDNN say when an allocation fails.
 _NO_MEMORY = re.compile(r"(?is)out of memory|bad_alloc|alloc\w* .*memory|memory .*alloc|not enough memory")
@@ -39,11 +44,24 @@ def self_ensemble(run: Run) -> Run:
     return average
 
 
+def on_floats(run: Run) -> Callable[[Floats], Floats]:
+    """A network as H W C -> sH sW 3; gray is replicated to RGB."""
+
+    def patch_run(patch: Floats) -> Floats:
+        batch = to_batch(patch)
+        batch = batch if batch.shape[1] == 3 else np.repeat(batch, 3, axis=1)
+        return np.moveaxis(run(batch)[0], 0, -1)
+
+    return patch_run
+
+
 class Network:
     """Rows enlarged by a network and clipped to [0, 1]; the colour is 1 or 3 channels, without alpha.
 
+    run: from a patch H W C to sH sW 3, see `on_floats`; or from 8-bit levels to 8-bit levels, with dtype uint8.
+
     A row of tiles is computed at once and kept until a call no longer reaches it, so neighbouring calls may
-    overlap at no cost. Gray is replicated to RGB and the result averaged back. When the memory does not
+    overlap at no cost. Where the source is gray the result is averaged back. When the memory does not
     suffice, the tile is halved and its row done again.
 
     Raises (when pulled): OutOfMemory when the smallest tile does not fit.
@@ -51,14 +69,22 @@ class Network:
 
     has_alpha = False
 
-    def __init__(self, source: Rows, run: Run, scale: int, halo: int, tile: tuple[int, int]) -> None:
+    def __init__(
+        self,
+        source: Rows | Levels,
+        run: Callable[[Pixels], Pixels],
+        scale: int,
+        halo: int,
+        tile: tuple[int, int],
+        dtype: type[np.float32] | type[np.uint8] = np.float32,
+    ) -> None:
         self.height, self.width, self.channels = source.height * scale, source.width * scale, source.channels
         self.tile = tile
-        self._source, self._run, self._scale, self._halo = source, run, scale, halo
+        self._source, self._run, self._scale, self._halo, self._dtype = source, run, scale, halo, dtype
         self._bands = tiles.spans(0, source.height, tile[0], halo, source.height)
-        self._kept: dict[tiles.Span, Floats] = {}
+        self._kept: dict[tiles.Span, Pixels] = {}
 
-    def rows(self, y0: int, y1: int) -> Floats:
+    def rows(self, y0: int, y1: int) -> Pixels:
         s = self._scale
         bands = [band for band in self._bands if band.start * s < y1 and band.stop * s > y0]
         self._kept = {band: self._kept[band] for band in bands if band in self._kept}
@@ -76,10 +102,10 @@ class Network:
                 self._kept[band] = whole
         return out
 
-    def _empty(self, rows: int) -> Floats:
-        return np.empty((rows, self.width, self.channels), np.float32)
+    def _empty(self, rows: int) -> Pixels:
+        return np.empty((rows, self.width, self.channels), self._dtype)
 
-    def _compute(self, band: tiles.Span, out: Floats) -> Floats:
+    def _compute(self, band: tiles.Span, out: Pixels) -> Pixels:
         window = self._source.rows(band.low, band.high)
         while True:
             try:
@@ -89,28 +115,26 @@ class Network:
                     raise
                 self.tile = _smaller(self.tile, error)
 
-    def _fill(self, band: tiles.Span, window: Floats, out: Floats) -> Floats:
+    def _fill(self, band: tiles.Span, window: Pixels, out: Pixels) -> Pixels:
         s, source = self._scale, self._source
         for row in tiles.spans(band.start, band.stop, self.tile[0], self._halo, source.height):
             for column in tiles.spans(0, source.width, self.tile[1], self._halo, source.width):
                 patch = window[row.low - band.low : row.high - band.low, column.low : column.high]
-                result = self._run(_rgb_batch(patch))[0]
-                core = result[:, s * (row.start - row.low) : s * (row.stop - row.low)]
-                core = core[..., s * (column.start - column.low) : s * (column.stop - column.low)]
+                result = self._run(patch)
+                core = result[s * (row.start - row.low) : s * (row.stop - row.low)]
+                core = core[:, s * (column.start - column.low) : s * (column.stop - column.low)]
                 y, x = s * (row.start - band.start), s * column.start
-                _put(core, out[y : y + core.shape[1], x : x + core.shape[2]])
+                _put(core, out[y : y + core.shape[0], x : x + core.shape[1]])
         return out
 
 
-def _rgb_batch(patch: Floats) -> Floats:
-    batch = to_batch(patch)
-    return batch if batch.shape[1] == 3 else np.repeat(batch, 3, axis=1)
-
-
-def _put(core: Floats, target: Floats) -> None:
-    """Clip 3 H W into H W C, in bands that stay in the cache; gray becomes the mean of the three."""
+def _put(core: Pixels, target: Pixels) -> None:
+    """Copies levels, or clips floats, in bands that stay in the cache; gray becomes the mean of the three."""
+    if target.dtype == np.uint8:
+        target[:] = core
+        return
     for y in range(0, len(target), _CACHED):
-        band = core[:, y : y + _CACHED]
+        band = np.moveaxis(core[y : y + _CACHED], -1, 0)
         planes = np.clip(band if target.shape[2] == 3 else band.mean(axis=0, keepdims=True), 0, 1)
         for channel, plane in enumerate(planes):
             target[y : y + _CACHED, :, channel] = plane

@@ -6,9 +6,11 @@ bounded by the bands, never by the picture. What `rows` returns is not to be wri
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Callable
+from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from subpixel.image import Floats, Image
 from subpixel.resample import Taps, along_columns, along_rows, taps
@@ -31,8 +33,8 @@ class Rows(Protocol):
 
     @property
     def has_alpha(self) -> bool: ...
-    def rows(self, y0: int, y1: int) -> Floats:
-        """Rows y0 to y1 (exclusive) as (y1 - y0, W, C [+ 1: alpha]), float32 in [0, 1]."""
+    def rows(self, y0: int, y1: int) -> Any:
+        """Rows y0 to y1 (exclusive) as (y1 - y0, W, C [+ 1: alpha]), float32 in [0, 1]; uint8 after `Levels`."""
         ...
 
 
@@ -46,6 +48,16 @@ class Memory:
 
     def rows(self, y0: int, y1: int) -> Floats:
         return self._samples[y0:y1]
+
+
+class Levels:
+    """The 8-bit levels of an RGB picture, as they are: what a network that computes on bytes is fed."""
+
+    channels, has_alpha = 3, False
+
+    def __init__(self, height: int, width: int, levels: Callable[[int, int], NDArray[np.uint8]]) -> None:
+        self.height, self.width = height, width
+        self.rows = levels
 
 
 class Resized:

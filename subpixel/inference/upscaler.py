@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 
 from subpixel import models
 from subpixel.errors import BadRequest, OutOfMemory, UnknownName
-from subpixel.image import Image, create, open_image, read
+from subpixel.image import Image, Source, create, open_image, read
 from subpixel.inference import tiles
-from subpixel.inference.network import Network, self_ensemble
+from subpixel.inference.network import Network, on_floats, self_ensemble
 from subpixel.inference.plan import Plan, Target, plan
-from subpixel.inference.rows import Bled, Joined, Memory, Opacity, Resized, Rows
+from subpixel.inference.rows import Bled, Joined, Levels, Memory, Opacity, Resized, Rows
 from subpixel.resample import KERNELS
 from subpixel.runtimes import Runtime, open_runtime
 
@@ -103,7 +103,14 @@ class Upscaler:
         return "; ".join([*parts, "self-ensemble of 8"] if self._tta and made.scales else parts)
 
     def rows(self, source: Rows) -> Rows:
-        """The enlarged picture, as rows that are computed when they are pulled."""
+        """The enlarged picture, as rows that are computed when they are pulled.
+
+        An opened 8-bit RGB file that one network enlarges gives 8-bit levels, everything else floats.
+        """
+        if isinstance(source, Source) and (source.meta.depth, source.channels, source.has_alpha) == (8, 3, False):
+            levels = self._levels(Levels(source.height, source.width, source.levels))
+            if levels is not None:
+                return levels
         made = self.plan(source.height, source.width)
         if not source.has_alpha:
             return self._colour(source, made)
@@ -118,6 +125,15 @@ class Upscaler:
             halo = self._card(scale).halo
             rows = Network(rows, self_ensemble(run) if self._tta else run, scale, halo, tile)
         return Resized(rows, made.height, made.width, made.kernel) if made.kernel else rows
+
+    def _levels(self, source: Levels) -> Network | None:
+        """The enlarged picture computed on 8-bit levels throughout, where one network does all of it; else None."""
+        made = self.plan(source.height, source.width)
+        if self._tta or made.kernel or len(made.scales) != 1:
+            return None
+        scale = made.scales[0]
+        tile = self._tile(source.height, source.width, scale, 1)
+        return Network(source, self._runtime(scale).run_bytes, scale, self._card(scale).halo, tile, np.uint8)
 
     def _tile(self, height: int, width: int, scale: int, networks: int) -> tuple[int, int]:
         if self.tile != "auto":
@@ -172,6 +188,10 @@ class Upscaler:
         raise BadRequest(f"{given}; expected an Image, a numpy array, a Pillow image or a path")
 
     def _upscale_array(self, array: NDArray[Any]) -> NDArray[Any]:
+        if array.dtype == np.uint8 and array.ndim == 3 and array.shape[2] == 3:
+            rows = self._levels(Levels(*array.shape[:2], lambda y0, y1: array[y0:y1]))
+            if rows is not None:
+                return rows.rows(0, rows.height)
         result = self.upscale_image(Image.from_array(array)).to_array()
         return result.reshape(*result.shape[:2], *array.shape[2:]).astype(array.dtype, copy=False)
 
@@ -223,3 +243,4 @@ def upscale_file(
     with create(target, *shape, opened.meta, format=format, quality=quality, compress=compress) as sink:
         for y in range(0, rows.height, step):
             sink.write(rows.rows(y, min(y + step, rows.height)))
+

@@ -28,8 +28,8 @@ class Protocol:
     round8: Rounding = "reference"
     """Which values are rounded to 8 bit.
 
-    "none"; "pictures": both pictures, before the luma is taken, as if saved and read again; "reference": only the
-    luma of the reference, as MATLAB's rgb2ycbcr gives it for a uint8 picture; "both": the luma of both.
+    "none"; "pictures": both, before the luma is taken, as if saved and read again; "reference": only the luma
+    of the reference, as MATLAB's rgb2ycbcr gives it for a uint8 picture; "both": the luma of both.
     """
     modcrop: bool = True
     """Cut the reference at the right and the bottom to a multiple of the scale."""

@@ -15,8 +15,8 @@ DIV2K_MEAN = (0.4488, 0.4371, 0.4040)
 class Affine(nn.Module):
     """gain x + offset, each colour with its own offset: N 3 H W, computed in float32.
 
-    Before a convolution with zero padding only the gain can be folded (see `scaled_input`): the padding is zero after
-    the offset, not before it. Behind a convolution both can.
+    Before a convolution with zero padding only the gain can be folded (`scaled_input`): the padding is zero
+    after the offset, not before it. Behind a convolution both can.
     """
 
     offset: Tensor
@@ -43,7 +43,7 @@ def to_mean(peak: float = 1.0) -> Affine:
 
 @torch.no_grad()
 def scaled(conv: nn.Conv2d, gain: Tensor | float, offset: Tensor | float = 0.0) -> nn.Conv2d:
-    """The convolution that gives gain conv(x) + offset, one gain and offset for all outputs or one for each."""
+    """The convolution that gives gain conv(x) + offset, for all outputs or for each."""
     folded = copy.deepcopy(conv)
     gains = torch.as_tensor(gain, dtype=conv.weight.dtype).expand(conv.out_channels)
     folded.weight.mul_(gains[:, None, None, None])
@@ -71,7 +71,9 @@ def without_norms(layers: nn.Sequential) -> nn.Sequential:
     for layer in layers:
         if isinstance(layer, nn.BatchNorm2d):
             conv = plain.pop()
-            assert isinstance(conv, nn.Conv2d) and layer.running_mean is not None and layer.running_var is not None
+            assert isinstance(conv, nn.Conv2d)
+            assert layer.running_mean is not None
+            assert layer.running_var is not None
             gain = layer.weight.detach() * torch.rsqrt(layer.running_var + layer.eps)
             plain.append(scaled(conv, gain, layer.bias.detach() - layer.running_mean * gain))
         else:

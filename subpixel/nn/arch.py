@@ -31,8 +31,8 @@ class ScaleConfig(Protocol):
 class Arch(nn.Module):
     """A super-resolution network: RGB in [0, 1], N 3 H W -> N 3 sH sW, for any H, W >= 1, not clipped.
 
-    Luma-only processing, normalisation and the first enlargement of pre-upsampling networks happen inside, so that
-    every runtime computes the same.
+    Luma-only processing, normalisation and the first enlargement of pre-upsampling networks happen inside, so
+    that every runtime computes the same.
     """
 
     paper: ClassVar[Paper]
@@ -54,7 +54,7 @@ class Arch(nn.Module):
 
     @property
     def halo(self) -> int:
-        """Low-resolution pixels around an output pixel that can change it: exact, so that tiles have no seams."""
+        """Low-resolution pixels around an output pixel that can change it: exact, tiles have no seams."""
         raise NotImplementedError
 
     @property
@@ -63,7 +63,7 @@ class Arch(nn.Module):
         return (self.config.scale,)
 
     def at_scale(self, scale: int) -> Self:
-        """The network at another of its scales: a view that shares every parameter, to be trained or exported.
+        """The network at another of its scales: a view with the same parameters, to train or to export.
 
         Raises: BadRequest for a scale that is not in `shared`.
         """
@@ -87,7 +87,7 @@ class Arch(nn.Module):
         return plain
 
     def outputs(self, x: Tensor) -> list[tuple[Tensor, int]]:
-        """Every output that a loss may see, each with its scale; a pyramid has several, the last one is forward's."""
+        """Every output that a loss may see, with its scale; a pyramid has several, forward's is last."""
         return [(self(x), self.config.scale)]
 
     def __call__(self, x: Tensor) -> Tensor:

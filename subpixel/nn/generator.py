@@ -1,4 +1,4 @@
-"""The network of Ledig et al. 2017: SRResNet where it learns from pixels, SRGAN's generator against a discriminator."""
+"""The network of Ledig et al. 2017: SRResNet, and SRGAN's generator."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from subpixel.nn.upsampling import SubPixelConv, WideConv
 
 
 class Generator(Arch):
-    """Residual blocks with batch normalisation at low resolution between two 9x9 convolutions, sub-pixel stages."""
+    """Batch-normalised residual blocks at low resolution between 9x9 convolutions, sub-pixel stages."""
 
     scales = (2, 3, 4, 8)
 

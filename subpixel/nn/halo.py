@@ -1,7 +1,7 @@
 """The exact halo of a chain of layers: which low-resolution pixels an output pixel can see.
 
-A step turns the first and last pixel that are needed of a layer's output into the first and last of its input. The
-halo follows from the s output pixels of one low-resolution pixel, walked back through the steps.
+A step turns the first and last pixel that are needed of a layer's output into those of its input.
+The halo follows from the s output pixels of one low-resolution pixel, walked back through the steps.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ Step = Callable[[int, int], tuple[int, int]]
 
 
 def halo(scale: int, *steps: Step) -> int:
-    """Low-resolution pixels on each side of a pixel that its scale x scale outputs read; steps from input to output."""
+    """Low-resolution pixels on each side that the outputs of one pixel read; steps from input to output."""
     first, last = 0, scale - 1
     for step in reversed(steps):
         first, last = step(first, last)
@@ -37,7 +37,7 @@ def transposed(kernel: int, stride: int, padding: int) -> Step:
 
 
 def bicubic(scale: int) -> Step:
-    """Bicubic enlargement: two pixels on each side of a position, one where the position is a pixel's centre."""
+    """Bicubic enlargement: two pixels on each side of a position, that one pixel alone at its centre."""
 
     def reads(pixel: int) -> tuple[int, int]:
         left, between = divmod(2 * pixel + 1 - scale, 2 * scale)

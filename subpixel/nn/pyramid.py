@@ -1,4 +1,4 @@
-"""Laplacian pyramids (Lai et al. 2017): every level doubles the picture and adds the detail it has learned."""
+"""Laplacian pyramids (Lai et al. 2017): each level doubles the picture and adds detail."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SLOPE = 0.2
 
 
 class Level(nn.Module):
-    """One doubling: features C H W -> C 2H 2W, and the picture 1 H W -> 1 2H 2W with the residual of these features."""
+    """One doubling: features C H W -> C 2H 2W; luma 1 H W -> 1 2H 2W, with a residual from the features."""
 
     def __init__(self, embed: nn.Module, up: nn.Module, features: int) -> None:
         super().__init__()
@@ -41,7 +41,9 @@ class Pyramid(Arch):
 
     scales = (2, 4, 8)
 
-    def __init__(self, config: ScaleConfig, head: nn.Module, levels: Sequence[Level], shared: Sequence[int]) -> None:
+    def __init__(
+        self, config: ScaleConfig, head: nn.Module, levels: Sequence[Level], shared: Sequence[int]
+    ) -> None:
         super().__init__(config)
         self.head = head
         self.levels = nn.ModuleList(levels)
@@ -87,9 +89,11 @@ class Pyramid(Arch):
         line = torch.tensor([0.25, 0.75, 0.75, 0.25])
         for layer in self.modules():
             if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
-                nn.init.normal_(layer.weight, std=(2 / (9 * max(layer.in_channels, layer.out_channels))) ** 0.5)
-            if isinstance(layer, Level) and isinstance(layer.enlarge, nn.ConvTranspose2d):
-                layer.enlarge.weight.copy_(torch.outer(line, line))
+                widest = max(layer.in_channels, layer.out_channels)
+                if widest > 1:
+                    nn.init.normal_(layer.weight, std=(2 / (9 * widest)) ** 0.5)
+                else:
+                    layer.weight.copy_(torch.outer(line, line))
 
 
 def conv(inputs: int, outputs: int) -> nn.Conv2d:

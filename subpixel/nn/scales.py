@@ -8,7 +8,7 @@ from torch import nn
 
 
 class ByScale(nn.ModuleDict):
-    """Layers of which each scale has its own, named x2, x3 ...: weights of one scale never pass for another's."""
+    """Layers of which each scale has its own, named x2, x3 ...: no scale's weights pass for another's."""
 
     def __init__(self, scales: Iterable[int], make: Callable[[int], nn.Module]) -> None:
         super().__init__({f"x{scale}": make(scale) for scale in scales})
@@ -22,10 +22,6 @@ class ByScale(nn.ModuleDict):
         """The layers of a scale."""
         return self[f"x{scale}"]
 
-    def put(self, scale: int, layers: nn.Module) -> None:
-        """Replaces the layers of a scale."""
-        self[f"x{scale}"] = layers
-
     def keep(self, scale: int) -> None:
         """Drops every scale but one."""
         for other in self.scales:
@@ -34,6 +30,6 @@ class ByScale(nn.ModuleDict):
 
 
 def stages(scale: int) -> tuple[int, ...]:
-    """The factors of the sub-pixel stages that reach a scale: powers of two by twos, any other in one (EDSR)."""
+    """The factors of the sub-pixel stages that reach a scale: powers of two by twos, others in one."""
     doublings = scale.bit_length() - 1
     return (2,) * doublings if scale == 2**doublings else (scale,)

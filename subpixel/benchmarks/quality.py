@@ -1,0 +1,129 @@
+"""Quality on the field's benchmarks, beside what was published."""
+
+from __future__ import annotations
+
+import math
+import tomllib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from subpixel import resample
+from subpixel.benchmarks import sets as benchmark_sets
+from subpixel.degradations import Degradation, classical
+from subpixel.errors import BadRequest
+from subpixel.evaluation.evaluate import USUAL, Metric, Pair, degraded, evaluate, luma_of
+from subpixel.evaluation.report import Published, Report, merged
+from subpixel.image import Image
+from subpixel.metrics.protocol import FIELD, Protocol
+
+Plane = Literal["rgb", "luma"]
+
+_SETS = ("Set5", "Set14", "BSD100", "Urban100", "Manga109")  # the order of the lists in papers.toml
+
+
+@dataclass(frozen=True)
+class Contender:
+    """Something that enlarges pictures by one factor."""
+
+    name: str
+    scale: int
+    upscale: Callable[[Image], Image]
+    paper: str = ""
+    """Its name in papers.toml, where that differs from `name`."""
+    plane: Plane = "rgb"
+    """"rgb", or "luma" for the luma alone, as a gray picture."""
+
+
+def bicubic(scale: int) -> Contender:
+    """The baseline of every table: bicubic enlargement in float, of the luma."""
+
+    def upscale(low: Image) -> Image:
+        height, width = low.height * scale, low.width * scale
+        return Image(np.clip(resample.resize(low.pixels, height, width), 0, 1))
+
+    return Contender("bicubic", scale, upscale, plane="luma")
+
+
+def bench_quality(
+    contenders: Sequence[Contender],
+    data_root: Path,
+    sets: Iterable[str] = ("Set5", "Set14", "BSD100"),
+    *,
+    degradation: Callable[[int], Degradation] = classical,
+    protocol: Protocol = FIELD,
+    metrics: Mapping[str, Metric] = USUAL,
+) -> Report:
+    """Every contender on every set, with published values beside where the conditions are the published ones.
+
+    data_root: a folder with one folder for each set; degradation: what makes the low resolution, for a scale.
+    Raises: UnknownName for a set, DataError for missing or other pictures, BadRequest for nothing to measure.
+    """
+    specs = [benchmark_sets.benchmark(name) for name in sets]
+    if not specs or not contenders:
+        raise BadRequest("nothing to measure; name at least one model and one benchmark set")
+    notes = [_note(spec, data_root) for spec in specs]
+    reports = [
+        evaluate(
+            contender.upscale,
+            _pairs(data_root, spec, contender, degradation(contender.scale)),
+            contender.scale,
+            model=contender.name,
+            dataset=spec.name,
+            degradation=_described(degradation),
+            protocol=protocol,
+            metrics=metrics,
+        )
+        for spec in specs
+        for contender in contenders
+    ]
+    report = merged(reports)
+    comparable = protocol.luma and protocol.shave == "scale" and degradation is classical
+    beside = tuple(p for c in contenders for p in published(c)) if comparable else ()
+    luma = sorted({c.name for c in contenders if c.plane == "luma"})
+    notes += [f"{', '.join(luma)}: on the luma alone, as it was published."] if luma else []
+    return Report(report.protocol, report.degradation, report.rows, beside, tuple(n for n in notes if n))
+
+
+def published(contender: Contender) -> list[Published]:
+    """What papers.toml knows of a contender, for all sets and metrics."""
+    page = papers().get(contender.paper or contender.name, {})
+    entry: dict[str, Any] = page.get(f"x{contender.scale}", {})
+    return [
+        Published(contender.name, dataset, contender.scale, metric, value, entry["source"])
+        for metric in ("psnr", "ssim")
+        for dataset, value in zip(_SETS, entry.get(metric, ()), strict=False)
+        if not math.isnan(value)
+    ]
+
+
+@cache
+def papers() -> dict[str, dict[str, Any]]:
+    """papers.toml: model -> scale -> metric -> values."""
+    return tomllib.loads((resources.files("subpixel.benchmarks") / "papers.toml").read_text("utf-8"))
+
+
+def _pairs(
+    data_root: Path, spec: benchmark_sets.Benchmark, to: Contender, made_by: Degradation
+) -> Iterator[Pair]:
+    pictures = benchmark_sets.pictures(data_root, spec)
+    if to.plane == "luma":
+        pictures = ((name, luma_of(picture)) for name, picture in pictures)
+    return degraded(pictures, to.scale, made_by)
+
+
+def _described(degradation: Callable[[int], Degradation]) -> str:
+    return (
+        "bicubic (MATLAB's imresize of 8-bit pictures)" if degradation is classical else repr(degradation(2))
+    )
+
+
+def _note(spec: benchmark_sets.Benchmark, data_root: Path) -> str:
+    if benchmark_sets.verified(data_root, spec):
+        return ""
+    return f"{spec.name}: the pixels could not be verified (no digest of the published set is known)."

@@ -1,0 +1,176 @@
+"""How fast: whole calls against a named alternative in the same run, as ratios of medians of interleaved runs."""
+
+from __future__ import annotations
+
+import importlib
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from subpixel import models
+from subpixel.errors import MissingExtra
+from subpixel.image import Image, write
+from subpixel.inference.upscaler import Upscaler
+from subpixel.runtimes import open_runtime
+
+Call = Callable[[], object]
+
+
+@dataclass(frozen=True)
+class Timing:
+    """One measured call."""
+
+    name: str
+    seconds: float
+    """Median over the runs."""
+    fastest: float
+    alternative: str = ""
+    ratio: float = 0.0
+    """Median over the rounds of (the alternative's time / this one's); above 1 is faster than the alternative."""
+
+
+def interleaved(calls: dict[str, Call], runs: int) -> dict[str, list[float]]:
+    """Times the calls in turn, A B A B ..., after one warm-up of each, so that a drifting machine hits all alike."""
+    for call in calls.values():
+        call()
+    times: dict[str, list[float]] = {name: [] for name in calls}
+    for _ in range(runs):
+        for name, call in calls.items():
+            start = time.perf_counter()
+            call()
+            times[name].append(time.perf_counter() - start)
+    return times
+
+
+def compared(calls: dict[str, Call], against: dict[str, str], runs: int) -> list[Timing]:
+    """The timings of the calls, each beside its alternative among them."""
+    times = interleaved(calls, runs)
+    rows: list[Timing] = []
+    for name, seconds in times.items():
+        other = against.get(name, "")
+        pairs = zip(times[other], seconds, strict=True) if other else ()
+        ratio = statistics.median(theirs / ours for theirs, ours in pairs) if other else 0.0
+        rows.append(Timing(name, statistics.median(seconds), min(seconds), other, ratio))
+    return rows
+
+
+def against_opencv(folder: Path, runs: int = 7, size: tuple[int, int] = (1080, 1920)) -> list[Timing]:
+    """Whole calls, uint8 picture in and out, against cv2.dnn_superres with its own files FSRCNN_x2.pb and ESPCN_x2.pb.
+
+    folder: where those files lie. size: height and width of the input.
+    Raises: MissingExtra without opencv-contrib-python.
+    """
+    cv2 = _opencv()
+    picture = np.random.default_rng(0).integers(0, 256, (*size, 3), dtype=np.uint8)
+    calls: dict[str, Call] = {}
+    against: dict[str, str] = {}
+    for name in ("fsrcnn", "espcn"):
+        theirs = cv2.dnn_superres.DnnSuperResImpl_create()
+        theirs.readModel(str(folder / f"{name.upper()}_x2.pb"))
+        theirs.setModel(name, 2)
+        ours = Upscaler(f"{name}-x2")
+        calls[f"subpixel {name}-x2"] = lambda ours=ours: ours(picture)
+        calls[f"opencv {name}-x2"] = lambda theirs=theirs: theirs.upsample(picture)
+        against[f"subpixel {name}-x2"] = f"opencv {name}-x2"
+    return compared(calls, against, runs)
+
+
+def whole_process(runs: int = 7) -> list[Timing]:
+    """`subpixel upscale` of a 512x512 PNG, from start to finish, against `python -c "import torch"`."""
+    with tempfile.TemporaryDirectory() as folder:
+        source = Path(folder, "photo.png")
+        write(source, Image.from_array(_smooth(512)))
+        target = str(source.with_name("result.png"))
+        ours = [
+            sys.executable,
+            "-m",
+            "subpixel",
+            "upscale",
+            str(source),
+            "-m",
+            "swift-x2",
+            "-o",
+            target,
+            "--overwrite",
+        ]
+        calls: dict[str, Call] = {
+            "subpixel upscale, 512x512": lambda: subprocess.run(ours, check=True, capture_output=True),
+            "import torch": lambda: subprocess.run([sys.executable, "-c", "import torch"], check=True),
+        }
+        return compared(calls, {"subpixel upscale, 512x512": "import torch"}, runs)
+
+
+@dataclass(frozen=True)
+class Share:
+    """How close a model comes to what the machine can do."""
+
+    model: str
+    precision: str
+    milliseconds: float
+    gigaflops: float
+    """Reached, counting two for each multiply-add of the card."""
+    share: float
+    """Of the ceiling: what a plain 64-channel 3x3 convolution reaches in the same runtime and precision."""
+
+
+def shares(names: Sequence[str], size: tuple[int, int] = (360, 640), runs: int = 5) -> list[Share]:
+    """Network time of each model as a share of the machine's convolution ceiling, measured in the same run."""
+    batch = np.random.default_rng(0).random((1, 3, *size), dtype=np.float32)
+    runtimes = {name: open_runtime(models.load(name)) for name in names}
+    precision = next(iter(runtimes.values())).precision
+    ceiling, flops = _ceiling(size, precision)
+    calls: dict[str, Call] = {n: lambda r=r: r.run(batch) for n, r in runtimes.items()}
+    times = interleaved({"": ceiling, **calls}, runs)
+    best = flops / min(times.pop(""))
+    rows: list[Share] = []
+    for name, seconds in times.items():
+        card, median = models.load(name).card, statistics.median(seconds)
+        reached = 2 * card.macs * card.scale**2 * size[0] * size[1] / median
+        rows.append(Share(name, precision, 1000 * median, reached / 1e9, reached / best))
+    return rows
+
+
+def _ceiling(size: tuple[int, int], precision: str) -> tuple[Call, float]:
+    """Ten 64-channel 3x3 convolutions, the shape that runtimes are tuned for, and their floating-point operations."""
+    import openvino as ov
+    from openvino import opset13 as op
+
+    parameter: Any = op.parameter([1, 64, *size], np.float32)
+    node: Any = parameter
+    weights = np.random.default_rng(0).standard_normal((64, 64, 3, 3)).astype(np.float32) / 24
+    for _ in range(10):
+        node = op.convolution(node, weights, [1, 1], [1, 1], [1, 1], [1, 1])
+    settings = {
+        "INFERENCE_PRECISION_HINT": precision,
+        "PERFORMANCE_HINT": "LATENCY",
+        "ENABLE_CPU_PINNING": False,
+    }
+    core: Any = ov.Core()
+    request = core.compile_model(ov.Model([node], [parameter]), "CPU", settings).create_infer_request()
+    batch = np.random.default_rng(1).random((1, 64, *size), dtype=np.float32)
+    return lambda: request.infer([batch], share_inputs=True, share_outputs=True), 10 * 2 * 64 * 64 * 9 * size[
+        0
+    ] * size[1]
+
+
+def _opencv() -> Any:
+    try:
+        return importlib.import_module("cv2")
+    except ImportError:
+        raise MissingExtra("opencv-contrib-python-headless", "dev") from None
+
+
+def _smooth(side: int) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    """A picture that compresses as photos do: waves and a little noise."""
+    y, x = np.mgrid[:side, :side] / side
+    waves = np.stack([np.sin(9 * x + 5 * y), np.cos(7 * x * y * 3), np.sin(11 * y)], axis=-1) * 100 + 128
+    noise = np.random.default_rng(0).normal(0, 3, waves.shape)
+    return np.clip(waves + noise, 0, 255).astype(np.uint8)

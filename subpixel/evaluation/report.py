@@ -1,0 +1,147 @@
+"""Measured values with everything that is needed to compare them: protocol, degradation, published values."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+
+from subpixel.errors import BadRequest
+
+
+@dataclass(frozen=True)
+class Row:
+    """One value of one picture."""
+
+    model: str
+    dataset: str
+    scale: int
+    image: str
+    metric: str
+    value: float
+
+
+@dataclass(frozen=True)
+class Published:
+    """A value that somebody published for the mean over a data set."""
+
+    model: str
+    dataset: str
+    scale: int
+    metric: str
+    value: float
+    source: str
+
+
+@dataclass(frozen=True)
+class Mean:
+    """The mean of the pictures' values, as the field does it, and what was published."""
+
+    model: str
+    dataset: str
+    scale: int
+    metric: str
+    value: float
+    images: int
+    published: float | None
+    source: str
+
+    @property
+    def difference(self) -> float | None:
+        """Ours minus the published value."""
+        return None if self.published is None else self.value - self.published
+
+
+@dataclass(frozen=True)
+class Report:
+    """What was measured, and how; it prints as a Markdown table."""
+
+    protocol: str
+    degradation: str
+    rows: tuple[Row, ...]
+    published: tuple[Published, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def means(self) -> list[Mean]:
+        """One line for each model, data set, scale and metric, in the order of measurement."""
+        groups: dict[tuple[str, str, int, str], list[float]] = {}
+        for row in self.rows:
+            groups.setdefault((row.model, row.dataset, row.scale, row.metric), []).append(row.value)
+        known = {(p.model, p.dataset, p.scale, p.metric): p for p in self.published}
+        means: list[Mean] = []
+        for key, values in groups.items():
+            found = known.get(key)
+            beside = (found.value, found.source) if found else (None, "")
+            means.append(Mean(*key, math.fsum(values) / len(values), len(values), *beside))
+        return means
+
+    def mean(self, model: str, dataset: str, scale: int, metric: str) -> float:
+        """One of the means. Raises: BadRequest if it was not measured."""
+        for line in self.means():
+            if (line.model, line.dataset, line.scale, line.metric) == (model, dataset, scale, metric):
+                return line.value
+        raise BadRequest(f"{metric} of {model} x{scale} on {dataset} is not in this report")
+
+    def markdown(self) -> str:
+        """The means as a table under the protocol and the degradation."""
+        head = f"Protocol: {self.protocol}. Degradation: {self.degradation}.\n"
+        table = [
+            "| model | data set | scale | metric | measured | published | difference | source |",
+            "|---|---|---|---|---|---|---|---|",
+        ]
+        notes = [f"\n{note}" for note in self.notes]
+        return "\n".join([head, *table, *(_line(mean) for mean in self.means()), *notes]) + "\n"
+
+    __str__ = markdown
+
+    def csv(self) -> str:
+        """Every value of every picture, each line with its protocol and degradation."""
+        file = io.StringIO()
+        names = [*Row.__dataclass_fields__, "protocol", "degradation"]
+        writer = csv.DictWriter(file, names, lineterminator="\n")
+        writer.writeheader()
+        how = {"protocol": self.protocol, "degradation": self.degradation}
+        writer.writerows(asdict(row) | how for row in self.rows)
+        return file.getvalue()
+
+    def json(self) -> str:
+        """Everything: rows, means and published values; an infinite value as the string "inf"."""
+        means = [asdict(mean) | {"difference": mean.difference} for mean in self.means()]
+        page = {
+            "protocol": self.protocol,
+            "degradation": self.degradation,
+            "means": [_finite(mean) for mean in means],
+            "rows": [_finite(asdict(row)) for row in self.rows],
+            "notes": list(self.notes),
+        }
+        return json.dumps(page, indent=1, allow_nan=False) + "\n"
+
+
+def merged(reports: list[Report]) -> Report:
+    """One report out of several.
+
+    Raises: BadRequest if there is none, or protocols or degradations differ: such values are not comparable.
+    """
+    ways = {(r.protocol, r.degradation) for r in reports}
+    if len(ways) != 1:
+        raise BadRequest(f"{len(ways)} protocols or degradations in {len(reports)} reports; expected one")
+    rows = tuple(row for r in reports for row in r.rows)
+    published = tuple(dict.fromkeys(p for r in reports for p in r.published))
+    notes = tuple(dict.fromkeys(note for r in reports for note in r.notes))
+    return Report(*ways.pop(), rows, published, notes)
+
+
+def _line(mean: Mean) -> str:
+    digits = 2 if mean.metric == "psnr" else 4
+    published = "" if mean.published is None else f"{mean.published:.{digits}f}"
+    difference = "" if mean.difference is None else f"{mean.difference:+.{digits + 1}f}"
+    value = f"{mean.value:.{digits + 1}f}"
+    name = (mean.model, mean.dataset, f"x{mean.scale}", mean.metric)
+    return f"| {' | '.join((*name, value, published, difference, mean.source))} |"
+
+
+def _finite(values: Mapping[str, object]) -> dict[str, object]:
+    return {k: str(v) if isinstance(v, float) and not math.isfinite(v) else v for k, v in values.items()}

@@ -1,0 +1,114 @@
+"""The command line: its commands, help and start-up time."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from subpixel import __version__
+from subpixel.image import Image, read, write
+
+Call = Callable[..., tuple[int, str, str]]
+HEAVY = {"numpy", "pyvips", "openvino", "onnx", "onnxruntime", "torch", "PIL"}
+
+
+def test_help_is_complete_and_imports_nothing_heavy() -> None:
+    code = (
+        "import sys\nfrom subpixel.cli import main\n"
+        "try: main(sys.argv[1:])\nfinally: print('modules', *sorted(m for m in sys.modules if '.' not in m))"
+    )
+    for arguments in (["--help"], ["upscale", "--help"], ["--version"]):
+        out = subprocess.run(
+            [sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=True
+        ).stdout
+        assert not HEAVY & set(out.partition("modules ")[2].split())
+    assert f"subpixel {__version__}" in out
+
+
+def test_each_command_has_help_with_examples(call: Call) -> None:
+    for command in ("upscale", "models", "compare", "doctor"):
+        assert command in call("--help")[1]
+        status, out, _ = call(command, "--help")
+        assert status == 0
+        assert f"subpixel {command} " in out.partition("Examples")[2]
+
+
+def test_module_and_misuse() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "subpixel", "--version"], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == f"subpixel {__version__}\n"
+    done = subprocess.run([sys.executable, "-m", "subpixel", "upscal"], capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+
+
+def test_doctor(call: Call) -> None:
+    status, out, _ = call("doctor", "--json")
+    report = json.loads(out)
+    assert status == 0
+    assert report["subpixel"] == __version__
+    assert report["cores"] >= 1
+    assert report["runtimes"]["openvino"]["devices"]
+    assert report["auto"]["runtime"] == "openvino"
+    assert "openvino" in call("doctor")[1]
+
+
+def test_models(call: Call, model: str, tmp_path: Path) -> None:
+    status, out, _ = call("models", model)
+    assert status == 0
+    assert "tiny-x2" in out
+    assert "swift (" in out
+    assert "Apache-2.0" in out
+    card = json.loads(call("models", model, "--json")[1])
+    assert (card["name"], card["scale"], card["config"]["channels"]) == ("tiny-x2", 2, 16)
+    assert call("models", model, "--verify")[1] == f"tiny-x2: sha256 {card['sha256']} is right\n"
+    assert isinstance(json.loads(call("models", "--json")[1]), list)
+    assert call("models", "--verify")[0] == 0
+    damaged = bytearray(Path(model).read_bytes())
+    at = damaged.index(b'"sha256":"') + 12
+    damaged[at] = ord("0") if damaged[at] != ord("0") else ord("1")
+    (tmp_path / "bad.onnx").write_bytes(damaged)
+    status, out, err = call("models", tmp_path / "bad.onnx", "--verify")
+    assert (status, out) == (2, "")
+    assert "its card says" in err
+    assert call("models", "no-such")[0] == 2
+
+
+def test_the_table_has_what_the_card_says(call: Call, model: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    from subpixel.models import store
+
+    monkeypatch.setattr(store, "FOLDER", Path(model).parent)
+    monkeypatch.setenv("COLUMNS", "120")
+    card = store.load(model).card
+    header, row = call("models")[1].splitlines()[:2]
+    assert header.split() == [
+        "name", "scale", "parameters", "multiply-adds", "per", "pixel", "Set5", "PSNR", "licence",
+    ]  # fmt: skip
+    assert row.split() == [
+        "tiny-x2", "2x", f"{card.parameters:,}", f"{card.macs:,.0f}", "not", "measured", "Apache-2.0",
+    ]  # fmt: skip
+
+
+def test_compare(call: Call, model: str, tmp_path: Path) -> None:
+    photo = tmp_path / "a b ü.png"
+    write(photo, Image.from_array(np.random.default_rng(0).integers(0, 256, (80, 90, 3), dtype=np.uint8)))
+    status, out, err = call("compare", photo, "-m", model, "-m", "lanczos", "--reduce")
+    assert (status, out) == (0, "")
+    target = tmp_path / "a b ü_compare.png"
+    drawn = read(target)
+    assert err == f"{target}: {drawn.width} x {drawn.height} pixels\n"
+    status, _, err = call("compare", photo, "-m", model)
+    assert (status, err) == (2, f"subpixel: {target} exists; --overwrite replaces it\n")
+    assert call("compare", photo, "-m", model, "--overwrite", "--crop", "1,2,30,40")[0] == 0
+    for wrong in (["--crop", "80,2,30,40"], ["--crop", "x"], ["-m", "bicubc"], ["-s", "0"], ["-o", photo]):
+        status, _, err = call("compare", photo, "-m", model, "--overwrite", *wrong)
+        assert status == 2
+        assert "Traceback" not in err
+    assert sorted(p.name for p in tmp_path.iterdir()) == [photo.name, target.name]

@@ -1,0 +1,289 @@
+"""`subpixel upscale` through its entry point: results, statuses, what is said, what is left behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import struct
+import subprocess
+import sys
+import time
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from subpixel.image import Image, Meta, read, write
+from subpixel.inference.upscaler import Upscaler
+
+Call = Callable[..., tuple[int, str, str]]
+
+NOISE = np.random.default_rng(0).integers(0, 256, (40, 50, 3), dtype=np.uint8)
+
+
+def photo(path: Path, shift: int = 0) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write(path, Image.from_array(np.roll(NOISE, shift, 1)))
+    return path
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file())
+
+
+def spawn(*arguments: object, **options: object) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "subpixel", *map(str, arguments)]
+    return subprocess.Popen(command, stderr=subprocess.PIPE, **options)  # type: ignore[call-overload]
+
+
+def test_a_file(call: Call, model: str, tmp_path: Path) -> None:
+    source = photo(tmp_path / "ein Photo ü.png")
+    status, out, err = call("upscale", source, "-m", model, "--precision", "f32")
+    target = tmp_path / "ein Photo ü_x2.png"
+    assert (status, out) == (0, "")
+    chosen, summary = err.splitlines()
+    assert chosen == "tiny-x2 to 100x80; tiny-x2: openvino f32 on cpu; tile 50x40"
+    assert summary.startswith(f"{target}: 0.0 megapixels in ")
+    wanted = Upscaler(model, precision="f32")(NOISE)
+    assert np.array_equal(read(target).to_array(), wanted)
+    for options, sides in (
+        (["-s", 2.7], (108, 135)),
+        (["--size", "90x90", "--fit"], (72, 90)),
+        (["-s", 8], (320, 400)),
+    ):
+        assert call("upscale", source, "-m", model, "-o", tmp_path / "o.png", "--overwrite", *options)[0] == 0
+        assert read(tmp_path / "o.png").to_array().shape == (*sides, 3)
+
+
+def test_options_reach_the_upscaler(call: Call, model: str, tmp_path: Path) -> None:
+    source = photo(tmp_path / "a.png")
+    options = ["--tile", 32, "--runtime", "onnxruntime", "--device", "cpu", "--threads", 1, "--tta"]
+    status, _, err = call("upscale", source, "-m", model, *options, "--format", "tif", "--compress")
+    assert status == 0
+    assert err.startswith(
+        "tiny-x2 to 100x80; tiny-x2: onnxruntime f32 on cpu; tile 32x32; self-ensemble of 8\n"
+    )
+    wanted = Upscaler(model, tile=32, runtime="onnxruntime", tta=True)(NOISE)
+    assert np.abs(read(tmp_path / "a_x2.tif").to_array().astype(int) - wanted).max() <= 1
+    sizes = []
+    for quality in (30, 95):
+        assert (
+            call("upscale", source, "-m", "bicubic", "-o", tmp_path / f"{quality}.jpg", "--quality", quality)[
+                0
+            ]
+            == 0
+        )
+        sizes.append((tmp_path / f"{quality}.jpg").stat().st_size)
+    assert sizes[0] < sizes[1] / 2
+
+
+def test_a_folder_is_mirrored_and_done_only_once(call: Call, tmp_path: Path) -> None:
+    for i, name in enumerate(("a.png", "b c/d.jpg", "b c/e/f.webp", "g.tif")):
+        photo(tmp_path / "in" / name, i)
+    (tmp_path / "in/notes.txt").write_text("no picture")
+    arguments = ("upscale", tmp_path / "in", "-o", tmp_path / "out", "-m", "bicubic")
+    status, _, err = call(*arguments)
+    assert status == 0
+    assert "4 pictures: 0.0 megapixels" in err
+    assert names(tmp_path / "out") == ["a.png", "b c/d.jpg", "b c/e/f.webp", "g.tif"]
+    for i, name in ((0, "a.png"), (3, "g.tif")):
+        assert np.array_equal(
+            read(tmp_path / "out" / name).to_array(), Upscaler("bicubic")(np.roll(NOISE, i, 1))
+        )
+    (tmp_path / "out/g.tif").unlink()
+    (tmp_path / "out/a.png").write_text("kept")
+    status, _, err = call(*arguments)
+    assert status == 0
+    assert "3 skipped" in err
+    assert (tmp_path / "out/a.png").read_text() == "kept"
+    assert np.array_equal(read(tmp_path / "out/g.tif").to_array(), Upscaler("bicubic")(np.roll(NOISE, 3, 1)))
+    assert call(*arguments, "--overwrite")[0] == 0
+    assert np.array_equal(read(tmp_path / "out/a.png").to_array(), Upscaler("bicubic")(NOISE))
+    status, _, err = call(*arguments)
+    assert (status, err) == (0, "4 skipped, for the result exists (--overwrite does it again)\n")
+
+
+def test_a_broken_file_does_not_stop_the_rest(call: Call, tmp_path: Path) -> None:
+    for name in ("a.png", "c.png", "z.png"):
+        photo(tmp_path / name)
+    (tmp_path / "b.png").write_bytes((tmp_path / "a.png").read_bytes()[:3000])
+    (tmp_path / "y.png").touch()
+    status, out, err = call(
+        "upscale", tmp_path, tmp_path / "missing.png", "-o", tmp_path / "out", "-m", "bicubic"
+    )
+    assert (status, out) == (1, "")
+    assert "3 pictures" in err
+    assert "3 failed:" in err
+    failures = sorted(line.strip() for line in err.splitlines()[-3:])
+    assert f"cannot read {tmp_path / 'b.png'}: it is damaged" in failures[0]
+    assert failures[1] == f"cannot read {tmp_path / 'missing.png'}: no such file"
+    assert failures[2] == f"cannot read {tmp_path / 'y.png'}: it is empty"
+    assert names(tmp_path / "out") == ["a.png", "c.png", "z.png"]
+
+
+def claiming(side: int) -> bytes:
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0))
+    return b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(bytes(99999))) + chunk(b"IEND", b"")
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (None, "no such file"),
+        (b"", "it is empty"),
+        (b"hello, world\n" * 20, "not a picture"),
+        (claiming(100_000), "it claims 100,000 x 100,000 pixels"),
+        (claiming(30_000), "damaged"),
+    ],
+)
+def test_a_bad_picture(call: Call, tmp_path: Path, content: bytes | None, why: str) -> None:
+    source = tmp_path / "a.png"
+    if content is not None:
+        source.write_bytes(content)
+    before = names(tmp_path)
+    status, out, err = call("upscale", source, "-m", "bicubic", "-o", tmp_path / "new/folder/")
+    assert (status, out) == (2, "")
+    assert err.startswith(f"subpixel: cannot read {source}: ")
+    assert why in err
+    assert err.count("\n") == 1
+    assert names(tmp_path) == before
+    assert not (tmp_path / "new").exists()
+
+
+MISUSE = (
+    "-s 0|-s -2|-s nan|-s inf|-s 1e9|-s 2 --size 9x9|--size big|-m bicubc|-m no/such.onnx|--tile -1|"
+    "--format bmp|-o a.png|-o a.png/b.png|-o - --format svg"
+)
+
+
+@pytest.mark.parametrize("arguments", [line.split() for line in MISUSE.split("|")], ids=" ".join)
+def test_misuse_is_one_line(
+    call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    photo(Path("a.png"))
+    status, out, err = call(
+        "upscale", "a.png", *(arguments if "-m" in arguments else ["-m", "bicubic", *arguments])
+    )
+    assert (status, out) == (2, "")
+    assert err.startswith("subpixel: ")
+    assert err.count("\n") == 1
+    assert names(tmp_path) == ["a.png"]
+
+
+@pytest.mark.parametrize("arguments", [
+    ["--runtime", "openvin"], ["--precision", "f64"], ["--device", "abacus"],
+    ["--runtime", "onnxruntime", "--precision", "bf16"],
+])  # fmt: skip
+def test_what_concerns_all_pictures_stops_them_all(
+    call: Call, model: str, tmp_path: Path, arguments: list[str]
+) -> None:
+    for name in ("a.png", "b.png", "c.png"):
+        photo(tmp_path / name)
+    status, _, err = call("upscale", tmp_path, "-o", tmp_path / "out", "-m", model, *arguments)
+    assert status == 2
+    assert err.startswith("subpixel: ")
+    assert err.count("\n") == 1
+    assert names(tmp_path) == ["a.png", "b.png", "c.png"]
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--threads", "0"], ["--quality", "101"], ["--tile", "x"], ["--nonsense"], []]
+)
+def test_usage_errors(call: Call, tmp_path: Path, arguments: list[str]) -> None:
+    status, out, err = call(
+        "upscale", *([photo(tmp_path / "a.png"), "-m", "bicubic", *arguments] if arguments else [])
+    )
+    assert (status, out) == (2, "")
+    assert "Traceback" not in err
+    assert names(tmp_path) == (["a.png"] if arguments else [])
+
+
+def test_models_that_are_not_ours(call: Call, tmp_path: Path) -> None:
+    source = photo(tmp_path / "a.png")
+    for content in (b"", b"junk" * 99):
+        (tmp_path / "m.onnx").write_bytes(content)
+        status, _, err = call("upscale", source, "-m", tmp_path / "m.onnx")
+        assert status == 2
+        assert err.startswith("subpixel: cannot use the model file")
+        assert err.count("\n") == 1
+
+
+def test_what_a_format_loses_is_said(call: Call, tmp_path: Path) -> None:
+    source = tmp_path / "a.png"
+    write(source, Image.from_array(NOISE.astype(np.uint16) * 257, Meta(depth=16)))
+    _, _, err = call("upscale", source, "-m", "bicubic", "--format", "jpg")
+    assert f"note: {tmp_path / 'a_x2.jpg'}: JPEG stores 8 bits instead of 16 bits\n" in err
+    assert "note:" not in call("upscale", source, "-m", "bicubic")[2]
+    write(source, Image.from_array(np.dstack([NOISE, NOISE[..., :1]])))
+    status, _, err = call("upscale", source, "-m", "bicubic", "-o", tmp_path / "b.jpg")
+    assert status == 2
+    assert "JPEG has no alpha" in err
+    assert not (tmp_path / "b.jpg").exists()
+
+
+def test_standard_input_and_output(tmp_path: Path) -> None:
+    source = photo(tmp_path / "a.png")
+    process = spawn("upscale", "-", "-m", "bicubic", "-s", 3, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    out, err = process.communicate(source.read_bytes())
+    assert process.returncode == 0
+    assert np.array_equal(read(out).to_array(), Upscaler("bicubic", scale=3)(NOISE))
+    assert err.startswith(b"bicubic to 150x120\n")
+    process = spawn("upscale", "-", "-m", "bicubic", stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    out, err = process.communicate(b"")
+    assert (process.returncode, out) == (2, b"")
+    assert err == b"subpixel: cannot read standard input: it is empty\n"
+
+
+def test_a_closed_pipe_is_left_quietly(tmp_path: Path) -> None:
+    source = photo(tmp_path / "a.png")
+    reading, writing = os.pipe()
+    process = spawn("upscale", source, "-o", "-", "-m", "bicubic", "-s", 20, stdout=writing)
+    os.close(writing)
+    os.close(reading)
+    err = process.communicate()[1].decode()
+    assert process.returncode == 1
+    assert err.splitlines() == ["bicubic to 1000x800"]
+
+
+def test_a_full_disk(tmp_path: Path) -> None:
+    if not os.access("/dev/full", os.W_OK):
+        pytest.skip("needs /dev/full")
+    with open("/dev/full", "wb") as full:
+        process = spawn("upscale", photo(tmp_path / "a.png"), "-o", "-", "-m", "bicubic", stdout=full)
+        err = process.communicate()[1].decode().splitlines()
+    assert process.returncode == 2
+    assert err[-1] == "subpixel: cannot write standard output: no space left on device"
+
+
+def test_ctrl_c_leaves_nothing_half_done_and_the_next_run_goes_on(call: Call, tmp_path: Path) -> None:
+    for i in range(6):
+        photo(tmp_path / f"in/{i}.png", i)
+    arguments = ("upscale", tmp_path / "in", "-o", tmp_path / "out", "-m", "lanczos", "-s", 60)
+    process = spawn(*arguments)
+    out = tmp_path / "out"
+    until = time.monotonic() + 60
+    while not (done := [p for p in names(out) if not p.startswith(".")]) and time.monotonic() < until:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    err = process.communicate(timeout=60)[1].decode()
+    assert process.returncode == 130
+    assert done
+    assert "Traceback" not in err
+    assert "subpixel: stopped; " in err
+    kept = names(out)
+    assert not [name for name in kept if name.startswith(".")]
+    assert 0 < len(kept) < 6
+    times = {name: (out / name).stat().st_mtime_ns for name in kept}
+    status, _, err = call(*arguments)
+    assert status == 0
+    assert f"{len(kept)} skipped" in err
+    assert names(out) == [f"{i}.png" for i in range(6)]
+    assert times == {name: (out / name).stat().st_mtime_ns for name in kept}
+    assert read(out / "5.png").to_array().shape == (2400, 3000, 3)
