@@ -17,7 +17,7 @@ FORWARD: NDArray[np.float64] = (
 """Rows Y, Cb, Cr; columns R, G, B; for values in [0, 1] (ITU-R BT.601, 8-bit quantisation)."""
 
 OFFSET: NDArray[np.float64] = np.array([16.0, 128.0, 128.0]) / 255
-INVERSE: NDArray[np.float64] = np.linalg.inv(FORWARD)
+INVERSE: NDArray[np.float64] = np.linalg.inv(FORWARD).astype(np.float64)
 
 
 def luma(rgb: NDArray[Any]) -> NDArray[Any]:

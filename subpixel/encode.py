@@ -113,9 +113,7 @@ def create(
     if has_alpha and not form.alpha:
         raise UnwritableImage(_name(path), f"{form.name} has no alpha; choose png, webp, tif or avif")
     if max(height, width) > form.side:
-        why = (
-            f"{width:,} x {height:,}, and {form.name} ends at {form.side:,} pixels a side; choose png or tif"
-        )
+        why = f"{width:,} x {height:,}, and {form.name} ends at {form.side:,} pixels a side; choose png or tif"
         raise UnwritableImage(_name(path), why)
     if not 1 <= quality <= 100:
         raise BadRequest(f"quality {quality}; expected 1 to 100")
@@ -170,7 +168,7 @@ class Sink:
             self._spill.write(metadata.raw_tiff(self._shape, self._levels)[0])
 
     def write(self, rows: Floats | NDArray[np.uint8]) -> None:
-        """Append rows (n, W, C [+ 1: alpha]): floats, which are clipped to [0, 1] and rounded half up, or 8-bit levels."""
+        """Append rows (n, W, C [+ 1: alpha]): floats, clipped to [0, 1] and rounded half up, or 8-bit levels."""
         height, width, samples = self._shape
         end = self._done + len(rows)
         if rows.shape[1:] != (width, samples) or end > height:
@@ -289,9 +287,7 @@ def _encode(image: Any, part: Path, form: _Format, meta: Meta, quality: int, com
         "AVIF": {"Q": quality, "subsample_mode": "off", "compression": "av1", "effort": 2},
     }[form.name]
     if not meta.exif and (meta.dpi is None or form.name in ("PNG", "TIFF")):
-        options["keep"] = (
-            _ALL_BUT_EXIF  # else libvips makes up a block, which the other formats need for the dpi
-        )
+        options["keep"] = _ALL_BUT_EXIF  # else libvips makes up a block, which the other formats need for the dpi
     getattr(_dress(image, form, meta), form.save)(str(part), **options)
     if form.name == "PNG" and meta.xmp:
         _insert(part, 33, metadata.png_xmp(meta.xmp))  # behind the header

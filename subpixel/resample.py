@@ -1,8 +1,8 @@
 """Nearest, bilinear, bicubic and Lanczos resampling, as MATLAB's imresize does it.
 
 When it enlarges, a kernel is evaluated at its own width; when it reduces, the kernel is stretched by the factor
-(antialiasing). Pixels are areas: output pixel x lies at (x + 1/2) / scale - 1/2 of the input. The border is mirrored with
-its edge pixel repeated. uint8 pictures are rounded to uint8 after each of the two passes, which is why the
+(antialiasing). Pixels are areas: output pixel x lies at (x + 1/2) / scale - 1/2 of the input. The border is mirrored with its
+edge pixel repeated. uint8 pictures are rounded to uint8 after each of the two passes, which is why the
 benchmark pictures of the field can be reproduced to the last bit; float pictures are never rounded or clipped.
 """
 
@@ -99,7 +99,7 @@ def _mirrored(positions: NDArray[np.int64], length: int) -> NDArray[np.int64]:
 
 
 def along_rows(pixels: Array, axis: Taps, first: int = 0) -> Array:
-    """Resamples axis 0; `pixels` holds the input rows from `first` on, H W C, and comes back with len(axis.weights) rows."""
+    """Resamples axis 0 of H W C; `pixels` holds the input rows from `first` on."""
     flat = pixels.reshape(len(pixels), -1)
     blocks = [matrix @ flat[start:stop] for matrix, start, stop in _blocks(axis, first, pixels.dtype)]
     return np.concatenate(blocks).reshape(-1, *pixels.shape[1:])
@@ -124,9 +124,7 @@ def _blocks(axis: Taps, first: int, dtype: np.dtype[Any]) -> list[tuple[Array, i
     return blocks
 
 
-def resize(
-    pixels: Array, height: int, width: int, kernel: str = "bicubic", scale: float | None = None
-) -> Array:
+def resize(pixels: Array, height: int, width: int, kernel: str = "bicubic", scale: float | None = None) -> Array:
     """Resamples a picture to height x width.
 
     pixels: H W or H W C; uint8, or float in any range. Returns the same type; float is not clipped.
@@ -141,7 +139,9 @@ def resize(
     if width / pixels.shape[1] < height / pixels.shape[0]:
         passes.reverse()  # the smaller scale first, rows first where they are equal
     for resample, axis in passes:
-        pixels = _as_uint8(resample(pixels.astype(np.float64), axis)) if pixels.dtype == np.uint8 else resample(pixels, axis)
+        pixels = (
+            _as_uint8(resample(pixels.astype(np.float64), axis)) if pixels.dtype == np.uint8 else resample(pixels, axis)
+        )
     return pixels
 
 

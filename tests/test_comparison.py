@@ -38,9 +38,7 @@ def test_panels_show_the_pixels_of_the_detail() -> None:
     photo, zoom = PHOTO.to_array(), 6
     wanted = photo[10:42, 20:52].repeat(2 * zoom, 0).repeat(2 * zoom, 1)
     top = comparison._MARGIN
-    starts = [
-        x for x in range(drawn.shape[1] - 384) if np.array_equal(drawn[top : top + 384, x : x + 384], wanted)
-    ]
+    starts = [x for x in range(drawn.shape[1] - 384) if np.array_equal(drawn[top : top + 384, x : x + 384], wanted)]
     assert len(starts) == 2  # input, nearest
     assert starts[1] - starts[0] == 2 * (384 + comparison._MARGIN)
 

@@ -59,9 +59,7 @@ def test_contract(one, shape):
     before = pixels.copy()
     fixed = one.sample(_rng(2))
     again = eval(repr(fixed), vars(d))
-    results = [
-        x.apply(pixels, _rng(3)) for x in (fixed, fixed.sample(_rng(9)), again, d.from_dict(d.to_dict(fixed)))
-    ]
+    results = [x.apply(pixels, _rng(3)) for x in (fixed, fixed.sample(_rng(9)), again, d.from_dict(d.to_dict(fixed)))]
     assert results[0].dtype == np.float32
     assert results[0].shape[2] == shape[2]
     assert results[0].min() >= 0
@@ -142,9 +140,7 @@ def _moments(kernel):
     return (kernel * x * x).sum(), (kernel * y * y).sum(), (kernel * x * y).sum()
 
 
-@pytest.mark.parametrize(
-    ("sigma", "across", "angle"), [(1.5, 0, 0), (2.0, 1.0, 0), (2.0, 1.0, 30), (1.2, 2.5, 100)]
-)
+@pytest.mark.parametrize(("sigma", "across", "angle"), [(1.5, 0, 0), (2.0, 1.0, 0), (2.0, 1.0, 30), (1.2, 2.5, 100)])
 def test_moments_of_gaussians(sigma, across, angle):
     turn, small = math.radians(angle), across or sigma
     expected = (
@@ -160,9 +156,7 @@ def test_moments_of_generalised_gaussians():
     """exp(-(r/s)^(2b) / 2) has the variance s^2 2^(1/b) Gamma(2/b) / (2 Gamma(1/b)) along each axis."""
     for b in (0.8, 1.0, 2.0):
         expected = 9 * 2 ** (1 / b) * math.gamma(2 / b) / (2 * math.gamma(1 / b))
-        assert _moments(d.GaussianBlur(3.0, shape=b, size=101).kernel())[0] == pytest.approx(
-            expected, rel=2e-3
-        )
+        assert _moments(d.GaussianBlur(3.0, shape=b, size=101).kernel())[0] == pytest.approx(expected, rel=2e-3)
 
 
 def test_the_plateau_is_half_as_high_at_sigma():
@@ -222,9 +216,7 @@ def test_gray_noise_is_the_same_in_all_channels(kind):
     flat = np.broadcast_to(np.array([0.4, 0.5, 0.6], np.float32), (50, 60, 3))
     added = kind(0.03, gray=True).apply(flat, _rng()) - flat
     np.testing.assert_allclose(added[..., 0], added[..., 2], atol=1e-6)
-    assert added[..., 0].std() == pytest.approx(
-        0.03 * 0.5 ** {"G": 0, "P": 0.5, "S": 1}[kind.__name__[0]], rel=0.07
-    )
+    assert added[..., 0].std() == pytest.approx(0.03 * 0.5 ** {"G": 0, "P": 0.5, "S": 1}[kind.__name__[0]], rel=0.07)
 
 
 def test_poisson_values_are_whole_photons():

@@ -181,9 +181,7 @@ def test_json(report):
 
 
 def test_merging(report):
-    other = Report(
-        "Y", "bicubic, exact", (Row("n", "Set5", 2, "a", "psnr", 1.0),), report.published, ("A note.",)
-    )
+    other = Report("Y", "bicubic, exact", (Row("n", "Set5", 2, "a", "psnr", 1.0),), report.published, ("A note.",))
     both = merged([report, other])
     assert both.rows == report.rows + other.rows
     assert both.published == report.published

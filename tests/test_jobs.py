@@ -51,9 +51,7 @@ def test_results_lie_beside_the_inputs_and_keep_a_format_that_can_be_written() -
         "in/deep/c d.tiff": "in/deep/c d_x2.tiff",
     }
     assert found("a.png", format="jpeg") == {"a.png": "a_x2.jpg"}
-    assert found("a.png", "./a.png", os.path.abspath("a.png")) == {
-        os.path.abspath("a.png"): f"{os.getcwd()}/a_x2.png"
-    }
+    assert found("a.png", "./a.png", os.path.abspath("a.png")) == {os.path.abspath("a.png"): f"{os.getcwd()}/a_x2.png"}
 
 
 @pytest.mark.usefixtures("tree")

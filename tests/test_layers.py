@@ -65,6 +65,8 @@ def test_imports_go_down(path: Path) -> None:
 
 
 def test_importing_the_package_loads_nothing_heavy() -> None:
-    code = "import subpixel, sys; print([m for m in ('torch', 'openvino', 'onnx', 'pyvips', 'numpy') if m in sys.modules])"
+    code = (
+        "import subpixel, sys; print([m for m in ('torch', 'openvino', 'onnx', 'pyvips', 'numpy') if m in sys.modules])"
+    )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"

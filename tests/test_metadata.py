@@ -129,9 +129,7 @@ def test_iptc_is_found_among_other_photoshop_resources() -> None:
     assert metadata.iptc_from_jpeg(b"Photoshop 3.0\0" + other) is None
 
 
-@pytest.mark.parametrize(
-    "block", [b"", b"junk", b"II*\0\xff\xff\xff\xff", exif()[:40], b"MM\0*\0\0\0\x08\xff\xff"]
-)
+@pytest.mark.parametrize("block", [b"", b"junk", b"II*\0\xff\xff\xff\xff", exif()[:40], b"MM\0*\0\0\0\x08\xff\xff"])
 def test_a_broken_exif_block_is_dropped(block: bytes) -> None:
     assert metadata.upright(block) is None
     assert metadata.resolution(block) is None

@@ -16,9 +16,7 @@ def test_luma_of_white_black_and_red_is_matlabs():
     picture = np.array([[[1, 1, 1], [0, 0, 0], [1, 0, 0]]], np.float64)
     result, reference = Protocol(shave=0).prepare(picture, picture, 1)
     np.testing.assert_allclose(result[0] * 255, [235, 16, 81.481], atol=1e-9)
-    np.testing.assert_allclose(
-        reference[0] * 255, [235, 16, 81], atol=1e-9
-    )  # rgb2ycbcr(uint8([255 0 0])) is 81
+    np.testing.assert_allclose(reference[0] * 255, [235, 16, 81], atol=1e-9)  # rgb2ycbcr(uint8([255 0 0])) is 81
 
 
 def test_gray_is_compared_as_it_is():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -34,7 +35,7 @@ def memory(pixels: Floats) -> Memory:
     return Memory(Image(pixels))
 
 
-def as_run(network: Arch) -> Run:
+def as_run(network: Arch) -> Callable[[Floats], Floats]:
     def run(batch: Floats) -> Floats:
         with torch.inference_mode():
             return network(torch.from_numpy(batch)).numpy()

@@ -64,9 +64,7 @@ def test_impossible_scales(scale: float) -> None:
         Target(scale)
 
 
-@pytest.mark.parametrize(
-    "size", ["", "x", "1920", "0x10", "10x0", "-1x5", "axb", "1.5x2", "1x2x3", "9999999999x"]
-)
+@pytest.mark.parametrize("size", ["", "x", "1920", "0x10", "10x0", "-1x5", "axb", "1.5x2", "1x2x3", "9999999999x"])
 def test_unreadable_sizes(size: str) -> None:
     with pytest.raises(BadRequest, match="expected WIDTHxHEIGHT"):
         Target(size=size)

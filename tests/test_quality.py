@@ -102,10 +102,7 @@ def test_sets_by_name():
 
 def test_published_values_of_bicubic():
     found = {
-        (p.dataset, p.scale): p.value
-        for s in (2, 3, 4)
-        for p in quality.published(bicubic(s))
-        if p.metric == "psnr"
+        (p.dataset, p.scale): p.value for s in (2, 3, 4) for p in quality.published(bicubic(s)) if p.metric == "psnr"
     }
     for dataset, values in PUBLISHED.items():
         assert tuple(found[dataset, scale] for scale in (2, 3, 4)) == values
@@ -113,13 +110,7 @@ def test_published_values_of_bicubic():
 
 def test_every_published_value_has_a_source_and_is_plausible():
     page = quality.papers()
-    scales = [
-        entry
-        for name, model in page.items()
-        if name != "sources"
-        for k, entry in model.items()
-        if k[0] == "x"
-    ]
+    scales = [entry for name, model in page.items() if name != "sources" for k, entry in model.items() if k[0] == "x"]
     assert len(scales) > 30
     for entry in scales:
         assert page["sources"][entry["source"]]

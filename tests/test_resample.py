@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image as Pillow
+
 from subpixel.errors import BadRequest, UnknownName
 from subpixel.resample import KERNELS, along_rows, rescale, resize, taps
 

@@ -111,8 +111,7 @@ def test_sizes(opened: list[Nearest]) -> None:
 
 def test_description() -> None:
     assert Upscaler("near", scale=8).describe(10, 20) == (
-        "near-x4, then near-x2 to 160x80; "
-        "near-x4: fake f32 on cpu; near-x2: fake f32 on cpu; tile 20x10; tile 80x40"
+        "near-x4, then near-x2 to 160x80; near-x4: fake f32 on cpu; near-x2: fake f32 on cpu; tile 20x10; tile 80x40"
     )
     assert Upscaler("near-x2", tile=5, tta=True).describe(10, 20) == (
         "near-x2 to 40x20; near-x2: fake f32 on cpu; tile 5x5; self-ensemble of 8"
@@ -212,9 +211,7 @@ def test_alpha_is_enlarged_bicubically() -> None:
 
 
 @pytest.mark.parametrize("channels", [1, 2, 3, 4])
-def test_a_file_equals_a_picture_in_memory(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, channels: int
-) -> None:
+def test_a_file_equals_a_picture_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, channels: int) -> None:
     monkeypatch.setattr(module, "_ENCODED", 2000)  # bands of some rows
     array = (noise(40, 30, channels) * 65535).astype(np.uint16)
     array[:10, :10, -1] = 0

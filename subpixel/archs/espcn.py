@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import cast
 
 from torch import Tensor, nn
 
@@ -46,8 +47,6 @@ class ESPCN(Arch):
         return 2 + 1 + 1
 
     def forward(self, x: Tensor) -> Tensor:
-        *layers, tail = self.body
-        features = luma(x)
-        for layer in layers:
-            features = layer(features)
+        features = self.body[:-1](luma(x))
+        tail = cast("SubPixelConv", self.body[-1])
         return luma_only(tail.phases(features), x, self.chroma)

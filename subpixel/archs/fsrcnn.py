@@ -34,7 +34,12 @@ class FSRCNN(Arch):
     def __init__(self, config: Config) -> None:
         super().__init__(config)
         d, s, scale = config.d, config.s, config.scale
-        layers: list[nn.Module] = [nn.Conv2d(1, d, 5, padding=2), nn.PReLU(d), nn.Conv2d(d, s, 1), nn.PReLU(s)]
+        layers: list[nn.Module] = [
+            nn.Conv2d(1, d, 5, padding=2),
+            nn.PReLU(d),
+            nn.Conv2d(d, s, 1),
+            nn.PReLU(s),
+        ]
         for _ in range(config.m):
             layers += [nn.Conv2d(s, s, 3, padding=1), nn.PReLU(s)]
         layers += [nn.Conv2d(s, d, 1), nn.PReLU(d)]
@@ -63,8 +68,9 @@ class FSRCNN(Arch):
 
     @torch.no_grad()
     def _initialise(self) -> None:
-        """Starts the tail as a weak smooth enlargement of every feature; zeros and noise take hours to leave the grid."""
-        assert isinstance(self.tail, nn.ConvTranspose2d) and self.tail.bias is not None
+        """Starts the tail as a weak smooth enlargement of every feature: noise takes hours to leave the grid."""
+        assert isinstance(self.tail, nn.ConvTranspose2d)
+        assert self.tail.bias is not None
         for layer in self.body:
             if isinstance(layer, nn.Conv2d):
                 nn.init.kaiming_normal_(layer.weight, a=0.25)

@@ -1,8 +1,9 @@
 """swift: our own plain stack of 3x3 convolutions on RGB, shaped for the vector units of a CPU.
 
-No branch, no attention, no pooling: widths are multiples of 16, every layer is a 3x3 convolution with a PReLU, the tail
-is a sub-pixel convolution, and what is learned is the difference to nearest-neighbour enlargement. While it trains, each
-convolution is the product of a wide one and a 1x1, with an identity path (SESR, arXiv:2103.09404); deployed it is plain.
+No branch, no attention, no pooling: widths are multiples of 16, every layer is a 3x3 convolution with a PReLU, the
+tail is a sub-pixel convolution, and what is learned is the difference to nearest-neighbour enlargement. While it
+trains, each convolution is the product of a wide one and a 1x1, with an identity path (SESR, arXiv:2103.09404);
+deployed it is plain.
 """
 
 from __future__ import annotations
@@ -53,7 +54,5 @@ class Swift(Arch):
 
     def deploy(self) -> Self:
         plain = copy.deepcopy(self).eval()
-        plain.body = nn.Sequential(
-            *(m.collapse() if isinstance(m, CollapsibleConv) else m for m in plain.body)
-        )
+        plain.body = nn.Sequential(*(m.collapse() if isinstance(m, CollapsibleConv) else m for m in plain.body))
         return plain

@@ -108,9 +108,7 @@ def papers() -> dict[str, dict[str, Any]]:
     return tomllib.loads((resources.files("subpixel.benchmarks") / "papers.toml").read_text("utf-8"))
 
 
-def _pairs(
-    data_root: Path, spec: benchmark_sets.Benchmark, to: Contender, made_by: Degradation
-) -> Iterator[Pair]:
+def _pairs(data_root: Path, spec: benchmark_sets.Benchmark, to: Contender, made_by: Degradation) -> Iterator[Pair]:
     pictures = benchmark_sets.pictures(data_root, spec)
     if to.plane == "luma":
         pictures = ((name, luma_of(picture)) for name, picture in pictures)
@@ -118,9 +116,7 @@ def _pairs(
 
 
 def _described(degradation: Callable[[int], Degradation]) -> str:
-    return (
-        "bicubic (MATLAB's imresize of 8-bit pictures)" if degradation is classical else repr(degradation(2))
-    )
+    return "bicubic (MATLAB's imresize of 8-bit pictures)" if degradation is classical else repr(degradation(2))
 
 
 def _note(spec: benchmark_sets.Benchmark, data_root: Path) -> str:

@@ -83,9 +83,7 @@ def verified(data_root: Path, spec: Benchmark) -> bool:
     if not spec.sha256:
         return False
     if fingerprint([read(path) for path in files(data_root, spec)]) != spec.sha256:
-        raise DataError(
-            f"the pictures of {spec.name} in {data_root} are not the published ones; get the originals"
-        )
+        raise DataError(f"the pictures of {spec.name} in {data_root} are not the published ones; get the originals")
     return True
 
 

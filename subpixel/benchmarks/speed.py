@@ -154,11 +154,12 @@ def _ceiling(size: tuple[int, int], precision: str) -> tuple[Call, float]:
         "ENABLE_CPU_PINNING": False,
     }
     core: Any = ov.Core()
-    request = core.compile_model(ov.Model([node], [parameter]), "CPU", settings).create_infer_request()
+    build: Any = ov.Model
+    request = core.compile_model(build([node], [parameter]), "CPU", settings).create_infer_request()
     batch = np.random.default_rng(1).random((1, 64, *size), dtype=np.float32)
-    return lambda: request.infer([batch], share_inputs=True, share_outputs=True), 10 * 2 * 64 * 64 * 9 * size[
-        0
-    ] * size[1]
+    return lambda: request.infer([batch], share_inputs=True, share_outputs=True), 10 * 2 * 64 * 64 * 9 * size[0] * size[
+        1
+    ]
 
 
 def _opencv() -> Any:

@@ -38,9 +38,7 @@ def command(
             show_default=False,
         ),
     ] = None,
-    scale: Annotated[
-        int, typer.Option("-s", "--scale", metavar="FACTOR", min=1, max=16, help="A whole factor.")
-    ] = 2,
+    scale: Annotated[int, typer.Option("-s", "--scale", metavar="FACTOR", min=1, max=16, help="A whole factor.")] = 2,
     crop: Annotated[
         str | None,
         typer.Option(

@@ -58,9 +58,7 @@ class Display:
             self._end(event)
         images = len(self._done) + len(self.failures)
         speed = self._pixels / 1e6 / max(time.monotonic() - self._started, 1e-6)
-        self._bar.update(
-            self._task, completed=images + sum(self._shares.values()), images=images, speed=speed
-        )
+        self._bar.update(self._task, completed=images + sum(self._shares.values()), images=images, speed=speed)
 
     def _band(self, band: Band) -> None:
         if not self._chosen:

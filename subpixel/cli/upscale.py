@@ -21,9 +21,7 @@ _SIZE, _SPEED, _FILE = "Size", "Speed", "Result"  # panels of the help
 
 Inputs = Annotated[
     list[str],
-    typer.Argument(
-        metavar="INPUTS", help="Pictures, folders, globs; - is standard input.", show_default=False
-    ),
+    typer.Argument(metavar="INPUTS", help="Pictures, folders, globs; - is standard input.", show_default=False),
 ]
 Output = Annotated[
     str | None,
@@ -31,8 +29,7 @@ Output = Annotated[
         "-o",
         "--output",
         metavar="OUT",
-        help="A file for one picture, else a folder; - is standard output. "
-        "By default NAME_x2.EXT beside each input.",
+        help="A file for one picture, else a folder; - is standard output. By default NAME_x2.EXT beside each input.",
         show_default=False,
     ),
 ]
@@ -65,9 +62,7 @@ Size = Annotated[
         rich_help_panel=_SIZE,
     ),
 ]
-Fit = Annotated[
-    bool, typer.Option("--fit", help="With --size: keep the shape and fit inside.", rich_help_panel=_SIZE)
-]
+Fit = Annotated[bool, typer.Option("--fit", help="With --size: keep the shape and fit inside.", rich_help_panel=_SIZE)]
 Tile = Annotated[
     str,
     typer.Option(
@@ -82,15 +77,11 @@ Runtime = Annotated[
 ]
 Precision = Annotated[
     str,
-    typer.Option(
-        metavar="NAME", help="auto, f32 or bf16, which some processors do faster.", rich_help_panel=_SPEED
-    ),
+    typer.Option(metavar="NAME", help="auto, f32 or bf16, which some processors do faster.", rich_help_panel=_SPEED),
 ]
 Threads = Annotated[
     int | None,
-    typer.Option(
-        metavar="N", min=1, help="By default one a core.", show_default=False, rich_help_panel=_SPEED
-    ),
+    typer.Option(metavar="N", min=1, help="By default one a core.", show_default=False, rich_help_panel=_SPEED),
 ]
 Device = Annotated[
     str,
@@ -98,9 +89,7 @@ Device = Annotated[
 ]
 Ensemble = Annotated[
     bool,
-    typer.Option(
-        "--tta", help="Average over 8 flips and turns: better, 8 times as slow.", rich_help_panel=_SPEED
-    ),
+    typer.Option("--tta", help="Average over 8 flips and turns: better, 8 times as slow.", rich_help_panel=_SPEED),
 ]
 Format = Annotated[
     str | None,

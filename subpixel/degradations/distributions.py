@@ -34,9 +34,7 @@ class Uniform(Distribution):
             raise BadRequest(f"low and high are {kinds}; expected the same kind")
         for name, low, high in self._ends():
             if low != high and not (_is_number(low) and _is_number(high) and low < high):
-                raise BadRequest(
-                    f"{name} runs from {low!r} to {high!r}; expected equal values or rising numbers"
-                )
+                raise BadRequest(f"{name} runs from {low!r} to {high!r}; expected equal values or rising numbers")
 
     def sample(self, rng: Rng) -> Degradation:
         return type(self.low)(**{name: _between(low, high, rng) for name, low, high in self._ends()})

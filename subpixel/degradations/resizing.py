@@ -66,11 +66,7 @@ def resized(pixels: Floats, height: int, width: int, kernel: Kernel, round8: boo
     """H W C float32 in [0, 1] -> height width C, the same kind; with round8 in multiples of 1/255."""
     if round8:
         levels = quantise(pixels, 8)
-        small = (
-            _area(levels, height, width)
-            if kernel == "area"
-            else resample.resize(levels, height, width, kernel)
-        )
+        small = _area(levels, height, width) if kernel == "area" else resample.resize(levels, height, width, kernel)
         return dequantise(small)
     if kernel == "area":
         return _area(pixels, height, width)

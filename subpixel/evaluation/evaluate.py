@@ -87,9 +87,7 @@ def evaluate(
         except BadRequest as error:
             raise BadRequest(f"{dataset}/{pair.name}: {error}") from None
         if any(math.isnan(value) for value in values.values()):
-            raise BadRequest(
-                f"{dataset}/{pair.name}: the result of {model} holds values that are not numbers"
-            )
+            raise BadRequest(f"{dataset}/{pair.name}: the result of {model} holds values that are not numbers")
         rows += [Row(model, dataset, scale, pair.name, name, value) for name, value in values.items()]
     if not rows:
         raise DataError(f"{dataset}: no pictures to measure")

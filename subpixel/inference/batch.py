@@ -53,7 +53,7 @@ class Done:
 Event = Band | Done
 
 
-class _Stopped(Exception):  # noqa: N818 (no error)
+class _Stopped(Exception):
     """Nobody waits for the result any more."""
 
 

@@ -30,9 +30,7 @@ class Job:
     target: Path
 
 
-def find_jobs(
-    inputs: Sequence[str], output: str | None = None, *, tag: str, format: str | None = None
-) -> list[Job]:
+def find_jobs(inputs: Sequence[str], output: str | None = None, *, tag: str, format: str | None = None) -> list[Job]:
     """The pictures that files, folders (with all below them), globs and "-" name, each with its target.
 
     output: a file if there is one input file and it has the ending of a picture, else a folder in which the

@@ -107,7 +107,11 @@ class Upscaler:
 
         An opened 8-bit RGB file that one network enlarges gives 8-bit levels, everything else floats.
         """
-        if isinstance(source, Source) and (source.meta.depth, source.channels, source.has_alpha) == (8, 3, False):
+        if isinstance(source, Source) and (source.meta.depth, source.channels, source.has_alpha) == (
+            8,
+            3,
+            False,
+        ):
             levels = self._levels(Levels(source.height, source.width, source.levels))
             if levels is not None:
                 return levels
@@ -123,7 +127,7 @@ class Upscaler:
             run = self._runtime(scale).run
             tile = self._tile(rows.height, rows.width, scale, len(made.scales))
             halo = self._card(scale).halo
-            rows = Network(rows, self_ensemble(run) if self._tta else run, scale, halo, tile)
+            rows = Network(rows, on_floats(self_ensemble(run) if self._tta else run), scale, halo, tile)
         return Resized(rows, made.height, made.width, made.kernel) if made.kernel else rows
 
     def _levels(self, source: Levels) -> Network | None:
@@ -189,7 +193,7 @@ class Upscaler:
 
     def _upscale_array(self, array: NDArray[Any]) -> NDArray[Any]:
         if array.dtype == np.uint8 and array.ndim == 3 and array.shape[2] == 3:
-            rows = self._levels(Levels(*array.shape[:2], lambda y0, y1: array[y0:y1]))
+            rows = self._levels(Levels(array.shape[0], array.shape[1], lambda y0, y1: array[y0:y1]))
             if rows is not None:
                 return rows.rows(0, rows.height)
         result = self.upscale_image(Image.from_array(array)).to_array()
@@ -243,4 +247,3 @@ def upscale_file(
     with create(target, *shape, opened.meta, format=format, quality=quality, compress=compress) as sink:
         for y in range(0, rows.height, step):
             sink.write(rows.rows(y, min(y + step, rows.height)))
-

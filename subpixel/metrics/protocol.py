@@ -95,15 +95,11 @@ def modcrop(pixels: NDArray[Any], scale: int) -> NDArray[Any]:
     """
     height, width = (n // scale * scale for n in pixels.shape[:2])
     if not height or not width:
-        raise BadRequest(
-            f"a picture of {pixels.shape[1]}x{pixels.shape[0]} is smaller than the scale {scale}"
-        )
+        raise BadRequest(f"a picture of {pixels.shape[1]}x{pixels.shape[0]} is smaller than the scale {scale}")
     return pixels[:height, :width]
 
 
 def same_shape(result: NDArray[Any], reference: NDArray[Any]) -> None:
     """Raises: BadRequest if two pictures cannot be compared pixel by pixel."""
     if result.shape != reference.shape or not result.size:
-        raise BadRequest(
-            f"the result has shape {result.shape}, the reference {reference.shape}; expected one"
-        )
+        raise BadRequest(f"the result has shape {result.shape}, the reference {reference.shape}; expected one")

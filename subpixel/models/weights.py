@@ -9,7 +9,7 @@ import os
 import warnings
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -119,7 +119,12 @@ def _export(plain: Arch) -> ModelProto:
         if key is not None:
             shape = list(tensor.dims)
             if tensor.name in slopes:
-                shape = [1, weights[key].numel(), 1, 1]  # runtimes fuse slopes of this shape, and not of C 1 1
+                shape = [
+                    1,
+                    weights[key].numel(),
+                    1,
+                    1,
+                ]  # runtimes fuse slopes of this shape, and not of C 1 1
             names[tensor.name] = key
             tensor.CopyFrom(numpy_helper.from_array(weights[key].numpy().reshape(shape), key))
     for node in proto.graph.node:
@@ -143,7 +148,7 @@ def _traced(plain: Arch) -> ModelProto:
             verbose=False,
         )
     assert program is not None
-    program.save(buffer)
+    program.save(cast("Any", buffer))
     proto = parse(Path("export"), buffer.getvalue())
     for node in proto.graph.node:  # the exporter notes file names of the machine
         del node.metadata_props[:]

@@ -14,7 +14,9 @@ class CollapsibleConv(nn.Module):
     convolved once, so a training step costs hardly more than with the plain convolution.
     """
 
-    def __init__(self, inputs: int, outputs: int, kernel: int = 3, expansion: int = 128, identity: bool = False) -> None:
+    def __init__(
+        self, inputs: int, outputs: int, kernel: int = 3, expansion: int = 128, identity: bool = False
+    ) -> None:
         super().__init__()
         self.expand = nn.Conv2d(inputs, expansion, kernel, bias=False)
         self.squeeze = nn.Conv2d(expansion, outputs, 1)
@@ -38,7 +40,8 @@ class CollapsibleConv(nn.Module):
         weight = self.kernel()
         conv = nn.Conv2d(weight.shape[1], weight.shape[0], weight.shape[-1], padding=weight.shape[-1] // 2)
         conv.weight.copy_(weight)
-        assert conv.bias is not None and self.squeeze.bias is not None
+        assert conv.bias is not None
+        assert self.squeeze.bias is not None
         conv.bias.copy_(self.squeeze.bias)
         return conv
 

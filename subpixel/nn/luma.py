@@ -29,7 +29,7 @@ def with_luma(rgb: Tensor, y: Tensor) -> Tensor:
 class Chroma(nn.Module):
     """What a luma-only network leaves to bicubic: the enlarged picture without its luma, as N 3 s^2 H W phases.
 
-    Enlarging RGB, taking its luma away and adding another is linear, so it is one fixed convolution, before the shuffle.
+    Enlarging RGB, taking its luma away and adding another is linear: one fixed convolution, before the shuffle.
     """
 
     weight: Tensor
@@ -48,7 +48,7 @@ class Chroma(nn.Module):
 
 
 def luma_only(phases: Tensor, x: Tensor, chroma: Chroma) -> Tensor:
-    """A post-upsampling network on Y: `phases` is the luma it makes of x, N s^2 H W, and bicubic enlarges the chroma."""
+    """A post-upsampling network on Y: `phases` is the luma it makes of x, N s^2 H W; bicubic enlarges the chroma."""
     gray = phases.float() * _GAIN
     scale = round(phases.shape[1] ** 0.5)
     return F.pixel_shuffle(chroma(x) + torch.cat([gray, gray, gray], dim=1), scale)

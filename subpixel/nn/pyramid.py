@@ -41,9 +41,7 @@ class Pyramid(Arch):
 
     scales = (2, 4, 8)
 
-    def __init__(
-        self, config: ScaleConfig, head: nn.Module, levels: Sequence[Level], shared: Sequence[int]
-    ) -> None:
+    def __init__(self, config: ScaleConfig, head: nn.Module, levels: Sequence[Level], shared: Sequence[int]) -> None:
         super().__init__(config)
         self.head = head
         self.levels = nn.ModuleList(levels)

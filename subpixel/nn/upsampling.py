@@ -31,7 +31,7 @@ def nearest_phases(x: Tensor, scale: int) -> Tensor:
 
 
 def bicubic_kernel(scale: int) -> Tensor:
-    """Bicubic enlargement as a convolution: s^2 1 5 5, one filter for each of the s^2 phases, for replicated borders."""
+    """Bicubic enlargement as a convolution: s^2 1 5 5, a filter for each of the s^2 phases, for replicated borders."""
     axis = resample.taps(9, 9 * scale, "bicubic").between(4 * scale, 5 * scale)
     phases = np.zeros((scale, 9))
     np.add.at(phases, (np.arange(scale)[:, None], axis.indices), axis.weights)
@@ -45,7 +45,7 @@ BICUBIC_HALO = 2
 
 
 class Bicubic(nn.Module):
-    """Bicubic enlargement N C H W -> N C sH sW; MATLAB's, but for the outermost two pixels, whose border is replicated."""
+    """Bicubic enlargement N C H W -> N C sH sW; MATLAB's, but with the border replicated, not mirrored."""
 
     kernel: Tensor
 
@@ -65,8 +65,8 @@ class Bicubic(nn.Module):
 def as_subpixel(layer: nn.ConvTranspose2d) -> SubPixelConv:
     """The sub-pixel convolution that equals a transposed convolution of stride s and output size s H x s W.
 
-    Output pixel s y + a of the transposed convolution sums w[k] x[i] over k = s (y - i) + a + padding, so each phase a is
-    a small convolution of its own over the low-resolution grid.
+    Output pixel s y + a of the transposed convolution sums w[k] x[i] over k = s (y - i) + a + padding, so each phase a
+    is a small convolution of its own over the low-resolution grid.
     """
     scale, padding, size = layer.stride[0], layer.padding, layer.kernel_size[0]
     pad = int(padding[0])

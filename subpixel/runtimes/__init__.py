@@ -42,7 +42,11 @@ class Runtime(Protocol):
 
 
 def open_runtime(
-    model: Model, name: str = "auto", precision: str = "auto", threads: int | None = None, device: str = "auto"
+    model: Model,
+    name: str = "auto",
+    precision: str = "auto",
+    threads: int | None = None,
+    device: str = "auto",
 ) -> Runtime:
     """Compiles a model.
 

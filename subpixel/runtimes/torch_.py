@@ -42,8 +42,11 @@ def open_model(model: Model, precision: str, threads: int | None, device: str) -
     """Rebuilds the torch network of a model file."""
     where = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
     if where not in ("cpu", "cuda") or (where == "cuda" and not torch.cuda.is_available()):
-        raise RuntimeUnavailable(f"torch has no device {device!r} here; use cpu" + (" or cuda" if torch.cuda.is_available() else ""))
+        raise RuntimeUnavailable(
+            f"torch has no device {device!r} here; use cpu" + (" or cuda" if torch.cuda.is_available() else "")
+        )
     if threads:
         torch.set_num_threads(threads)
     chosen: Precision = "bf16" if precision == "bf16" or (precision == "auto" and computes_in_bf16()) else "f32"
-    return TorchRuntime(network(model).to(where, memory_format=torch.channels_last), chosen, where)
+    net = network(model).to(where)
+    return TorchRuntime(net.to(memory_format=torch.channels_last), chosen, where)  # pyright: ignore[reportCallIssue]

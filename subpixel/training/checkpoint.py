@@ -22,7 +22,11 @@ def save(path: Path, step: int, digest: str, model: nn.Module, average: nn.Modul
         tensors |= {f"optimizer.{index}.{k}": torch.as_tensor(v) for k, v in state.items()}
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        save_file({k: v.contiguous().clone() for k, v in tensors.items()}, temporary, {"step": str(step), "recipe": digest})
+        save_file(
+            {k: v.contiguous().clone() for k, v in tensors.items()},
+            temporary,
+            {"step": str(step), "recipe": digest},
+        )
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
@@ -37,7 +41,7 @@ def restore(path: Path, digest: str, model: nn.Module, average: nn.Module, optim
         header = file.metadata()
         if header["recipe"] != digest:
             raise DataError(
-                f"{path} was written by another recipe ({header['recipe']}, this one is {digest}); choose another run folder"
+                f"{path} was written by another recipe ({header['recipe']}, this one is {digest}); choose another folder"
             )
         tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
     model.load_state_dict(_under(tensors, "model."))

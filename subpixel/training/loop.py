@@ -7,6 +7,7 @@ import math
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -36,7 +37,7 @@ def train(
     """Trains a recipe to its last step, from the run folder's last checkpoint if there is one.
 
     pairs: where the crops come from. run: the folder for checkpoints and log. validate: the PSNR (dB) of a network.
-    Returns the averaged network. A batch depends on the seed and the step alone, so a resumed run repeats itself exactly.
+    Returns the averaged network. A batch depends on the seed and the step alone, so a resumed run repeats itself.
     Raises: TrainingDiverged, DataError (a run folder of another recipe, pictures smaller than the patch).
     """
     pairs.check(recipe.data.patch)
@@ -45,8 +46,8 @@ def train(
     model = archs.create(recipe.arch, recipe.config)
     if init:
         start_from(model, init)
-    model = model.to(device, memory_format=torch.channels_last)
-    average = AveragedModel(model, avg_fn=_running_average(recipe.ema), use_buffers=True)
+    model = model.to(device).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+    average: Any = AveragedModel(model, avg_fn=_running_average(recipe.ema), use_buffers=True)
     optimizer = _optimizer(recipe, model)
     last = run / "last.safetensors"
     step = checkpoint.restore(last, recipe.digest, model, average, optimizer) if last.exists() else 0

@@ -40,9 +40,7 @@ def test_each_command_has_help_with_examples(call: Call) -> None:
 
 
 def test_module_and_misuse() -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "subpixel", "--version"], capture_output=True, text=True, check=True
-    )
+    done = subprocess.run([sys.executable, "-m", "subpixel", "--version"], capture_output=True, text=True, check=True)
     assert done.stdout == f"subpixel {__version__}\n"
     done = subprocess.run([sys.executable, "-m", "subpixel", "upscal"], capture_output=True, text=True)
     assert done.returncode == 2

@@ -62,19 +62,12 @@ def test_options_reach_the_upscaler(call: Call, model: str, tmp_path: Path) -> N
     options = ["--tile", 32, "--runtime", "onnxruntime", "--device", "cpu", "--threads", 1, "--tta"]
     status, _, err = call("upscale", source, "-m", model, *options, "--format", "tif", "--compress")
     assert status == 0
-    assert err.startswith(
-        "tiny-x2 to 100x80; tiny-x2: onnxruntime f32 on cpu; tile 32x32; self-ensemble of 8\n"
-    )
+    assert err.startswith("tiny-x2 to 100x80; tiny-x2: onnxruntime f32 on cpu; tile 32x32; self-ensemble of 8\n")
     wanted = Upscaler(model, tile=32, runtime="onnxruntime", tta=True)(NOISE)
     assert np.abs(read(tmp_path / "a_x2.tif").to_array().astype(int) - wanted).max() <= 1
     sizes = []
     for quality in (30, 95):
-        assert (
-            call("upscale", source, "-m", "bicubic", "-o", tmp_path / f"{quality}.jpg", "--quality", quality)[
-                0
-            ]
-            == 0
-        )
+        assert call("upscale", source, "-m", "bicubic", "-o", tmp_path / f"{quality}.jpg", "--quality", quality)[0] == 0
         sizes.append((tmp_path / f"{quality}.jpg").stat().st_size)
     assert sizes[0] < sizes[1] / 2
 
@@ -89,9 +82,7 @@ def test_a_folder_is_mirrored_and_done_only_once(call: Call, tmp_path: Path) -> 
     assert "4 pictures: 0.0 megapixels" in err
     assert names(tmp_path / "out") == ["a.png", "b c/d.jpg", "b c/e/f.webp", "g.tif"]
     for i, name in ((0, "a.png"), (3, "g.tif")):
-        assert np.array_equal(
-            read(tmp_path / "out" / name).to_array(), Upscaler("bicubic")(np.roll(NOISE, i, 1))
-        )
+        assert np.array_equal(read(tmp_path / "out" / name).to_array(), Upscaler("bicubic")(np.roll(NOISE, i, 1)))
     (tmp_path / "out/g.tif").unlink()
     (tmp_path / "out/a.png").write_text("kept")
     status, _, err = call(*arguments)
@@ -110,9 +101,7 @@ def test_a_broken_file_does_not_stop_the_rest(call: Call, tmp_path: Path) -> Non
         photo(tmp_path / name)
     (tmp_path / "b.png").write_bytes((tmp_path / "a.png").read_bytes()[:3000])
     (tmp_path / "y.png").touch()
-    status, out, err = call(
-        "upscale", tmp_path, tmp_path / "missing.png", "-o", tmp_path / "out", "-m", "bicubic"
-    )
+    status, out, err = call("upscale", tmp_path, tmp_path / "missing.png", "-o", tmp_path / "out", "-m", "bicubic")
     assert (status, out) == (1, "")
     assert "3 pictures" in err
     assert "3 failed:" in err
@@ -162,14 +151,10 @@ MISUSE = (
 
 
 @pytest.mark.parametrize("arguments", [line.split() for line in MISUSE.split("|")], ids=" ".join)
-def test_misuse_is_one_line(
-    call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str]
-) -> None:
+def test_misuse_is_one_line(call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str]) -> None:
     monkeypatch.chdir(tmp_path)
     photo(Path("a.png"))
-    status, out, err = call(
-        "upscale", "a.png", *(arguments if "-m" in arguments else ["-m", "bicubic", *arguments])
-    )
+    status, out, err = call("upscale", "a.png", *(arguments if "-m" in arguments else ["-m", "bicubic", *arguments]))
     assert (status, out) == (2, "")
     assert err.startswith("subpixel: ")
     assert err.count("\n") == 1
@@ -193,13 +178,9 @@ def test_what_concerns_all_pictures_stops_them_all(
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize(
-    "arguments", [["--threads", "0"], ["--quality", "101"], ["--tile", "x"], ["--nonsense"], []]
-)
+@pytest.mark.parametrize("arguments", [["--threads", "0"], ["--quality", "101"], ["--tile", "x"], ["--nonsense"], []])
 def test_usage_errors(call: Call, tmp_path: Path, arguments: list[str]) -> None:
-    status, out, err = call(
-        "upscale", *([photo(tmp_path / "a.png"), "-m", "bicubic", *arguments] if arguments else [])
-    )
+    status, out, err = call("upscale", *([photo(tmp_path / "a.png"), "-m", "bicubic", *arguments] if arguments else []))
     assert (status, out) == (2, "")
     assert "Traceback" not in err
     assert names(tmp_path) == (["a.png"] if arguments else [])
