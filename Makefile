@@ -17,7 +17,7 @@ PHOTO ?= examples/astronaut.jpg
 
 demo: .venv/installed
 	.venv/bin/subpixel upscale $(PHOTO) -o output/ --format png --overwrite
-	.venv/bin/subpixel compare $(PHOTO) -o output/before-after.png --overwrite
+	.venv/bin/subpixel compare $(PHOTO) --reduce -o output/before-after.png --overwrite
 
 test: .venv-dev/installed check
 	.venv-dev/bin/python -m pytest -q -n 2

@@ -19,7 +19,7 @@ from subpixel import models
 from subpixel.errors import MissingExtra
 from subpixel.image import Image, write
 from subpixel.inference.upscaler import Upscaler
-from subpixel.runtimes import open_runtime
+from subpixel.runtimes import installed, open_runtime
 
 Call = Callable[[], object]
 
@@ -65,8 +65,9 @@ def compared(calls: dict[str, Call], against: dict[str, str], runs: int) -> list
 def against_opencv(folder: Path, runs: int = 7, size: tuple[int, int] = (1080, 1920)) -> list[Timing]:
     """Whole calls, uint8 picture in and out, against cv2.dnn_superres with its own files FSRCNN_x2.pb and ESPCN_x2.pb.
 
-    folder: where those files lie. size: height and width of the input.
-    Raises: MissingExtra without opencv-contrib-python.
+    folder: where those files lie. size: height and width of the input. Our networks have the same layers; where the
+    package has no weights for one, fresh weights serve, for the time does not depend on them.
+    Raises: MissingExtra without opencv-contrib-python; UnknownName without torch for a network that is not shipped.
     """
     cv2 = _opencv()
     picture = np.random.default_rng(0).integers(0, 256, (*size, 3), dtype=np.uint8)
@@ -76,7 +77,7 @@ def against_opencv(folder: Path, runs: int = 7, size: tuple[int, int] = (1080, 1
         theirs = cv2.dnn_superres.DnnSuperResImpl_create()
         theirs.readModel(str(folder / f"{name.upper()}_x2.pb"))
         theirs.setModel(name, 2)
-        ours = Upscaler(f"{name}-x2")
+        ours = Upscaler(_ours(f"{name}-x2"))
         calls[f"subpixel {name}-x2"] = lambda ours=ours: ours(picture)
         calls[f"opencv {name}-x2"] = lambda theirs=theirs: theirs.upsample(picture)
         against[f"subpixel {name}-x2"] = f"opencv {name}-x2"
@@ -160,6 +161,16 @@ def _ceiling(size: tuple[int, int], precision: str) -> tuple[Call, float]:
     return lambda: request.infer([batch], share_inputs=True, share_outputs=True), 10 * 2 * 64 * 64 * 9 * size[0] * size[
         1
     ]
+
+
+def _ours(name: str) -> str | Path:
+    if name in models.names() or not installed("torch"):
+        return name
+    from subpixel import archs
+    from subpixel.models import weights
+
+    path = Path(tempfile.mkdtemp(), f"{name}.onnx")
+    return weights.save(archs.create(name.partition("-")[0], {"scale": 2}), path).path
 
 
 def _opencv() -> Any:

@@ -9,7 +9,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from subpixel.cli import compare, doctor, models, upscale
+from subpixel.cli import bench, compare, doctor, models, train, upscale
 from subpixel.errors import SubpixelError
 
 app = typer.Typer(
@@ -22,8 +22,11 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (upscale, models, compare, doctor):
+for module in (upscale, models, compare, doctor, train):
     app.command(module.NAME, epilog=module.EXAMPLES)(module.command)
+
+
+app.add_typer(bench.app, name=bench.NAME)
 
 
 def _version(wanted: bool) -> None:

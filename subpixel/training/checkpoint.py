@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.optim import Optimizer
@@ -41,7 +41,7 @@ def restore(path: Path, digest: str, model: nn.Module, average: nn.Module, optim
         header = file.metadata()
         if header["recipe"] != digest:
             raise DataError(
-                f"{path} was written by another recipe ({header['recipe']}, this one is {digest}); choose another folder"
+                f"{path} belongs to another recipe ({header['recipe']}, this one is {digest}); take another run folder"
             )
         tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
     model.load_state_dict(_under(tensors, "model."))
@@ -52,6 +52,19 @@ def restore(path: Path, digest: str, model: nn.Module, average: nn.Module, optim
         state.setdefault(int(index), {})[name] = value
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
     return int(header["step"])
+
+
+def averaged(path: Path) -> dict[str, Tensor]:
+    """The averaged weights of a checkpoint: where another run starts.
+
+    Raises: DataError if the file is not a checkpoint.
+    """
+    try:
+        with safe_open(path, "pt") as file:
+            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+    except (OSError, SafetensorError) as error:
+        raise DataError(f"cannot start from the checkpoint {path}: {error}") from None
+    return _under(tensors, "average.module.")
 
 
 def _under(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

@@ -62,12 +62,10 @@ class Recipe(_Strict):
     steps: int = Field(ge=1)
     seed: int = 0
     init: str = ""
-    """A model whose fitting weights are the start: a name of the zoo or a path."""
+    """Whose fitting weights are the start: a model of the package, a model file, or a run's last.safetensors."""
     data: Data = Data()  # pyright: ignore[reportCallIssue]
     optim: Optim = Optim()  # pyright: ignore[reportCallIssue]
     schedule: Schedule = Schedule()  # pyright: ignore[reportCallIssue]
-    loss: dict[str, float] = {"l1": 1.0}
-    """Weight of each term of the loss."""
     ema: float = Field(0.0, ge=0, lt=1)
     """Decay of the averaged weights that are validated and shipped; 0: no averaging."""
     validate_every: int = Field(1000, ge=1)

@@ -1,0 +1,57 @@
+"""`subpixel train`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+NAME = "train"
+EXAMPLES = """[bold]Examples[/bold]
+
+\b
+subpixel train recipes/swift-x2.toml --data photos/ --validation held-out/ --run runs/mine
+subpixel train recipes/espcn-x3.toml --data photos/ --validation held-out/ --run runs/quick --set steps=2000"""
+
+
+def command(
+    recipe: Annotated[Path, typer.Argument(metavar="RECIPE.toml", help="The recipe.", show_default=False)],
+    data: Annotated[Path, typer.Option(metavar="FOLDER", help="Photos to train on.", show_default=False)],
+    validation: Annotated[
+        Path, typer.Option(metavar="FOLDER", help="Photos to validate on, never trained on.", show_default=False)
+    ],
+    run: Annotated[
+        Path, typer.Option(metavar="FOLDER", help="Checkpoints, log and model; an unfinished run goes on there.")
+    ],
+    change: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Change the recipe: optim.lr=2e-4.", show_default=False),
+    ] = None,
+    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    precision: Annotated[str, typer.Option(help="f32 or bf16.")] = "f32",
+    threads: Annotated[int | None, typer.Option(help="By default all cores.", show_default=False)] = None,
+) -> None:
+    """Train a network on a folder of photos."""
+    from subpixel.errors import MissingExtra
+    from subpixel.runtimes import installed
+
+    if not (installed("torch") and installed("safetensors")):
+        raise MissingExtra("torch", "train")
+    from subpixel.training import recipe as recipes
+    from subpixel.training.run import run as train
+
+    page = recipes.load(recipe, dict(_change(text) for text in change or []))
+    model = train(page, data, validation, run, device=device, precision=precision, threads=threads)
+    typer.echo(f"{model.path}: {model.card.parameters} parameters, {model.card.steps} steps")
+
+
+def _change(text: str) -> tuple[str, Any]:
+    key, sign, value = text.partition("=")
+    if not sign:
+        raise typer.BadParameter(f"{text!r}; expected KEY=VALUE", param_hint="--set")
+    try:
+        return key, json.loads(value)
+    except json.JSONDecodeError:
+        return key, value

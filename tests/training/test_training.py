@@ -1,0 +1,144 @@
+"""Training: the loss falls, a run resumes exactly, and mistakes are told before the first step."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from subpixel.datasets import photos
+from subpixel.datasets.pairs import turned
+from subpixel.errors import DataError, RecipeError, RuntimeUnavailable, TrainingDiverged
+from subpixel.image import Image, write
+from subpixel.resample import resize
+from subpixel.training import loop, recipe
+from subpixel.training.recipe import Recipe
+from subpixel.training.run import run
+
+PAGE = """
+name = "tiny-x2"
+arch = "swift"
+steps = 40
+validate_every = 20
+ema = 0.9
+[config]
+scale = 2
+channels = 16
+layers = 3
+[data]
+patch = 12
+batch = 4
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    where = tmp_path_factory.mktemp("photos")
+    y, x = np.mgrid[:64, :72] / 10
+    for k in range(3):
+        waves = np.stack([np.sin(x + k), np.cos(y * x / 5), np.sin(y - k)], axis=-1) / 2 + 0.5
+        write(where / f"{k}.png", Image(waves.astype(np.float32)))
+    return where
+
+
+def made(tmp_path: Path, text: str = PAGE, **changes: object) -> Recipe:
+    path = tmp_path / "recipe.toml"
+    path.write_text(text)
+    return recipe.load(path, changes)
+
+
+def test_a_run_learns_and_ends_with_a_model(folder: Path, tmp_path: Path) -> None:
+    model = run(made(tmp_path, steps=200, validate_every=100), folder, folder, tmp_path / "run", threads=1)
+    lines = [json.loads(line) for line in (tmp_path / "run/log.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines] == [100, 200]
+    assert lines[1]["loss"] < lines[0]["loss"]
+    assert lines[1]["psnr"] > 30
+    assert (model.card.name, model.card.steps, model.card.data) == ("tiny-x2", 200, photos.digest(folder))
+
+
+def test_resuming_is_bit_equal(folder: Path, tmp_path: Path) -> None:
+    torch.set_num_threads(1)
+    page = made(tmp_path)
+    pairs = photos.pairs(folder, 2, resize, tmp_path / "cache")
+    whole = loop.train(page, pairs, tmp_path / "whole", validate=lambda _: 0.0)
+
+    def stop(network: object) -> float:
+        if (tmp_path / "parts/last.safetensors").exists():
+            raise KeyboardInterrupt  # in the middle of the second half
+        return 0.0
+
+    with pytest.raises(KeyboardInterrupt):
+        loop.train(page, pairs, tmp_path / "parts", validate=stop)
+    resumed = loop.train(page, pairs, tmp_path / "parts", validate=lambda _: 0.0)
+    assert all(torch.equal(a, b) for a, b in zip(whole.parameters(), resumed.parameters(), strict=True))
+
+
+def test_another_recipe_does_not_continue_a_run(folder: Path, tmp_path: Path) -> None:
+    pairs = photos.pairs(folder, 2, resize, tmp_path / "cache")
+    loop.train(made(tmp_path), pairs, tmp_path / "run", validate=lambda _: 0.0)
+    with pytest.raises(DataError, match="belongs to another recipe"):
+        loop.train(made(tmp_path, seed=1), pairs, tmp_path / "run", validate=lambda _: 0.0)
+
+
+def test_crops_are_aligned_and_turned_alike(folder: Path, tmp_path: Path) -> None:
+    nearest = photos.pairs(folder, 2, lambda p, h, w: p[::2, ::2], tmp_path / "cache")
+    low, high = nearest.batch(np.random.default_rng(0), 16, 10)
+    corners = [high[:, :, a::2, b::2] for a in (0, 1) for b in (0, 1)]
+    for k in range(16):  # turning moves the sampled corner, never the crop
+        assert any(np.array_equal(low[k], corner[k]) for corner in corners)
+    square = np.arange(12, dtype=np.uint8).reshape(2, 2, 3)
+    assert len({turned(square, k).tobytes() for k in range(8)}) == 8
+
+
+def test_schedules_by_hand(tmp_path: Path) -> None:
+    cosine = made(tmp_path, **{"optim.lr": 1.0, "schedule.warmup": 10, "schedule.floor": 0.0, "steps": 110})
+    rates = [loop.learning_rate(cosine, k) for k in (0, 9, 10, 60, 110)]
+    assert rates == pytest.approx([0.1, 1.0, 1.0, 0.5, 0.0])
+    steps = made(tmp_path, **{"optim.lr": 1.0, "schedule.kind": "steps", "schedule.milestones": [5, 8]})
+    assert [loop.learning_rate(steps, k) for k in (4, 5, 8)] == [1.0, 0.5, 0.25]
+
+
+def test_a_loss_that_is_not_finite_stops_the_run(folder: Path, tmp_path: Path) -> None:
+    pairs = photos.pairs(folder, 2, resize, tmp_path / "cache")
+    with pytest.raises(TrainingDiverged, match=r"lower optim\.lr"):
+        loop.train(made(tmp_path, **{"optim.lr": 1e30}), pairs, tmp_path / "run", validate=lambda _: math.nan)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"optim.lrr": 1.0}, "optim.lrr"),
+        ({"steps": "many"}, "steps"),
+        ({"config.width": 3}, "config.width"),
+        ({"config.scale": 7}, "config.scale"),
+    ],
+)
+def test_a_wrong_recipe_names_the_key(folder: Path, tmp_path: Path, changes: dict[str, object], words: str) -> None:
+    with pytest.raises(RecipeError, match=words) as caught:
+        loop.train(
+            made(tmp_path, **changes), photos.pairs(folder, 2, resize, tmp_path / "c"), tmp_path / "run", validate=len
+        )
+    assert "\n" not in str(caught.value)
+
+
+def test_wrong_data_is_told_before_the_first_step(folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="smaller than the patch of 48"):
+        run(made(tmp_path, **{"data.patch": 48}), folder, folder, tmp_path / "run")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DataError, match="no pictures"):
+        run(made(tmp_path), tmp_path / "empty", folder, tmp_path / "run")
+    (tmp_path / "empty/broken.png").write_bytes(b"\x89PNG nothing")
+    with pytest.raises(DataError, match=r"broken\.png"):
+        run(made(tmp_path), tmp_path / "empty", folder, tmp_path / "run")
+    if not torch.cuda.is_available():
+        with pytest.raises(RuntimeUnavailable, match="CUDA"):
+            run(made(tmp_path), folder, folder, tmp_path / "run", device="cuda")
+
+
+@pytest.mark.parametrize("path", sorted(Path(__file__).parents[2].glob("recipes/*.toml")), ids=lambda p: p.stem)
+def test_every_shipped_recipe_can_be_read(path: Path) -> None:
+    assert recipe.load(path).name == path.stem
