@@ -2,7 +2,7 @@
 
 When it enlarges, a kernel is evaluated at its own width; when it reduces, the kernel is stretched by the factor
 (antialiasing). Pixels are areas, so output pixel x lies at (x + 1/2) / scale - 1/2 of the input. The border is
-mirrored with its edge pixel repeated. uint8 pictures are rounded to uint8 after each of the two passes, which is why the
+mirrored with its edge pixel repeated. uint8 pictures are rounded to uint8 after each of the two passes, so the
 benchmark pictures of the field can be reproduced to the last bit; float pictures are never rounded or clipped.
 """
 

@@ -19,10 +19,18 @@ from subpixel.nn.arch import Arch
 torch.set_num_threads(1)  # small pictures; more threads only wait for each other
 
 SMALL: dict[str, dict[str, Any]] = {
+    "carn": {"features": 16},
+    "edsr": {"blocks": 2, "features": 16},
     "espcn": {"features": (8, 4)},
     "fsrcnn": {"d": 8, "s": 4, "m": 2},
+    "lapsrn": {"depth": 3, "features": 16},
+    "mdsr": {"blocks": 2, "features": 16, "scales": (2, 3, 4, 8)},
+    "mslapsrn": {"depth": 2, "recursions": 2, "features": 16},
     "srcnn": {"features": (8, 4)},
+    "srgan": {"blocks": 2, "features": 16},
+    "srresnet": {"blocks": 2, "features": 16},
     "swift": {"channels": 16, "layers": 4, "expansion": 16},
+    "vdsr": {"layers": 5, "features": 16},
 }
 """Smaller configurations, where the default would be slow."""
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import PIL.Image
 import pytest
+from numpy.typing import NDArray
 
 from subpixel import models, resample
 from subpixel.errors import BadRequest, OutOfMemory, UnknownName
@@ -33,6 +34,9 @@ class Nearest:
 
     def run(self, batch: Floats) -> Floats:
         return batch.repeat(self.scale, axis=2).repeat(self.scale, axis=3)
+
+    def run_bytes(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        return pixels.repeat(self.scale, axis=0).repeat(self.scale, axis=1)
 
     def close(self) -> None:
         self.closed = True
@@ -229,12 +233,12 @@ def test_a_file_that_fails_half_way_leaves_nothing(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr(module, "_ENCODED", 2000)
     calls = iter(range(3))
 
-    def failing(self: Nearest, batch: Floats) -> Floats:
+    def failing(self: Nearest, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
         if next(calls, None) is None:
             raise MemoryError
-        return batch.repeat(2, axis=2).repeat(2, axis=3)
+        return pixels.repeat(2, axis=0).repeat(2, axis=1)
 
-    monkeypatch.setattr(Nearest, "run", failing)
+    monkeypatch.setattr(Nearest, "run_bytes", failing)
     with pytest.raises(OutOfMemory):
         upscale_file(tmp_path / "a.png", tmp_path / "b.png", Upscaler("near-x2", tile=9))
     assert [p.name for p in tmp_path.iterdir()] == ["a.png"]
