@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,7 +33,7 @@ class Pairs:
         return np.ascontiguousarray(low.transpose(0, 3, 1, 2)), np.ascontiguousarray(high.transpose(0, 3, 1, 2))
 
     def _crop(self, rng: np.random.Generator, patch: int) -> tuple[Pixels, Pixels]:
-        areas: NDArray[np.float64] = self._cumulative()
+        areas = self._areas
         index = int(np.searchsorted(areas, rng.random() * areas[-1], side="right"))
         height, width = self.low.sizes[index]
         y, x = int(rng.integers(height - patch + 1)), int(rng.integers(width - patch + 1))
@@ -42,7 +43,9 @@ class Pairs:
         high = self.high[index][s * y : s * (y + patch), s * x : s * (x + patch)]
         return turned(low, turn), turned(high, turn)
 
-    def _cumulative(self) -> NDArray[np.float64]:
+    @cached_property
+    def _areas(self) -> NDArray[np.float64]:
+        """Cumulative areas: a large picture is drawn more often than a small one."""
         return np.cumsum(self.low.sizes.prod(axis=1), dtype=np.float64)
 
 

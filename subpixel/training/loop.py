@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
@@ -21,6 +22,7 @@ from subpixel.nn.arch import Arch
 from subpixel.training import checkpoint
 from subpixel.training.recipe import Recipe
 
+LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"l1": F.l1_loss, "l2": F.mse_loss}
 Validate = Callable[[Arch], float]
 
 
@@ -59,7 +61,7 @@ def train(
             group["lr"] = learning_rate(recipe, step)
         with torch.autocast(device, torch.bfloat16, enabled=bf16):
             output = model(low)
-        loss = (output - high).abs().mean()
+        loss = LOSSES[recipe.loss](output, high)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         if recipe.optim.clip:

@@ -66,6 +66,8 @@ class Recipe(_Strict):
     data: Data = Data()  # pyright: ignore[reportCallIssue]
     optim: Optim = Optim()  # pyright: ignore[reportCallIssue]
     schedule: Schedule = Schedule()  # pyright: ignore[reportCallIssue]
+    loss: Literal["l1", "l2"] = "l1"
+    """Mean absolute or mean squared error; l2 at the end of a training is what PSNR measures."""
     ema: float = Field(0.0, ge=0, lt=1)
     """Decay of the averaged weights that are validated and shipped; 0: no averaging."""
     validate_every: int = Field(1000, ge=1)
