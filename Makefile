@@ -25,7 +25,7 @@ test: .venv-dev/installed check
 check: .venv-dev/installed
 	.venv-dev/bin/ruff check .
 	.venv-dev/bin/ruff format --check .
-	.venv-dev/bin/pyright
+	.venv-dev/bin/pyright --pythonpath .venv-dev/bin/python
 
 bench: .venv-dev/installed
 	.venv-dev/bin/subpixel bench speed
