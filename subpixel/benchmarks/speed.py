@@ -77,7 +77,7 @@ def against_opencv(folder: Path, runs: int = 7, size: tuple[int, int] = (1080, 1
         theirs = cv2.dnn_superres.DnnSuperResImpl_create()
         theirs.readModel(str(folder / f"{name.upper()}_x2.pb"))
         theirs.setModel(name, 2)
-        ours = Upscaler(_ours(f"{name}-x2"))
+        ours = _ours(f"{name}-x2")
         calls[f"subpixel {name}-x2"] = lambda ours=ours: ours(picture)
         calls[f"opencv {name}-x2"] = lambda theirs=theirs: theirs.upsample(picture)
         against[f"subpixel {name}-x2"] = f"opencv {name}-x2"
@@ -163,14 +163,15 @@ def _ceiling(size: tuple[int, int], precision: str) -> tuple[Call, float]:
     ]
 
 
-def _ours(name: str) -> str | Path:
+def _ours(name: str) -> Upscaler:
     if name in models.names() or not installed("torch"):
-        return name
+        return Upscaler(name)
     from subpixel import archs
     from subpixel.models import weights
 
-    path = Path(tempfile.mkdtemp(), f"{name}.onnx")
-    return weights.save(archs.create(name.partition("-")[0], {"scale": 2}), path).path
+    network = archs.create(name.partition("-")[0], {"scale": 2})
+    with tempfile.TemporaryDirectory() as folder:
+        return Upscaler(weights.save(network, Path(folder, f"{name}.onnx")).path)
 
 
 def _opencv() -> Any:
