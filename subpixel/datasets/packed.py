@@ -25,6 +25,7 @@ class Pack:
     sizes: NDArray[np.int64]
     """Height and width of each picture, N 2."""
     starts: NDArray[np.int64]
+    names: tuple[str, ...]
 
     def __len__(self) -> int:
         return len(self.sizes)
@@ -36,37 +37,47 @@ class Pack:
         return self.bytes[start : start + height * width * 3].reshape(height, width, 3)
 
 
-def pack(names: Sequence[str], pictures: Callable[[str], Pixels], folder: Path, key: str) -> Pack:
+def pack(names: Sequence[str], picture: Callable[[int], Pixels], folder: Path, key: object) -> Pack:
     """Opens the pack of these pictures, writing it first if it is not there.
 
-    names: what `pictures` is called with, in order. key: everything else that decides the pixels.
-    Raises: DataError for an empty list.
+    names: for messages. picture: gives picture k, H W 3 uint8. key: everything that decides the pixels, as JSON.
+    Raises: DataError for a folder that cannot be written to; no part of a pack is left then.
     """
-    if not names:
-        raise DataError("no pictures to train on")
-    digest = hashlib.sha256(json.dumps([key, list(names)]).encode()).hexdigest()[:16]
+    digest = hashlib.sha256(json.dumps(key).encode()).hexdigest()[:16]
     index = folder / f"{digest}.json"
-    if not index.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        sizes = list(_write(names, pictures, folder / f"{digest}.bin"))
-        temporary = index.with_suffix(f".{os.getpid()}")
+    try:
+        if not index.exists() or not index.with_suffix(".bin").exists():
+            folder.mkdir(parents=True, exist_ok=True)
+            _write(map(picture, range(len(names))), index)
+        return _open(index, tuple(names))
+    except OSError as error:
+        why = (error.strerror or str(error)).lower()
+        raise DataError(f"cannot pack the pictures into {folder}: {why}; make room or take another folder") from error
+
+
+def _write(pictures: Iterator[Pixels], index: Path) -> None:
+    """The index last: a pack without one is not finished."""
+    data = index.with_suffix(".bin")
+    sizes: list[tuple[int, ...]] = []
+    temporary = index.with_suffix(f".{os.getpid()}")
+    try:
+        with temporary.open("wb") as file:
+            for picture in pictures:
+                file.write(np.ascontiguousarray(picture).data)
+                sizes.append(picture.shape[:2])
+        temporary.replace(data)
         temporary.write_text(json.dumps(sizes))
-        temporary.replace(index)  # the index last: a pack without one is not finished
-    return _open(index)
+        temporary.replace(index)
+    except BaseException:
+        if not index.exists():
+            data.unlink(missing_ok=True)
+        raise
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
-def _write(names: Sequence[str], pictures: Callable[[str], Pixels], path: Path) -> Iterator[tuple[int, int]]:
-    temporary = path.with_suffix(f".{os.getpid()}")
-    with temporary.open("wb") as file:
-        for name in names:
-            picture = np.ascontiguousarray(pictures(name))
-            file.write(picture.tobytes())
-            yield picture.shape[0], picture.shape[1]
-    temporary.replace(path)
-
-
-def _open(index: Path) -> Pack:
+def _open(index: Path, names: tuple[str, ...]) -> Pack:
     sizes = np.array(json.loads(index.read_text()), np.int64).reshape(-1, 2)
     areas = sizes.prod(axis=1) * 3
     data = np.memmap(index.with_suffix(".bin"), np.uint8, "r")
-    return Pack(data, sizes, np.concatenate([[0], np.cumsum(areas)[:-1]]))
+    return Pack(data, sizes, np.concatenate([[0], np.cumsum(areas)[:-1]]), names)

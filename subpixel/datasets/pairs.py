@@ -1,4 +1,4 @@
-"""Random pairs of low- and high-resolution crops."""
+"""Random pairs of low- and high-resolution crops, both from files."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from subpixel.datasets.crops import check_sizes, drawn, stacked, turned
 from subpixel.datasets.packed import Pack, Pixels
-from subpixel.errors import DataError
 
 
 @dataclass(frozen=True)
 class Pairs:
-    """Aligned packs: picture i of `high` is `scale` times picture i of `low`."""
+    """Aligned packs: picture i of `high` is `scale` times picture i of `low`, or has a few more rows and columns."""
 
     low: Pack
     high: Pack
@@ -22,19 +22,14 @@ class Pairs:
 
     def check(self, patch: int) -> None:
         """Raises: DataError if a picture is smaller than the patch (low-resolution pixels)."""
-        height, width = self.low.sizes.min(axis=0)
-        if min(height, width) < patch:
-            raise DataError(f"a low-resolution picture is {width}x{height}, smaller than the patch of {patch}")
+        check_sizes(self.low, patch)
 
     def batch(self, rng: np.random.Generator, size: int, patch: int) -> tuple[Pixels, Pixels]:
         """Random crops, flipped and rotated: uint8, size 3 patch patch, and size 3 s*patch s*patch."""
-        crops = [self._crop(rng, patch) for _ in range(size)]
-        low, high = (np.stack([c[k] for c in crops]) for k in (0, 1))
-        return np.ascontiguousarray(low.transpose(0, 3, 1, 2)), np.ascontiguousarray(high.transpose(0, 3, 1, 2))
+        return stacked([self._crop(rng, patch) for _ in range(size)])
 
     def _crop(self, rng: np.random.Generator, patch: int) -> tuple[Pixels, Pixels]:
-        areas = self._areas
-        index = int(np.searchsorted(areas, rng.random() * areas[-1], side="right"))
+        index = drawn(self._areas, rng)
         height, width = self.low.sizes[index]
         y, x = int(rng.integers(height - patch + 1)), int(rng.integers(width - patch + 1))
         turn = int(rng.integers(8))
@@ -45,10 +40,4 @@ class Pairs:
 
     @cached_property
     def _areas(self) -> NDArray[np.float64]:
-        """Cumulative areas: a large picture is drawn more often than a small one."""
         return np.cumsum(self.low.sizes.prod(axis=1), dtype=np.float64)
-
-
-def turned(pixels: Pixels, turn: int) -> Pixels:
-    """One of the eight symmetries of the square: quarter turns, the upper four mirrored first. H W C."""
-    return np.rot90(pixels[:, ::-1] if turn >= 4 else pixels, turn % 4)

@@ -1,67 +1,104 @@
-"""A folder of photos as training pairs: high resolution from the files, low by a degradation, both packed."""
+"""The door for training data: a folder or zip of photos, of pairs, or DIV2K's (see `layouts`), packed once."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
-from subpixel.datasets.packed import Pixels, pack
+from subpixel.datasets.degraded import Degradation, Degraded
+from subpixel.datasets.layouts import Part, layout, matched, misfit
+from subpixel.datasets.packed import Pack, Pixels, pack
 from subpixel.datasets.pairs import Pairs
+from subpixel.datasets.pictures import PictureFile, found
 from subpixel.errors import DataError, UnreadableImage
-from subpixel.image import read
 
-SUFFIXES = {".avif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
 Reduce = Callable[[NDArray[Any], int, int], NDArray[Any]]
 """Pixels H W 3 uint8, height, width -> the reduced pixels; `resample.resize` is the field's."""
 
 
-def files(folder: Path) -> list[Path]:
-    """The pictures below a folder, sorted.
+def pairs(folder: Path, scale: int, reduce: Reduce, cache: Path) -> Pairs:
+    """Packs the training pictures of a folder or zip (once; then the packs are reopened) and returns their pairs.
+
+    LR comes from files where there are any, else it is HR, cut to a multiple of the scale, and reduced.
+    Raises: DataError naming the folder that is empty or the picture that cannot be used.
+    """
+    there = layout(folder)
+    lows = there.lows(scale)
+    if lows:
+        return _from_files(there.high, lows, scale, cache)
+    high = _packed(there.high, lambda k: _rgb(there.high[k]), cache, "rgb")
+
+    def low(index: int) -> Pixels:
+        height, width = (int(n) // scale for n in high.sizes[index])
+        if 0 in (height, width):
+            raise DataError(f"{high.names[index]}: a side of less than {scale} pixels; remove it and start again")
+        return reduce(high[index][: height * scale, : width * scale], height, width)
+
+    method = getattr(reduce, "__qualname__", str(reduce))
+    return Pairs(_packed(there.high, low, cache, f"{method} x{scale}"), high, scale)
+
+
+def degraded(folder: Path, scale: int, degradation: Degradation, cache: Path) -> Degraded:
+    """Packs the HR training pictures of a folder or zip; their LR is made anew for every crop.
+
+    Raises: DataError naming the folder that is empty or the picture that cannot be used.
+    """
+    highs = layout(folder).high
+    return Degraded(_packed(highs, lambda k: _rgb(highs[k]), cache, "rgb"), scale, degradation)
+
+
+def pictures(folder: Path, part: Part = "valid") -> tuple[PictureFile, ...]:
+    """The HR pictures of a folder or zip; where it holds those for training and for validation, of one part.
 
     Raises: DataError if there are none.
     """
-    found = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES)
-    if not found:
-        raise DataError(f"no pictures in {folder}; expected {', '.join(sorted(SUFFIXES))} files")
-    return found
+    return layout(folder, part).high
 
 
-def pairs(folder: Path, scale: int, reduce: Reduce, cache: Path) -> Pairs:
-    """Packs a folder for one scale (once; then the pack is reopened) and returns its pairs.
+def files(folder: Path) -> list[Path]:
+    """The picture files below a folder, sorted.
 
-    Raises: DataError naming the folder that is empty or the file that cannot be used.
+    Raises: DataError if there are none.
     """
-    paths = files(folder)
-    names = [f"{p.relative_to(folder)} {p.stat().st_size}" for p in paths]
-    by_name = dict(zip(names, paths, strict=True))
-
-    def high(name: str) -> Pixels:
-        pixels = _rgb(by_name[name])
-        return pixels[: pixels.shape[0] // scale * scale, : pixels.shape[1] // scale * scale]
-
-    def low(name: str) -> Pixels:
-        pixels = high(name)
-        return reduce(pixels, pixels.shape[0] // scale, pixels.shape[1] // scale)
-
-    key = f"{folder.resolve()} x{scale} {getattr(reduce, '__qualname__', reduce)}"
-    return Pairs(pack(names, low, cache, f"low {key}"), pack(names, high, cache, f"high {key}"), scale)
+    return [file.path for file in found(folder) if not file.member]
 
 
 def digest(folder: Path) -> str:
     """Sixteen hexadecimal digits that name the training data: of manifest.csv where there is one, else of the names."""
     manifest = folder / "manifest.csv"
-    content = manifest.read_bytes() if manifest.is_file() else "\n".join(p.name for p in files(folder)).encode()
+    names = [file.place.name for file in found(folder)] if not manifest.is_file() else []
+    content = "\n".join(names).encode() or manifest.read_bytes()
     return hashlib.sha256(content).hexdigest()[:16]
 
 
-def _rgb(path: Path) -> Pixels:
+def _from_files(highs: Sequence[PictureFile], lows: Sequence[PictureFile], scale: int, cache: Path) -> Pairs:
+    both, wrong = matched(highs, lows)
+    if wrong:
+        raise DataError(f"{wrong[0][0].name}: {wrong[0][1]} (subpixel data check names all such)")
+    highs, lows = [pair[0] for pair in both], [pair[1] for pair in both]
+    high = _packed(highs, lambda k: _rgb(highs[k]), cache, "rgb")
+
+    def low(index: int) -> Pixels:
+        pixels, (height, width) = _rgb(lows[index]), (int(n) for n in high.sizes[index])
+        problem = misfit(pixels.shape[:2], (height, width), scale)
+        if problem:
+            raise DataError(f"{lows[index].name}: {problem} of {highs[index].name}")
+        return pixels[: height // scale, : width // scale]
+
+    stamps = [file.key for file in highs]  # whose sizes decide the cut
+    return Pairs(_packed(lows, low, cache, ["cut", scale, stamps]), high, scale)
+
+
+def _packed(chosen: Sequence[PictureFile], picture: Callable[[int], Pixels], cache: Path, made: object) -> Pack:
+    return pack([file.name for file in chosen], picture, cache, [made, [file.key for file in chosen]])
+
+
+def _rgb(file: PictureFile) -> Pixels:
     try:
-        pixels = read(path).to_array(8)[..., :3]
+        return file.rgb()
     except UnreadableImage as error:
-        raise DataError(f"{error}; remove it from the training folder") from None
-    return np.repeat(pixels.reshape(*pixels.shape[:2], -1), 3, axis=2) if pixels.ndim == 2 else pixels
+        raise DataError(f"{error}; mend or remove it and start again") from None

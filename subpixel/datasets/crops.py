@@ -1,0 +1,78 @@
+"""Where training takes its crops from, and batches of them prepared while the network works."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Generator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import count
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from subpixel.datasets.packed import Pack, Pixels
+from subpixel.errors import DataError
+
+
+class Crops(Protocol):
+    """A source of aligned low- and high-resolution crops."""
+
+    @property
+    def scale(self) -> int: ...
+
+    def check(self, patch: int) -> None:
+        """Raises: DataError if the pictures cannot give crops of `patch` low-resolution pixels a side."""
+        ...
+
+    def batch(self, rng: np.random.Generator, size: int, patch: int) -> tuple[Pixels, Pixels]:
+        """Random crops, flipped and rotated: uint8, size 3 patch patch, and size 3 s*patch s*patch."""
+        ...
+
+
+def batches(
+    crops: Crops, seed: int, first: int, size: int, patch: int, ahead: int = 2
+) -> Generator[tuple[Pixels, Pixels]]:
+    """The batches of steps first, first + 1, ... without end, `ahead` of them prepared in threads of their own.
+
+    A batch depends on (seed, step) alone, so that a run that starts again in the middle repeats itself. Close the
+    generator and the threads end.
+    """
+
+    def batch(step: int) -> tuple[Pixels, Pixels]:
+        return crops.batch(np.random.default_rng([seed, step]), size, patch)
+
+    with ThreadPoolExecutor(ahead, "batches") as pool:
+        waiting = deque(pool.submit(batch, first + k) for k in range(ahead))
+        for step in count(first + ahead):
+            ready = waiting.popleft().result()
+            waiting.append(pool.submit(batch, step))
+            yield ready
+
+
+def check_sizes(pack: Pack, patch: int, scale: int = 1) -> None:
+    """Raises: DataError if a picture, reduced by `scale`, is smaller than the patch, with the first such name."""
+    small = np.flatnonzero(pack.sizes.min(axis=1) // scale < patch)
+    if small.size:
+        height, width = pack.sizes[small[0]] // scale
+        more = f" (and {small.size - 1} more)" if small.size > 1 else ""
+        raise DataError(
+            f"{pack.names[small[0]]}{more}: a low-resolution picture is {width}x{height}, smaller than the patch of"
+            f" {patch}; lower data.patch or remove it (subpixel data check names all)"
+        )
+
+
+def stacked(crops: list[tuple[Pixels, Pixels]]) -> tuple[Pixels, Pixels]:
+    """Pairs of H W 3 as two arrays N 3 H W, contiguous."""
+    low, high = (np.stack([c[k] for c in crops]).transpose(0, 3, 1, 2) for k in (0, 1))
+    return np.ascontiguousarray(low), np.ascontiguousarray(high)
+
+
+def drawn(areas: NDArray[np.float64], rng: np.random.Generator) -> int:
+    """An index, drawn by area: a large picture more often than a small one. areas: cumulative."""
+    return int(np.searchsorted(areas, rng.random() * areas[-1], side="right"))
+
+
+def turned(pixels: Pixels, turn: int) -> Pixels:
+    """One of the eight symmetries of the square: quarter turns, the upper four mirrored first. H W C."""
+    return np.rot90(pixels[:, ::-1] if turn >= 4 else pixels, turn % 4)

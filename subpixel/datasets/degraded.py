@@ -1,0 +1,74 @@
+"""Random pairs whose low resolution is made anew for every crop."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Protocol, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from subpixel.datasets.crops import check_sizes, drawn, stacked, turned
+from subpixel.datasets.packed import Pack, Pixels
+from subpixel.errors import DataError
+from subpixel.image import Floats, dequantise, quantise
+
+
+class Degradation(Protocol):
+    """What is needed of a degradation; those of `subpixel.degradations` are such."""
+
+    def sample(self, rng: np.random.Generator, /) -> Self | Degradation: ...
+
+    def apply(self, pixels: Floats, rng: np.random.Generator, /) -> Floats: ...
+
+
+@dataclass(frozen=True)
+class Degraded:
+    """Pictures at high resolution and the degradation that makes `1 / scale` of their sides."""
+
+    high: Pack
+    scale: int
+    degradation: Degradation
+    margin: int = 8
+    """Low-resolution pixels around a crop that are degraded with it and then cut off: context for blur."""
+
+    def check(self, patch: int) -> None:
+        """Raises: DataError if a picture is smaller than the patch or the degradation makes another size."""
+        check_sizes(self.high, patch, self.scale)
+        self.batch(np.random.default_rng(0), 1, patch)
+
+    def batch(self, rng: np.random.Generator, size: int, patch: int) -> tuple[Pixels, Pixels]:
+        """Random crops, degraded, flipped and rotated: uint8, size 3 patch patch, and size 3 s*patch s*patch.
+
+        Raises: DataError if the degradation makes another size than 1 / scale.
+        """
+        return stacked([self._crop(rng, patch) for _ in range(size)])
+
+    def _crop(self, rng: np.random.Generator, patch: int) -> tuple[Pixels, Pixels]:
+        index, s = drawn(self._areas, rng), self.scale
+        height, width = self.high.sizes[index] // s
+        y, x = int(rng.integers(height - patch + 1)), int(rng.integers(width - patch + 1))
+        turn = int(rng.integers(8))
+        top, left = max(0, y - self.margin), max(0, x - self.margin)  # at the picture's edge there is no context
+        bottom, right = min(height, y + patch + self.margin), min(width, x + patch + self.margin)
+        around = self._low(self.high[index][s * top : s * bottom, s * left : s * right], rng)
+        low = around[y - top : y - top + patch, x - left : x - left + patch]
+        high = self.high[index][s * y : s * (y + patch), s * x : s * (x + patch)]
+        return turned(low, turn), turned(high, turn)
+
+    def _low(self, high: Pixels, rng: np.random.Generator) -> Pixels:
+        sampled = self.degradation.sample(rng)
+        low = quantise(sampled.apply(dequantise(high), rng), 8)
+        height, width = (n // self.scale for n in high.shape[:2])
+        if low.shape[:2] != (height, width):
+            got, wanted = f"{low.shape[1]}x{low.shape[0]}", f"{width}x{height}"
+            raise DataError(
+                f"the degradation makes {got} of {high.shape[1]}x{high.shape[0]} pixels; expected {wanted}:"
+                f" it must reduce by {self.scale} in all, as Downsample({self.scale}) does"
+            )
+        return low
+
+    @cached_property
+    def _areas(self) -> NDArray[np.float64]:
+        return np.cumsum((self.high.sizes // self.scale).prod(axis=1), dtype=np.float64)
