@@ -7,7 +7,7 @@ from typing import Self
 
 from torch import Tensor, nn
 
-from subpixel.nn.affine import Affine, folded_output, from_mean, scaled_input, to_mean
+from subpixel.nn.affine import from_mean, scaled_input, to_mean
 from subpixel.nn.arch import Arch, Paper
 from subpixel.nn.halo import convolution, halo, subpixel
 from subpixel.nn.residual import ResidualBlock
@@ -46,7 +46,7 @@ class EDSR(Arch):
         blocks = [ResidualBlock(c, scale=config.residual_scale) for _ in range(config.blocks)]
         self.body = nn.Sequential(*blocks, nn.Conv2d(c, c, 3, padding=1))
         self.tail = ByScale([config.scale], lambda scale: _tail(c, scale))
-        self.output: nn.Module = to_mean(PEAK)
+        self.output = to_mean(PEAK)
 
     @property
     def halo(self) -> int:
@@ -64,11 +64,6 @@ class EDSR(Arch):
         for block in plain.body:
             if isinstance(block, ResidualBlock):
                 block.fold()
-        tail = plain.tail.of(self.config.scale)
-        assert isinstance(tail, nn.Sequential)
-        last, output = tail[-1], plain.output
-        if isinstance(last, nn.Conv2d) and isinstance(output, Affine):
-            tail[-1], plain.output = folded_output(last, output), nn.Identity()
         return plain
 
 

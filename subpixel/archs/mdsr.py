@@ -7,7 +7,7 @@ from typing import Self
 
 from torch import Tensor, nn
 
-from subpixel.nn.affine import Affine, folded_output, from_mean, scaled_input, to_mean
+from subpixel.nn.affine import from_mean, scaled_input, to_mean
 from subpixel.nn.arch import Arch, Paper
 from subpixel.nn.halo import convolution, halo, subpixel
 from subpixel.nn.residual import ResidualBlock
@@ -48,7 +48,7 @@ class MDSR(Arch):
         self.body = nn.Sequential(*blocks, nn.Conv2d(c, c, 3, padding=1))
         self.up = ByScale(config.scales, lambda scale: _stages(c, scale))
         self.tail = nn.Conv2d(c, 3, 3, padding=1)
-        self.output: nn.Module = to_mean(PEAK)
+        self.output = to_mean(PEAK)
 
     @property
     def shared(self) -> tuple[int, ...]:
@@ -67,8 +67,6 @@ class MDSR(Arch):
     def deploy(self) -> Self:
         plain = super().deploy()
         plain.head, plain.input = scaled_input(plain.head, plain.input.gain), from_mean()
-        if isinstance(plain.output, Affine):
-            plain.tail, plain.output = folded_output(plain.tail, plain.output), nn.Identity()
         return plain
 
 

@@ -13,7 +13,9 @@ EXAMPLES = """[bold]Examples[/bold]
 
 \b
 subpixel train recipes/swift-x2.toml --data photos/ --validation held-out/ --run runs/mine
-subpixel train recipes/espcn-x3.toml --data photos/ --validation held-out/ --run runs/quick --set steps=2000"""
+subpixel train recipes/espcn-x3.toml --data photos/ --validation held-out/ --run runs/quick --set steps=2000
+subpixel train recipes/swift-x2.toml --data faces/ --validation held-out/ --run runs/faces --init swift-x2
+torchrun --nproc-per-node 4 -m subpixel train recipes/edsr-base-x2.toml --data photos/ ... --device cuda"""
 
 
 def command(
@@ -29,9 +31,20 @@ def command(
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="Change the recipe: optim.lr=2e-4.", show_default=False),
     ] = None,
+    init: Annotated[
+        str, typer.Option(metavar="MODEL|CHECKPOINT", help="Start from these weights.", show_default=False)
+    ] = "",
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
     precision: Annotated[str, typer.Option(help="f32 or bf16.")] = "f32",
     threads: Annotated[int | None, typer.Option(help="By default all cores.", show_default=False)] = None,
+    vgg: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="VGG19's weights, for a content loss.", show_default=False)
+    ] = None,
+    lpips: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="LPIPS's weights: measured at each validation.", show_default=False),
+    ] = None,
+    tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Also write TensorBoard's events.")] = False,
 ) -> None:
     """Train a network on a folder of photos."""
     from subpixel.errors import MissingExtra
@@ -39,12 +52,29 @@ def command(
 
     if not (installed("torch") and installed("safetensors")):
         raise MissingExtra("torch", "train")
+    if tensorboard and not installed("tensorboard"):
+        raise MissingExtra("tensorboard", "tensorboard")
+    from subpixel.cli.training import Display
     from subpixel.training import recipe as recipes
     from subpixel.training.run import run as train
 
-    page = recipes.load(recipe, dict(_change(text) for text in change or []))
-    model = train(page, data, validation, run, device=device, precision=precision, threads=threads)
-    typer.echo(f"{model.path}: {model.card.parameters} parameters, {model.card.steps} steps")
+    changes = dict(_change(text) for text in change or []) | ({"init": init} if init else {})
+    page = recipes.load(recipe, changes)
+    with Display(run / "tensorboard" if tensorboard else None) as display:
+        written = train(
+            page,
+            data,
+            validation,
+            run,
+            device=device,
+            precision=precision,
+            threads=threads,
+            vgg=vgg,
+            lpips=lpips,
+            show=display.show,
+        )
+    for model in written:
+        typer.echo(f"{model.path}: {model.card.parameters} parameters, {model.card.steps} steps")
 
 
 def _change(text: str) -> tuple[str, Any]:

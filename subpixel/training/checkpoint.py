@@ -1,8 +1,9 @@
-"""The state of a run in one safetensors file: weights, averaged weights, optimiser and step; written atomically."""
+"""The state of a run in one safetensors file: weights, averaged weights, optimisers and step; written atomically."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -13,45 +14,45 @@ from torch.optim import Optimizer
 
 from subpixel.errors import DataError
 
+Parts = Mapping[str, nn.Module | Optimizer]
+"""What a run consists of, by name; `average` is the network that is validated and shipped."""
 
-def save(path: Path, step: int, digest: str, model: nn.Module, average: nn.Module, optimizer: Optimizer) -> None:
-    """Writes everything that the next step depends on."""
-    tensors = {f"model.{k}": v for k, v in model.state_dict().items()}
-    tensors |= {f"average.{k}": v for k, v in average.state_dict().items()}
-    for index, state in optimizer.state_dict()["state"].items():
-        tensors |= {f"optimizer.{index}.{k}": torch.as_tensor(v) for k, v in state.items()}
+
+def save(path: Path, digest: str, step: int, best: float, parts: Parts) -> None:
+    """Writes everything that the next step depends on; an older checkpoint stays until this one is whole.
+
+    best: the best validation so far. Raises: DataError if it cannot be written.
+    """
+    tensors = {f"{name}.{k}": v.contiguous().clone() for name, part in parts.items() for k, v in _state(part).items()}
+    header = {"step": str(step), "recipe": digest, "best": repr(best)}
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        save_file(
-            {k: v.contiguous().clone() for k, v in tensors.items()},
-            temporary,
-            {"step": str(step), "recipe": digest},
-        )
+        save_file(tensors, temporary, header)
         temporary.replace(path)
+    except (OSError, SafetensorError) as error:
+        kept = "; the checkpoint before is kept" if path.exists() else ""
+        raise DataError(f"cannot write {path} at step {step}: {error}{kept}; make room and start again") from None
     finally:
         temporary.unlink(missing_ok=True)
 
 
-def restore(path: Path, digest: str, model: nn.Module, average: nn.Module, optimizer: Optimizer) -> int:
-    """Loads a checkpoint into model, average and optimiser, and returns its step.
+def restore(path: Path, digest: str, parts: Parts) -> tuple[int, float]:
+    """Loads a checkpoint into its parts; returns its step and the best validation so far.
 
-    Raises: DataError if the checkpoint belongs to another recipe.
+    Raises: DataError if the checkpoint belongs to another recipe or cannot be read.
     """
-    with safe_open(path, "pt") as file:
-        header = file.metadata()
-        if header["recipe"] != digest:
-            raise DataError(
-                f"{path} belongs to another recipe ({header['recipe']}, this one is {digest}); take another run folder"
-            )
-        tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-    model.load_state_dict(_under(tensors, "model."))
-    average.load_state_dict(_under(tensors, "average."))
-    state: dict[int, dict[str, Tensor]] = {}
-    for key, value in _under(tensors, "optimizer.").items():
-        index, name = key.split(".", 1)
-        state.setdefault(int(index), {})[name] = value
-    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
-    return int(header["step"])
+    header, tensors = _read(path)
+    if header.get("recipe") != digest:
+        raise DataError(
+            f"{path} belongs to another recipe ({header.get('recipe')}, this one is {digest}); take another run folder"
+        )
+    for name, part in parts.items():
+        found = _under(tensors, f"{name}.")
+        if isinstance(part, Optimizer):
+            part.load_state_dict({"state": _nested(found), "param_groups": part.state_dict()["param_groups"]})
+        else:
+            part.load_state_dict(found)
+    return int(header["step"]), float(header["best"])
 
 
 def averaged(path: Path) -> dict[str, Tensor]:
@@ -59,12 +60,30 @@ def averaged(path: Path) -> dict[str, Tensor]:
 
     Raises: DataError if the file is not a checkpoint.
     """
+    return _under(_read(path)[1], "average.module.")
+
+
+def _state(part: nn.Module | Optimizer) -> dict[str, Tensor]:
+    if isinstance(part, nn.Module):
+        return dict(part.state_dict())
+    states = part.state_dict()["state"].items()
+    return {f"{index}.{k}": torch.as_tensor(v) for index, state in states for k, v in state.items()}
+
+
+def _nested(flat: dict[str, Tensor]) -> dict[int, dict[str, Tensor]]:
+    state: dict[int, dict[str, Tensor]] = {}
+    for key, value in flat.items():
+        index, name = key.split(".", 1)
+        state.setdefault(int(index), {})[name] = value
+    return state
+
+
+def _read(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
     try:
         with safe_open(path, "pt") as file:
-            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+            return file.metadata() or {}, {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
     except (OSError, SafetensorError) as error:
-        raise DataError(f"cannot start from the checkpoint {path}: {error}") from None
-    return _under(tensors, "average.module.")
+        raise DataError(f"cannot read the checkpoint {path}: {error}") from None
 
 
 def _under(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 import hashlib
+import json
 import tomllib
 from pathlib import Path
 from typing import Any, Literal
@@ -10,6 +12,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from subpixel.errors import RecipeError
+from subpixel.losses.adversarial import Kind
 
 
 class _Strict(BaseModel):
@@ -22,7 +25,38 @@ class Data(_Strict):
     patch: int = Field(48, ge=8)
     """Low-resolution pixels of a crop's side."""
     batch: int = Field(16, ge=1)
-    """Crops in a step."""
+    """Crops in a step (of each process)."""
+    scales: tuple[int, ...] = Field((), strict=False)
+    """The scales of a network that has several, one at random each step; empty: the configuration's."""
+    degradation: Literal["bicubic", "real-world"] | dict[str, Any] = "bicubic"
+    """What makes the low resolution: the benchmarks' bicubic, a preset, or a table with a `kind`."""
+
+
+class Loss(_Strict):
+    """What is minimised: the sum of the terms, each times its weight here."""
+
+    l1: float = Field(0.0, ge=0)
+    l2: float = Field(0.0, ge=0)
+    charbonnier: float = Field(0.0, ge=0)
+    total_variation: float = Field(0.0, ge=0)
+    content: float = Field(0.0, ge=0)
+    """Of VGG19's features; `subpixel train --vgg` names the file of its weights."""
+    layer: str = "5_4"
+    """`content` only: the convolution whose output is compared (its block, its place there)."""
+    adversarial: float = Field(0.0, ge=0)
+    """Above 0 a discriminator is trained too; see [gan]."""
+
+
+class Gan(_Strict):
+    """The discriminator of an adversarial training."""
+
+    kind: Kind = "nonsaturating"
+    features: int = Field(64, ge=1)
+    """Channels of its first convolution."""
+    dense: int = Field(1024, ge=1)
+    """Units of its first dense layer."""
+    lr: float = Field(1e-4, gt=0)
+    """Learning rate; it follows the generator's schedule."""
 
 
 class Optim(_Strict):
@@ -66,17 +100,23 @@ class Recipe(_Strict):
     data: Data = Data()  # pyright: ignore[reportCallIssue]
     optim: Optim = Optim()  # pyright: ignore[reportCallIssue]
     schedule: Schedule = Schedule()  # pyright: ignore[reportCallIssue]
-    loss: Literal["l1", "l2"] = "l1"
-    """Mean absolute or mean squared error; l2 at the end of a training is what PSNR measures."""
+    loss: Loss = Loss(l1=1.0)  # pyright: ignore[reportCallIssue]
+    gan: Gan = Gan()  # pyright: ignore[reportCallIssue]
     ema: float = Field(0.0, ge=0, lt=1)
     """Decay of the averaged weights that are validated and shipped; 0: no averaging."""
     validate_every: int = Field(1000, ge=1)
     """Steps between two validations and checkpoints."""
 
     @property
+    def scales(self) -> tuple[int, ...]:
+        """The scales that are trained."""
+        return self.data.scales or (int(self.config.get("scale", 2)),)
+
+    @property
     def digest(self) -> str:
-        """Sixteen hexadecimal digits that name everything on the page."""
-        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:16]
+        """Sixteen hexadecimal digits that name everything on the page; a key at its default may be left out."""
+        page = json.dumps(self.model_dump(mode="json", exclude_defaults=True), sort_keys=True)
+        return hashlib.sha256(page.encode()).hexdigest()[:16]
 
 
 def load(path: Path, changes: dict[str, Any] | None = None) -> Recipe:
@@ -91,10 +131,24 @@ def load(path: Path, changes: dict[str, Any] | None = None) -> Recipe:
     for key, value in (changes or {}).items():
         _set(page, key, value)
     try:
-        return Recipe.model_validate(page)
+        recipe = Recipe.model_validate(page)
     except ValidationError as error:
         first = error.errors()[0]
-        raise RecipeError(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+        where = [str(part) for part in first["loc"]]
+        hint = _nearest(where) if first["type"] == "extra_forbidden" else ""
+        raise RecipeError(f"{path}: {'.'.join(where)}: {first['msg']}{hint}") from None
+    if not any(recipe.loss.model_dump(exclude={"layer"}).values()):
+        raise RecipeError(f"{path}: loss: every weight is 0; expected at least one term, such as l1 = 1.0")
+    return recipe
+
+
+def _nearest(where: list[str]) -> str:
+    """The key that was probably meant."""
+    model: Any = Recipe
+    for section in where[:-1]:
+        model = model.model_fields[section].annotation
+    close = difflib.get_close_matches(where[-1], model.model_fields, n=1)
+    return f"; did you mean {close[0]!r}?" if close else f"; expected one of {', '.join(model.model_fields)}"
 
 
 def _set(page: dict[str, Any], key: str, value: Any) -> None:

@@ -1,25 +1,26 @@
-"""A whole training run: photos and a recipe in, a model file out."""
+"""A whole training run: photos and a recipe in, model files out."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import torch
-from torch import Tensor
 
 from subpixel import models
 from subpixel.datasets import photos
-from subpixel.errors import BadRequest, RuntimeUnavailable
-from subpixel.evaluation.evaluate import Pair, degraded, evaluate
-from subpixel.image import Image, from_batch, read, to_batch
+from subpixel.degradations import Degradation, classical, from_dict, real_world
+from subpixel.errors import BadRequest, RecipeError, RuntimeUnavailable
+from subpixel.losses import content
 from subpixel.models import weights
 from subpixel.nn.arch import Arch
 from subpixel.resample import resize
-from subpixel.training import checkpoint
-from subpixel.training.loop import train
+from subpixel.training import checkpoint, gan, loop, processes
+from subpixel.training.batches import Crops
+from subpixel.training.journal import Progress, silent
 from subpixel.training.recipe import Recipe
+from subpixel.training.start import Start
+from subpixel.training.validation import Validation
 
 
 def run(
@@ -31,50 +32,76 @@ def run(
     device: str = "cpu",
     precision: str = "f32",
     threads: int | None = None,
-) -> models.Model:
-    """Trains a recipe on a folder of photos and writes its model into the run folder; run again, it resumes.
+    vgg: Path | None = None,
+    lpips: Path | None = None,
+    show: Callable[[Progress], None] = silent,
+) -> list[models.Model]:
+    """Trains a recipe on a folder of photos and writes its models into the run folder; run again, it resumes.
 
-    data, validation: folders of photos; validation is never trained on. folder: checkpoints, log.jsonl, the model.
-    Raises: RecipeError, DataError, TrainingDiverged, RuntimeUnavailable, UnknownName, BadRequest.
+    data, validation: folders of photos; validation is never trained on. folder: checkpoints, log.jsonl, samples, one
+    model for each scale that was trained. vgg: VGG19's weights for a content loss. lpips: weights of the perceptual
+    distance, measured at each validation. Under torchrun the first process validates and writes.
+    Raises: RecipeError, DataError, TrainingDiverged, RuntimeUnavailable, UnknownName, BadRequest, BadWeights.
     """
     if device == "cuda" and not torch.cuda.is_available():
         raise RuntimeUnavailable("torch sees no CUDA device here; use --device cpu")
     if precision not in ("f32", "bf16"):
         raise BadRequest(f"precision {precision!r}; expected f32 or bf16")
+    if recipe.loss.content and vgg is None:
+        raise RecipeError("loss.content: needs VGG19's weights; name their file with --vgg")
     if threads:
         torch.set_num_threads(threads)
-    scale = int(recipe.config.get("scale", 2))
-    start = _start(recipe.init) if recipe.init else None
-    network = train(
-        recipe,
-        photos.pairs(data, scale, resize, folder / "cache"),
-        folder,
-        validate=_validator(validation, scale, device),
-        device=device,
-        bf16=precision == "bf16",
-        init=start,
-    )
-    path = folder / f"{recipe.name}.onnx"
-    return weights.save(network, path, recipe=recipe.digest, steps=recipe.steps, data=photos.digest(data))
+    engine = gan.train if recipe.loss.adversarial else loop.train
+    with processes.joined(device):
+        with processes.in_turn():
+            crops = _crops(recipe, data, folder / "cache")
+        network = engine(
+            recipe,
+            crops,
+            folder,
+            validate=Validation(validation, recipe, folder / "samples", device, lpips),
+            device=device,
+            bf16=precision == "bf16",
+            init=_start(recipe.init) if recipe.init else None,
+            content=content.load(vgg, recipe.loss.layer).to(device) if recipe.loss.content and vgg else None,
+            show=show,
+        )
+        return _written(network, recipe, data, validation, folder) if processes.rank() == 0 else []
 
 
-def _start(init: str) -> dict[str, Tensor]:
-    return checkpoint.averaged(Path(init)) if init.endswith(".safetensors") else weights.state(models.load(init))
+def _crops(recipe: Recipe, data: Path, cache: Path) -> dict[int, Crops]:
+    if recipe.data.degradation == "bicubic":
+        return {scale: photos.pairs(data, scale, resize, cache) for scale in recipe.scales}
+    return {scale: photos.degraded(data, scale, _degradation(recipe, scale), cache) for scale in recipe.scales}
 
 
-def _validator(folder: Path, scale: int, device: str) -> Callable[[Arch], float]:
-    pairs: list[Pair] = list(degraded(((p.name, read(p)) for p in photos.files(folder)), scale))
+def _degradation(recipe: Recipe, scale: int) -> Degradation:
+    plan = recipe.data.degradation
+    if isinstance(plan, dict):
+        return from_dict(plan, "data.degradation")
+    return real_world(scale) if plan == "real-world" else classical(scale)
 
-    def validate(network: Arch) -> float:
-        def upscale(low: Image) -> Image:
-            with torch.inference_mode():
-                high = network(torch.from_numpy(to_batch(low.pixels)).to(device)).cpu().numpy()
-            return Image(np.clip(from_batch(high), 0, 1))
 
-        training = network.training
-        network.eval()
-        report = evaluate(upscale, pairs, scale, model="network", dataset=folder.name)
-        network.train(training)
-        return report.mean("network", folder.name, scale, "psnr")
+def _start(init: str) -> Start:
+    if init.endswith(".safetensors"):
+        return Start(checkpoint.averaged(Path(init)), plain=False)
+    return Start(weights.state(models.load(init)), plain=True)
 
-    return validate
+
+def _written(network: Arch, recipe: Recipe, data: Path, validation: Path, folder: Path) -> list[models.Model]:
+    """One model file for each scale of which the loss saw an output, with its scores on the validation photos."""
+    network = network.cpu()
+    x = torch.zeros(1, 3, 8, 8)
+    with torch.no_grad():
+        seen = {at for scale in recipe.scales for _, at in network.at_scale(scale).outputs(x)}
+    digest, written = photos.digest(data), list[models.Model]()
+    for scale in sorted(seen):
+        name = recipe.name if len(seen) == 1 else f"{recipe.name}-x{scale}"
+        view = network.at_scale(scale)
+        scores = Validation(validation, recipe, None, "cpu", None).scores(view, scale)
+        written.append(
+            weights.save(
+                view, folder / f"{name}.onnx", recipe=recipe.digest, steps=recipe.steps, data=digest, scores=scores
+            )
+        )
+    return written

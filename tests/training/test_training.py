@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +14,7 @@ from subpixel.datasets.pairs import turned
 from subpixel.errors import DataError, RecipeError, RuntimeUnavailable, TrainingDiverged
 from subpixel.image import Image, write
 from subpixel.resample import resize
-from subpixel.training import loop, recipe
+from subpixel.training import loop, optim, recipe
 from subpixel.training.recipe import Recipe
 from subpixel.training.run import run
 
@@ -45,6 +44,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return where
 
 
+def silent(network: object, step: int) -> dict[str, float]:
+    """A validation that measures nothing."""
+    return {"psnr": 0.0}
+
+
 def made(tmp_path: Path, text: str = PAGE, **changes: object) -> Recipe:
     path = tmp_path / "recipe.toml"
     path.write_text(text)
@@ -52,7 +56,7 @@ def made(tmp_path: Path, text: str = PAGE, **changes: object) -> Recipe:
 
 
 def test_a_run_learns_and_ends_with_a_model(folder: Path, tmp_path: Path) -> None:
-    model = run(made(tmp_path, steps=200, validate_every=100), folder, folder, tmp_path / "run", threads=1)
+    (model,) = run(made(tmp_path, steps=200, validate_every=100), folder, folder, tmp_path / "run", threads=1)
     lines = [json.loads(line) for line in (tmp_path / "run/log.jsonl").read_text().splitlines()]
     assert [line["step"] for line in lines] == [100, 200]
     assert lines[1]["loss"] < lines[0]["loss"]
@@ -64,24 +68,24 @@ def test_resuming_is_bit_equal(folder: Path, tmp_path: Path) -> None:
     torch.set_num_threads(1)
     page = made(tmp_path)
     pairs = photos.pairs(folder, 2, resize, tmp_path / "cache")
-    whole = loop.train(page, pairs, tmp_path / "whole", validate=lambda _: 0.0)
+    whole = loop.train(page, {2: pairs}, tmp_path / "whole", validate=silent)
 
-    def stop(network: object) -> float:
-        if (tmp_path / "parts/last.safetensors").exists():
-            raise KeyboardInterrupt  # in the middle of the second half
-        return 0.0
+    def stop(network: object, step: int) -> dict[str, float]:
+        if step == 40:
+            raise KeyboardInterrupt  # before the second checkpoint
+        return {"psnr": 0.0}
 
     with pytest.raises(KeyboardInterrupt):
-        loop.train(page, pairs, tmp_path / "parts", validate=stop)
-    resumed = loop.train(page, pairs, tmp_path / "parts", validate=lambda _: 0.0)
+        loop.train(page, {2: pairs}, tmp_path / "parts", validate=stop)
+    resumed = loop.train(page, {2: pairs}, tmp_path / "parts", validate=silent)
     assert all(torch.equal(a, b) for a, b in zip(whole.parameters(), resumed.parameters(), strict=True))
 
 
 def test_another_recipe_does_not_continue_a_run(folder: Path, tmp_path: Path) -> None:
     pairs = photos.pairs(folder, 2, resize, tmp_path / "cache")
-    loop.train(made(tmp_path), pairs, tmp_path / "run", validate=lambda _: 0.0)
+    loop.train(made(tmp_path), {2: pairs}, tmp_path / "run", validate=silent)
     with pytest.raises(DataError, match="belongs to another recipe"):
-        loop.train(made(tmp_path, seed=1), pairs, tmp_path / "run", validate=lambda _: 0.0)
+        loop.train(made(tmp_path, seed=1), {2: pairs}, tmp_path / "run", validate=silent)
 
 
 def test_crops_are_aligned_and_turned_alike(folder: Path, tmp_path: Path) -> None:
@@ -96,16 +100,16 @@ def test_crops_are_aligned_and_turned_alike(folder: Path, tmp_path: Path) -> Non
 
 def test_schedules_by_hand(tmp_path: Path) -> None:
     cosine = made(tmp_path, **{"optim.lr": 1.0, "schedule.warmup": 10, "schedule.floor": 0.0, "steps": 110})
-    rates = [loop.learning_rate(cosine, k) for k in (0, 9, 10, 60, 110)]
+    rates = [optim.learning_rate(cosine, k) for k in (0, 9, 10, 60, 110)]
     assert rates == pytest.approx([0.1, 1.0, 1.0, 0.5, 0.0])
     steps = made(tmp_path, **{"optim.lr": 1.0, "schedule.kind": "steps", "schedule.milestones": [5, 8]})
-    assert [loop.learning_rate(steps, k) for k in (4, 5, 8)] == [1.0, 0.5, 0.25]
+    assert [optim.learning_rate(steps, k) for k in (4, 5, 8)] == [1.0, 0.5, 0.25]
 
 
 def test_a_loss_that_is_not_finite_stops_the_run(folder: Path, tmp_path: Path) -> None:
     pairs = photos.pairs(folder, 2, resize, tmp_path / "cache")
     with pytest.raises(TrainingDiverged, match=r"lower optim\.lr"):
-        loop.train(made(tmp_path, **{"optim.lr": 1e30}), pairs, tmp_path / "run", validate=lambda _: math.nan)
+        loop.train(made(tmp_path, **{"optim.lr": 1e30}), {2: pairs}, tmp_path / "run", validate=silent)
 
 
 @pytest.mark.parametrize(
@@ -120,7 +124,10 @@ def test_a_loss_that_is_not_finite_stops_the_run(folder: Path, tmp_path: Path) -
 def test_a_wrong_recipe_names_the_key(folder: Path, tmp_path: Path, changes: dict[str, object], words: str) -> None:
     with pytest.raises(RecipeError, match=words) as caught:
         loop.train(
-            made(tmp_path, **changes), photos.pairs(folder, 2, resize, tmp_path / "c"), tmp_path / "run", validate=len
+            made(tmp_path, **changes),
+            {2: photos.pairs(folder, 2, resize, tmp_path / "c")},
+            tmp_path / "run",
+            validate=silent,
         )
     assert "\n" not in str(caught.value)
 

@@ -1,0 +1,49 @@
+"""Stops a training whose numbers are no longer finite, and says where it began."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from subpixel.errors import TrainingDiverged
+
+
+def check(step: int, loss: float, norm: float, network: nn.Module, low: Tensor) -> None:
+    """Raises: TrainingDiverged naming the step and the first layer, if the loss or the gradient is not finite."""
+    if not math.isfinite(loss):
+        layer = _first_broken(network, low)
+        where = f"the output of layer {layer}" if layer else "the loss itself, not a layer"
+        raise TrainingDiverged(
+            f"the loss is {loss} at step {step}, first {where}; lower optim.lr or set optim.clip, "
+            "and start again: the run continues from its last checkpoint"
+        )
+    if not math.isfinite(norm):
+        names = [n for n, p in network.named_parameters() if p.grad is not None and not p.grad.isfinite().all()]
+        raise TrainingDiverged(
+            f"the gradient is {norm} at step {step}, in {names[0] if names else 'its sum'}; lower optim.lr"
+        )
+
+
+@torch.no_grad()
+def _first_broken(network: nn.Module, low: Tensor) -> str:
+    """The name of the first layer whose output is not finite for this batch; empty if there is none."""
+    broken: list[str] = []
+
+    def watch(name: str) -> Any:
+        def look(_: nn.Module, __: Any, output: Any) -> None:
+            if isinstance(output, Tensor) and not output.isfinite().all():
+                broken.append(name)
+
+        return look
+
+    leaves = [(name, module) for name, module in network.named_modules() if not any(True for _ in module.children())]
+    hooks = [module.register_forward_hook(watch(name)) for name, module in leaves]
+    try:
+        network(low)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return broken[0] if broken else ""

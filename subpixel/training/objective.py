@@ -1,0 +1,50 @@
+"""The weighted sum of losses that a recipe minimises."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from subpixel.losses import pixel
+from subpixel.losses.content import Content
+from subpixel.nn.arch import Arch
+from subpixel.training.recipe import Loss
+
+
+class Objective(nn.Module):
+    """A network with its loss: one module, so that several processes can share its gradients.
+
+    The content loss stays out of the parameters and of the checkpoints.
+    """
+
+    def __init__(self, network: Arch, loss: Loss, content: Content | None = None) -> None:
+        super().__init__()
+        self.network, self.loss = network, loss
+        self._content = [content]  # in a list: not a part of this module
+
+    def forward(self, low: Tensor, high: Tensor, scale: int) -> Tensor:
+        """RGB in [0, 1], N 3 H W and N 3 sH sW -> the loss; a pyramid's levels are summed (LapSRN, equation 6)."""
+        outputs = self.network.at_scale(scale).outputs(low)
+        losses = [self.terms(made, reduced(high, scale, at)) for made, at in outputs]
+        return torch.stack(losses).sum()
+
+    def terms(self, made: Tensor, wanted: Tensor) -> Tensor:
+        """The weighted sum for one output, without the adversarial term."""
+        plan, total = self.loss, made.new_zeros(())
+        for name in ("l1", "l2", "charbonnier"):
+            if weight := getattr(plan, name):
+                total = total + weight * getattr(pixel, name)(made, wanted)
+        if plan.total_variation:
+            total = total + plan.total_variation * pixel.total_variation(made)
+        if (content := self._content[0]) is not None:
+            total = total + plan.content * content(made, wanted)
+        return total
+
+
+def reduced(high: Tensor, scale: int, to: int) -> Tensor:
+    """The target of a pyramid's level: the picture at `to`/`scale` of its size, by antialiased bicubic."""
+    if to == scale:
+        return high
+    size = [side * to // scale for side in high.shape[2:]]
+    return F.interpolate(high, size, mode="bicubic", antialias=True, align_corners=False).clamp(0, 1)

@@ -1,0 +1,56 @@
+"""Several processes on one training, started by torchrun: each takes its own crops, the gradients are averaged."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator
+from contextlib import contextmanager
+
+import torch
+from torch import distributed, nn
+from torch.nn.parallel import DistributedDataParallel
+
+
+def rank() -> int:
+    """The number of this process; the first validates, logs and writes."""
+    return int(os.environ.get("RANK", "0"))
+
+
+def count() -> int:
+    """How many processes train together."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
+def own(device: str) -> str:
+    """The device of this process: its own GPU where there are several."""
+    return f"cuda:{os.environ.get('LOCAL_RANK', '0')}" if device == "cuda" else device
+
+
+@contextmanager
+def joined(device: str) -> Generator[None]:
+    """Joins the group of processes, if there is one, and leaves it at the end."""
+    if count() == 1:
+        yield
+        return
+    if device == "cuda":
+        torch.cuda.set_device(own(device))
+    distributed.init_process_group("nccl" if device == "cuda" else "gloo")
+    try:
+        yield
+    finally:
+        distributed.destroy_process_group()
+
+
+def together(objective: nn.Module, *, partly: bool) -> nn.Module:
+    """The module with its gradients averaged over the processes; partly: not every step uses every parameter."""
+    return DistributedDataParallel(objective, find_unused_parameters=partly) if count() > 1 else objective
+
+
+@contextmanager
+def in_turn() -> Generator[None]:
+    """The first process goes first, the others when it is done: what it packs, they find packed."""
+    if distributed.is_initialized() and rank() > 0:
+        distributed.barrier()
+    yield
+    if distributed.is_initialized() and rank() == 0:
+        distributed.barrier()

@@ -1,0 +1,50 @@
+"""Where a run begins: a fresh network, or one that takes over the weights that fit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from subpixel import archs
+from subpixel.errors import BadRequest, RecipeError
+from subpixel.nn.arch import Arch
+from subpixel.training.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Start:
+    """Weights of another training."""
+
+    weights: Mapping[str, Tensor]
+    plain: bool
+    """Whether they belong to the deploy form, as a model file's do; training then goes on in that form."""
+
+
+def network(recipe: Recipe, init: Start | None, device: str) -> Arch:
+    """The recipe's network on its device, channels last; its random numbers come from the recipe's seed.
+
+    Raises: RecipeError for a configuration or a scale that the architecture lacks, or weights of which none fits.
+    """
+    torch.manual_seed(recipe.seed)
+    made = archs.create(recipe.arch, recipe.config)
+    if init and init.plain:
+        made = made.deploy().train()
+    try:
+        for scale in recipe.scales:
+            made.at_scale(scale)
+    except BadRequest as error:
+        raise RecipeError(f"data.scales: {error}") from None
+    if init and not start_from(made, init.weights):
+        raise RecipeError(f"init: none of the weights of {recipe.init} fits {recipe.arch} {recipe.config}")
+    return made.to(device).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+
+
+def start_from(model: nn.Module, weights: Mapping[str, Tensor]) -> list[str]:
+    """Copies the weights whose name and shape fit (a body, not a tail of another scale); returns the names taken."""
+    own = model.state_dict()
+    taken = {k: v for k, v in weights.items() if k in own and own[k].shape == v.shape}
+    model.load_state_dict(own | taken)
+    return sorted(taken)

@@ -1,0 +1,117 @@
+"""Losses by hand, and the content loss against an independent forward pass."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pytest
+import torch
+import torch.nn.functional as F
+from safetensors.torch import load_file, save_file
+
+from subpixel.errors import BadWeights, UnknownName
+from subpixel.losses import adversarial, content, pixel
+
+
+def test_pixel_losses_by_hand() -> None:
+    output, target = torch.tensor([[[[0.0, 1.0], [0.5, 0.5]]]]), torch.tensor([[[[0.0, 0.5], [0.5, 0.25]]]])
+    assert pixel.l1(output, target).item() == pytest.approx(0.75 / 4)
+    assert pixel.l2(output, target).item() == pytest.approx((0.25 + 0.0625) / 4)
+    expected = (2 * 1e-3 + math.sqrt(0.25 + 1e-6) + math.sqrt(0.0625 + 1e-6)) / 4
+    assert pixel.charbonnier(output, target).item() == pytest.approx(expected)
+    assert pixel.total_variation(output).item() == pytest.approx((1.0 + 0.0 + 0.5 + 0.5) / 4)
+
+
+def test_charbonnier_is_smooth_at_zero() -> None:
+    output = torch.zeros(1, 1, 2, 2, requires_grad=True)
+    pixel.charbonnier(output, torch.zeros(1, 1, 2, 2)).backward()
+    assert output.grad is not None
+    assert output.grad.abs().max().item() == 0
+
+
+def test_adversarial_losses_by_hand() -> None:
+    real, made = torch.tensor([[2.0], [0.0]]), torch.tensor([[-1.0], [1.0]])
+
+    def log_sigmoid(x: float) -> float:
+        return -math.log(1 + math.exp(-x))
+
+    discriminator = -(log_sigmoid(2) + log_sigmoid(0)) / 2 - (log_sigmoid(1) + log_sigmoid(-1)) / 2
+    assert adversarial.of_discriminator("nonsaturating", real, made).item() == pytest.approx(discriminator)
+    generator = -(log_sigmoid(-1) + log_sigmoid(1)) / 2
+    assert adversarial.of_generator("nonsaturating", real, made).item() == pytest.approx(generator)
+    # mean of real 1, of made 0: real - 0 = (2, 0), made - 1 = (-2, 0)
+    relativistic = -((log_sigmoid(2) + log_sigmoid(0)) / 2 + (log_sigmoid(2) + log_sigmoid(0)) / 2) / 2
+    assert adversarial.of_discriminator("relativistic", real, made).item() == pytest.approx(relativistic)
+    opposite = -((log_sigmoid(-2) + log_sigmoid(0)) / 2 + (log_sigmoid(-2) + log_sigmoid(0)) / 2) / 2
+    assert adversarial.of_generator("relativistic", real, made).item() == pytest.approx(opposite)
+    assert adversarial.of_discriminator("least-squares", real, made).item() == pytest.approx((1 + 1) / 2)
+    assert adversarial.of_generator("least-squares", real, made).item() == pytest.approx((4 + 0) / 2 / 2)
+
+
+@pytest.fixture(scope="module")
+def random_vgg(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The first three convolutions of VGG19, with random weights."""
+    generator = torch.Generator().manual_seed(0)
+    weights: dict[str, torch.Tensor] = {}
+    for index, (inputs, outputs) in {0: (3, 64), 2: (64, 64), 5: (64, 128)}.items():
+        weights[f"features.{index}.weight"] = torch.randn(outputs, inputs, 3, 3, generator=generator) / 30
+        weights[f"features.{index}.bias"] = torch.randn(outputs, generator=generator) / 10
+    path = tmp_path_factory.mktemp("vgg") / "vgg.safetensors"
+    save_file(weights, path)
+    return path
+
+
+def by_hand(path: Path, x: torch.Tensor) -> torch.Tensor:
+    """Layer 2_1 of the original network, step by step."""
+    w = load_file(path)
+    bgr = x[:, [2, 1, 0]] * 255 - torch.tensor([103.939, 116.779, 123.68]).view(1, 3, 1, 1)
+    for index in (0, 2):
+        bgr = F.relu(F.conv2d(bgr, w[f"features.{index}.weight"], w[f"features.{index}.bias"], padding=1))
+    return F.relu(F.conv2d(F.max_pool2d(bgr, 2), w["features.5.weight"], w["features.5.bias"], padding=1))
+
+
+def test_content_is_the_difference_of_features(random_vgg: Path) -> None:
+    loss = content.load(random_vgg, "2_1")
+    x, y = torch.rand(2, 3, 10, 14), torch.rand(2, 3, 10, 14)
+    expected = ((by_hand(random_vgg, x) - by_hand(random_vgg, y)) ** 2).mean() / 12.75**2
+    assert loss(x, y).item() == pytest.approx(expected.item(), rel=1e-4)
+    assert loss(x, x).item() == 0
+    assert not any(p.requires_grad for p in loss.parameters())
+
+
+def test_torchvisions_file_is_read_with_its_own_colours(random_vgg: Path, tmp_path: Path) -> None:
+    weights = load_file(random_vgg)
+    torch.save(weights, tmp_path / "vgg19.pth")
+    x = torch.rand(1, 3, 6, 6)
+    normal = (x - torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1)) / torch.tensor([0.229, 0.224, 0.225]).view(
+        1, 3, 1, 1
+    )
+    feature = F.relu(F.conv2d(normal, weights["features.0.weight"], weights["features.0.bias"], padding=1))
+    grey = (torch.full_like(x, 0.4) - torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1)) / torch.tensor(
+        [0.229, 0.224, 0.225]
+    ).view(1, 3, 1, 1)
+    other = F.relu(F.conv2d(grey, weights["features.0.weight"], weights["features.0.bias"], padding=1))
+    expected = ((feature - other) ** 2).mean().item() / 12.75**2
+    loss = content.load(tmp_path / "vgg19.pth", "1_1")
+    assert loss(x, torch.full_like(x, 0.4)).item() == pytest.approx(expected, rel=1e-4)
+
+
+def test_wrong_layers_and_files_are_one_line(random_vgg: Path, tmp_path: Path) -> None:
+    with pytest.raises(UnknownName, match="did you mean '5_4'"):
+        content.load(random_vgg, "5_5")
+    with pytest.raises(BadWeights, match="features"):
+        content.load(random_vgg, "5_4")
+    (tmp_path / "x.pth").write_bytes(b"nothing")
+    with pytest.raises(BadWeights):
+        content.load(tmp_path / "x.pth")
+    with pytest.raises(BadWeights):
+        content.load(tmp_path / "absent.safetensors")
+
+
+def test_the_real_features_see_blur_more_than_a_shift_of_brightness(shared: Path) -> None:
+    loss = content.load(shared / "reference/weights/vgg19_features.safetensors")
+    photo = F.interpolate(torch.rand(1, 3, 24, 24, generator=torch.Generator().manual_seed(1)), scale_factor=4)
+    blurred = F.avg_pool2d(F.pad(photo, (3, 3, 3, 3), mode="replicate"), 7, 1)
+    brighter = photo + (blurred - photo).abs().mean()
+    assert loss(blurred, photo) > 3 * loss(brighter, photo)

@@ -1,0 +1,312 @@
+"""The loop with every kind of network and loss, several processes, a killed process, a full disk."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from subpixel import archs, models
+from subpixel.datasets import photos
+from subpixel.errors import DataError, RecipeError, TrainingDiverged
+from subpixel.image import Image, read, write
+from subpixel.losses import content, pixel
+from subpixel.models import weights
+from subpixel.resample import resize
+from subpixel.training import checkpoint, gan, health, recipe, start
+from subpixel.training.objective import Objective, reduced
+from subpixel.training.optim import averaged
+from subpixel.training.recipe import Loss, Recipe
+from subpixel.training.run import run
+from subpixel.training.start import Start
+
+RECIPES = Path(__file__).parents[2] / "recipes"
+SMALL: dict[str, Any] = {
+    "steps": 4, "validate_every": 2, "ema": 0.5, "data.batch": 2, "data.patch": 12, "optim.lr": 1e-3,
+    "schedule.warmup": 0, "schedule.kind": "constant", "schedule.milestones": [],
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    where = tmp_path_factory.mktemp("photos")
+    y, x = np.mgrid[:120, :128] / 10
+    for k in range(2):
+        waves = np.stack([np.sin(x + k), np.cos(y * x / 5), np.sin(y - k)], axis=-1) / 2 + 0.5
+        write(where / f"{k}.png", Image(waves.astype(np.float32)))
+    return where
+
+
+@pytest.fixture(scope="module")
+def vgg(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The first convolution of VGG19, with random weights."""
+    path = tmp_path_factory.mktemp("vgg") / "vgg.safetensors"
+    save_file({"features.0.weight": torch.randn(64, 3, 3, 3) / 30, "features.0.bias": torch.zeros(64)}, path)
+    return path
+
+
+def shipped(name: str, **changes: Any) -> Recipe:
+    return recipe.load(RECIPES / f"{name}.toml", SMALL | {"init": ""} | changes)
+
+
+def silent(network: object, step: int) -> dict[str, float]:
+    """A validation that measures nothing."""
+    return {"psnr": 0.0}
+
+
+def logged(run_folder: Path) -> list[dict[str, float]]:
+    return [json.loads(line) for line in (run_folder / "log.jsonl").read_text().splitlines()]
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "scales"),
+    [
+        ("mdsr-base", {"config.blocks": 1, "config.features": 8}, (2, 3, 4)),
+        ("lapsrn", {"config.depth": 1, "config.features": 8}, (2, 4, 8)),
+    ],
+)
+def test_a_network_of_several_scales_gives_a_model_for_each(
+    name: str, changes: dict[str, Any], scales: tuple[int, ...], folder: Path, tmp_path: Path
+) -> None:
+    made = run(shipped(name, steps=6, **changes), folder, folder, tmp_path, threads=1)
+    assert [(m.card.name, m.card.scale) for m in made] == [(f"{name}-x{s}", s) for s in scales]
+    for model in made:
+        low = torch.rand(1, 3, 5, 6)
+        assert weights.network(model)(low).shape == (1, 3, 5 * model.card.scale, 6 * model.card.scale)
+        assert model.card.score(folder.name, "ssim") is not None
+
+
+def test_a_pyramid_is_judged_at_every_level() -> None:
+    network = archs.create("lapsrn", {"scale": 4, "depth": 1, "features": 4})
+    low, high = torch.rand(2, 3, 6, 6), torch.rand(2, 3, 24, 24)
+    at2, at4 = (made for made, _ in network.outputs(low))
+    expected = (at2 - reduced(high, 4, 2)).abs().mean() + (at4 - high).abs().mean()
+    assert Objective(network, Loss(l1=1.0))(low, high, 4).item() == pytest.approx(expected.item(), rel=1e-6)  # pyright: ignore
+
+
+def test_a_levels_target_is_matlabs_bicubic() -> None:
+    high = np.random.default_rng(0).random((24, 32, 3), np.float32)
+    found = reduced(torch.from_numpy(high).permute(2, 0, 1)[None], 4, 2)[0].permute(1, 2, 0).numpy()
+    np.testing.assert_allclose(found[4:-4, 4:-4], np.clip(resize(high, 12, 16), 0, 1)[4:-4, 4:-4], atol=1e-5)
+
+
+def test_the_sum_of_losses_is_weighted(vgg: Path) -> None:
+    plan = Loss(l1=0.5, l2=2.0, charbonnier=3.0, total_variation=0.1, content=7.0)  # pyright: ignore[reportCallIssue]
+    made, wanted = torch.rand(1, 3, 8, 8), torch.rand(1, 3, 8, 8)
+    feature = content.load(vgg, "1_1")
+    expected = (
+        0.5 * pixel.l1(made, wanted)
+        + 2 * pixel.l2(made, wanted)
+        + 3 * pixel.charbonnier(made, wanted)
+        + 0.1 * pixel.total_variation(made)
+        + 7 * feature(made, wanted)
+    )
+    network = archs.create("espcn", {"scale": 2})
+    assert Objective(network, plan, feature).terms(made, wanted).item() == pytest.approx(expected.item(), rel=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["nonsaturating", "relativistic", "least-squares"])
+def test_an_adversarial_training_resumes_bit_equal(kind: str, folder: Path, vgg: Path, tmp_path: Path) -> None:
+    page = shipped(
+        "srgan-x4", **{"gan.kind": kind, "gan.features": 4, "gan.dense": 8, "loss.layer": "1_1"},
+        **{"config.blocks": 1, "config.features": 8},
+    )  # fmt: skip
+    torch.set_num_threads(1)
+    crops = {4: photos.pairs(folder, 4, resize, tmp_path / "cache")}
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    feature = content.load(vgg, "1_1")
+    gan.train(page, crops, whole, validate=silent, content=feature)
+
+    def stop(network: object, step: int) -> dict[str, float]:
+        if step == 4:
+            raise KeyboardInterrupt  # before the second checkpoint
+        return {"psnr": 0.0}
+
+    with pytest.raises(KeyboardInterrupt):
+        gan.train(page, crops, parts, validate=stop, content=feature)
+    gan.train(page, crops, parts, validate=silent, content=feature)
+    a, b = (load_file(f / "last.safetensors") for f in (whole, parts))
+    assert a.keys() == b.keys()
+    assert all(torch.equal(a[key], b[key]) for key in a)
+    assert any(key.startswith("judge.") for key in a)
+
+
+def test_an_adversarial_recipe_is_checked_first(folder: Path, vgg: Path, tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match="--vgg"):
+        run(shipped("srgan-x4"), folder, folder, tmp_path)
+    with pytest.raises(RecipeError, match="multiple of 16"):
+        run(shipped("srgan-x4", **{"data.patch": 13, "loss.layer": "1_1"}), folder, folder, tmp_path, vgg=vgg)
+
+
+def test_edsr_x3_takes_the_body_of_x2_and_not_its_tail(tmp_path: Path) -> None:
+    config = {"blocks": 2, "features": 8}
+    x2 = archs.create("edsr", {"scale": 2, **config})
+    path = tmp_path / "edsr-tiny-x2.onnx"
+    init = Start(weights.state(weights.save(x2, path)), plain=True)
+    page = shipped("edsr-base-x3", **{"config.blocks": 2, "config.features": 8})
+    x3 = start.network(page, init, "cpu")
+    x = torch.rand(1, 3, 7, 6)
+    plain = x2.deploy()
+    with torch.no_grad():
+        torch.testing.assert_close(x3.body(x3.head(x3.input(x))), plain.body(plain.head(plain.input(x))))
+    fresh = start.network(page, None, "cpu").deploy()
+    assert all(torch.equal(a, b) for a, b in zip(x3.tail.parameters(), fresh.tail.parameters(), strict=True))
+    taken = start.start_from(x3, init.weights)
+    assert {name.split(".")[0] for name in taken} == {"head", "body"}
+
+
+def test_training_goes_on_from_a_model_file_where_it_was(folder: Path, tmp_path: Path) -> None:
+    page = shipped("swift-x2", **{"config.channels": 16, "config.layers": 3})
+    (first,) = run(page, folder, folder, tmp_path / "first")
+    again = page.model_copy(update={"init": str(first.path), "name": "again"})
+    network = start.network(again, Start(weights.state(first), plain=True), "cpu")
+    x = torch.rand(1, 3, 9, 9)
+    with torch.no_grad():
+        torch.testing.assert_close(network(x), weights.network(first)(x))
+    (second,) = run(again, folder, folder, tmp_path / "second")
+    assert second.card.parameters == first.card.parameters
+    with pytest.raises(RecipeError, match="none of the weights"):
+        run(shipped("espcn-x3", init=str(first.path)), folder, folder, tmp_path / "third")
+
+
+def test_what_a_run_leaves(folder: Path, tmp_path: Path) -> None:
+    page = shipped("espcn-x2", steps=6)
+    run(page, folder, folder, tmp_path)
+    lines = logged(tmp_path)
+    assert [line["step"] for line in lines] == [2, 4, 6]
+    parts = {"average": averaged(archs.create("espcn", {"scale": 2}), 0.5)}
+    step, best = checkpoint.restore(tmp_path / "best.safetensors", page.digest, parts)
+    assert (step, best) == max(((int(line["step"]), line["psnr"]) for line in lines), key=lambda pair: pair[1])
+    sample = read(tmp_path / "samples/step-0000006.png")
+    assert sample.pixels.shape[1] == 3 * sample.pixels.shape[0]
+    low = read(tmp_path / "samples/step-0000002.png").pixels
+    width = low.shape[1] // 3
+    assert np.array_equal(low[:, 2 * width :], sample.pixels[:, 2 * width :])  # the photo
+    assert not np.array_equal(low[:, width : 2 * width], sample.pixels[:, width : 2 * width])  # the network
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs SIGKILL")
+def test_a_killed_run_resumes_bit_equal(folder: Path, tmp_path: Path) -> None:
+    command = [
+        sys.executable, "-m", "subpixel", "train", str(RECIPES / "swift-x2.toml"), "--data", str(folder),
+        "--validation", str(folder), "--threads", "1", "--set", "init=", "--set", "config.channels=16",
+        "--set", "config.layers=3", "--set", "data.patch=12", "--set", "data.batch=2", "--set", "steps=200",
+        "--set", "validate_every=100",
+    ]  # fmt: skip
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    killed = subprocess.Popen([*command, "--run", str(tmp_path / "killed")], env=environment, stderr=subprocess.PIPE)
+    deadline = time.monotonic() + 120
+    while not (tmp_path / "killed/log.jsonl").exists() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    killed.send_signal(signal.SIGKILL)
+    killed.communicate()
+    assert killed.returncode == -signal.SIGKILL
+    assert [line["step"] for line in logged(tmp_path / "killed")] == [100]
+    for name in ("killed", "whole"):
+        subprocess.run([*command, "--run", str(tmp_path / name)], env=environment, check=True, capture_output=True)
+    a, b = (load_file(tmp_path / name / "last.safetensors") for name in ("killed", "whole"))
+    assert all(torch.equal(a[key], b[key]) for key in b)
+    assert [line["step"] for line in logged(tmp_path / "killed")] == [100, 200]
+
+
+def test_two_processes_train_one_network(folder: Path, tmp_path: Path) -> None:
+    """Two processes with batches of 2 do one step as one process with both batches does."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    code = (
+        "import sys, torch; from pathlib import Path; from subpixel.training import recipe; "
+        "from subpixel.training.run import run; page = recipe.load(Path(sys.argv[1]), eval(sys.argv[4])); "
+        "run(page, Path(sys.argv[2]), Path(sys.argv[2]), Path(sys.argv[3]), threads=1)"
+    )
+    changes = SMALL | {"init": "", "steps": 1, "ema": 0.0, "config.layers": 3, "config.features": 8, "optim.clip": 0.0}
+    arguments = [str(RECIPES / "vdsr.toml"), str(folder), str(tmp_path / "run"), repr(changes)]
+    group = [
+        subprocess.Popen(
+            [sys.executable, "-c", code, *arguments],
+            env={**os.environ, "RANK": str(k), "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)},
+            stderr=subprocess.PIPE, text=True,
+        )
+        for k in range(2)
+    ]  # fmt: skip
+    errors = [process.communicate(timeout=200)[1] for process in group]
+    assert [process.returncode for process in group] == [0, 0], errors
+    found = load_file(tmp_path / "run/last.safetensors")
+
+    page = recipe.load(RECIPES / "vdsr.toml", changes)
+    network = start.network(page, None, "cpu")
+    optimizer = torch.optim.Adam(network.parameters(), lr=page.optim.lr)
+    optimizer.zero_grad()
+    scale = page.scales[int(np.random.default_rng([page.seed, 0]).integers(3))]
+    pairs = photos.pairs(folder, scale, resize, tmp_path / "cache")
+    for rank in range(2):
+        batch = pairs.batch(np.random.default_rng([page.seed, 0, rank]), 2, 12)
+        low, high = (torch.from_numpy(pixels).float() / 255 for pixels in batch)
+        (Objective(network, page.loss)(low, high, scale) / 2).backward()
+    optimizer.step()
+    for name, value in network.state_dict().items():
+        torch.testing.assert_close(found[f"model.{name}"], value, atol=2e-5, rtol=0)
+    assert len(logged(tmp_path / "run")) == 1  # one of the two writes
+
+
+def test_a_broken_layer_is_named() -> None:
+    network = archs.create("espcn", {"scale": 2})
+    network.body[2].weight.data[0, 0, 0, 0] = float("nan")
+    with pytest.raises(TrainingDiverged, match=r"at step 7, first the output of layer body\.2; lower optim\.lr"):
+        health.check(7, float("nan"), 1.0, network, torch.rand(1, 3, 6, 6))
+    network.body[0].weight.grad = torch.full_like(network.body[0].weight, float("inf"))
+    with pytest.raises(TrainingDiverged, match=r"gradient is inf at step 8, in body\.0\.weight"):
+        health.check(8, 1.0, float("inf"), network, torch.rand(1, 3, 6, 6))
+
+
+def test_a_full_disk_keeps_the_checkpoint_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, network = tmp_path / "last.safetensors", nn.Linear(2, 2)
+    checkpoint.save(path, "digest", 1, 0.0, {"model": network})
+    before = path.read_bytes()
+
+    def full(*_: object) -> None:
+        Path(str(_[1])).write_bytes(b"half")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(checkpoint, "save_file", full)
+    with pytest.raises(DataError, match=r"step 2: .*No space left.*the checkpoint before is kept; make room"):
+        checkpoint.save(path, "digest", 2, 0.0, {"model": network})
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_wrong_keys_are_met_with_the_nearest(tmp_path: Path) -> None:
+    for changes, words in [
+        ({"optim.lrr": 1.0}, "did you mean 'lr'"),
+        ({"los": 1.0}, "did you mean 'loss'"),
+        ({"loss.l1": 0.0}, "at least one term"),
+        ({"data.scales": [2, 5]}, None),
+    ]:
+        path = tmp_path / "page.toml"
+        path.write_text((RECIPES / "mdsr-base.toml").read_text())
+        if words:
+            with pytest.raises(RecipeError, match=words):
+                recipe.load(path, changes)
+        else:
+            with pytest.raises(RecipeError, match=r"data\.scales.*not x5"):
+                start.network(recipe.load(path, changes), None, "cpu")
+
+
+def test_models_of_the_package_remember_their_recipe() -> None:
+    for name in models.names():
+        page = RECIPES / f"{name}.toml"
+        if page.exists():
+            assert models.load(name).card.recipe == recipe.load(page).digest, name
