@@ -27,7 +27,7 @@ LAYERS = [
 ]
 LEVEL = {room: level for level, rooms in enumerate(LAYERS) for room in rooms}
 TORCH = {"nn", "archs", "losses", "training", "export"}
-TORCH_FILES = {"runtimes/torch_.py", "models/weights.py", "metrics/lpips.py"}
+TORCH_FILES = {"benchmarks/reader.py", "runtimes/torch_.py", "models/weights.py", "metrics/lpips.py"}
 DRAWERS = {"utils", "util", "common", "helpers", "misc", "core"}
 FILES = sorted(PACKAGE.rglob("*.py"))
 

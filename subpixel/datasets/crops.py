@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from itertools import count
-from typing import Protocol
+from itertools import islice
+from typing import Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from subpixel.datasets.packed import Pack, Pixels
 from subpixel.errors import DataError
+
+T = TypeVar("T")
 
 
 class Crops(Protocol):
@@ -30,23 +32,17 @@ class Crops(Protocol):
         ...
 
 
-def batches(
-    crops: Crops, seed: int, first: int, size: int, patch: int, ahead: int = 2
-) -> Generator[tuple[Pixels, Pixels]]:
-    """The batches of steps first, first + 1, ... without end, `ahead` of them prepared in threads of their own.
+def ahead(make: Callable[[int], T], steps: Iterable[int], threads: int = 2) -> Generator[T]:
+    """make(step) for every step, in order, made in threads while the consumer works: at most one a thread waits.
 
-    A batch depends on (seed, step) alone, so that a run that starts again in the middle repeats itself. Close the
-    generator and the threads end.
+    What is made must depend on the step alone. Close the generator and the threads end.
     """
-
-    def batch(step: int) -> tuple[Pixels, Pixels]:
-        return crops.batch(np.random.default_rng([seed, step]), size, patch)
-
-    with ThreadPoolExecutor(ahead, "batches") as pool:
-        waiting = deque(pool.submit(batch, first + k) for k in range(ahead))
-        for step in count(first + ahead):
+    rest = iter(steps)
+    with ThreadPoolExecutor(threads, "batches") as pool:
+        waiting = deque(pool.submit(make, step) for step in islice(rest, threads))
+        while waiting:
             ready = waiting.popleft().result()
-            waiting.append(pool.submit(batch, step))
+            waiting.extend(pool.submit(make, step) for step in islice(rest, 1))
             yield ready
 
 

@@ -44,7 +44,8 @@ class Layout:
             if key in self.low:
                 return self.low[key]
         there = ", ".join(f"x{key}" for key in sorted(self.low))
-        raise DataError(f"{self.folder} has low resolution for {there}, not for x{scale}; or name its HR folder alone")
+        why = f"has low resolution for {there}, not for x{scale}"
+        raise DataError(f"{self.folder} {why}; name its HR folder alone to have it made")
 
 
 @dataclass(frozen=True)

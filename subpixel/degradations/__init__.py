@@ -10,11 +10,11 @@ from subpixel.degradations.degradation import Chain, Degradation
 from subpixel.degradations.distributions import Choice, Distribution, Shuffled, Uniform
 from subpixel.degradations.noise import GaussianNoise, PoissonNoise, SpeckleNoise
 from subpixel.degradations.page import KINDS, from_dict, to_dict
-from subpixel.degradations.presets import classical, real_world
+from subpixel.degradations.presets import PRESETS, classical, real_world
 from subpixel.degradations.resizing import Downsample, Resize
 
 __all__ = [
-    "KINDS", "Chain", "Choice", "Degradation", "Distribution", "Downsample", "GaussianBlur", "GaussianNoise",
+    "KINDS", "PRESETS", "Chain", "Choice", "Degradation", "Distribution", "Downsample", "GaussianBlur", "GaussianNoise",
     "Jpeg", "MotionBlur", "PoissonNoise", "Resize", "Shuffled", "SincBlur", "SpeckleNoise", "Uniform", "Webp",
     "classical", "from_dict", "real_world", "to_dict",
 ]  # fmt: skip

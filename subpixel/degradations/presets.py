@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 from subpixel.degradations.blur import GaussianBlur, Profile, SincBlur
 from subpixel.degradations.codecs import Jpeg
@@ -38,6 +39,9 @@ def real_world(scale: int) -> Degradation:
     early = Chain((Downsample(scale, round8=False, after=Chain((*first, *second, _JPEG))), ringing))
     return Choice((late, early))
 
+
+PRESETS: dict[str, Callable[[int], Degradation]] = {"classical": classical, "real-world": real_world}
+"""By the name on the command line: what makes the degradation of a scale."""
 
 _JPEG = Uniform(Jpeg(30), Jpeg(95))
 _SINC = Uniform(SincBlur(math.pi / 3), SincBlur(math.pi))

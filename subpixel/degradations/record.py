@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import tomllib
 import zlib
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,8 +17,8 @@ import numpy as np
 from subpixel import resample
 from subpixel.degradations.degradation import Degradation
 from subpixel.degradations.page import from_dict, to_dict
-from subpixel.errors import BadRequest, RecipeError
-from subpixel.image import Image, dequantise, quantise
+from subpixel.errors import BadRequest, RecipeError, UnwritableImage
+from subpixel.image import Image, dequantise, quantise, read, write
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,35 @@ class Record:
         return {"scale": self.scale, "seed": self.seed, "degradation": to_dict(self.degradation)}
 
 
+def degrade(source: Path, target: Path, record: Record) -> Image:
+    """Degrades a file into another, and writes NAME.degradation.json beside it, for `read_record`.
+
+    Raises: UnreadableImage, UnwritableImage; BadRequest naming the picture that is too small.
+    """
+    image = read(source)
+    try:
+        low = record.apply(image)
+    except BadRequest as error:
+        raise BadRequest(f"{source}: {error}") from None
+    page = target.with_suffix(".degradation.json")
+    temporary = page.with_name(f".{page.name}.{os.getpid()}")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_text(json.dumps({"source": source.name, **record.page()}, indent=2) + "\n")
+        temporary.replace(page)
+    except OSError as error:
+        raise UnwritableImage(page, (error.strerror or str(error)).lower()) from error
+    finally:
+        with suppress(OSError):
+            temporary.unlink()
+    try:
+        write(target, low)  # last: a picture that is there is done
+    except UnwritableImage:
+        page.unlink(missing_ok=True)
+        raise
+    return low
+
+
 def sampled(degradation: Degradation, scale: int, seed: int, name: str) -> Record:
     """The record of a picture: it depends on the seed and the picture's name, not on what else is degraded."""
     rng = np.random.default_rng([seed, zlib.crc32(name.encode())])
@@ -70,10 +101,15 @@ def read_degradation(path: Path) -> Degradation:
 def read_record(path: Path) -> Record:
     """A record that was written before. Raises: RecipeError naming the file and what is wrong with it."""
     page = _page(path)
-    numbers = page.get("seed"), page.get("scale")
-    if not all(type(n) is int and n >= least for n, least in zip(numbers, (0, 1), strict=True)):
-        raise RecipeError(f"{path}: seed and scale are {numbers[0]!r} and {numbers[1]!r}; expected whole numbers")
-    return Record(read_degradation(path), *numbers)
+    degradation = read_degradation(path)
+    return Record(degradation, _whole(path, page, "seed", 0), _whole(path, page, "scale", 1))
+
+
+def _whole(path: Path, page: Mapping[str, Any], key: str, least: int) -> int:
+    value = page.get(key)
+    if type(value) is not int or value < least:
+        raise RecipeError(f"{path}: {key}: {value!r}; expected a whole number from {least}")
+    return value
 
 
 def _page(path: Path) -> Mapping[str, Any]:

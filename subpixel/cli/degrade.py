@@ -1,0 +1,116 @@
+"""`subpixel degrade`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from subpixel.errors import BadRequest, SubpixelError, UnknownName
+
+if TYPE_CHECKING:
+    from subpixel.degradations.record import Record
+    from subpixel.inference.batch import Event
+    from subpixel.inference.jobs import Job
+
+NAME = "degrade"
+EXAMPLES = """[bold]Examples[/bold]
+
+\b
+subpixel degrade photos/ -o low/ -s 4                  bicubic, as benchmarks are
+subpixel degrade photos/ -o low/ --preset real-world   blur, noise and JPEG
+subpixel degrade photo.png -o low/ --recipe mine.toml
+subpixel degrade photo.png -o again/ --replay low/photo.degradation.json"""
+
+
+def command(
+    inputs: Annotated[
+        list[str], typer.Argument(metavar="INPUTS", help="Pictures, folders, globs.", show_default=False)
+    ],
+    output: Annotated[
+        str,
+        typer.Option("-o", "--output", metavar="OUT", help="A folder; a file for one picture.", show_default=False),
+    ],
+    scale: Annotated[
+        int | None,
+        typer.Option(
+            "-s",
+            "--scale",
+            metavar="N",
+            min=1,
+            help="How much smaller, and what sides are first cut to a multiple of; 2 with a preset.",
+            show_default=False,
+        ),
+    ] = None,
+    preset: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="classical (the default) or real-world.", show_default=False),
+    ] = None,
+    recipe: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="A degradation in TOML or JSON.", show_default=False)
+    ] = None,
+    replay: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="What an earlier run wrote beside.", show_default=False)
+    ] = None,
+    seed: Annotated[int | None, typer.Option(metavar="N", min=0, help="0 by default.", show_default=False)] = None,
+    kind: Annotated[str, typer.Option("--format", metavar="NAME", help="png, jpg, webp, tif or avif.")] = "png",
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Do again what exists.")] = False,
+) -> None:
+    """Make pictures worse: smaller, blurred, noisy, compressed.
+
+    Beside each result lies NAME.degradation.json, from which --replay makes the same pixels again.
+    """
+    from subpixel.cli.progress import Display
+    from subpixel.inference.jobs import STREAM, find_jobs, remaining
+
+    record = _records(scale, preset, recipe, replay, seed)
+    jobs = find_jobs(inputs, output, tag="", format=kind)
+    if any(STREAM in (job.source, job.target) for job in jobs):
+        raise BadRequest("a stream has no place for the page that is written beside each result; name files")
+    todo = jobs if overwrite else remaining(jobs)
+    with Display(len(todo), skipped=len(jobs) - len(todo)) as display:
+        for event in _events(todo, Path(output), record, str(replay or recipe or preset or "classical")):
+            display.show(event)
+    raise typer.Exit(1 if display.failures else 0)
+
+
+def _records(
+    scale: int | None, preset: str | None, recipe: Path | None, replay: Path | None, seed: int | None
+) -> Callable[[str], Record]:
+    """What gives the record of a picture, by its name."""
+    from subpixel.degradations import PRESETS
+    from subpixel.degradations.record import read_degradation, read_record, sampled
+
+    if sum(choice is not None for choice in (preset, recipe, replay)) > 1:
+        raise BadRequest("--preset, --recipe and --replay contradict each other; give one of them")
+    if replay is not None:
+        if scale is not None or seed is not None:
+            raise BadRequest("--replay takes scale and seed from its file; leave -s and --seed away")
+        again = read_record(replay)
+        return lambda name: again
+    if recipe is not None:
+        chosen, cut = read_degradation(recipe), scale or 1
+    else:
+        name = preset or "classical"
+        if name not in PRESETS:
+            raise UnknownName("preset", name, PRESETS)
+        cut = scale or 2
+        chosen = PRESETS[name](cut)
+    return lambda name: sampled(chosen, cut, seed or 0, name)
+
+
+def _events(jobs: list[Job], output: Path, record: Callable[[str], Record], title: str) -> Iterator[Event]:
+    from subpixel.degradations.record import degrade
+    from subpixel.inference.batch import Band, Done
+
+    for job in jobs:
+        fixed = record(job.target.relative_to(output).with_suffix("").as_posix() if job.target != output else "")
+        try:
+            low = degrade(job.source, job.target, fixed)
+        except SubpixelError as error:
+            yield Done(job, error=error)
+        else:
+            yield Band(job, low.height * low.width, 1.0, title)
+            yield Done(job)
