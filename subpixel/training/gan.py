@@ -10,12 +10,13 @@ import torch
 from torch import Tensor, nn
 
 from subpixel.archs.srgan import Discriminator
+from subpixel.datasets.crops import Crops
 from subpixel.errors import RecipeError
 from subpixel.losses import adversarial
 from subpixel.losses.content import Content
 from subpixel.nn.arch import Arch
 from subpixel.training import health, optim, processes, start
-from subpixel.training.batches import Crops, batches
+from subpixel.training.batches import batches
 from subpixel.training.journal import Journal, Progress, Validate, silent
 from subpixel.training.objective import Objective
 from subpixel.training.recipe import Recipe

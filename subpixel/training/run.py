@@ -9,6 +9,7 @@ import torch
 
 from subpixel import models
 from subpixel.datasets import photos
+from subpixel.datasets.crops import Crops
 from subpixel.degradations import Degradation, classical, from_dict, real_world
 from subpixel.errors import BadRequest, RecipeError, RuntimeUnavailable
 from subpixel.losses import content
@@ -16,7 +17,6 @@ from subpixel.models import weights
 from subpixel.nn.arch import Arch
 from subpixel.resample import resize
 from subpixel.training import checkpoint, gan, loop, processes
-from subpixel.training.batches import Crops
 from subpixel.training.journal import Progress, silent
 from subpixel.training.recipe import Recipe
 from subpixel.training.start import Start

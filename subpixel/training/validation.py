@@ -12,7 +12,7 @@ import torch
 from subpixel.datasets import photos
 from subpixel.evaluation.evaluate import METRICS, Metric, Pair, degraded, evaluate
 from subpixel.evaluation.report import Report
-from subpixel.image import Image, from_batch, read, to_batch, write
+from subpixel.image import Image, from_batch, to_batch, write
 from subpixel.metrics.protocol import FIELD, Protocol
 from subpixel.models import Score
 from subpixel.nn.arch import Arch
@@ -33,7 +33,7 @@ class Validation:
     """
 
     def __init__(self, folder: Path, recipe: Recipe, samples: Path | None, device: str, lpips: Path | None) -> None:
-        self._files, self._name = photos.files(folder), folder.name
+        self._files, self._name = photos.pictures(folder), folder.stem
         self._scales, self._samples, self._device = recipe.scales, samples, device
         self._lpips = self._distance(lpips) if lpips else None
 
@@ -77,7 +77,7 @@ class Validation:
 
     def _pairs(self, scale: int) -> list[Pair]:
         if scale not in self._kept:
-            self._kept[scale] = list(degraded(((p.name, read(p)) for p in self._files), scale))
+            self._kept[scale] = list(degraded(((f.name, Image.from_array(f.rgb())) for f in self._files), scale))
         return self._kept[scale]
 
     @cached_property
@@ -93,10 +93,10 @@ class Validation:
         """Writes step-N.png: bicubic, the network and the photo, the middle of the first validation photo."""
         assert self._samples is not None
         self._samples.mkdir(parents=True, exist_ok=True)
-        high = _rgb(self._pairs(scale)[0].high)
+        low, high = (p.pixels for p in (self._pairs(scale)[0].low, self._pairs(scale)[0].high))
         side = min(DETAIL // scale, *(n // scale for n in high.shape[:2]))
         y, x = ((n // scale - side) // 2 for n in high.shape[:2])
-        low = _rgb(self._pairs(scale)[0].low)[y : y + side, x : x + side]
+        low = low[y : y + side, x : x + side]
         bicubic = np.clip(resize(low, side * scale, side * scale), 0, 1)
         made = self._upscaled(network, Image(np.ascontiguousarray(low))).pixels
         truth = high[y * scale : (y + side) * scale, x * scale : (x + side) * scale]
@@ -107,8 +107,3 @@ class Validation:
         from subpixel.metrics import lpips
 
         return lpips.load(path).distance
-
-
-def _rgb(picture: Image) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
-    """H W 3 of a picture, gray ones too."""
-    return np.broadcast_to(picture.pixels, (*picture.pixels.shape[:2], 3))

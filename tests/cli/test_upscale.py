@@ -243,6 +243,23 @@ def test_a_full_disk(tmp_path: Path) -> None:
     assert err[-1] == "subpixel: cannot write standard output: no space left on device"
 
 
+def test_a_folder_in_which_nobody_may_write(call: Call, tmp_path: Path) -> None:
+    for name in "ab":
+        write(tmp_path / f"{name}.png", Image(np.zeros((4, 4, 3), np.float32)))
+    pictures = [tmp_path / f"{name}.png" for name in "ab"]
+    if os.geteuid() == 0:  # root may write anywhere but here
+        status, out, err = call("upscale", *pictures, "-o", "/proc", "-m", "bicubic")
+        assert (status, out) == (1, "")
+        lines = err.splitlines()[-2:]
+        assert lines == [f"  cannot write /proc/{name}.png: no such file or directory" for name in "ab"]
+        return
+    protected = tmp_path / "protected"
+    protected.mkdir(mode=0o500)
+    status, out, err = call("upscale", *pictures, "-o", protected, "-m", "bicubic")
+    assert (status, out, err) == (2, "", f"subpixel: cannot write {protected}: the folder is write-protected\n")
+    assert list(protected.iterdir()) == []
+
+
 def test_ctrl_c_leaves_nothing_half_done_and_the_next_run_goes_on(call: Call, tmp_path: Path) -> None:
     for i in range(6):
         photo(tmp_path / f"in/{i}.png", i)
