@@ -21,7 +21,8 @@ LAYERS = [
     {"models"},
     {"runtimes"},
     {"inference", "evaluation"},
-    {"training", "benchmarks", "video", "export", "compat"},
+    {"compat"},
+    {"training", "benchmarks", "video", "export"},
     {"cli", "web"},
     {"__main__"},
 ]

@@ -1,0 +1,158 @@
+"""A drop-in for cv2.dnn_superres: change one import.
+
+    from subpixel.compat import opencv as dnn_superres
+
+    sr = dnn_superres.DnnSuperResImpl_create()
+    sr.readModel("FSRCNN_x3.pb")
+    sr.setModel("fsrcnn", 3)
+    result = sr.upsample(img)
+
+With a file that was read the result is OpenCV's: within 1 level of 255, and 2 in the rare pixel (fewer than 1 in
+10,000) where luma and chroma both lie on a half and their float noise decides. Without `readModel` the package's own
+weights are used. OpenCV itself is not needed.
+"""
+# ruff: noqa: N802 (the names are OpenCV's)
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from subpixel import models
+from subpixel.compat import tensorflow
+from subpixel.errors import BadRequest, UnknownName
+from subpixel.inference.upscaler import Upscaler
+
+Picture = NDArray[np.uint8]
+"""8-bit levels: H W 3 in the order blue, green, red; H W or H W 1 for gray."""
+
+ALGORITHMS = ("edsr", "espcn", "fsrcnn", "lapsrn")
+"""OpenCV's; the families of the package's own models can be set as well."""
+
+_HALF = (2, 7, 10)  # OpenCV's targets OPENCL_FP16, CUDA_FP16 and CPU_FP16
+
+
+class DnnSuperResImpl:
+    """Enlarges pictures as cv2.dnn_superres.DnnSuperResImpl does."""
+
+    def __init__(self) -> None:
+        self._path: Path | None = None
+        self._algorithm, self._scale, self._half = "", 0, False
+        self._upscalers: dict[str, Upscaler] = {}
+
+    @staticmethod
+    def create() -> DnnSuperResImpl:
+        """A new, empty object."""
+        return DnnSuperResImpl()
+
+    def readModel(self, path: str | Path) -> None:
+        """Takes the network and the weights of one of OpenCV's .pb files.
+
+        Raises: BadWeights for a file that is damaged or something else.
+        """
+        self._path = Path(path)
+        self._upscalers.clear()
+        self._upscaler(tensorflow.OUTPUT)
+
+    def setModel(self, algo: str, scale: int) -> None:
+        """Names the algorithm, "edsr", "espcn", "fsrcnn" or "lapsrn", and its factor.
+
+        Raises: UnknownName.
+        """
+        known = {*ALGORITHMS, *(name.rpartition("-x")[0] for name in models.names())}
+        if algo.lower() not in known:
+            raise UnknownName("algorithm", algo, known)
+        self._algorithm, self._scale = algo.lower(), scale
+        if self._path is None:
+            self._upscalers.clear()
+
+    def upsample(self, img: Picture) -> Picture:
+        """The enlarged picture, H W 3 -> sH sW 3, or H W -> sH sW.
+
+        Raises: BadRequest for a picture of another type or shape, before `setModel`, or for a factor that the file
+        does not have or the package has no weights for.
+        """
+        if not self._algorithm:
+            raise BadRequest("no model is set; call setModel, for instance setModel('fsrcnn', 3)")
+        return self._enlarged(img, tensorflow.OUTPUT, self._scale)
+
+    def upsampleMultioutput(
+        self, img: Picture, scale_factors: Sequence[int], node_names: Sequence[str]
+    ) -> list[Picture]:
+        """The picture at several sizes, from several nodes of the file that was read (LapSRN has one for each factor).
+
+        OpenCV's binding for Python takes a list for the results before the factors, and leaves it empty.
+        Raises: BadRequest as `upsample` and where the factors do not fit; BadWeights for a node that is not there.
+        """
+        if self._path is None:
+            raise BadRequest("no file with several outputs was read; call readModel, for instance with LapSRN_x4.pb")
+        if len(scale_factors) != len(node_names):
+            raise BadRequest(f"{len(scale_factors)} scale factors for {len(node_names)} nodes; expected as many")
+        return [self._enlarged(img, node, scale) for node, scale in zip(node_names, scale_factors, strict=True)]
+
+    def getScale(self) -> int:
+        """The factor that was set, 0 before."""
+        return self._scale
+
+    def getAlgorithm(self) -> str:
+        """The algorithm that was set, in lower case, "" before."""
+        return self._algorithm
+
+    def setPreferableBackend(self, backendId: int) -> None:  # noqa: N803
+        """Accepted and without effect: there is one backend."""
+
+    def setPreferableTarget(self, targetId: int) -> None:  # noqa: N803
+        """A target of half precision lets a file that was read run in bf16, faster and within 4 levels or so.
+
+        The others have no effect.
+        """
+        self._half = targetId in _HALF
+        self._upscalers.clear()
+
+    def _enlarged(self, img: Picture, node: str, scale: int) -> Picture:
+        upscaler = self._upscaler(node)
+        _check(img)
+        made = upscaler.plan(1, 1).width
+        if made != scale:
+            raise BadRequest(f"the file enlarges by {made} at {node}, not by {scale}")
+        if img.ndim == 2 or img.shape[2] == 1:
+            return upscaler(img.reshape(img.shape[:2]))
+        result = upscaler(img[..., ::-1])
+        red = result[..., 0].copy()
+        result[..., 0], result[..., 2] = result[..., 2], red
+        return result
+
+    def _upscaler(self, node: str) -> Upscaler:
+        if node not in self._upscalers:
+            self._upscalers[node] = self._own() if self._path is None else self._read(self._path, node)
+        return self._upscalers[node]
+
+    def _own(self) -> Upscaler:
+        name = f"{self._algorithm}-x{self._scale}"
+        if name not in models.names():
+            have = ", ".join(models.names())
+            raise BadRequest(f"the package has no weights for {name} (it has {have}); call readModel with a .pb file")
+        return Upscaler(name)
+
+    def _read(self, path: Path, node: str) -> Upscaler:
+        model = tensorflow.load(path, node, exact=not self._half)
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder, f"{model.card.name}.onnx")
+            file.write_bytes(model.graph)
+            return Upscaler(file, precision="auto" if self._half else "f32")
+
+
+DnnSuperResImpl_create = DnnSuperResImpl.create
+
+
+def _check(img: Any) -> None:
+    shape = getattr(img, "shape", None)
+    if not isinstance(img, np.ndarray) or img.dtype != np.uint8:
+        raise BadRequest(f"a picture of type {getattr(img, 'dtype', type(img).__name__)}; expected uint8")
+    if img.size == 0 or not (img.ndim == 2 or (img.ndim == 3 and img.shape[2] in (1, 3))):
+        raise BadRequest(f"a picture of shape {shape}; expected (height, width) or (height, width, 3)")
