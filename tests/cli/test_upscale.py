@@ -251,7 +251,8 @@ def test_a_folder_in_which_nobody_may_write(call: Call, tmp_path: Path) -> None:
         status, out, err = call("upscale", *pictures, "-o", "/proc", "-m", "bicubic")
         assert (status, out) == (1, "")
         lines = err.splitlines()[-2:]
-        assert lines == [f"  cannot write /proc/{name}.png: no such file or directory" for name in "ab"]
+        for picture, line in zip(pictures, lines, strict=True):
+            assert line == f"  {picture}: cannot write /proc/{picture.name}: no such file or directory"
         return
     protected = tmp_path / "protected"
     protected.mkdir(mode=0o500)
