@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 
 from subpixel import color
-from subpixel.degradations import GaussianNoise, Resize
+from subpixel.degradations import GaussianNoise, Resize, classical, real_world
 from subpixel.errors import BadRequest, DataError
-from subpixel.evaluation.evaluate import METRICS, Pair, degraded, evaluate, luma_of
+from subpixel.evaluation.evaluate import METRICS, Pair, degraded, described, evaluate, evaluate_folder, luma_of
 from subpixel.evaluation.report import Published, Report, Row, merged
-from subpixel.image import Image
+from subpixel.image import Image, read, write
 from subpixel.metrics.protocol import Protocol
 from subpixel.resample import resize
 
@@ -123,6 +123,36 @@ def test_no_pictures():
         evaluate(_repeat, [], 2, dataset="nothing")
 
 
+def test_colour_metrics_get_three_channels_whatever_the_protocol():
+    pictures = [("gray", _picture(8, 8, 1)), ("colour", _picture(8, 8))]
+    report = evaluate(
+        _repeat, degraded(pictures, 2), 2, metrics={"values": lambda a, b: a.ndim}, colour={"lpips": lambda a, b: a.size},
+    )  # fmt: skip
+    assert [(row.metric, row.value) for row in report.rows] == [("values", 2), ("lpips", 4 * 4 * 3)] * 2
+    assert report.protocol == f"{Protocol()}; lpips: RGB"
+
+
+def test_a_folder_is_measured_as_its_pictures_are(tmp_path):
+    for name in ("b.png", "deep/a.png"):
+        (tmp_path / "photos" / name).parent.mkdir(parents=True, exist_ok=True)
+        write(tmp_path / "photos" / name, _picture(20, 24, seed=len(name)))
+    report = evaluate_folder(_repeat, tmp_path / "photos", 2, model="repeat")
+    pictures = [(name, read(tmp_path / "photos" / name)) for name in ("b.png", "deep/a.png")]
+    expected = evaluate(_repeat, degraded(pictures, 2), 2, model="repeat", dataset="photos")
+    assert report.rows == expected.rows
+    assert report.degradation == "bicubic (MATLAB's imresize of 8-bit pictures)"
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DataError, match="no pictures in"):
+        evaluate_folder(_repeat, tmp_path / "empty", 2)
+
+
+def test_degradations_in_words():
+    assert described(classical(3), 3) == "bicubic (MATLAB's imresize of 8-bit pictures)"
+    assert described(classical(3), 2).startswith("Downsample(scale=3")
+    assert described(real_world(4), 4).startswith("real-world (Real-ESRGAN")
+    assert described(Resize(0.5), 2) == "Resize(factor=0.5, kernel='bicubic')"
+
+
 # --- reports
 
 
@@ -166,11 +196,47 @@ def test_markdown(report):
 
 def test_csv(report):
     lines = list(csv.DictReader(io.StringIO(report.csv())))
-    assert len(lines) == 4
+    assert [line["image"] for line in lines] == ["a", "b", "a", "a", "", "", ""]
     assert lines[1] == {
         "model": "m", "dataset": "Set5", "scale": "2", "image": "b", "metric": "psnr", "value": "31.0",
-        "protocol": "Y", "degradation": "bicubic, exact",
+        "published": "", "difference": "", "source": "", "protocol": "Y", "degradation": "bicubic, exact",
     }  # fmt: skip
+    assert lines[4] == {
+        "model": "m", "dataset": "Set5", "scale": "2", "image": "", "metric": "psnr", "value": "30.5",
+        "published": "30.25", "difference": "0.25", "source": "PAPER", "protocol": "Y",
+        "degradation": "bicubic, exact",
+    }  # fmt: skip
+
+
+def test_pictures(report):
+    assert report.pictures() == (
+        "Protocol: Y. Degradation: bicubic, exact.\n"
+        "\n"
+        "m x2, Set5:\n"
+        "\n"
+        "| picture | psnr | ssim |\n"
+        "|---|---|---|\n"
+        "| a | 30.000 | 0.50000 |\n"
+        "| b | 31.000 |  |\n"
+        "| **mean** | 30.500 | 0.50000 |\n"
+        "| published (PAPER) | 30.25 (+0.250) |  |\n"
+        "\n"
+        "m x3, Set5:\n"
+        "\n"
+        "| picture | psnr |\n"
+        "|---|---|\n"
+        "| a | inf |\n"
+        "| **mean** | inf |\n"
+        "\n"
+        "A note.\n"
+    )
+
+
+@pytest.mark.parametrize("form", ["markdown", "pictures", "csv", "json"])
+def test_no_table_without_its_protocol_and_degradation(form):
+    text = getattr(Report("PROTOCOL", "DEGRADATION", (Row("m", "Set5", 2, "a", "psnr", 30.0),)), form)()
+    assert "PROTOCOL" in text
+    assert "DEGRADATION" in text
 
 
 def test_json(report):

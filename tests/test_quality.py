@@ -94,6 +94,7 @@ def test_sets_by_name():
         sets.benchmark("Urban10")
     assert {b.name: b.images for b in sets.known().values()} == {
         "Set5": 5, "Set14": 14, "BSD100": 100, "Urban100": 100, "Manga109": 109, "DIV2K": 100,
+        "Crops": 6,
     }  # fmt: skip
 
 

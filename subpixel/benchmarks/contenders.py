@@ -1,4 +1,4 @@
-"""The models of the package as contenders of a benchmark, and their scores on their cards."""
+"""What a name on the command line stands for as a contender of a benchmark, and the scores on the models' cards."""
 
 from __future__ import annotations
 
@@ -7,33 +7,60 @@ from pathlib import Path
 
 from subpixel import models
 from subpixel.benchmarks.quality import Contender, bicubic
+from subpixel.errors import BadWeights
 from subpixel.evaluation.report import Report
 from subpixel.inference.upscaler import Upscaler
 from subpixel.models import store
+from subpixel.resample import KERNELS
 
 
 def contenders(names: Sequence[str] | None) -> list[Contender]:
-    """The named models, computed in f32; by default bicubic at x2, x3 and x4 and every model of the package.
+    """The named models; by default every model of the package, and bicubic at each of their scales.
 
     Raises: UnknownName, BadWeights.
     """
-    chosen = [_contender(name) for name in names or models.names()]
-    return chosen if names else [*map(bicubic, (2, 3, 4)), *chosen]
+    chosen = [contender(name) for name in names or models.names()]
+    return chosen if names else [*map(bicubic, sorted({c.scale for c in chosen})), *chosen]
+
+
+def contender(name: str, scale: int | None = None) -> Contender:
+    """A model of the package, a family, a kernel, an .onnx file, or the folder of a training run; computed in f32.
+
+    scale: by default the model's own, 2 for a family or a kernel; a model goes on to others as `Upscaler` does.
+    Raises: UnknownName; BadWeights, also for a folder that does not hold one model.
+    """
+    if name in KERNELS:
+        return Contender(name, scale or 2, Upscaler(name, scale=scale or 2).upscale_image)
+    in_family = f"{name}-x{scale or 2}"
+    chosen = in_family if in_family in models.names() else str(_of_run(Path(name)))
+    card = models.load(chosen).card
+    label = Path(chosen).stem if Path(chosen).suffix else chosen
+    upscale = Upscaler(chosen, scale=scale, precision="f32").upscale_image
+    paper = card.family if scale in (None, card.scale) else ""
+    return Contender(label, scale or card.scale, upscale, paper=paper)
 
 
 def write_cards(report: Report) -> None:
-    """Writes the means of a report into the cards of the shipped models that it measured."""
+    """Writes the means of a report into the cards of the shipped models that it measured, beside other scores."""
     for name in models.names():
-        scores = tuple(
+        new = [
             models.Score(dataset=m.dataset, metric=m.metric, value=round(m.value, 4), protocol=str(report.protocol))
             for m in report.means()
             if m.model == name
+        ]
+        if new:
+            measured = {(score.dataset, score.metric) for score in new}
+            kept = [s for s in models.load(name).card.scores if (s.dataset, s.metric) not in measured]
+            store.rewrite_card(store.FOLDER / f"{name}.onnx", scores=(*kept, *new))
+
+
+def _of_run(path: Path) -> Path:
+    """The model of a training run's folder; any other path as it is."""
+    if not path.is_dir():
+        return path
+    files = sorted(path.glob("*.onnx"))
+    if len(files) != 1:
+        raise BadWeights(
+            path, f"the folder holds {len(files)} .onnx files; expected one, as a finished training leaves"
         )
-        if scores:
-            store.rewrite_card(store.FOLDER / f"{name}.onnx", scores=scores)
-
-
-def _contender(name: str) -> Contender:
-    card = models.load(name).card
-    label = Path(name).stem if Path(name).suffix else name
-    return Contender(label, card.scale, Upscaler(name, precision="f32").upscale_image, paper=card.family)
+    return files[0]

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal
 
 import numpy as np
@@ -17,7 +18,7 @@ from subpixel import resample
 from subpixel.benchmarks import sets as benchmark_sets
 from subpixel.degradations import Degradation, classical
 from subpixel.errors import BadRequest
-from subpixel.evaluation.evaluate import USUAL, Metric, Pair, degraded, evaluate, luma_of
+from subpixel.evaluation.evaluate import USUAL, Metric, Pair, degraded, described, evaluate, luma_of
 from subpixel.evaluation.report import Published, Report, merged
 from subpixel.image import Image
 from subpixel.metrics.protocol import FIELD, Protocol
@@ -58,16 +59,19 @@ def bench_quality(
     degradation: Callable[[int], Degradation] = classical,
     protocol: Protocol = FIELD,
     metrics: Mapping[str, Metric] = USUAL,
+    colour: Mapping[str, Metric] = MappingProxyType({}),
 ) -> Report:
     """Every contender on every set, with published values beside where the conditions are the published ones.
 
-    data_root: a folder with one folder for each set; degradation: what makes the low resolution, for a scale.
+    data_root: a folder with one folder for each set; degradation: what makes the low resolution, for a scale;
+    metrics, colour: see `evaluate`.
     Raises: UnknownName for a set, DataError for missing or other pictures, BadRequest for nothing to measure.
     """
     specs = [benchmark_sets.benchmark(name) for name in sets]
     if not specs or not contenders:
         raise BadRequest("nothing to measure; name at least one model and one benchmark set")
     notes = [_note(spec, data_root) for spec in specs]
+    made = "; ".join(dict.fromkeys(described(degradation(c.scale), c.scale) for c in contenders))
     reports = [
         evaluate(
             contender.upscale,
@@ -75,9 +79,10 @@ def bench_quality(
             contender.scale,
             model=contender.name,
             dataset=spec.name,
-            degradation=_described(degradation),
+            degradation=made,
             protocol=protocol,
             metrics=metrics,
+            colour=colour,
         )
         for spec in specs
         for contender in contenders
@@ -113,10 +118,6 @@ def _pairs(data_root: Path, spec: benchmark_sets.Benchmark, to: Contender, made_
     if to.plane == "luma":
         pictures = ((name, luma_of(picture)) for name, picture in pictures)
     return degraded(pictures, to.scale, made_by)
-
-
-def _described(degradation: Callable[[int], Degradation]) -> str:
-    return "bicubic (MATLAB's imresize of 8-bit pictures)" if degradation is classical else repr(degradation(2))
 
 
 def _note(spec: benchmark_sets.Benchmark, data_root: Path) -> str:

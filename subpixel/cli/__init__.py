@@ -9,7 +9,8 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from subpixel.cli import bench, compare, doctor, models, train, upscale
+from subpixel.cli import bench, compare, data, degrade, doctor, models, train, upscale
+from subpixel.cli import eval as evaluation
 from subpixel.errors import SubpixelError
 
 app = typer.Typer(
@@ -22,11 +23,12 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (upscale, models, compare, doctor, train):
+for module in (upscale, models, compare, degrade, doctor, train, evaluation):
     app.command(module.NAME, epilog=module.EXAMPLES)(module.command)
 
 
 app.add_typer(bench.app, name=bench.NAME)
+app.add_typer(data.app, name=data.NAME)
 
 
 def _version(wanted: bool) -> None:

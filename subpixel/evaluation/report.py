@@ -87,24 +87,30 @@ class Report:
 
     def markdown(self) -> str:
         """The means as a table under the protocol and the degradation."""
-        head = f"Protocol: {self.protocol}. Degradation: {self.degradation}.\n"
         table = [
             "| model | data set | scale | metric | measured | published | difference | source |",
             "|---|---|---|---|---|---|---|---|",
         ]
         notes = [f"\n{note}" for note in self.notes]
-        return "\n".join([head, *table, *(_line(mean) for mean in self.means()), *notes]) + "\n"
+        return "\n".join([self._head(), *table, *(_line(mean) for mean in self.means()), *notes]) + "\n"
 
     __str__ = markdown
 
+    def pictures(self) -> str:
+        """Every picture's values in a table for each model, data set and scale, with their mean, under the protocol."""
+        groups = dict.fromkeys((row.model, row.dataset, row.scale) for row in self.rows)
+        return "\n".join([self._head(), *(self._picture_table(*group) for group in groups), *self.notes, ""])
+
     def csv(self) -> str:
-        """Every value of every picture, each line with its protocol and degradation."""
+        """Every value of every picture, then the means with no picture's name; each line says how it was measured."""
         file = io.StringIO()
-        names = [*Row.__dataclass_fields__, "protocol", "degradation"]
-        writer = csv.DictWriter(file, names, lineterminator="\n")
+        names = [*Row.__dataclass_fields__, "published", "difference", "source", "protocol", "degradation"]
+        writer = csv.DictWriter(file, names, extrasaction="ignore", lineterminator="\n")
         writer.writeheader()
         how = {"protocol": self.protocol, "degradation": self.degradation}
         writer.writerows(asdict(row) | how for row in self.rows)
+        means = (asdict(mean) | {"image": "", "difference": mean.difference} for mean in self.means())
+        writer.writerows(mean | how for mean in means)
         return file.getvalue()
 
     def json(self) -> str:
@@ -118,6 +124,29 @@ class Report:
             "notes": list(self.notes),
         }
         return json.dumps(page, indent=1, allow_nan=False) + "\n"
+
+    def _head(self) -> str:
+        return f"Protocol: {self.protocol}. Degradation: {self.degradation}.\n"
+
+    def _picture_table(self, model: str, dataset: str, scale: int) -> str:
+        key = (model, dataset, scale)
+        values: dict[str, dict[str, float]] = {}
+        for row in self.rows:
+            if (row.model, row.dataset, row.scale) == key:
+                values.setdefault(row.image, {})[row.metric] = row.value
+        means = {mean.metric: mean for mean in self.means() if (mean.model, mean.dataset, mean.scale) == key}
+        lines = [
+            f"{model} x{scale}, {dataset}:\n",
+            f"| picture | {' | '.join(means)} |",
+            "|---" * (len(means) + 1) + "|",
+        ]
+        lines += [_cells(name, {m: _value(m, of[m]) if m in of else "" for m in means}) for name, of in values.items()]
+        lines.append(_cells("**mean**", {metric: _value(metric, mean.value) for metric, mean in means.items()}))
+        sources = dict.fromkeys(mean.source for mean in means.values() if mean.source)
+        for source in sources:
+            beside = {m: _published(mean) if mean.source == source else "" for m, mean in means.items()}
+            lines.append(_cells(f"published ({source})", beside))
+        return "\n".join(lines) + "\n"
 
 
 def merged(reports: list[Report]) -> Report:
@@ -135,12 +164,28 @@ def merged(reports: list[Report]) -> Report:
 
 
 def _line(mean: Mean) -> str:
-    digits = 2 if mean.metric == "psnr" else 4
-    published = "" if mean.published is None else f"{mean.published:.{digits}f}"
-    difference = "" if mean.difference is None else f"{mean.difference:+.{digits + 1}f}"
-    value = f"{mean.value:.{digits + 1}f}"
+    published = "" if mean.published is None else f"{mean.published:.{_digits(mean.metric) - 1}f}"
+    difference = "" if mean.difference is None else f"{mean.difference:+.{_digits(mean.metric)}f}"
     name = (mean.model, mean.dataset, f"x{mean.scale}", mean.metric)
-    return f"| {' | '.join((*name, value, published, difference, mean.source))} |"
+    return f"| {' | '.join((*name, _value(mean.metric, mean.value), published, difference, mean.source))} |"
+
+
+def _published(mean: Mean) -> str:
+    digits = _digits(mean.metric)
+    return f"{mean.published:.{digits - 1}f} ({mean.difference:+.{digits}f})"
+
+
+def _cells(name: str, values: Mapping[str, str]) -> str:
+    return f"| {' | '.join((name, *values.values()))} |"
+
+
+def _value(metric: str, value: float) -> str:
+    return f"{value:.{_digits(metric)}f}"
+
+
+def _digits(metric: str) -> int:
+    """Decimals of a value, one more than published tables have."""
+    return 3 if metric == "psnr" else 5
 
 
 def _finite(values: Mapping[str, object]) -> dict[str, object]:
