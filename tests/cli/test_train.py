@@ -1,0 +1,77 @@
+"""`subpixel train` through its entry point: what it says, what it leaves, and how it refuses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from subpixel import models
+from subpixel.image import Image, write
+
+Call = Callable[..., tuple[int, str, str]]
+RECIPES = Path(__file__).parents[2] / "recipes"
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("photos")
+    write(folder / "a.png", Image(np.random.default_rng(0).random((64, 72, 3), np.float32)))
+    return folder
+
+
+def quick(photos: Path, run: Path, *more: str) -> list[object]:
+    """The arguments of a training of four steps."""
+    settings = ("steps=4", "validate_every=2", "data.patch=12", "data.batch=2")
+    sets = [word for setting in settings for word in ("--set", setting)]
+    return ["train", RECIPES / "espcn-x2.toml", "--data", photos, "--validation", photos, "--run", run, *sets, *more]
+
+
+def test_a_run_tells_its_steps_and_ends_with_a_model(call: Call, photos: Path, tmp_path: Path) -> None:
+    status, out, err = call(*quick(photos, tmp_path / "run", "--tensorboard"))
+    assert status == 0
+    assert [line.split(":")[0] for line in err.splitlines()] == ["step 2", "step 4"]
+    model = models.load(str(tmp_path / "run/espcn-x2.onnx"))
+    assert out == f"{model.path}: {model.card.parameters} parameters, 4 steps\n"
+    assert model.card.score(photos.name) is not None
+    (events,) = (tmp_path / "run/tensorboard").iterdir()
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    record = EventAccumulator(str(events))
+    record.Reload()
+    assert [event.step for event in record.Scalars("psnr")] == [2, 4]
+
+
+def test_a_finished_run_is_not_done_again(call: Call, photos: Path, tmp_path: Path) -> None:
+    call(*quick(photos, tmp_path / "run"))
+    before = (tmp_path / "run/last.safetensors").stat().st_mtime_ns
+    assert call(*quick(photos, tmp_path / "run"))[0] == 0
+    assert (tmp_path / "run/last.safetensors").stat().st_mtime_ns == before
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        (("--set", "optim.lrr=1"), "optim.lrr"),
+        (("--set", 'data.patch="many"'), "data.patch"),
+        (("--set", "data.patch=64"), "smaller than the patch of 64"),
+        (("--set", "config.scale=9"), "config.scale"),
+        (("--set", "data.degradation=rain"), "data.degradation"),
+        (("--set", "loss.content=1"), "--vgg"),
+        (("--init", "nothing-x2"), "unknown model 'nothing-x2'"),
+        (("--precision", "f16"), "expected f32 or bf16"),
+        (("--device", "cuda"), "--device cpu"),
+    ],
+)
+def test_mistakes_are_one_line_before_the_first_step(
+    call: Call, photos: Path, tmp_path: Path, more: tuple[str, ...], words: str
+) -> None:
+    if "cuda" in more and torch.cuda.is_available():
+        pytest.skip("there is a CUDA device")
+    status, out, err = call(*quick(photos, tmp_path / "run", *more))
+    assert (status, out, err.count("\n")) == (2, "", 1)
+    assert words in err
+    assert not (tmp_path / "run/last.safetensors").exists()
