@@ -1,9 +1,10 @@
 # make demo   upscales a photo with the model in the package
 # make test   runs the tests, the linter and the type checker
+# make docs   builds the documentation into build/docs
 PYTHON ?= python3
 PHOTO ?= examples/astronaut.jpg
 
-.PHONY: demo test check bench clean
+.PHONY: demo test check docs bench clean
 
 .venv/installed: pyproject.toml
 	$(PYTHON) -m venv .venv
@@ -27,8 +28,11 @@ check: .venv-dev/installed
 	.venv-dev/bin/ruff format --check .
 	.venv-dev/bin/pyright --pythonpath .venv-dev/bin/python
 
+docs: .venv-dev/installed
+	.venv-dev/bin/python -m sphinx -q -W --keep-going docs build/docs
+
 bench: .venv-dev/installed
 	.venv-dev/bin/subpixel bench speed
 
 clean:
-	rm -rf .venv .venv-dev output
+	rm -rf .venv .venv-dev output build/docs docs/generated
