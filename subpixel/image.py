@@ -115,10 +115,14 @@ class Image:
         return cls.from_array(np.asarray(picture), meta)
 
     def to_pil(self) -> PIL.Image.Image:
-        """A Pillow image of mode L, LA, RGB or RGBA, rounded to 8 bit (Pillow has no 16-bit colour)."""
+        """A Pillow image: L, LA, RGB or RGBA, and I;16 or F for deep gray.
+
+        Colour and alpha are rounded to 8 bit, for Pillow has no deeper ones.
+        """
         import PIL.Image
 
-        picture = PIL.Image.fromarray(self.to_array(8))
+        deep_gray = self.channels == 1 and not self.has_alpha
+        picture = PIL.Image.fromarray(self.to_array(None if deep_gray else 8))
         meta = self.meta
         blocks = {"icc_profile": meta.icc, "exif": meta.exif, "xmp": meta.xmp, "dpi": meta.dpi}
         picture.info.update({name: block for name, block in blocks.items() if block is not None})
