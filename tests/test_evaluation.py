@@ -126,7 +126,8 @@ def test_no_pictures():
 def test_colour_metrics_get_three_channels_whatever_the_protocol():
     pictures = [("gray", _picture(8, 8, 1)), ("colour", _picture(8, 8))]
     report = evaluate(
-        _repeat, degraded(pictures, 2), 2, metrics={"values": lambda a, b: a.ndim}, colour={"lpips": lambda a, b: a.size},
+        _repeat, degraded(pictures, 2), 2,
+        metrics={"values": lambda a, b: a.ndim}, colour={"lpips": lambda a, b: a.size},
     )  # fmt: skip
     assert [(row.metric, row.value) for row in report.rows] == [("values", 2), ("lpips", 4 * 4 * 3)] * 2
     assert report.protocol == f"{Protocol()}; lpips: RGB"

@@ -10,6 +10,7 @@ import pytest
 from subpixel.image import Image, read, write
 from subpixel.inference.upscaler import Upscaler, upscale_file
 
+
 @pytest.mark.parametrize("tile", [0, 64, "auto"])
 def test_levels_files_and_floats_agree(examples: Path, tmp_path: Path, tile: int | str) -> None:
     """An 8-bit array and an 8-bit file are computed on levels, an Image on floats; only ties may round otherwise."""

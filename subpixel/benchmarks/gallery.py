@@ -14,7 +14,7 @@ FAMILIES = ("fsrcnn", "espcn", "edsr-base", "swift", "swift-large", "srgan")
 """What is shown, as far as the package has it."""
 PICTURES = {
     "face": ("A face", Box(44, 56, 96, 96)),
-    "text": ("Text", Box(0, 40, 96, 96)),
+    "text": ("Text", Box(0, 0, 96, 96)),
     "foliage": ("Foliage", Box(60, 24, 96, 96)),
     "architecture": ("Architecture", Box(48, 48, 96, 96)),
     "fur": ("Fur", Box(0, 92, 96, 96)),

@@ -68,7 +68,7 @@ def tradeoff(report: Report, dataset: str, runs: int = 5) -> list[Point]:
 def table(points: Sequence[Point], dataset: str) -> str:
     """The points in Markdown, the fastest of each scale first."""
     lines = [
-        f"{conditions(dataset)}\n",
+        f"PSNR: luma, mean over {dataset}, in f32; {conditions()}\n",
         "| model | scale | PSNR, dB | ms | multiply-adds | parameters |",
         "|---" * 6 + "|",
     ]
@@ -78,13 +78,13 @@ def table(points: Sequence[Point], dataset: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def conditions(dataset: str) -> str:
-    """How the points were taken, in words."""
+def conditions() -> str:
+    """What the costs are, in words."""
     precision = open_runtime(models.load(models.names()[0])).precision
     height, width = RESULT
     return (
-        f"Y-PSNR on {dataset} in f32; median time of whole calls that make {width}x{height} pixels in {precision}, "
-        "interleaved in one run; multiply-adds per pixel of the result. Bicubic is the package's own, exact one."
+        f"ms: median time of whole calls that make {width}x{height} pixels in {precision}, interleaved in one run; "
+        "multiply-adds: per pixel of the result. Bicubic is the package's own, exact one."
     )
 
 
@@ -183,7 +183,7 @@ class _Panel:
 
     def _ticks_x(self) -> list[tuple[str, float]]:
         low, high = self._range_x()
-        steps = (1, 2, 5) if high - low < 2.5 else (1,)
+        steps = (1, 1.5, 2, 3, 5, 7) if high - low < 1 else (1, 2, 5) if high - low < 2.5 else (1,)
         values = [m * 10**e for e in range(math.floor(low), math.ceil(high) + 1) for m in steps]
         return [(f"{v:,g}", self._x(v)) for v in values if low < math.log10(v) < high]
 

@@ -53,8 +53,8 @@ def page(report: Report, points: Sequence[Point]) -> str:
         "# The models\n",
         "This page is made by `subpixel bench zoo --data-root FOLDER`; FOLDER holds Set5, Set14 and BSD100.\n",
         "## What they reach and what they cost\n",
-        f"PSNR in dB, SSIM in brackets. Protocol: {report.protocol}. Degradation: {report.degradation}. "
-        f"Time and multiply-adds: {conditions(SETS[0])}\n",
+        f"PSNR in dB, SSIM in brackets, computed in f32. Protocol: {report.protocol}. "
+        f"Degradation: {report.degradation}. {conditions()}\n",
         *(f"{note}\n" for note in report.notes),
         _reached(report, points),
         "![PSNR against cost](images/tradeoff.png)\n",
@@ -108,7 +108,11 @@ def _published(means: Sequence[Mean]) -> str:
     for mean in sorted(means, key=lambda m: (m.scale, m.model)):
         if mean.published is not None and mean.difference is not None:
             digits = 2 if mean.metric == "psnr" else 4
-            values = (f"{mean.value:.{digits}f}", f"{mean.published:.{digits}f}", f"{mean.difference:+.{digits}f}")
+            values = (
+                f"{mean.value:.{digits}f}",
+                f"{mean.published:.{digits}f}",
+                f"{round(mean.difference, digits) + 0.0:+.{digits}f}",
+            )
             name = mean.model if mean.model in models.names() else f"{mean.model} x{mean.scale}"
             lines.append(_row(name, mean.dataset, mean.metric.upper(), *values, mean.source))
     return "\n".join(lines) + "\n"
