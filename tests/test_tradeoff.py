@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -79,12 +80,26 @@ def test_one_point_is_enough() -> None:
     assert draw([BICUBIC], "Set5").width > 1000
 
 
-def test_names_do_not_cover_each_other() -> None:
-    near = [Point(f"net{k}-x3", 3, 32 + k / 100, 0.1 + k / 1000, 2000.0 + k, 1) for k in range(4)]
-    drawn = draw(near, "Set5").to_array().astype(int)
-    for colour in tradeoff._COLOURS[:4]:
-        rgb = [int(colour[k : k + 2], 16) for k in (1, 3, 5)]
-        assert (drawn == rgb).all(axis=2).sum() > 100
+def test_names_do_not_cover_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    boxes: list[tuple[float, ...]] = []
+    write = tradeoff._Panel._text
+
+    def noted(panel, where, text, anchor, colour=""):
+        write(panel, where, text, anchor, colour or "#000000")
+        if anchor == "lt":  # the name of a point
+            boxes.append(panel.ink.textbbox(where, text, font=tradeoff._font(16), anchor=anchor))
+
+    monkeypatch.setattr(tradeoff._Panel, "_text", noted)
+    near = [Point(f"net{k}-x3", 3, 32 + k / 20, 0.1 + k / 1000, 2000.0 + 20 * k, 1) for k in range(3)]
+    draw([*near, BICUBIC], "Set5")
+    in_time, in_macs = boxes[:4], boxes[4:]
+    assert (len(in_time), len(in_macs)) == (4, 3)
+    for names in (in_time, in_macs):
+        assert not any(_meet(a, b) for a, b in combinations(names, 2))
+
+
+def _meet(a: tuple[float, ...], b: tuple[float, ...]) -> bool:
+    return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
 
 
 # --- the page of the models
