@@ -59,14 +59,6 @@ def pictures(folder: Path, part: Part = "valid") -> tuple[PictureFile, ...]:
     return layout(folder, part).high
 
 
-def files(folder: Path) -> list[Path]:
-    """The picture files below a folder, sorted.
-
-    Raises: DataError if there are none.
-    """
-    return [file.path for file in found(folder) if not file.member]
-
-
 def digest(folder: Path) -> str:
     """Sixteen hexadecimal digits that name the training data: of manifest.csv where there is one, else of the names."""
     manifest = folder / "manifest.csv"

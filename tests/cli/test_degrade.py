@@ -81,6 +81,20 @@ def test_a_recipe(call: Call, tmp_path: Path, inside: bool) -> None:
     assert read(tmp_path / "cut/a.png").to_array().shape == (10, 13, 3)
 
 
+def test_every_picture_has_its_own_noise_from_the_seed_on_its_page(call: Call, tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        photo(tmp_path / f"in/{name}.png")
+    (tmp_path / "r.toml").write_text('kind = "GaussianNoise"\nsigma = 0.1\n')
+    assert call("degrade", tmp_path / "in", "-o", tmp_path / "out", "--recipe", tmp_path / "r.toml")[0] == 0
+    made = {name: read(tmp_path / f"out/{name}.png").to_array() for name in "ab"}
+    for name, levels in made.items():
+        seed = json.loads((tmp_path / f"out/{name}.degradation.json").read_text())["seed"]
+        noise = np.float32(0.1) * np.random.default_rng(seed).standard_normal(PHOTO.shape, np.float32)
+        expected = np.clip(PHOTO / np.float32(255) + noise, 0, 1)
+        assert np.array_equal(levels, np.floor(255 * expected + np.float32(0.5)))
+    assert not np.array_equal(made["a"], made["b"])
+
+
 def test_alpha_gray_and_depth(call: Call, tmp_path: Path) -> None:
     deep = PHOTO.astype(np.uint16) * 257
     photo(tmp_path / "in/a.png", np.dstack([PHOTO, PHOTO[..., :1]]))
