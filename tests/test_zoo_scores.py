@@ -32,7 +32,8 @@ def test_each_model_scores_what_its_card_says(name: str) -> None:
     ours = measured(contender(name))
     assert ours == pytest.approx(promised, abs=0.01)
     assert next(s.protocol for s in card.scores if s.dataset == "Crops") == str(FIELD)
-    assert ours > measured(bicubic(card.scale)) + 0.15
+    if card.arch != "srgan":  # which is trained for the eye, at the expense of PSNR
+        assert ours > measured(bicubic(card.scale)) + 0.15
 
 
 @pytest.mark.parametrize("name", models.names())

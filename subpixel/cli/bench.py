@@ -30,7 +30,7 @@ def quality(
     if form not in ("markdown", "csv", "json"):
         raise UnknownName("format", form, ("markdown", "csv", "json"))
     report = bench_quality(contenders(model), data_root, dataset or ["Set5", "Set14", "BSD100"])
-    typer.echo(getattr(report, form)())
+    typer.echo(getattr(report, form)(), nl=False)
     if write:
         write_cards(report)
 
