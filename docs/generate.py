@@ -19,6 +19,7 @@ from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
 from subpixel import archs
+from subpixel.metrics.protocol import FIELD, Protocol
 from subpixel.training.recipe import Recipe
 
 MODULES = {
@@ -48,6 +49,10 @@ _RECIPES = """# Recipes
 Everything that decides a training run, on one strict page of TOML: an unknown key is an error. The folder `recipes/`
 has one for each network; `subpixel train --set KEY=VALUE` changes a key for one run.
 """
+_PROTOCOLS = """# Protocols
+
+How a result and its reference are prepared before a metric sees them. Every report states it.
+"""
 _ARCHITECTURES = """# Architectures
 
 The names are those that a recipe's `arch` takes, the fields those of its `[config]`.
@@ -56,7 +61,7 @@ The names are those that a recipe's `arch` takes, the fields those of its `[conf
 
 def write(folder: Path) -> None:
     """Writes every generated page; one that is as it was keeps its time, so that it is not built again."""
-    pages = {"cli.md": cli(), "recipes.md": recipes(), "architectures.md": architectures()}
+    pages = {"cli.md": cli(), "recipes.md": recipes(), "architectures.md": architectures(), "protocols.md": protocols()}
     pages |= {f"python-{title.lower()}.rst": modules(title, names) for title, names in MODULES.items()}
     folder.mkdir(exist_ok=True)
     for name, text in pages.items():
@@ -87,6 +92,12 @@ def architectures() -> str:
     return _ARCHITECTURES + "".join(map(_architecture, archs.NAMES))
 
 
+def protocols() -> str:
+    """The protocols that have a name on the command line, and the fields of any other."""
+    named = f"| `y` | {FIELD} |\n| `rgb` | {Protocol(luma=False)} |\n"
+    return f"{_PROTOCOLS}\n| `--protocol` | what is compared |\n|---|---|\n{named}\n## Protocol\n\n{_fields(Protocol)}"
+
+
 def modules(title: str, names: tuple[str, ...]) -> str:
     """A page of autodoc directives."""
     parts = [f"{title}\n{'=' * len(title)}\n"]
@@ -114,13 +125,21 @@ def _architecture(name: str) -> str:
     cls = archs.find(name)
     paper = cls.paper
     link = f", [arXiv:{paper.arxiv}](https://arxiv.org/abs/{paper.arxiv})" if paper.arxiv else ""
-    meanings = _meanings(cls.Config)
-    rows = [
-        f"| `{f.name}` | `{_short(f.type)}` | `{f.default!r}` | {meanings.get(f.name, '')} |"
-        for f in dataclasses.fields(cls.Config)
-    ]
+    count = sum(p.numel() for p in archs.create(name, {}).parameters())
     head = f"\n## {name}\n\n{_paragraphs(cls)}\n\n{paper.title} ({paper.year}{link}). Scales: "
-    return head + f"{', '.join(map(str, cls.scales))}.\n\n" + _table(rows)
+    return (
+        head + f"{', '.join(map(str, cls.scales))}. Parameters with the defaults: {count:,}.\n\n{_fields(cls.Config)}"
+    )
+
+
+def _fields(cls: Any) -> str:
+    meanings = _meanings(cls)
+    return _table(
+        [
+            f"| `{f.name}` | `{_short(f.type)}` | `{f.default!r}` | {meanings.get(f.name, '')} |"
+            for f in dataclasses.fields(cls)
+        ]
+    )
 
 
 def _keys(title: str, model: type[BaseModel], skip: Any = ()) -> str:
