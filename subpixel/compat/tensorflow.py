@@ -168,15 +168,14 @@ def _reached(nodes: list[Node], output: str) -> list[Node]:
 
 
 def _input_channels(nodes: list[Node]) -> int:
-    """1 for luma or 3 for BGR, from the convolutions that read the placeholder."""
+    """1 for luma or 3 for BGR, from the first convolution."""
     named = {node.name: node for node in nodes}
-    starts = [node.name for node in nodes if node.op == "Placeholder"]
-    kernels = [named[n.inputs[1]] for n in nodes if n.op == "Conv2D" and len(n.inputs) == 2 and n.inputs[0] in starts]
-    shapes = {_constant(kernel).shape for kernel in kernels}
-    channels = {shape[2] for shape in shapes if len(shape) == 4}
-    if len(starts) != 1 or len(channels) != 1 or not channels <= {1, 3}:
-        raise ValueError("expected one placeholder, read by convolutions of 1 or 3 channels")
-    return channels.pop()
+    starts = sum(node.op == "Placeholder" for node in nodes)
+    kernels = [named[node.inputs[1]] for node in nodes if node.op == "Conv2D" and len(node.inputs) == 2]
+    shape = _constant(kernels[0]).shape if kernels else ()
+    if starts != 1 or len(shape) != 4 or shape[2] not in (1, 3):
+        raise ValueError("expected one placeholder, read by a convolution of 1 or 3 channels")
+    return shape[2]
 
 
 Operation = Callable[..., Value | Array]

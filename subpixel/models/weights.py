@@ -34,6 +34,7 @@ def save(
     name: str | None = None,
     recipe: str = "",
     steps: int = 0,
+    hours: float = 0.0,
     data: str = "",
     scores: tuple[Score, ...] = (),
 ) -> Model:
@@ -48,13 +49,14 @@ def save(
         config=asdict(plain.config),
         scale=plain.config.scale,
         halo=plain.halo,
-        parameters=min(_count(network), _count(plain)),
-        macs=_macs(plain),
-        width=_width(plain),
+        parameters=min(count(network), count(plain)),
+        macs=macs(plain, plain.config.scale),
+        width=width(plain, plain.config.scale),
         licence=LICENCE,
         paper=f"{plain.paper.title} ({plain.paper.year})",
         recipe=recipe,
         steps=steps,
+        hours=round(hours, 2),
         data=data,
         scores=scores,
     )
@@ -110,7 +112,7 @@ def _export(plain: Arch) -> ModelProto:
     with torch.no_grad():
         for parameter in skeleton.parameters():
             parameter.copy_(torch.rand_like(parameter))
-    proto = _traced(skeleton)
+    proto = traced(skeleton)
     known = {v.numpy().tobytes(): k for k, v in skeleton.state_dict().items()}
     slopes = {node.input[1] for node in proto.graph.node if node.op_type == "PRelu"}
     weights, names = plain.state_dict(), dict[str, str]()
@@ -132,14 +134,15 @@ def _export(plain: Arch) -> ModelProto:
     return proto
 
 
-def _traced(plain: Arch) -> ModelProto:
+def traced(network: nn.Module) -> ModelProto:
+    """The ONNX graph of a network, from `low`, N 3 H W, to `high`, for any N, H and W."""
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     axes = {i: torch.export.Dim(n, min=1) for i, n in ((0, "batch"), (2, "height"), (3, "width"))}
     buffer = io.BytesIO()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporter warns of its own internals
         program = torch.onnx.export(
-            plain,
+            network,
             (torch.rand(2, 3, 40, 50),),
             dynamo=True,
             dynamic_shapes=(axes,),
@@ -157,29 +160,30 @@ def _traced(plain: Arch) -> ModelProto:
     return proto
 
 
-def _count(network: nn.Module) -> int:
+def count(network: nn.Module) -> int:
+    """Trainable numbers."""
     return sum(p.numel() for p in network.parameters())
 
 
-def _macs(plain: Arch) -> float:
-    """Multiply-adds per output pixel of everything the deploy form convolves."""
+def macs(network: nn.Module, scale: int) -> float:
+    """Multiply-adds per output pixel of everything a network convolves and multiplies."""
     size = 48
     with torch.inference_mode(), FlopCounterMode(display=False) as counter:
-        plain(torch.rand(1, 3, size, size))
-    return round(counter.get_total_flops() / 2 / (size * plain.config.scale) ** 2, 1)
+        network(torch.rand(1, 3, size, size))
+    return round(counter.get_total_flops() / 2 / (size * scale) ** 2, 1)
 
 
-def _width(plain: Arch) -> int:
+def width(network: nn.Module, scale: int) -> int:
     """The widest layer, in channels at low resolution."""
     size = 48
-    widths = [3 * plain.config.scale**2]
+    widths = [3 * scale**2]
     hooks = [
         layer.register_forward_hook(lambda _layer, _in, out: widths.append(out[0].numel() // size**2))
-        for layer in plain.modules()
+        for layer in network.modules()
         if not list(layer.children())
     ]
     with torch.inference_mode():
-        plain(torch.rand(1, 3, size, size))
+        network(torch.rand(1, 3, size, size))
     for hook in hooks:
         hook.remove()
     return max(widths)

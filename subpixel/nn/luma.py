@@ -37,6 +37,7 @@ class Chroma(nn.Module):
 
     def __init__(self, scale: int) -> None:
         super().__init__()
+        self.scale = scale
         without_luma = torch.eye(3) - _GAIN * torch.tensor(_Y).expand(3, 3)
         weight = torch.einsum("oi,pkl->opikl", without_luma, bicubic_kernel(scale)[:, 0])
         self.register_buffer("weight", weight.reshape(-1, 3, 5, 5), persistent=False)
@@ -50,8 +51,7 @@ class Chroma(nn.Module):
 def luma_only(phases: Tensor, x: Tensor, chroma: Chroma) -> Tensor:
     """A post-upsampling network on Y: `phases` is the luma it makes of x, N s^2 H W; bicubic enlarges the chroma."""
     gray = phases.float() * _GAIN
-    scale = round(phases.shape[1] ** 0.5)
-    return F.pixel_shuffle(chroma(x) + torch.cat([gray, gray, gray], dim=1), scale)
+    return F.pixel_shuffle(chroma(x) + torch.cat([gray, gray, gray], dim=1), chroma.scale)
 
 
 def luma_refined(body: Callable[[Tensor], Tensor], enlarged: Tensor) -> Tensor:

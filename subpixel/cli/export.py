@@ -1,0 +1,34 @@
+"""`subpixel export`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+NAME = "export"
+EXAMPLES = """[bold]Examples[/bold]
+
+\b
+subpixel export swift-x2 --to openvino               swift-x2.xml and swift-x2.bin
+subpixel export fsrcnn-x3 --to opencv-pb -o F.pb     for cv2.dnn_superres"""
+
+
+def command(
+    model: Annotated[
+        str, typer.Argument(metavar="MODEL|PATH", help="A name from `subpixel models`, or an .onnx file.")
+    ],
+    to: Annotated[str, typer.Option(help="onnx, openvino, torchscript, safetensors or opencv-pb.", show_default=False)],
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", metavar="OUT", help="By default the model's name, here.", show_default=False),
+    ] = None,
+) -> None:
+    """Write a model for other programs, once it is proven to compute the same.
+
+    Pictures of any size are accepted. opencv-pb holds FSRCNN and ESPCN, whose chroma OpenCV enlarges itself.
+    """
+    from subpixel.export.export import export
+
+    typer.echo(export(model, to, output))

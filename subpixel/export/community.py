@@ -1,0 +1,130 @@
+"""Networks of the community, recognised by spandrel from their weights alone.
+
+spandrel imports torchvision for two of its architectures, LaMa (inpainting) and RestoreFormer (faces); neither enlarges
+pictures. Without torchvision everything else works: the two names that are missing are stood in for while it is
+imported.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import pickle
+import sys
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from subpixel.errors import BadWeights, MissingExtra
+
+_TORCHVISION = ("torchvision", "torchvision.transforms", "torchvision.transforms.functional")
+
+
+@dataclass(frozen=True)
+class Found:
+    """A network that was recognised."""
+
+    network: nn.Module
+    """N 3 H W in [0, 1] -> N 3 sH sW, for any H and W."""
+    name: str
+    """The architecture, as spandrel calls it."""
+    scale: int
+    multiple: int
+    """The sides that the network itself computes are multiples of this."""
+
+
+def load(path: Path) -> Found:
+    """The network whose weights are in a .pth, .pt, .ckpt or .safetensors file. Nothing in the file is executed.
+
+    Raises: BadWeights for a file that is damaged, holds more than weights, or is no network that enlarges colour
+    pictures; MissingExtra without spandrel.
+    """
+    spandrel = _spandrel()
+    weights = _weights(path)
+    try:
+        found = spandrel.ModelLoader(device="cpu").load_from_state_dict(spandrel.canonicalize_state_dict(weights))
+    except spandrel.UnsupportedModelError:
+        raise BadWeights(path, "spandrel recognises no architecture in it") from None
+    except (RuntimeError, ValueError, KeyError, AssertionError, NotImplementedError) as error:
+        raise BadWeights(path, f"its weights do not fit: {' '.join(str(error).split())[:200]}") from None
+    name = str(found.architecture.name)
+    channels = found.input_channels, found.output_channels
+    if not isinstance(found, spandrel.ImageModelDescriptor) or channels not in ((3, 3), (1, 1)):
+        raise BadWeights(path, f"{name} with {channels[0]} channels in and {channels[1]} out does not enlarge pictures")
+    if found.scale < 1:
+        raise BadWeights(path, f"{name} makes pictures smaller")
+    needs = found.size_requirements
+    network = _Any(found.float().model.eval(), channels[0], found.scale, needs.multiple_of, needs.minimum)
+    return Found(network.eval(), name, found.scale, needs.multiple_of)
+
+
+class _Any(nn.Module):
+    """A network of 1 or 3 channels as one of three for any size: padded by its border, gray channel by channel."""
+
+    def __init__(self, network: nn.Module, channels: int, scale: int, multiple: int, minimum: int) -> None:
+        super().__init__()
+        self.network, self.channels, self.scale = network, channels, scale
+        self.multiple, self.minimum = multiple, minimum
+
+    def forward(self, x: Tensor) -> Tensor:
+        n, _, h, w = x.shape
+        x = x.reshape(-1, self.channels, h, w)
+        if self.minimum or self.multiple > 1:
+            x = F.pad(x, (0, self._missing(w), 0, self._missing(h)), mode="replicate")
+        y = self.network(x)[..., : h * self.scale, : w * self.scale]
+        return y.reshape(n, 3, h * self.scale, w * self.scale)
+
+    def _missing(self, side: Any) -> Any:
+        wanted = torch.sym_max(side, self.minimum) if self.minimum else side
+        return (wanted + self.multiple - 1) // self.multiple * self.multiple - side
+
+
+def _weights(path: Path) -> dict[str, Any]:
+    """What a file of weights holds; a pickle is read as weights only."""
+    try:
+        if path.suffix == ".safetensors":
+            from safetensors.torch import load_file
+
+            return load_file(path)
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError:
+        raise BadWeights(
+            path, "it is damaged, or holds more than weights, which is refused: it could run code"
+        ) from None
+    except OSError as error:
+        raise BadWeights(path, error.strerror or str(error)) from None
+    except Exception as error:  # a damaged archive raises nearly anything
+        raise BadWeights(path, f"it is damaged ({' '.join(str(error).split())[:200]})") from None
+
+
+def _spandrel() -> Any:
+    if importlib.util.find_spec("spandrel") is None:
+        raise MissingExtra("spandrel", "community")
+    with _without_torchvision():
+        return importlib.import_module("spandrel")
+
+
+class _Absent(ModuleType):
+    """A module that is not installed; what is imported from it cannot be used."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return _Absent(f"{self.__name__}.{name}")
+
+
+@contextmanager
+def _without_torchvision() -> Generator[None]:
+    absent = {} if importlib.util.find_spec("torchvision") else {name: _Absent(name) for name in _TORCHVISION}
+    sys.modules.update(absent)
+    try:
+        yield
+    finally:
+        for name in absent:
+            del sys.modules[name]

@@ -1,0 +1,142 @@
+"""The formats that a model is exported to: how each is written, and how it is run to see that it computes the same."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from subpixel import archs
+from subpixel.compat import graphdef, tensorflow
+from subpixel.errors import BadRequest, MissingExtra
+from subpixel.models import Model
+from subpixel.models.store import KEY
+from subpixel.runtimes import installed, open_runtime
+
+Batch = NDArray[Any]
+Run = Callable[[Batch], Batch]
+"""N 3 H W in [0, 1] -> N 3 sH sW, not clipped, float32, for any size."""
+
+
+@dataclass(frozen=True)
+class Format:
+    """One format."""
+
+    suffix: str
+    write: Callable[[Model, Path], None]
+    open: Callable[[Path, Model], Run]
+    gray: bool = False
+    """The chroma is not part of the network: only gray pictures can be compared."""
+
+
+def _network(model: Model) -> Any:
+    """The torch network of a model.
+
+    Raises: MissingExtra, BadRequest for a model that has none.
+    """
+    if not (installed("torch") and installed("safetensors")):
+        raise MissingExtra("torch", "train")
+    if model.card.arch not in archs.NAMES:
+        raise BadRequest(f"{model.card.name} is imported and has no network here; export it to onnx or openvino")
+    from subpixel.models import weights
+
+    return weights.network(model)
+
+
+def _write_onnx(model: Model, path: Path) -> None:
+    path.write_bytes(model.graph)
+
+
+def _open_onnx(path: Path, model: Model) -> Run:
+    name = "onnxruntime" if installed("onnxruntime") else "openvino"
+    return open_runtime(Model(path, model.card, path.read_bytes()), name, "f32", device="cpu").run
+
+
+def _write_openvino(model: Model, path: Path) -> None:
+    import openvino as ov
+
+    core: Any = ov.Core()
+    graph = core.read_model(model.graph)
+    graph.set_rt_info(model.card.model_dump_json(), KEY)
+    ov.save_model(graph, path, compress_to_fp16=False)
+
+
+def _open_openvino(path: Path, model: Model) -> Run:
+    import openvino as ov
+
+    core: Any = ov.Core()
+    compiled = core.compile_model(core.read_model(path), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    return lambda batch: compiled([batch])[0]
+
+
+def _write_torchscript(model: Model, path: Path) -> None:
+    network = _network(model)
+    import torch
+
+    with torch.no_grad():
+        traced: Any = torch.jit.trace(network, torch.rand(1, 3, 24, 31), check_trace=False)
+    torch.jit.save(traced, path, _extra_files={KEY: model.card.model_dump_json()})
+
+
+def _open_torchscript(path: Path, model: Model) -> Run:
+    import torch
+
+    network = torch.jit.load(path)
+
+    def run(batch: Batch) -> Batch:
+        with torch.no_grad():
+            return network(torch.from_numpy(batch)).numpy()
+
+    return run
+
+
+def _write_safetensors(model: Model, path: Path) -> None:
+    network = _network(model)
+    from safetensors.torch import save_file
+
+    save_file(network.state_dict(), path, {KEY: model.card.model_dump_json()})
+
+
+def _open_safetensors(path: Path, model: Model) -> Run:
+    import torch
+    from safetensors.torch import load_file
+
+    network = archs.create(model.card.arch, model.card.config).deploy()
+    network.load_state_dict(load_file(path))
+
+    def run(batch: Batch) -> Batch:
+        with torch.no_grad():
+            return network(torch.from_numpy(batch)).numpy()
+
+    return run
+
+
+def _write_opencv_pb(model: Model, path: Path) -> None:
+    network = _network(model)
+    from subpixel.export import opencv_pb
+
+    path.write_bytes(graphdef.write(opencv_pb.nodes(network)))
+
+
+def _open_opencv_pb(path: Path, model: Model) -> Run:
+    return open_runtime(tensorflow.load(path), "openvino", "f32").run
+
+
+FORMATS = {
+    "onnx": Format(".onnx", _write_onnx, _open_onnx),
+    "openvino": Format(".xml", _write_openvino, _open_openvino),
+    "torchscript": Format(".pt", _write_torchscript, _open_torchscript),
+    "safetensors": Format(".safetensors", _write_safetensors, _open_safetensors),
+    "opencv-pb": Format(".pb", _write_opencv_pb, _open_opencv_pb, gray=True),
+}
+"""The name of each format, as `subpixel export --to` has it."""
+
+
+def picture(size: tuple[int, int], gray: bool) -> Batch:
+    """A random batch of one, for comparisons."""
+    batch = np.random.default_rng(0).random((1, 1 if gray else 3, *size), dtype=np.float32)
+    return np.repeat(batch, 3, axis=1) if gray else batch

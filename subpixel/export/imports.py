@@ -1,0 +1,158 @@
+"""Weights from elsewhere as model files: OpenCV's .pb, what `export` wrote, and those of the community."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from subpixel import archs
+from subpixel.compat import tensorflow
+from subpixel.errors import BadRequest, BadWeights, MissingExtra
+from subpixel.export.export import compare
+from subpixel.models import Card, Model, store
+
+if TYPE_CHECKING:
+    from subpixel.export.community import Found
+
+WEIGHTS = (".pth", ".pt", ".ckpt", ".safetensors")
+_LARGEST_HALO = 64
+_SEEN = 1 / 510
+"""Half a level: what pixels beyond the halo may change together."""
+
+
+def import_model(source: Path, output: Path | None = None) -> Model:
+    """Writes a model file from a .pb of OpenCV's dnn_superres, a .safetensors of `export`, or community weights.
+
+    output: by default the name and factor in this folder. Weights of the community need spandrel and torch; the file
+    is compared with the network before it is handed over. Their halo is measured, up to 64 pixels: see `halo`.
+    Raises: BadRequest for another kind of file; BadWeights; MissingExtra; ParityError, and then there is no file.
+    """
+    kind = source.suffix.lower()
+    if kind not in (".pb", *WEIGHTS):
+        raise BadRequest(f"{source}: expected a file that ends in .pb, {', '.join(WEIGHTS)}")
+    if output is not None and output.suffix != ".onnx":
+        raise BadRequest(f"{output}: a model file ends in .onnx")
+    if kind == ".pb":
+        return _saved(tensorflow.load(source), output)
+    for package in ("torch", "safetensors"):
+        if importlib.util.find_spec(package) is None:
+            raise MissingExtra(package, "community")
+    card = _own_card(source)
+    if card is not None:
+        return _again(source, card, output)
+    from subpixel.export import community
+
+    found = community.load(source)
+    model = _model(source, found)
+    compare(source, model, lambda batch: _run(found.network, batch))
+    return _saved(model, output)
+
+
+def _saved(model: Model, output: Path | None) -> Model:
+    target = output or Path(f"{model.card.name}.onnx")
+    temporary = target.with_name(f".{target.name}.{os.getpid()}")
+    try:
+        temporary.write_bytes(model.graph)
+        temporary.replace(target)
+    except OSError as error:
+        raise BadRequest(f"cannot write {target}: {error.strerror or error}") from None
+    finally:
+        temporary.unlink(missing_ok=True)
+    return store.load(target)
+
+
+def _own_card(source: Path) -> Card | None:
+    """The card in a .safetensors that `export` wrote."""
+    from safetensors import SafetensorError, safe_open
+
+    if source.suffix != ".safetensors":
+        return None
+    try:
+        with safe_open(source, "pt") as file:
+            text = (file.metadata() or {}).get(store.KEY)
+    except (OSError, SafetensorError) as error:
+        raise BadWeights(source, " ".join(str(error).split())) from None
+    return None if text is None else Card.model_validate_json(text)
+
+
+def _again(source: Path, card: Card, output: Path | None) -> Model:
+    """The model whose weights `export` wrote."""
+    from safetensors.torch import load_file
+
+    from subpixel.models import weights
+
+    network = archs.create(card.arch, card.config).deploy()
+    try:
+        network.load_state_dict(load_file(source))
+    except RuntimeError as error:
+        raise BadWeights(source, f"its weights do not fit {card.arch}: {' '.join(str(error).split())}") from None
+    path = weights.save(network, output or Path(f"{card.name}.onnx")).path
+    store.rewrite_card(path, **card.model_dump(exclude={"sha256"}))
+    return store.load(path)
+
+
+def _model(source: Path, found: Found) -> Model:
+    from subpixel.models import weights
+
+    try:
+        proto = weights.traced(found.network)
+    except Exception as error:  # the exporter raises nearly anything
+        why = next(iter(str(error.__cause__ or error).splitlines()), type(error).__name__)
+        raise BadWeights(source, f"its {found.name} cannot be exported for pictures of any size: {why[:200]}") from None
+    reach, reached = halo(found)
+    card = Card(
+        name=_name(source, found.scale),
+        arch=found.name,
+        config={
+            "file": source.name,
+            "halo": "measured" if reached else f"cut at {_LARGEST_HALO}: faint seams are possible",
+        },
+        scale=found.scale,
+        halo=reach,
+        parameters=weights.count(found.network),
+        macs=weights.macs(found.network, found.scale),
+        width=weights.width(found.network, found.scale),
+        licence="unknown, imported",
+        paper=found.name,
+    )
+    content = store.with_card(proto, card)
+    return Model(source, store.card_of(source, store.parse(source, content)), content)
+
+
+def halo(found: Found) -> tuple[int, bool]:
+    """The pixels around a position that matter, and whether that is all of them.
+
+    Measured by the gradient of one output pixel on noise: everything farther away changes it by less than half a
+    level of 255, to first order. Networks with attention over the whole picture have no such distance, and deep ones
+    one that is too long for a tile; they get 64.
+    """
+    import torch
+
+    side = 2 * _LARGEST_HALO + 1
+    low = torch.rand(1, 3, side, side, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    centre = _LARGEST_HALO * found.scale
+    (gradient,) = torch.autograd.grad(found.network(low)[0, :, centre, centre].sum(), low)
+    seen = gradient.abs().sum((0, 1))
+    place = (torch.arange(side) - _LARGEST_HALO).abs()
+    distance = torch.maximum(place[:, None], place[None])
+    for reach in range(1, _LARGEST_HALO):
+        if float(seen[distance > reach].sum()) < _SEEN:
+            return reach, True
+    return _LARGEST_HALO, False
+
+
+def _run(network: Any, batch: Any) -> Any:
+    import torch
+
+    with torch.no_grad():
+        return network(torch.from_numpy(batch)).numpy()
+
+
+def _name(source: Path, scale: int) -> str:
+    """4x_Nice_Photo.pth -> nice-photo-x4."""
+    words = re.sub(r"[^a-z0-9]+", "-", source.stem.lower()).strip("-")
+    bare = words.removeprefix(f"{scale}x-").removesuffix(f"-{scale}x").removesuffix(f"-x{scale}")
+    return f"{bare or 'model'}-x{scale}"

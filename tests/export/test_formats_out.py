@@ -1,0 +1,182 @@
+"""Exported models: every format computes what the model computes, in the library it is for; nothing else is left."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from subpixel import archs, models
+from subpixel.compat import opencv as dnn_superres
+from subpixel.errors import BadRequest, ParityError, UnknownName
+from subpixel.export import formats
+from subpixel.export.export import export
+from subpixel.export.imports import import_model
+from subpixel.inference.upscaler import Upscaler
+from subpixel.models import store, weights
+from subpixel.runtimes import open_runtime
+
+SIZES = [(13, 18), (1, 1), (2, 9)]
+CONFIGS: dict[str, dict[str, Any]] = {
+    "swift-x2": {"scale": 2, "channels": 8, "layers": 3},
+    "fsrcnn-x2": {"scale": 2, "d": 16, "s": 6, "m": 2},
+    "fsrcnn-x3": {"scale": 3, "d": 16, "s": 6, "m": 2},
+    "espcn-x3": {"scale": 3, "features": (16, 8)},
+    "edsr-x2": {"scale": 2, "blocks": 1, "features": 8},
+}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Small networks with random biases and slopes."""
+    torch.manual_seed(0)
+    folder = tmp_path_factory.mktemp("models")
+    for name, config in CONFIGS.items():
+        network = archs.create(name.partition("-")[0], config)
+        for parameter in network.parameters():
+            if parameter.dim() == 1:
+                torch.nn.init.uniform_(parameter, -0.05, 0.2)
+        weights.save(network, folder / f"{name}.onnx", steps=7)
+    return folder
+
+
+def _low(size: tuple[int, int]) -> NDArray[np.float32]:
+    return np.random.default_rng(5).random((1, 3, *size), dtype=np.float32)
+
+
+def _expected(folder: Path, name: str, low: NDArray[np.float32]) -> NDArray[Any]:
+    """What torch computes."""
+    with torch.no_grad():
+        return weights.network(models.load(folder / f"{name}.onnx"))(torch.from_numpy(low)).numpy()
+
+
+@pytest.mark.parametrize("name", ["swift-x2", "fsrcnn-x3", "espcn-x3", "edsr-x2"])
+@pytest.mark.parametrize("to", ["onnx", "openvino", "torchscript", "safetensors"])
+def test_the_file_computes_the_same_where_it_is_used(name: str, to: str, folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / f"other{formats.FORMATS[to].suffix}"
+    assert export(folder / f"{name}.onnx", to, out) == out
+    assert {p.stem for p in tmp_path.iterdir()} == {"other"}  # the .bin of OpenVINO, and no temporary file
+    for size in SIZES:
+        low = _low(size)
+        assert np.abs(_used(out, low, folder / f"{name}.onnx") - _expected(folder, name, low)).max() < 1e-5
+
+
+def _used(path: Path, low: NDArray[np.float32], original: Path) -> NDArray[Any]:
+    if path.suffix == ".onnx":
+        ort = pytest.importorskip("onnxruntime")
+        return ort.InferenceSession(path, providers=["CPUExecutionProvider"]).run(None, {"low": low})[0]
+    if path.suffix == ".xml":
+        import openvino as ov
+
+        core: Any = ov.Core()
+        return core.compile_model(path, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})([low])[0]
+    if path.suffix == ".pt":
+        with torch.no_grad():
+            return torch.jit.load(path)(torch.from_numpy(low)).numpy()
+    again = import_model(path, path.with_name("again.onnx"))
+    assert again.card == models.load(original).card
+    with torch.no_grad():
+        return weights.network(again)(torch.from_numpy(low)).numpy()
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_cv2_dnn_runs_the_onnx(name: str, folder: Path, tmp_path: Path) -> None:
+    cv2 = pytest.importorskip("cv2")
+    net = cv2.dnn.readNetFromONNX(str(export(folder / f"{name}.onnx", "onnx", tmp_path / "out.onnx")))
+    for size in SIZES:
+        net.setInput(_low(size))
+        assert np.abs(net.forward() - _expected(folder, name, _low(size))).max() < 1e-4
+
+
+def test_the_card_travels_along(folder: Path, tmp_path: Path) -> None:
+    card = models.load(folder / "swift-x2.onnx").card
+    files = {to: export(folder / "swift-x2.onnx", to, tmp_path / f"a{f.suffix}") for to, f in _our_formats().items()}
+    assert models.load(files["onnx"]).card == card
+    import openvino as ov
+    from safetensors import safe_open
+
+    core: Any = ov.Core()
+    assert json.loads(core.read_model(files["openvino"]).get_rt_info(store.KEY).astype(str))["name"] == card.name
+    extra = {store.KEY: ""}
+    torch.jit.load(files["torchscript"], _extra_files=extra)
+    with safe_open(files["safetensors"], "pt") as file:
+        assert models.Card.model_validate_json(file.metadata()[store.KEY]) == card
+    assert models.Card.model_validate_json(extra[store.KEY]) == card
+
+
+def _our_formats() -> dict[str, formats.Format]:
+    return {to: form for to, form in formats.FORMATS.items() if to != "opencv-pb"}
+
+
+@pytest.mark.parametrize("name", ["fsrcnn-x2", "fsrcnn-x3", "espcn-x3"])
+def test_a_pb_gives_our_pixels_in_opencv(name: str, folder: Path, tmp_path: Path) -> None:
+    """Gray pictures have our own result; in colour OpenCV enlarges the chroma, and the drop-in does as it does."""
+    cv2 = pytest.importorskip("cv2")
+    if not hasattr(cv2, "dnn_superres"):
+        pytest.skip("needs opencv-contrib")
+    path = export(folder / f"{name}.onnx", "opencv-pb", tmp_path / "net.pb")
+    algorithm, scale = name.partition("-")[0], int(name[-1])
+    theirs, ours = cv2.dnn_superres.DnnSuperResImpl_create(), dnn_superres.DnnSuperResImpl_create()
+    for sr in (theirs, ours):
+        sr.readModel(str(path))
+        sr.setModel(algorithm, scale)
+    upscaler = Upscaler(folder / f"{name}.onnx", precision="f32")
+    for size in [(40, 52), (7, 2), (1, 1)]:
+        photo = np.random.default_rng(1).integers(0, 256, (*size, 3), dtype=np.uint8)
+        gray = np.ascontiguousarray(photo[..., 0])
+        assert np.abs(theirs.upsample(gray).astype(int) - upscaler(gray)).max() <= 1
+        off = np.abs(theirs.upsample(photo).astype(int) - ours.upsample(photo))
+        assert off.max() <= 1 or (off > 1).mean() < 1e-3
+
+
+@pytest.mark.parametrize("name", [n for n in models.names() if n.partition("-")[0] in ("fsrcnn", "espcn")])
+def test_the_packages_own_models_go_to_opencv(name: str, tmp_path: Path) -> None:
+    assert export(name, "opencv-pb", tmp_path / "own.pb").stat().st_size > 10_000
+
+
+def test_a_file_that_computes_something_else_is_not_handed_over(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def spoil(model: models.Model, path: Path) -> None:
+        network = weights.network(model)
+        with torch.no_grad():
+            next(network.parameters()).add_(1e-2)
+        weights.save(network, path)
+
+    broken = formats.Format(".onnx", spoil, formats.FORMATS["onnx"].open)
+    monkeypatch.setitem(formats.FORMATS, "onnx", broken)
+    with pytest.raises(ParityError, match=r"out\.onnx at 17x22|out\.onnx at 22x17") as caught:
+        export(folder / "swift-x2.onnx", "onnx", tmp_path / "out.onnx")
+    assert "\n" not in str(caught.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_wrong_requests(folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(UnknownName, match="did you mean 'openvino'"):
+        export("swift-x2", "openvno")
+    with pytest.raises(BadRequest, match=r"ends in \.xml"):
+        export(folder / "swift-x2.onnx", "openvino", tmp_path / "out.onnx")
+    with pytest.raises(BadRequest, match="holds networks like FSRCNN and ESPCN, not Swift"):
+        export(folder / "swift-x2.onnx", "opencv-pb", tmp_path / "out.pb")
+    with pytest.raises(BadRequest, match="holds networks like FSRCNN and ESPCN, not EDSR"):
+        export(folder / "edsr-x2.onnx", "opencv-pb", tmp_path / "out.pb")
+    with pytest.raises(BadRequest, match="cannot write"):
+        export(folder / "swift-x2.onnx", "onnx", tmp_path / "none" / "out.onnx")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_imported_model_is_exported_too(folder: Path, tmp_path: Path) -> None:
+    pb = export(folder / "fsrcnn-x2.onnx", "opencv-pb", tmp_path / "f_x2.pb")
+    model = import_model(pb, tmp_path / "back.onnx")
+    assert (model.card.name, model.card.scale, model.card.arch) == ("f-x2", 2, "tensorflow")
+    low = _low((9, 9))[:, :1].repeat(3, axis=1)
+    back = open_runtime(model, "openvino", "f32").run(low)
+    assert np.abs(back - _expected(folder, "fsrcnn-x2", low)).max() < 1e-5
+    export(tmp_path / "back.onnx", "openvino", tmp_path / "back.xml")
+    with pytest.raises(BadRequest, match="is imported and has no network"):
+        export(tmp_path / "back.onnx", "safetensors", tmp_path / "back.safetensors")
