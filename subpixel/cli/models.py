@@ -68,7 +68,9 @@ def _print_card(card: Card) -> None:
         "cost": f"{card.macs:,.0f} multiply-adds per pixel of the result",
         "halo": f"{card.halo} pixels around an input pixel are seen",
         "licence": card.licence,
-        "trained": f"{card.steps:,} steps, recipe {card.recipe or 'unknown'}, data {card.data or 'unknown'}",
+        "trained": f"{card.steps:,} steps, {card.hours:.1f} hours",
+        "recipe": card.recipe or "unknown",
+        "data": card.data or "unknown",
         "sha256": card.sha256,
     }
     typer.echo(card.name)

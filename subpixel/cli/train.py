@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -54,13 +57,19 @@ def command(
         raise MissingExtra("torch", "train")
     if tensorboard and not installed("tensorboard"):
         raise MissingExtra("tensorboard", "tensorboard")
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # for numpy's small crops more threads are ten times slower
     from subpixel.cli.training import Display
     from subpixel.training import recipe as recipes
+    from subpixel.training.events import recorded
+    from subpixel.training.journal import Progress
     from subpixel.training.run import run as train
 
     changes = dict(_change(text) for text in change or []) | ({"init": init} if init else {})
     page = recipes.load(recipe, changes)
-    with Display(run / "tensorboard" if tensorboard else None) as display:
+    with ExitStack() as stack:
+        watchers: list[Callable[[Progress], None]] = [stack.enter_context(Display()).show]
+        if tensorboard:
+            watchers.append(stack.enter_context(recorded(run / "tensorboard")))
         written = train(
             page,
             data,
@@ -71,7 +80,7 @@ def command(
             threads=threads,
             vgg=vgg,
             lpips=lpips,
-            show=display.show,
+            show=lambda progress: [watch(progress) for watch in watchers],
         )
     for model in written:
         typer.echo(f"{model.path}: {model.card.parameters} parameters, {model.card.steps} steps")

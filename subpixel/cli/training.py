@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -14,10 +13,9 @@ from subpixel.training.journal import Progress
 
 
 class Display:
-    """A bar on a terminal, a line for each validation, and TensorBoard's events where a folder for them is named."""
+    """A bar on a terminal, and a line for each validation."""
 
-    def __init__(self, events: Path | None) -> None:
-        self._events, self._writer = events, None
+    def __init__(self) -> None:
         self._console = Console(stderr=True, soft_wrap=True, highlight=False)
         self._bar = Bar(
             BarColumn(None),
@@ -41,8 +39,6 @@ class Display:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._bar.stop()
-        if self._writer:
-            self._writer.close()
 
     def show(self, progress: Progress) -> None:
         """Shows one step."""
@@ -53,15 +49,4 @@ class Display:
             self._console.print(
                 f"step {progress.step}: loss {progress.loss:.5f}, {scores}, {progress.rate:.1f} steps/s", markup=False
             )
-            self._record(progress)
         self._bar.update(self._task, completed=progress.step, total=progress.steps, **fields)
-
-    def _record(self, progress: Progress) -> None:
-        if self._events is None:
-            return
-        if self._writer is None:
-            from torch.utils.tensorboard import SummaryWriter
-
-            self._writer = SummaryWriter(self._events)
-        for name, value in {"loss": progress.loss, **progress.scores}.items():
-            self._writer.add_scalar(name, value, progress.step)

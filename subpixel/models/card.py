@@ -42,6 +42,8 @@ class Card(BaseModel):
     recipe: str = ""
     """Digest of the training recipe."""
     steps: int = 0
+    hours: float = 0.0
+    """Of training, validation included, on whatever machine it was."""
     data: str = ""
     """Digest of the manifest of the training pictures."""
     scores: tuple[Score, ...] = ()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
@@ -18,26 +20,36 @@ Parts = Mapping[str, nn.Module | Optimizer]
 """What a run consists of, by name; `average` is the network that is validated and shipped."""
 
 
-def save(path: Path, digest: str, step: int, best: float, parts: Parts) -> None:
+@dataclass(frozen=True)
+class Mark:
+    """How far a run has come."""
+
+    step: int = 0
+    best: float = -math.inf
+    """The best validation so far."""
+    hours: float = 0.0
+
+
+def save(path: Path, digest: str, mark: Mark, parts: Parts) -> None:
     """Writes everything that the next step depends on; an older checkpoint stays until this one is whole.
 
-    best: the best validation so far. Raises: DataError if it cannot be written.
+    Raises: DataError if it cannot be written.
     """
     tensors = {f"{name}.{k}": v.contiguous().clone() for name, part in parts.items() for k, v in _state(part).items()}
-    header = {"step": str(step), "recipe": digest, "best": repr(best)}
+    header = {"recipe": digest, **{name: repr(value) for name, value in asdict(mark).items()}}
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         save_file(tensors, temporary, header)
         temporary.replace(path)
     except (OSError, SafetensorError) as error:
         kept = "; the checkpoint before is kept" if path.exists() else ""
-        raise DataError(f"cannot write {path} at step {step}: {error}{kept}; make room and start again") from None
+        raise DataError(f"cannot write {path} at step {mark.step}: {error}{kept}; make room and start again") from None
     finally:
         temporary.unlink(missing_ok=True)
 
 
-def restore(path: Path, digest: str, parts: Parts) -> tuple[int, float]:
-    """Loads a checkpoint into its parts; returns its step and the best validation so far.
+def restore(path: Path, digest: str, parts: Parts) -> Mark:
+    """Loads a checkpoint into its parts; returns how far the run has come.
 
     Raises: DataError if the checkpoint belongs to another recipe or cannot be read.
     """
@@ -52,7 +64,12 @@ def restore(path: Path, digest: str, parts: Parts) -> tuple[int, float]:
             part.load_state_dict({"state": _nested(found), "param_groups": part.state_dict()["param_groups"]})
         else:
             part.load_state_dict(found)
-    return int(header["step"]), float(header["best"])
+    return Mark(int(header["step"]), float(header["best"]), float(header["hours"]))
+
+
+def hours(path: Path) -> float:
+    """How long a run had trained when it wrote a checkpoint."""
+    return float(_read(path)[0]["hours"])
 
 
 def averaged(path: Path) -> dict[str, Tensor]:

@@ -32,7 +32,7 @@ def train(
     bf16: bool = False,
     init: start.Start | None = None,
     content: Content | None = None,
-    show: Callable[[Progress], None] = silent,
+    show: Callable[[Progress], object] = silent,
 ) -> Arch:
     """Trains a generator and its discriminator to the recipe's last step; as `loop.train` otherwise.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import shutil
 import time
 from collections.abc import Callable, Mapping
@@ -19,6 +18,9 @@ from subpixel.training.recipe import Recipe
 
 Validate = Callable[[Arch, int], Mapping[str, float]]
 """A network and its step -> scores by name; `psnr` in dB is always among them."""
+
+
+LAST = "last.safetensors"
 
 
 @dataclass(frozen=True)
@@ -42,20 +44,21 @@ class Journal:
     """Validates, logs and keeps the state of a run; `note` is called after every step."""
 
     def __init__(
-        self, run: Path, recipe: Recipe, parts: checkpoint.Parts, validate: Validate, show: Callable[[Progress], None]
+        self, run: Path, recipe: Recipe, parts: checkpoint.Parts, validate: Validate, show: Callable[[Progress], object]
     ) -> None:
         self._run, self._recipe, self._parts = run, recipe, parts
         self._validate, self._show = validate, show
         self._losses: list[float] = []
-        self._best = -math.inf
+        self._mark = checkpoint.Mark()
 
     def resume(self) -> int:
         """Restores the last checkpoint, if there is one, and returns the step to go on from."""
-        last, step = self._run / "last.safetensors", 0
+        last = self._run / LAST
         if last.exists():
-            step, self._best = checkpoint.restore(last, self._recipe.digest, self._parts)
-        self._clock, self._since = time.monotonic(), step
-        return step
+            self._mark = checkpoint.restore(last, self._recipe.digest, self._parts)
+        self._clock, self._since = time.monotonic(), self._mark.step
+        self._started = self._clock - 3600 * self._mark.hours
+        return self._mark.step
 
     def note(self, step: int, loss: float) -> None:
         """Takes note of the step that was just done; validates and saves where the recipe says so."""
@@ -72,10 +75,11 @@ class Journal:
         average = self._parts["average"]
         assert isinstance(average, AveragedModel)
         scores = self._validate(optim.shipped(average), step)
-        better = _quality(scores) > self._best
-        self._best = max(self._best, _quality(scores))
-        last = self._run / "last.safetensors"
-        checkpoint.save(last, self._recipe.digest, step, self._best, self._parts)
+        best, hours = _quality(scores), (time.monotonic() - self._started) / 3600
+        better = best > self._mark.best
+        self._mark = checkpoint.Mark(step, max(best, self._mark.best), hours)
+        last = self._run / LAST
+        checkpoint.save(last, self._recipe.digest, self._mark, self._parts)
         if better:
             _copy(last, self._run / "best.safetensors")
         line = {"step": step, "loss": float(np.mean(self._losses)), **scores, "steps_per_second": rate}

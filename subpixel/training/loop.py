@@ -29,7 +29,7 @@ def train(
     bf16: bool = False,
     init: start.Start | None = None,
     content: Content | None = None,
-    show: Callable[[Progress], None] = silent,
+    show: Callable[[Progress], object] = silent,
 ) -> Arch:
     """Trains a recipe to its last step, from the run folder's last checkpoint if there is one.
 

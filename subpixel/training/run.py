@@ -17,7 +17,7 @@ from subpixel.models import weights
 from subpixel.nn.arch import Arch
 from subpixel.resample import resize
 from subpixel.training import checkpoint, gan, loop, processes
-from subpixel.training.journal import Progress, silent
+from subpixel.training.journal import LAST, Progress, silent
 from subpixel.training.recipe import Recipe
 from subpixel.training.start import Start
 from subpixel.training.validation import Validation
@@ -34,7 +34,7 @@ def run(
     threads: int | None = None,
     vgg: Path | None = None,
     lpips: Path | None = None,
-    show: Callable[[Progress], None] = silent,
+    show: Callable[[Progress], object] = silent,
 ) -> list[models.Model]:
     """Trains a recipe on a folder of photos and writes its models into the run folder; run again, it resumes.
 
@@ -98,10 +98,14 @@ def _written(network: Arch, recipe: Recipe, data: Path, validation: Path, folder
     for scale in sorted(seen):
         name = recipe.name if len(seen) == 1 else f"{recipe.name}-x{scale}"
         view = network.at_scale(scale)
-        scores = Validation(validation, recipe, None, "cpu", None).scores(view, scale)
-        written.append(
-            weights.save(
-                view, folder / f"{name}.onnx", recipe=recipe.digest, steps=recipe.steps, data=digest, scores=scores
-            )
+        model = weights.save(
+            view,
+            folder / f"{name}.onnx",
+            recipe=recipe.digest,
+            steps=recipe.steps,
+            hours=checkpoint.hours(folder / LAST),
+            data=digest,
+            scores=Validation(validation, recipe, None, "cpu", None).scores(view, scale),
         )
+        written.append(model)
     return written

@@ -188,8 +188,9 @@ def test_what_a_run_leaves(folder: Path, tmp_path: Path) -> None:
     lines = logged(tmp_path)
     assert [line["step"] for line in lines] == [2, 4, 6]
     parts = {"average": averaged(archs.create("espcn", {"scale": 2}), 0.5)}
-    step, best = checkpoint.restore(tmp_path / "best.safetensors", page.digest, parts)
-    assert (step, best) == max(((int(line["step"]), line["psnr"]) for line in lines), key=lambda pair: pair[1])
+    mark = checkpoint.restore(tmp_path / "best.safetensors", page.digest, parts)
+    assert mark.hours > 0
+    assert (mark.best, mark.step) == max((line["psnr"], line["step"]) for line in lines)
     sample = read(tmp_path / "samples/step-0000006.png")
     assert sample.pixels.shape[1] == 3 * sample.pixels.shape[0]
     low = read(tmp_path / "samples/step-0000002.png").pixels
@@ -274,7 +275,7 @@ def test_a_broken_layer_is_named() -> None:
 
 def test_a_full_disk_keeps_the_checkpoint_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path, network = tmp_path / "last.safetensors", nn.Linear(2, 2)
-    checkpoint.save(path, "digest", 1, 0.0, {"model": network})
+    checkpoint.save(path, "digest", checkpoint.Mark(1), {"model": network})
     before = path.read_bytes()
 
     def full(*_: object) -> None:
@@ -283,7 +284,7 @@ def test_a_full_disk_keeps_the_checkpoint_before(tmp_path: Path, monkeypatch: py
 
     monkeypatch.setattr(checkpoint, "save_file", full)
     with pytest.raises(DataError, match=r"step 2: .*No space left.*the checkpoint before is kept; make room"):
-        checkpoint.save(path, "digest", 2, 0.0, {"model": network})
+        checkpoint.save(path, "digest", checkpoint.Mark(2), {"model": network})
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]
 
