@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from subpixel import models
+from subpixel.compat import opencv as dnn_superres
 from subpixel.errors import MissingExtra
 from subpixel.image import Image, write
 from subpixel.inference.upscaler import Upscaler
@@ -63,10 +64,12 @@ def compared(calls: dict[str, Call], against: dict[str, str], runs: int) -> list
 
 
 def against_opencv(folder: Path, runs: int = 7, size: tuple[int, int] = (1080, 1920)) -> list[Timing]:
-    """Whole calls, uint8 picture in and out, against cv2.dnn_superres with its own files FSRCNN_x2.pb and ESPCN_x2.pb.
+    """Whole `upsample` calls of the drop-in, uint8 picture in and out, against those of cv2.dnn_superres itself.
 
-    folder: where those files lie. size: height and width of the input. Our networks have the same layers; where the
-    package has no weights for one, fresh weights serve, for the time does not depend on them.
+    folder: where OpenCV's FSRCNN_x2.pb and ESPCN_x2.pb lie. size: height and width of the input. Twice for each
+    network: with our own weights, in the precision that the processor is fastest in, and with OpenCV's file in f32, to
+    OpenCV's pixels. Where the package has no weights for a network, fresh weights serve: the time does not depend on
+    them.
     Raises: MissingExtra without opencv-contrib-python; UnknownName without torch for a network that is not shipped.
     """
     cv2 = _opencv()
@@ -74,13 +77,16 @@ def against_opencv(folder: Path, runs: int = 7, size: tuple[int, int] = (1080, 1
     calls: dict[str, Call] = {}
     against: dict[str, str] = {}
     for name in ("fsrcnn", "espcn"):
-        theirs = cv2.dnn_superres.DnnSuperResImpl_create()
-        theirs.readModel(str(folder / f"{name.upper()}_x2.pb"))
-        theirs.setModel(name, 2)
-        ours = _ours(f"{name}-x2")
+        file = folder / f"{name.upper()}_x2.pb"
+        theirs, same = cv2.dnn_superres.DnnSuperResImpl_create(), dnn_superres.DnnSuperResImpl_create()
+        for sr in (theirs, same):
+            sr.readModel(str(file))
+            sr.setModel(name, 2)
+        ours = _ours(name)
         calls[f"subpixel {name}-x2"] = lambda ours=ours: ours(picture)
-        calls[f"opencv {name}-x2"] = lambda theirs=theirs: theirs.upsample(picture)
-        against[f"subpixel {name}-x2"] = f"opencv {name}-x2"
+        calls[f"subpixel {file.name}"] = lambda same=same: same.upsample(picture)
+        calls[f"opencv {file.name}"] = lambda theirs=theirs: theirs.upsample(picture)
+        against |= dict.fromkeys((f"subpixel {name}-x2", f"subpixel {file.name}"), f"opencv {file.name}")
     return compared(calls, against, runs)
 
 
@@ -163,15 +169,17 @@ def _ceiling(size: tuple[int, int], precision: str) -> tuple[Call, float]:
     ]
 
 
-def _ours(name: str) -> Upscaler:
-    if name in models.names() or not installed("torch"):
-        return Upscaler(name)
+def _ours(name: str) -> Callable[[Any], object]:
+    """The drop-in with our weights for x2, or with fresh ones."""
+    if f"{name}-x2" in models.names() or not installed("torch"):
+        sr = dnn_superres.DnnSuperResImpl_create()
+        sr.setModel(name, 2)
+        return sr.upsample
     from subpixel import archs
     from subpixel.models import weights
 
-    network = archs.create(name.partition("-")[0], {"scale": 2})
     with tempfile.TemporaryDirectory() as folder:
-        return Upscaler(weights.save(network, Path(folder, f"{name}.onnx")).path)
+        return Upscaler(weights.save(archs.create(name, {"scale": 2}), Path(folder, f"{name}-x2.onnx")).path)
 
 
 def _opencv() -> Any:

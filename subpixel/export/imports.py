@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import importlib.util
+import io
 import os
 import re
+import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from subpixel import archs
 from subpixel.compat import tensorflow
-from subpixel.errors import BadRequest, BadWeights, MissingExtra
+from subpixel.errors import BadRequest, BadWeights, MissingExtra, SubpixelError
 from subpixel.export.export import compare
 from subpixel.models import Card, Model, store
 
 if TYPE_CHECKING:
+    from onnx import ModelProto
+
     from subpixel.export.community import Found
 
 WEIGHTS = (".pth", ".pt", ".ckpt", ".safetensors")
@@ -46,9 +50,7 @@ def import_model(source: Path, output: Path | None = None) -> Model:
     from subpixel.export import community
 
     found = community.load(source)
-    model = _model(source, found)
-    compare(source, model, lambda batch: _run(found.network, batch))
-    return _saved(model, output)
+    return _saved(_model(source, found), output)
 
 
 def _saved(model: Model, output: Path | None) -> Model:
@@ -95,21 +97,61 @@ def _again(source: Path, card: Card, output: Path | None) -> Model:
 
 
 def _model(source: Path, found: Found) -> Model:
+    """The network as a model that computes the same.
+
+    It is recorded while it runs; where its Python code looks at the picture's size, that gives a graph for one size,
+    which the comparison finds, and the network is exported symbolically. In this order, for the symbolic exporter
+    crashes on networks that change their weights as they run (SPAN).
+    """
     from subpixel.models import weights
 
-    try:
-        proto = weights.traced(found.network)
-    except Exception as error:  # the exporter raises nearly anything
-        why = next(iter(str(error.__cause__ or error).splitlines()), type(error).__name__)
-        raise BadWeights(source, f"its {found.name} cannot be exported for pictures of any size: {why[:200]}") from None
-    reach, reached = halo(found)
-    card = Card(
+    card = _card(source, found)
+    failure: SubpixelError | None = None
+    for exported in (_recorded, weights.traced):
+        try:
+            content = store.with_card(exported(found.network), card)
+            model = Model(source, store.card_of(source, store.parse(source, content)), content)
+            compare(source, model, lambda batch: _run(found.network, batch))
+        except SubpixelError as error:
+            failure = error
+        except Exception as error:  # the exporters raise nearly anything
+            why = next(iter(str(error.__cause__ or error).splitlines()), type(error).__name__)[:200]
+            failure = BadWeights(source, f"its {found.name} cannot be exported for pictures of any size: {why}")
+        else:
+            return model
+    assert failure is not None
+    raise failure
+
+
+def _recorded(network: Any) -> ModelProto:
+    import torch
+
+    buffer = io.BytesIO()
+    axes = {"low": {0: "batch", 2: "height", 3: "width"}, "high": {0: "batch"}}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of sizes that become constants: the comparison finds out
+        torch.onnx.export(
+            network,
+            (torch.rand(1, 3, 40, 50),),
+            cast("Any", buffer),
+            input_names=["low"],
+            output_names=["high"],
+            dynamic_axes=axes,
+            opset_version=17,
+            dynamo=False,
+        )
+    return store.parse(Path("export"), buffer.getvalue())
+
+
+def _card(source: Path, found: Found) -> Card:
+    from subpixel.models import weights
+
+    reach, measured = halo(found)
+    known = "measured" if measured else f"assumed {_LARGEST_HALO}: faint seams are possible"
+    return Card(
         name=_name(source, found.scale),
         arch=found.name,
-        config={
-            "file": source.name,
-            "halo": "measured" if reached else f"cut at {_LARGEST_HALO}: faint seams are possible",
-        },
+        config={"file": source.name, "halo": known},
         scale=found.scale,
         halo=reach,
         parameters=weights.count(found.network),
@@ -118,8 +160,6 @@ def _model(source: Path, found: Found) -> Model:
         licence="unknown, imported",
         paper=found.name,
     )
-    content = store.with_card(proto, card)
-    return Model(source, store.card_of(source, store.parse(source, content)), content)
 
 
 def halo(found: Found) -> tuple[int, bool]:
@@ -127,14 +167,18 @@ def halo(found: Found) -> tuple[int, bool]:
 
     Measured by the gradient of one output pixel on noise: everything farther away changes it by less than half a
     level of 255, to first order. Networks with attention over the whole picture have no such distance, and deep ones
-    one that is too long for a tile; they get 64.
+    one that is too long for a tile; they get 64, and so do networks that write into their values, for those have no
+    gradient.
     """
     import torch
 
     side = 2 * _LARGEST_HALO + 1
     low = torch.rand(1, 3, side, side, generator=torch.Generator().manual_seed(0)).requires_grad_()
     centre = _LARGEST_HALO * found.scale
-    (gradient,) = torch.autograd.grad(found.network(low)[0, :, centre, centre].sum(), low)
+    try:
+        (gradient,) = torch.autograd.grad(found.network(low)[0, :, centre, centre].sum(), low)
+    except RuntimeError:
+        return _LARGEST_HALO, False
     seen = gradient.abs().sum((0, 1))
     place = (torch.arange(side) - _LARGEST_HALO).abs()
     distance = torch.maximum(place[:, None], place[None])
@@ -148,7 +192,7 @@ def _run(network: Any, batch: Any) -> Any:
     import torch
 
     with torch.no_grad():
-        return network(torch.from_numpy(batch)).numpy()
+        return network(torch.from_numpy(batch.copy())).numpy()  # some write into their input
 
 
 def _name(source: Path, scale: int) -> str:

@@ -16,6 +16,7 @@ from subpixel.errors import BadRequest, BadWeights, MissingExtra, ParityError
 from subpixel.export import imports
 from subpixel.export.community import Found
 from subpixel.export.imports import halo, import_model
+from subpixel.runtimes import open_runtime
 
 Weights = dict[str, torch.Tensor]
 
@@ -159,6 +160,23 @@ def test_a_model_that_differs_is_not_handed_over(
     with pytest.raises(ParityError):
         import_model(tmp_path / "x.pth", tmp_path / "x.onnx")
     assert [p.name for p in tmp_path.iterdir()] == ["x.pth"]
+
+
+def test_a_recording_that_differs_is_replaced_by_the_symbolic_export(
+    compact: Compact, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recorded, tried = imports._recorded, list[nn.Module]()
+
+    def spoiled(network: nn.Module) -> object:
+        tried.append(network)
+        return recorded(Compact(features=4).eval())
+
+    monkeypatch.setattr(imports, "_recorded", spoiled)
+    model = imports._model(Path("2x_c.pth"), Found(compact, "compact", 2, 1))
+    assert tried == [compact]
+    photo = np.random.default_rng(0).random((1, 3, 7, 9), dtype=np.float32)
+    made = open_runtime(model, "openvino", "f32").run(photo)
+    assert np.abs(made - imports._run(compact, photo)).max() < 1e-5
 
 
 class Chain(nn.Module):
