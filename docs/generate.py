@@ -39,7 +39,7 @@ MODULES = {
         "losses.content", "losses.adversarial",
     ),
     "Networks": ("nn.arch", "nn.halo", "nn.upsampling", "nn.luma", "nn.collapsible"),
-    "OpenCV": ("compat.opencv",),
+    "Elsewhere": ("compat.opencv", "export.export", "export.imports"),
     "Errors": ("errors",),
 }  # fmt: skip
 """The chapters of the Python reference and the modules in each."""
