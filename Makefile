@@ -20,7 +20,7 @@ demo: .venv/installed
 	.venv/bin/subpixel upscale $(PHOTO) -o output/ --format png --overwrite
 	.venv/bin/subpixel compare $(PHOTO) --reduce -o output/before-after.png --overwrite
 
-test: .venv-dev/installed check
+test: .venv-dev/installed check docs
 	.venv-dev/bin/python -m pytest -q -n 2
 
 check: .venv-dev/installed

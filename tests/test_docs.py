@@ -120,6 +120,20 @@ def test_links_between_pages_lead_somewhere() -> None:
             assert "generated/" in link or (page.parent / link).exists(), f"{page.name}: {link}"
 
 
+def test_the_generated_pages_say_what_the_code_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(ROOT / "docs")
+    generate: Any = importlib.import_module("generate")
+    commands: Any = vars(typer.main.get_command(app))["commands"]
+    assert all(f"## `subpixel {name}`" in generate.cli() for name in commands)
+    assert "[bold]" not in generate.cli()
+    assert "| `patch` | `int` | `48` | Low-resolution pixels of a crop's side. |" in generate.recipes()
+    assert '| `name` | `"adam" or "adamw"` | `"adam"` |' in generate.recipes()
+    assert "Parameters with the defaults: 57,281." in generate.architectures()  # SRCNN 9-5-5: 57,184 and 97 biases
+    assert generate.escaped(["s*patch of `a*b`,", "x_ | y", "", "    c * d"]) == [
+        r"s\*patch of `a*b`,", r"x\_ \| y", "", "::", "", "    c * d", "",
+    ]  # fmt: skip
+
+
 def test_the_architecture_of_the_how_to_keeps_the_contract(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import torch
 
@@ -136,7 +150,7 @@ def test_the_architecture_of_the_how_to_keeps_the_contract(tmp_path: Path, monke
 
 
 def _changes(pairs: list[str] | None) -> dict[str, Any]:
-    from subpixel.cli.train import _change
+    from subpixel.cli.train import _change  # pyright: ignore[reportPrivateUsage]
 
     return dict(_change(pair) for pair in pairs or [])
 
