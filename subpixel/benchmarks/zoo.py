@@ -119,8 +119,8 @@ def _published(means: Sequence[Mean]) -> str:
 
 
 def _trained(cards: Sequence[models.Card]) -> str:
-    lines = [_row("model", "after", "steps", "recipe", "training data", "licence"), "|---" * 6 + "|"]
-    lines += [_row(c.name, c.paper, f"{c.steps:,}", c.recipe, c.data, c.licence) for c in cards]
+    lines = [_row("model", "after", "steps", "hours", "recipe", "training data", "licence"), "|---" * 7 + "|"]
+    lines += [_row(c.name, c.paper, f"{c.steps:,}", f"{c.hours:.1f}", c.recipe, c.data, c.licence) for c in cards]
     note = "Recipe: digest of the page in recipes/. Training data: digest of the manifest in zoo/."
     return "\n".join([*lines, "", note]) + "\n"
 
