@@ -1,10 +1,11 @@
 # make demo   upscales a photo with the model in the package
 # make test   runs the tests, the linter and the type checker
 # make docs   builds the documentation into build/docs
+# make notebooks   runs the notebooks of examples/ and saves what they show
 PYTHON ?= python3
 PHOTO ?= examples/astronaut.jpg
 
-.PHONY: demo test check docs bench clean
+.PHONY: demo test check docs notebooks bench clean
 
 .venv/installed: pyproject.toml
 	$(PYTHON) -m venv .venv
@@ -30,6 +31,9 @@ check: .venv-dev/installed
 
 docs: .venv-dev/installed
 	.venv-dev/bin/python -m sphinx -q -W --keep-going docs build/docs
+
+notebooks: .venv-dev/installed
+	.venv-dev/bin/python examples/execute.py
 
 bench: .venv-dev/installed
 	.venv-dev/bin/subpixel bench speed
