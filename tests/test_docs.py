@@ -124,8 +124,9 @@ def test_the_generated_pages_say_what_the_code_says(monkeypatch: pytest.MonkeyPa
     monkeypatch.syspath_prepend(ROOT / "docs")
     generate: Any = importlib.import_module("generate")
     commands: Any = vars(typer.main.get_command(app))["commands"]
-    assert all(f"## `subpixel {name}`" in generate.cli() for name in commands)
-    assert "[bold]" not in generate.cli()
+    cli = generate.cli()
+    assert all(f"## `subpixel {name}`" in cli for name in commands)
+    assert "[bold]" not in cli
     assert "| `patch` | `int` | `48` | Low-resolution pixels of a crop's side. |" in generate.recipes()
     assert '| `name` | `"adam" or "adamw"` | `"adam"` |' in generate.recipes()
     assert "Parameters with the defaults: 57,281." in generate.architectures()  # SRCNN 9-5-5: 57,184 and 97 biases
