@@ -30,7 +30,7 @@ __all__ = [
 ]  # fmt: skip
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Image:
     """A picture in memory: colour (H, W, 1 or 3) and alpha (H, W), float32 in [0, 1].
 
@@ -127,6 +127,10 @@ class Image:
         blocks = {"icc_profile": meta.icc, "exif": meta.exif, "xmp": meta.xmp, "dpi": meta.dpi}
         picture.info.update({name: block for name, block in blocks.items() if block is not None})
         return picture
+
+    def __repr__(self) -> str:
+        colour = ("gray" if self.channels == 1 else "RGB") + (" and alpha" if self.has_alpha else "")
+        return f"Image({self.width}x{self.height}, {colour}, {self.meta.depth} bit)"
 
     def _repr_png_(self) -> bytes:
         file = io.BytesIO()

@@ -352,3 +352,9 @@ def test_importing_loads_no_codec() -> None:
     code = "import sys, subpixel.image; print(sorted({'pyvips', 'PIL', 'torch'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+def test_a_picture_prints_in_a_line() -> None:
+    assert repr(Image(np.zeros((2, 5, 3), np.float32))) == "Image(5x2, RGB, 8 bit)"
+    gray = Image.from_array(np.zeros((4, 3, 2), np.uint16))
+    assert repr(gray) == "Image(3x4, gray and alpha, 16 bit)"
