@@ -130,7 +130,8 @@ def test_the_page_has_everything() -> None:
     assert "| espcn-x3 | x3 | 22,729 | 2,739 | 100 | 32.00 (0.3200) | 32.00 (0.3200) |" in page
     assert "| bicubic | x3 |  |  | 400 | 30.00 (0.3000) | 30.00 (0.3000) |" in page
     assert "| espcn-x3 | Set5 | PSNR | 32.00 | 32.55 | -0.55 | PAPER |" in page
-    assert f"| espcn-x3 | {card.paper} | {card.steps:,} | {card.recipe} | {card.data} | {card.licence} |" in page
+    trained = f"{card.steps:,} | {card.hours:.1f} | {card.recipe} | {card.data} | {card.licence}"
+    assert f"| espcn-x3 | {card.paper} | {trained} |" in page
     assert "images/tradeoff.png" in page
 
 

@@ -49,7 +49,7 @@ def save(
         config=asdict(plain.config),
         scale=plain.config.scale,
         halo=plain.halo,
-        parameters=min(count(network), count(plain)),
+        parameters=min(count(archs.create(_arch_name(plain), asdict(plain.config))), count(plain)),
         macs=macs(plain, plain.config.scale),
         width=width(plain, plain.config.scale),
         licence=LICENCE,

@@ -83,6 +83,9 @@ def test_a_network_of_several_scales_gives_a_model_for_each(
 ) -> None:
     made = run(shipped(name, steps=6, **changes), folder, folder, tmp_path, threads=1)
     assert [(m.card.name, m.card.scale) for m in made] == [(f"{name}-x{s}", s) for s in scales]
+    if name == "lapsrn":  # each level's own weights, and no more (tests/archs/test_parameters.py has the formula)
+        counts = [model.card.parameters for model in made]
+        assert counts == [counts[0], 2 * counts[0] - 9 * 8, 3 * counts[0] - 2 * 9 * 8]
     for model in made:
         low = torch.rand(1, 3, 5, 6)
         assert weights.network(model)(low).shape == (1, 3, 5 * model.card.scale, 6 * model.card.scale)
