@@ -50,13 +50,7 @@ def command(
     tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Also write TensorBoard's events.")] = False,
 ) -> None:
     """Train a network on a folder of photos."""
-    from subpixel.errors import MissingExtra
-    from subpixel.runtimes import installed
-
-    if not (installed("torch") and installed("safetensors")):
-        raise MissingExtra("torch", "train")
-    if tensorboard and not installed("tensorboard"):
-        raise MissingExtra("tensorboard", "tensorboard")
+    _need(tensorboard)
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # for numpy's small crops more threads are ten times slower
     from subpixel.cli.training import Display
     from subpixel.training import recipe as recipes
@@ -71,19 +65,23 @@ def command(
         if tensorboard:
             watchers.append(stack.enter_context(recorded(run / "tensorboard")))
         written = train(
-            page,
-            data,
-            validation,
-            run,
-            device=device,
-            precision=precision,
-            threads=threads,
-            vgg=vgg,
-            lpips=lpips,
+            page, data, validation, run,
+            device=device, precision=precision, threads=threads, vgg=vgg, lpips=lpips,
             show=lambda progress: [watch(progress) for watch in watchers],
-        )
+        )  # fmt: skip
     for model in written:
         typer.echo(f"{model.path}: {model.card.parameters} parameters, {model.card.steps} steps")
+
+
+def _need(tensorboard: bool) -> None:
+    """Raises: MissingExtra."""
+    from subpixel.errors import MissingExtra
+    from subpixel.runtimes import installed
+
+    if not (installed("torch") and installed("safetensors")):
+        raise MissingExtra("torch", "train")
+    if tensorboard and not installed("tensorboard"):
+        raise MissingExtra("tensorboard", "tensorboard")
 
 
 def _change(text: str) -> tuple[str, Any]:

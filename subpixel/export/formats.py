@@ -85,13 +85,7 @@ def _write_torchscript(model: Model, path: Path) -> None:
 def _open_torchscript(path: Path, model: Model) -> Run:
     import torch
 
-    network = torch.jit.load(path)
-
-    def run(batch: Batch) -> Batch:
-        with torch.no_grad():
-            return network(torch.from_numpy(batch)).numpy()
-
-    return run
+    return _running(torch.jit.load(path))
 
 
 def _write_safetensors(model: Model, path: Path) -> None:
@@ -102,11 +96,16 @@ def _write_safetensors(model: Model, path: Path) -> None:
 
 
 def _open_safetensors(path: Path, model: Model) -> Run:
-    import torch
     from safetensors.torch import load_file
 
     network = archs.create(model.card.arch, model.card.config).deploy()
     network.load_state_dict(load_file(path))
+    return _running(network)
+
+
+def _running(network: Callable[[Any], Any]) -> Run:
+    """A torch network as a function of arrays."""
+    import torch
 
     def run(batch: Batch) -> Batch:
         with torch.no_grad():
