@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Protocol, Self
 
@@ -28,7 +29,7 @@ class ScaleConfig(Protocol):
     def scale(self) -> int: ...
 
 
-class Arch(nn.Module):
+class Arch(nn.Module, ABC):
     """A super-resolution network: RGB in [0, 1], N 3 H W -> N 3 sH sW, for any H, W >= 1, not clipped.
 
     Luma-only processing, normalisation and the first enlargement of pre-upsampling networks happen inside, so
@@ -53,9 +54,9 @@ class Arch(nn.Module):
             raise BadRequest(f"scale {config.scale} is not one of the network's scales {_listed(branches)}")
 
     @property
+    @abstractmethod
     def halo(self) -> int:
         """Low-resolution pixels around an output pixel that can change it: exact, tiles have no seams."""
-        raise NotImplementedError
 
     @property
     def shared(self) -> tuple[int, ...]:
