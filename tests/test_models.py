@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
+import importlib.util
+from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import onnx
+import onnxruntime as ort
 import pytest
 import torch
 
 from subpixel import archs, models
 from subpixel.errors import BadWeights, UnknownName
-from subpixel.models import store, weights
+from subpixel.models import compact, store, weights
+
+
+@pytest.fixture(scope="module")
+def ship() -> ModuleType:
+    """zoo/ship.py."""
+    spec = importlib.util.spec_from_file_location("zoo_ship", Path(__file__).parents[1] / "zoo" / "ship.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 @pytest.fixture(scope="module")
@@ -89,6 +104,67 @@ def test_new_scores_keep_the_graph(tiny: Path, tmp_path: Path) -> None:
     assert card.score("Set14") is None
     assert card.sha256 == models.load(tiny).card.sha256
     assert np.array_equal(onnx.load(copy).graph.initializer[0].raw_data, onnx.load(tiny).graph.initializer[0].raw_data)
+
+
+@pytest.fixture(scope="module")
+def pyramid(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """The scales of one small LapSRN, as training writes them."""
+    torch.manual_seed(0)
+    folder = tmp_path_factory.mktemp("trained")
+    network = archs.create("lapsrn", {"scale": 4, "depth": 2, "features": 16})
+    return [weights.save(network.at_scale(s), folder / f"lap-x{s}.onnx").path for s in (2, 4)]
+
+
+def test_shipped_scales_share_their_weights_in_half_precision(
+    ship: ModuleType, pyramid: list[Path], tmp_path: Path
+) -> None:
+    written = ship.ship(pyramid, tmp_path)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["lap-x2.onnx", "lap-x4.onnx", "lap.weights"]
+    tensors = {k: v for k, v in weights.state(models.load(pyramid[1])).items() if v.numel() >= compact.SMALLEST}
+    assert (tmp_path / "lap.weights").stat().st_size == 2 * sum(v.numel() for v in tensors.values())
+    x = torch.rand(1, 3, 9, 12)
+    for before, after in zip(pyramid, written, strict=True):
+        stored = weights.state(models.load(after))
+        for key, value in weights.state(models.load(before)).items():
+            rounded = value.half().float() if value.numel() >= compact.SMALLEST else value
+            assert torch.equal(stored[key], rounded)
+        direct = np.asarray(ort.InferenceSession(after).run(None, {"low": x.numpy()})[0])  # the file is ONNX as it lies
+        with torch.no_grad():
+            assert np.allclose(direct, weights.network(models.load(after))(x), atol=1e-5)
+    score = models.Score(dataset="Set5", metric="psnr", value=31.5, protocol="Y")
+    size = written[1].stat().st_size
+    store.rewrite_card(written[1], scores=(score,))
+    assert models.load(written[1]).card.score("Set5") == 31.5
+    assert written[1].stat().st_size < size + 200
+
+
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        (lambda folder: (folder / "lap.weights").unlink(), "lie beside it, in lap.weights: No such file"),
+        (lambda folder: (folder / "lap.weights").write_bytes(b"1" * 5000), "lap.weights end too early"),
+        (lambda folder: (folder / "lap.weights").write_bytes(bytes(99999)), "sha256"),
+        (lambda folder: _placed(folder, "length", "much"), "does not say where"),
+        (lambda folder: _placed(folder, "length", str(1 << 60)), "end too early"),
+        (lambda folder: _placed(folder, "offset", "-9"), "end too early"),
+        (lambda folder: _placed(folder, "location", "../../../etc/passwd"), "beside it, in passwd: No such file"),
+    ],
+)
+def test_shared_weights_that_are_damaged_are_refused(
+    damage: Callable[[Path], object], words: str, ship: ModuleType, pyramid: list[Path], tmp_path: Path
+) -> None:
+    written = ship.ship(pyramid, tmp_path)
+    damage(tmp_path)
+    with pytest.raises(BadWeights, match=words):
+        models.load(written[0])
+
+
+def _placed(folder: Path, key: str, value: str) -> None:
+    """Says something else about where the first shared tensor lies."""
+    proto = onnx.load(folder / "lap-x2.onnx", load_external_data=False)
+    tensor = next(t for t in proto.graph.initializer if t.external_data)
+    next(e for e in tensor.external_data if e.key == key).value = value
+    (folder / "lap-x2.onnx").write_bytes(proto.SerializeToString())
 
 
 @pytest.mark.parametrize("name", models.names())

@@ -48,7 +48,7 @@ class Card(BaseModel):
     """Digest of the manifest of the training pictures."""
     scores: tuple[Score, ...] = ()
     sha256: str = ""
-    """Of the file without its card."""
+    """Of the graph with all its weights in single precision, without this card."""
 
     @property
     def family(self) -> str:

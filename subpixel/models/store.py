@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from subpixel.errors import BadWeights, UnknownName
 from subpixel.models.card import Card
+from subpixel.models.compact import expand
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -43,6 +44,8 @@ def load(name_or_path: str | Path) -> Model:
     graph = _bytes(path)
     proto = parse(path, graph)
     card = card_of(path, proto)
+    if expand(path, proto):
+        graph = proto.SerializeToString(deterministic=True)
     actual = digest(proto)
     if actual != card.sha256:
         raise BadWeights(path, f"its sha256 is {actual[:16]}..., its card says {card.sha256[:16]}...; fetch it anew")
@@ -101,7 +104,7 @@ def card_of(path: Path, proto: ModelProto) -> Card:
 
 
 def digest(proto: ModelProto) -> str:
-    """The sha256 of a model without its card."""
+    """The sha256 of a graph with its weights, without its card."""
     from onnx import ModelProto
 
     bare = ModelProto()
@@ -112,9 +115,13 @@ def digest(proto: ModelProto) -> str:
 
 def with_card(proto: ModelProto, card: Card) -> bytes:
     """The bytes of a model file: the graph with its card, sealed by its sha256."""
-    sealed = card.model_copy(update={"sha256": digest(proto)})
+    return carrying(proto, card.model_copy(update={"sha256": digest(proto)}))
+
+
+def carrying(proto: ModelProto, card: Card) -> bytes:
+    """The bytes of a model file: the graph with its card as it is."""
     del proto.metadata_props[:]
-    proto.metadata_props.add(key=KEY, value=sealed.model_dump_json())
+    proto.metadata_props.add(key=KEY, value=card.model_dump_json())
     return proto.SerializeToString(deterministic=True)
 
 
@@ -123,6 +130,6 @@ def rewrite_card(path: Path, **changes: object) -> Card:
     model = load(path)
     card = Card.model_validate(model.card.model_dump() | changes)
     temporary = path.with_name(f".{path.name}.new")
-    temporary.write_bytes(with_card(parse(path, model.graph), card))
+    temporary.write_bytes(carrying(parse(path, _bytes(path)), card))
     temporary.replace(path)
     return card

@@ -311,6 +311,6 @@ def test_wrong_keys_are_met_with_the_nearest(tmp_path: Path) -> None:
 
 def test_models_of_the_package_remember_their_recipe() -> None:
     for name in models.names():
-        page = RECIPES / f"{name}.toml"
-        if page.exists():
-            assert models.load(name).card.recipe == recipe.load(page).digest, name
+        card = models.load(name).card
+        page = next(p for n in (name, card.family) if (p := RECIPES / f"{n}.toml").exists())
+        assert card.recipe == recipe.load(page).digest, name

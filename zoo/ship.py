@@ -1,0 +1,50 @@
+"""Puts trained models into the package, small: half-precision weights, one file of them for the scales of a network.
+
+    python zoo/ship.py runs/edsr-base-x2/edsr-base-x2.onnx
+    python zoo/ship.py runs/vdsr/vdsr-x2.onnx runs/vdsr/vdsr-x3.onnx runs/vdsr/vdsr-x4.onnx
+
+Several files are the scales of one network. Then `subpixel bench zoo` measures what was shipped.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from onnx import ModelProto
+
+from subpixel.models import compact, store
+
+
+def ship(files: list[Path], folder: Path = store.FOLDER) -> list[Path]:
+    """Writes the models into a folder, with the cards they have, and returns their paths there.
+
+    Raises: BadWeights for a file that is not a model.
+    """
+    loaded = [store.load(file) for file in files]
+    protos = [store.parse(model.path, model.graph) for model in loaded]
+    seals = [_narrowed(model.path, proto) for model, proto in zip(loaded, protos, strict=True)]
+    if len(loaded) > 1:
+        weights = folder / f"{loaded[0].card.family}{compact.SUFFIX}"
+        weights.write_bytes(compact.share(protos, weights.name))
+    written = [folder / f"{model.card.name}.onnx" for model in loaded]
+    for path, model, proto, seal in zip(written, loaded, protos, seals, strict=True):
+        path.write_bytes(store.carrying(proto, model.card.model_copy(update={"sha256": seal})))
+        store.load(path)  # verifies
+    return written
+
+
+def _narrowed(path: Path, proto: ModelProto) -> str:
+    """Halves a graph's weights; returns the digest of what will be loaded."""
+    compact.narrow(proto)
+    whole = ModelProto()
+    whole.CopyFrom(proto)
+    compact.expand(path, whole)
+    return store.digest(whole)
+
+
+if __name__ == "__main__":
+    if len(sys.argv) < 2:
+        sys.exit("usage: python zoo/ship.py MODEL.onnx [MODEL.onnx ...]")
+    for path in ship([Path(name) for name in sys.argv[1:]]):
+        print(path, path.stat().st_size)
