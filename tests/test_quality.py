@@ -103,7 +103,10 @@ def test_sets_by_name():
 
 def test_published_values_of_bicubic():
     found = {
-        (p.dataset, p.scale): p.value for s in (2, 3, 4) for p in quality.published(bicubic(s)) if p.metric == "psnr"
+        (p.dataset, p.scale): p.value
+        for s in (2, 3, 4)
+        for p in quality.published("bicubic", "bicubic", s)
+        if p.metric == "psnr"
     }
     for dataset, values in PUBLISHED.items():
         assert tuple(found[dataset, scale] for scale in (2, 3, 4)) == values
@@ -120,12 +123,11 @@ def test_every_published_value_has_a_source_and_is_plausible():
 
 
 def test_what_is_not_published_is_left_out():
-    espcn = Contender("mine", 3, lambda low: low, paper="espcn")
-    assert [(p.model, p.dataset, p.value) for p in quality.published(espcn)] == [
+    assert [(p.model, p.dataset, p.value) for p in quality.published("mine", "espcn", 3)] == [
         ("mine", "Set5", 32.55), ("mine", "Set14", 29.08),
     ]  # fmt: skip
-    assert quality.published(Contender("espcn", 7, lambda low: low)) == []
-    assert quality.published(Contender("nobody", 2, lambda low: low)) == []
+    assert quality.published("espcn", "espcn", 7) == []
+    assert quality.published("nobody", "nobody", 2) == []
 
 
 # --- the benchmark

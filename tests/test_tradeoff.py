@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 
@@ -10,6 +12,7 @@ import pytest
 
 from subpixel import models
 from subpixel.benchmarks import gallery, tradeoff, zoo
+from subpixel.benchmarks.speed import interleaved
 from subpixel.benchmarks.tradeoff import Point, draw, table
 from subpixel.errors import DataError, UnwritableImage
 from subpixel.evaluation.report import Published, Report, Row
@@ -142,6 +145,32 @@ def test_the_page_in_the_docs_names_every_model_with_its_cards_score() -> None:
         line = next((line for line in page if line.startswith(f"| {name} | x{card.scale} |")), "")
         scores = [f"{card.score(s):.2f} ({card.score(s, 'ssim'):.4f})" for s in zoo.SETS]
         assert line.split(" | ")[5:] == [*scores[:2], f"{scores[2]} |"], f"{name}: run subpixel bench zoo"
+
+
+def test_the_page_lists_perceptual_distances_from_the_best_where_there_are_some() -> None:
+    base = report(espcn_x3=32.0, swift_x3=33.5)
+    assert "Perceptual" not in zoo.page(base, [SMALL, LARGE])
+    rows = [
+        Row(m, d, 3, "", "lpips", v) for m, v in (("espcn-x3", 0.3), ("swift-x3", 0.25)) for d in ("BSD100", "Set14")
+    ]
+    page = zoo.page(replace(base, rows=(*base.rows, *rows)), [SMALL, LARGE])
+    assert "| model | Set5 | Set14 |\n|---|---|---|\n| swift-x3 | 0.2500 | 0.2500 |\n| espcn-x3 | 0.3000" in page
+
+
+def test_cards_make_a_report_of_the_sets_under_the_same_protocol() -> None:
+    card = models.load("espcn-x3").card
+    protocol = next(s.protocol for s in card.scores if s.dataset == "Set5")
+    made = zoo.of_cards([card], Report(protocol, "bicubic", ()))
+    assert made.mean("espcn-x3", "Set5", 3, "psnr") == card.score("Set5")
+    assert {m.dataset for m in made.means()} == {"Set5", "Set14", "BSD100"}
+    mean = next(m for m in made.means() if (m.dataset, m.metric) == ("Set14", "psnr"))
+    assert (mean.published, mean.source) == (29.08, "SRGANPT")
+    assert not zoo.of_cards([card], Report("RGB", "bicubic", ())).rows
+
+
+def test_slow_calls_are_timed_fewer_times() -> None:
+    times = interleaved({"slow": lambda: time.sleep(0.02), "fast": lambda: None}, 4, patience=0.03)
+    assert (len(times["slow"]), len(times["fast"])) == (2, 4)
 
 
 def test_a_page_is_complete_or_absent(tmp_path: Path) -> None:

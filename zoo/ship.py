@@ -17,7 +17,7 @@ from subpixel.models import compact, store
 
 
 def ship(files: list[Path], folder: Path = store.FOLDER) -> list[Path]:
-    """Writes the models into a folder, with the cards they have, and returns their paths there.
+    """Writes the models into a folder, their cards without scores, and returns their paths there.
 
     Raises: BadWeights for a file that is not a model.
     """
@@ -29,7 +29,8 @@ def ship(files: list[Path], folder: Path = store.FOLDER) -> list[Path]:
         weights.write_bytes(compact.share(protos, weights.name))
     written = [folder / f"{model.card.name}.onnx" for model in loaded]
     for path, model, proto, seal in zip(written, loaded, protos, seals, strict=True):
-        path.write_bytes(store.carrying(proto, model.card.model_copy(update={"sha256": seal})))
+        card = model.card.model_copy(update={"sha256": seal, "scores": ()})
+        path.write_bytes(store.carrying(proto, card))
         store.load(path)  # verifies
     return written
 

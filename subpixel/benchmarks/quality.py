@@ -89,18 +89,17 @@ def bench_quality(
     ]
     report = merged(reports)
     comparable = protocol.luma and protocol.shave == "scale" and degradation is classical
-    beside = tuple(p for c in contenders for p in published(c)) if comparable else ()
+    beside = tuple(p for c in contenders for p in published(c.name, c.paper or c.name, c.scale)) if comparable else ()
     luma = sorted({c.name for c in contenders if c.plane == "luma"})
     notes += [f"{', '.join(luma)}: on the luma alone, as it was published."] if luma else []
     return Report(report.protocol, report.degradation, report.rows, beside, tuple(n for n in notes if n))
 
 
-def published(contender: Contender) -> list[Published]:
-    """What papers.toml knows of a contender, for all sets and metrics."""
-    page = papers().get(contender.paper or contender.name, {})
-    entry: dict[str, Any] = page.get(f"x{contender.scale}", {})
+def published(name: str, paper: str, scale: int) -> list[Published]:
+    """What papers.toml knows of a network at a scale, for all sets and metrics; `name` is what stands in the tables."""
+    entry: dict[str, Any] = papers().get(paper, {}).get(f"x{scale}", {})
     return [
-        Published(contender.name, dataset, contender.scale, metric, value, entry["source"])
+        Published(name, dataset, scale, metric, value, entry["source"])
         for metric in ("psnr", "ssim")
         for dataset, value in zip(_SETS, entry.get(metric, ()), strict=False)
         if not math.isnan(value)

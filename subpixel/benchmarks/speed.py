@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import math
 import statistics
 import subprocess
 import sys
@@ -38,16 +39,20 @@ class Timing:
     """Median over the rounds of (the alternative's time / this one's); above 1 is faster than the alternative."""
 
 
-def interleaved(calls: dict[str, Call], runs: int) -> dict[str, list[float]]:
-    """Times the calls in turn, A B A B ..., after one warm-up of each, so that a drifting machine hits all alike."""
+def interleaved(calls: dict[str, Call], runs: int, patience: float = math.inf) -> dict[str, list[float]]:
+    """Times the calls in turn, A B A B ..., after one warm-up of each, so that a drifting machine hits all alike.
+
+    patience: seconds after which a slow call has had runs enough.
+    """
     for call in calls.values():
         call()
     times: dict[str, list[float]] = {name: [] for name in calls}
     for _ in range(runs):
         for name, call in calls.items():
-            start = time.perf_counter()
-            call()
-            times[name].append(time.perf_counter() - start)
+            if sum(times[name]) < patience:
+                start = time.perf_counter()
+                call()
+                times[name].append(time.perf_counter() - start)
     return times
 
 

@@ -7,31 +7,67 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from subpixel import models
-from subpixel.benchmarks.contenders import contenders, write_cards
-from subpixel.benchmarks.quality import bench_quality
+from subpixel.benchmarks.contenders import contender, write_cards
+from subpixel.benchmarks.quality import bench_quality, bicubic, published
 from subpixel.benchmarks.tradeoff import Point, conditions, draw, tradeoff
 from subpixel.errors import UnwritableImage
-from subpixel.evaluation.report import Mean, Report
+from subpixel.evaluation.evaluate import Metric
+from subpixel.evaluation.report import Mean, Report, Row, merged
 from subpixel.image import write
 
 SETS = ("Set5", "Set14", "BSD100")
+CROPS = "Crops"
+PERCEPTUAL = 4
+"""The scale at which the perceptual distance is measured: SRGAN's."""
 
 
-def write_zoo(data_root: Path, crops: Path, docs: Path, runs: int = 5) -> Path:
-    """Measures every model, writes the scores into the cards, and zoo.md and images/tradeoff.png into `docs`.
+def write_zoo(
+    data_root: Path, crops: Path, docs: Path, *, runs: int = 5, lpips: Metric | None = None, anew: bool = False
+) -> Path:
+    """Measures the models whose cards lack a score, and writes zoo.md and images/tradeoff.png into `docs`.
 
-    data_root: holds the sets of SETS; crops: holds the folder crops/ of the tests. runs: of each timed call.
+    data_root: holds the sets of SETS; crops: holds the folder crops/ of the tests. runs: of each timed call. lpips: the
+    perceptual distance, measured at x4. anew: measures every model.
     Raises: as `bench_quality` does; UnwritableImage.
     """
-    measured = contenders(None)
-    report = bench_quality(measured, data_root, SETS)
-    write_cards(report)
-    write_cards(bench_quality(measured, crops, ["Crops"]))
+    for name in models.names():
+        if anew or not _complete(models.load(name).card, lpips):
+            _measure(name, data_root, crops, lpips)
+    cards = [models.load(name).card for name in models.names()]
+    kernels = bench_quality([bicubic(scale) for scale in sorted({card.scale for card in cards})], data_root, SETS)
+    report = merged([kernels, of_cards(cards, kernels)])
     points = tradeoff(report, SETS[0], runs)
     picture = docs / "images" / "tradeoff.png"
     picture.parent.mkdir(parents=True, exist_ok=True)
     write(picture, draw(points, SETS[0]), compress=True)
     return write_page(docs / "zoo.md", page(report, points))
+
+
+def of_cards(cards: Sequence[models.Card], like: Report) -> Report:
+    """The scores on the cards as a report, with one line for each set, beside what was published.
+
+    like: a report of the same protocol and degradation.
+    """
+    rows = tuple(
+        Row(card.name, score.dataset, card.scale, "", score.metric, score.value)
+        for card in cards
+        for score in card.scores
+        if score.dataset in SETS and score.protocol == like.protocol
+    )
+    beside = tuple(p for card in cards for p in published(card.name, card.family, card.scale))
+    return Report(like.protocol, like.degradation, rows, beside)
+
+
+def _complete(card: models.Card, lpips: Metric | None) -> bool:
+    perceptual = lpips is None or card.scale != PERCEPTUAL or card.score(SETS[1], "lpips") is not None
+    return perceptual and all(card.score(name) is not None for name in (*SETS, CROPS))
+
+
+def _measure(name: str, data_root: Path, crops: Path, lpips: Metric | None) -> None:
+    model = contender(name)
+    colour = {"lpips": lpips} if lpips and model.scale == PERCEPTUAL else {}
+    write_cards(bench_quality([model], data_root, SETS, colour=colour))
+    write_cards(bench_quality([model], crops, [CROPS]))
 
 
 def write_page(path: Path, text: str) -> Path:
@@ -59,6 +95,7 @@ def page(report: Report, points: Sequence[Point]) -> str:
         _reached(report, points),
         "![PSNR against cost](images/tradeoff.png)\n",
         "\n".join(verdicts(report, points)) + "\n",
+        *_perceptual(report),
         "## Beside what was published\n",
         _published(report.means()),
         "## How they were trained\n",
@@ -116,6 +153,23 @@ def _published(means: Sequence[Mean]) -> str:
             name = mean.model if mean.model in models.names() else f"{mean.model} x{mean.scale}"
             lines.append(_row(name, mean.dataset, mean.metric.upper(), *values, mean.source))
     return "\n".join(lines) + "\n"
+
+
+def _perceptual(report: Report) -> list[str]:
+    """The section of the perceptual distances, where some were measured."""
+    means = [m for m in report.means() if m.metric == "lpips"]
+    if not means:
+        return []
+    values = {(m.model, m.dataset): m.value for m in means}
+    sets = sorted({m.dataset for m in means}, key=SETS.index)
+    names = sorted({m.model for m in means}, key=lambda name: values[name, sets[-1]])
+    lines = [
+        _row("model", *sets),
+        "|---" * (1 + len(sets)) + "|",
+        *(_row(name, *(f"{values[name, each]:.4f}" for each in sets)) for name in names),
+    ]
+    how = f"LPIPS (AlexNet, v0.1) of the colour pictures at x{PERCEPTUAL}; smaller is nearer to what people see.\n"
+    return ["## Perceptual distance\n", how, "\n".join(lines) + "\n"]
 
 
 def _trained(cards: Sequence[models.Card]) -> str:

@@ -139,11 +139,18 @@ def zoo(
     ),
     docs: Annotated[Path, typer.Option(metavar="FOLDER", help="Where zoo.md and images/ are written.")] = Path("docs"),
     runs: Annotated[int, typer.Option(min=1, help="Interleaved runs of each call.")] = 5,
+    lpips: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="LPIPS's weights: measured at x4.", show_default=False),
+    ] = None,
+    anew: Annotated[bool, typer.Option("--anew", help="Measure every model, not only new ones.")] = False,
 ) -> None:
-    """Measure every model of the package, write its card, and make docs/zoo.md with the trade-off picture."""
+    """Measure the models without scores, write their cards, and make docs/zoo.md with the trade-off picture."""
     from subpixel.benchmarks.zoo import write_zoo
+    from subpixel.cli.eval import perceptual
 
-    typer.echo(str(write_zoo(data_root, crops, docs, runs)))
+    distance = perceptual(lpips).get("lpips")
+    typer.echo(str(write_zoo(data_root, crops, docs, runs=runs, lpips=distance, anew=anew)))
 
 
 @app.command()

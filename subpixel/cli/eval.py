@@ -63,7 +63,7 @@ def command(
         if name not in known:
             raise UnknownName(kind, name, known)
     made = _degradation(degradation)
-    how: dict[str, Any] = {"protocol": protocols[protocol], "colour": _perceptual(lpips)}
+    how: dict[str, Any] = {"protocol": protocols[protocol], "colour": perceptual(lpips)}
     measured = contender(model, scale)
     if dataset:
         report = bench_quality([measured], data, dataset, degradation=made, **how)
@@ -86,7 +86,7 @@ def _degradation(name: str) -> Callable[[int], Degradation]:
     return lambda scale: page
 
 
-def _perceptual(weights: Path | None) -> dict[str, Any]:
+def perceptual(weights: Path | None) -> dict[str, Any]:
     if weights is None:
         return {}
     from subpixel.errors import MissingExtra
