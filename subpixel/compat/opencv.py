@@ -15,10 +15,11 @@ weights are used. OpenCV itself is not needed.
 
 from __future__ import annotations
 
+import operator
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,38 +63,59 @@ class DnnSuperResImpl:
     def setModel(self, algo: str, scale: int) -> None:
         """Names the algorithm, "edsr", "espcn", "fsrcnn" or "lapsrn", and its factor.
 
-        Raises: UnknownName.
+        Raises: UnknownName; TypeError for a factor that is no integer.
         """
         known = {*ALGORITHMS, *(name.rpartition("-x")[0] for name in models.names())}
         if algo.lower() not in known:
             raise UnknownName("algorithm", algo, known)
-        self._algorithm, self._scale = algo.lower(), scale
+        self._algorithm, self._scale = algo.lower(), operator.index(scale)
         if self._path is None:
             self._upscalers.clear()
 
-    def upsample(self, img: Picture) -> Picture:
+    def upsample(self, img: Picture, result: Picture | None = None) -> Picture:
         """The enlarged picture, H W 3 -> sH sW 3, or H W -> sH sW.
 
+        result: is filled and returned if it has the shape and type of the enlarged picture.
         Raises: BadRequest for a picture of another type or shape, before `setModel`, or for a factor that the file
         does not have or the package has no weights for.
         """
         if not self._algorithm:
             raise BadRequest("no model is set; call setModel, for instance setModel('fsrcnn', 3)")
-        return self._enlarged(img, tensorflow.OUTPUT, self._scale)
+        made = self._enlarged(img, tensorflow.OUTPUT, self._scale)
+        if result is None or (result.shape, result.dtype) != (made.shape, made.dtype):
+            return made
+        result[...] = made
+        return result
+
+    @overload
+    def upsampleMultioutput(
+        self, img: Picture, scale_factors: Sequence[int], node_names: Sequence[str], /
+    ) -> list[Picture]: ...
+
+    @overload
+    def upsampleMultioutput(
+        self, img: Picture, imgs_new: Sequence[Picture] | None, scale_factors: Sequence[int], node_names: Sequence[str]
+    ) -> list[Picture]: ...
 
     def upsampleMultioutput(
-        self, img: Picture, scale_factors: Sequence[int], node_names: Sequence[str]
+        self, img: Picture, imgs_new: Any, scale_factors: Sequence[Any], node_names: Sequence[str] | None = None
     ) -> list[Picture]:
         """The picture at several sizes, from several nodes of the file that was read (LapSRN has one for each factor).
 
-        OpenCV's binding for Python takes a list for the results before the factors, and leaves it empty.
+        imgs_new: a list that the results are appended to, as in C++; OpenCV's binding for Python leaves it empty and
+        returns nothing.
         Raises: BadRequest as `upsample` and where the factors do not fit; BadWeights for a node that is not there.
         """
+        if node_names is None:
+            imgs_new, scale_factors, node_names = None, imgs_new, scale_factors
         if self._path is None:
             raise BadRequest("no file with several outputs was read; call readModel, for instance with LapSRN_x4.pb")
         if len(scale_factors) != len(node_names):
             raise BadRequest(f"{len(scale_factors)} scale factors for {len(node_names)} nodes; expected as many")
-        return [self._enlarged(img, node, scale) for node, scale in zip(node_names, scale_factors, strict=True)]
+        made = [self._enlarged(img, node, scale) for node, scale in zip(node_names, scale_factors, strict=True)]
+        if isinstance(imgs_new, list):
+            imgs_new += made
+        return made
 
     def getScale(self) -> int:
         """The factor that was set, 0 before."""

@@ -30,7 +30,7 @@ def _folder(shared: Path) -> Path:
     return shared / "reference/weights/opencv_pb"
 
 
-def _both(opencv: ModuleType, path: Path, algorithm: str, scale: int) -> tuple[Callable[[Pixels], Pixels], ...]:
+def _both(opencv: ModuleType, path: Path, algorithm: str, scale: int) -> tuple[Callable[..., Pixels], ...]:
     pair = []
     for module in (opencv.dnn_superres, dnn_superres):
         sr = module.DnnSuperResImpl_create()
@@ -138,6 +138,56 @@ def test_the_outputs_of_lapsrn(shared: Path, opencv: ModuleType) -> None:
         sr.upsampleMultioutput(photo, [2], ["NCHW_output_2x", "NCHW_output_4x"])
     with pytest.raises(BadWeights, match="no node NCHW_output_3x"):
         sr.upsampleMultioutput(photo, [3], ["NCHW_output_3x"])
+
+
+def test_the_binding_is_called_as_opencvs_is(shared: Path, opencv: ModuleType) -> None:
+    """Every way to call it that OpenCV's binding accepts, positional and by name."""
+    folder, photo = _folder(shared), _photo(shared, "Set5/*woman*")[:30, :25].copy()
+    expected = None
+    for module in (opencv.dnn_superres, dnn_superres):
+        for make in (module.DnnSuperResImpl_create, module.DnnSuperResImpl.create):
+            sr = make()
+            sr.readModel(path=str(folder / "LapSRN_x4.pb"))
+            sr.setModel(algo="lapsrn", scale=np.int64(4))
+            sr.setPreferableBackend(backendId=0)
+            sr.setPreferableTarget(targetId=0)
+            assert (sr.getAlgorithm(), sr.getScale(), type(sr.getScale())) == ("lapsrn", 4, int)
+            expected = sr.upsample(photo) if expected is None else expected
+            for made in (sr.upsample(img=photo), sr.upsample(photo, None), sr.upsample(photo, result=None)):
+                assert _levels(made, expected).max() <= 1
+            with pytest.raises(TypeError, match="integer"):
+                sr.setModel("lapsrn", "4")
+            for results in ([], None, ()):
+                sr.upsampleMultioutput(photo, results, (2, 4), ("NCHW_output_2x", "NCHW_output_4x"))
+            sr.upsampleMultioutput(img=photo, imgs_new=[], scale_factors=[4], node_names=["NCHW_output_4x"])
+
+
+def test_a_result_that_fits_is_filled(shared: Path, opencv: ModuleType) -> None:
+    photo = _photo(shared, "Set5/*woman*")[:30, :25].copy()
+    for upsample in _both(opencv, _folder(shared) / "FSRCNN_x2.pb", "fsrcnn", 2):
+        expected = upsample(photo)
+        assert expected.any()
+        fits = np.zeros((60, 50, 3), np.uint8)
+        assert upsample(photo, fits) is fits
+        np.testing.assert_array_equal(fits, expected)
+        for other in (np.zeros((50, 60, 3), np.uint8), np.zeros((60, 50), np.uint8), np.zeros((60, 50, 3), np.float32)):
+            np.testing.assert_array_equal(upsample(photo, other), expected)
+            assert not other.any()
+
+
+def test_the_list_of_results_is_filled(shared: Path) -> None:
+    """As OpenCV does it in C++: appended, in the order of the nodes."""
+    photo = _photo(shared, "Set5/*woman*")[:30, :25]
+    sr = dnn_superres.DnnSuperResImpl_create()
+    sr.readModel(str(_folder(shared) / "LapSRN_x4.pb"))
+    sr.setModel("lapsrn", 4)
+    factors, nodes = [4, 2], ["NCHW_output_4x", "NCHW_output_2x"]
+    results = [photo]
+    returned = sr.upsampleMultioutput(photo, results, factors, nodes)
+    assert [r.shape for r in results] == [(30, 25, 3), (120, 100, 3), (60, 50, 3)]
+    for one, other, third in zip(results[1:], returned, sr.upsampleMultioutput(photo, factors, nodes), strict=True):
+        np.testing.assert_array_equal(one, other)
+        np.testing.assert_array_equal(one, third)
 
 
 def test_without_a_file_the_packages_own_weights_are_used() -> None:
