@@ -40,6 +40,14 @@ def command(
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
     precision: Annotated[str, typer.Option(help="f32 or bf16.")] = "f32",
     threads: Annotated[int | None, typer.Option(help="By default all cores.", show_default=False)] = None,
+    cache: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="Of the decoded photos, shared between runs [default: in the run's folder].",
+            show_default=False,
+        ),
+    ] = None,
     vgg: Annotated[
         Path | None, typer.Option(metavar="FILE", help="VGG19's weights, for a content loss.", show_default=False)
     ] = None,
@@ -66,7 +74,7 @@ def command(
             watchers.append(stack.enter_context(recorded(run / "tensorboard")))
         written = train(
             page, data, validation, run,
-            device=device, precision=precision, threads=threads, vgg=vgg, lpips=lpips,
+            device=device, precision=precision, threads=threads, cache=cache, vgg=vgg, lpips=lpips,
             show=lambda progress: [watch(progress) for watch in watchers],
         )  # fmt: skip
     for model in written:

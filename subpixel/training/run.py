@@ -32,6 +32,7 @@ def run(
     device: str = "cpu",
     precision: str = "f32",
     threads: int | None = None,
+    cache: Path | None = None,
     vgg: Path | None = None,
     lpips: Path | None = None,
     show: Callable[[Progress], object] = silent,
@@ -39,7 +40,8 @@ def run(
     """Trains a recipe on a folder of photos and writes its models into the run folder; run again, it resumes.
 
     data, validation: folders of photos; validation is never trained on. folder: checkpoints, log.jsonl, samples, one
-    model for each scale that was trained. vgg: VGG19's weights for a content loss. lpips: weights of the perceptual
+    model for each scale that was trained. cache: of the decoded photos, which several runs may share; by default in the
+    run folder. vgg: VGG19's weights for a content loss. lpips: weights of the perceptual
     distance, measured at each validation. Under torchrun the first process validates and writes.
     Raises: RecipeError, DataError, TrainingDiverged, RuntimeUnavailable, UnknownName, BadRequest, BadWeights.
     """
@@ -54,7 +56,7 @@ def run(
     engine = gan.train if recipe.loss.adversarial else loop.train
     with processes.joined(device):
         with processes.in_turn():
-            crops = _crops(recipe, data, folder / "cache")
+            crops = _crops(recipe, data, cache or folder / "cache")
         network = engine(
             recipe,
             crops,

@@ -81,6 +81,16 @@ def test_resuming_is_bit_equal(folder: Path, tmp_path: Path) -> None:
     assert all(torch.equal(a, b) for a, b in zip(whole.parameters(), resumed.parameters(), strict=True))
 
 
+def test_runs_share_the_decoded_photos(folder: Path, tmp_path: Path) -> None:
+    page, cache = made(tmp_path, steps=2), tmp_path / "cache"
+    run(page, folder, folder, tmp_path / "one", threads=1, cache=cache)
+    packed = {path: path.stat().st_mtime_ns for path in cache.iterdir()}
+    run(page, folder, folder, tmp_path / "two", threads=1, cache=cache)
+    assert {path: path.stat().st_mtime_ns for path in cache.iterdir()} == packed
+    assert len(packed) == 4  # high and low resolution, each with its index
+    assert not (tmp_path / "two/cache").exists()
+
+
 def test_another_recipe_does_not_continue_a_run(folder: Path, tmp_path: Path) -> None:
     pairs = photos.pairs(folder, 2, resize, tmp_path / "cache")
     loop.train(made(tmp_path), {2: pairs}, tmp_path / "run", validate=silent)
