@@ -155,7 +155,8 @@ class DnnSuperResImpl:
         return self._upscalers[node]
 
     def _own(self) -> Upscaler:
-        name = f"{self._algorithm}-x{self._scale}"
+        family = "edsr-base" if self._algorithm == "edsr" else self._algorithm
+        name = f"{family}-x{self._scale}"
         if name not in models.names():
             have = ", ".join(models.names())
             raise BadRequest(f"the package has no weights for {name} (it has {have}); call readModel with a .pb file")

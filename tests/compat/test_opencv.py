@@ -17,6 +17,7 @@ from subpixel.compat import graphdef
 from subpixel.compat import opencv as dnn_superres
 from subpixel.compat.graphdef import Node
 from subpixel.errors import BadRequest, BadWeights, UnknownName
+from subpixel.inference.upscaler import Upscaler
 
 FILES = {
     **{f"{kind}_x{s}": s for kind in ("ESPCN", "FSRCNN", "FSRCNN-small") for s in (2, 3, 4)},
@@ -218,6 +219,15 @@ def test_without_a_file_the_packages_own_weights_are_used() -> None:
     sr.setModel("lapsrn", 7)
     with pytest.raises(BadRequest, match=r"no weights for lapsrn-x7 .*call readModel"):
         sr.upsample(photo)
+
+
+@pytest.mark.skipif("edsr-base-x2" not in models.names(), reason="the package has no EDSR")
+def test_edsr_stands_for_the_baseline() -> None:
+    photo = np.random.default_rng(2).integers(0, 256, (9, 12, 3), dtype=np.uint8)
+    sr = dnn_superres.DnnSuperResImpl_create()
+    sr.setModel("edsr", 2)
+    expected = Upscaler("edsr-base-x2")(photo[..., ::-1])[..., ::-1]
+    np.testing.assert_array_equal(sr.upsample(photo), expected)
 
 
 def test_the_order_of_the_calls_does_not_matter(edsr: Callable[[int], list[Node]], tmp_path: Path) -> None:
