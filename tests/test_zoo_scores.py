@@ -38,8 +38,10 @@ def test_each_model_scores_what_its_card_says(name: str) -> None:
 
 @pytest.mark.parametrize("name", models.names())
 def test_the_machines_own_precision_costs_little(name: str) -> None:
-    scale = models.load(name).card.scale
-    assert measured(Contender(name, scale, Upscaler(name).upscale_image)) > measured(contender(name)) - 0.06
+    card = models.load(name).card
+    promised = card.score("Crops")  # in f32, which the test above repeats
+    assert promised is not None
+    assert measured(Contender(name, card.scale, Upscaler(name).upscale_image)) > promised - 0.06
 
 
 @pytest.mark.parametrize("scale", [2, 3, 4])

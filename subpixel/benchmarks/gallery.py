@@ -10,8 +10,8 @@ from subpixel.errors import DataError
 from subpixel.image import Image, read, write
 from subpixel.inference.comparison import Box, compare
 
-FAMILIES = ("fsrcnn", "espcn", "edsr-base", "swift", "swift-large", "srgan")
-"""What is shown, as far as the package has it."""
+FAMILIES = ("fsrcnn", "edsr-base", "swift", "srgan")
+"""What is shown, where the package has it at the scale."""
 PICTURES = {
     "face": ("A face", Box(44, 56, 96, 96)),
     "text": ("Text", Box(0, 0, 96, 96)),
@@ -23,7 +23,7 @@ PICTURES = {
 """The crops of the tests by file name: title, and the detail in the crop's pixels."""
 
 
-def write_gallery(photos: Path, docs: Path, scale: int = 3) -> Path:
+def write_gallery(photos: Path, docs: Path, scale: int = 4) -> Path:
     """Writes gallery.md and images/gallery-NAME.webp into `docs`.
 
     photos: the crops of the tests; the page of their credits, CREDITS.md, lies beside that folder.

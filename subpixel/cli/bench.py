@@ -159,7 +159,7 @@ def gallery(
     docs: Annotated[Path, typer.Option(metavar="FOLDER", help="Where gallery.md and images/ are written.")] = Path(
         "docs"
     ),
-    scale: Annotated[int, typer.Option("-s", "--scale", metavar="N", min=2, max=8, help="A whole factor.")] = 3,
+    scale: Annotated[int, typer.Option("-s", "--scale", metavar="N", min=2, max=8, help="A whole factor.")] = 4,
 ) -> None:
     """Make docs/gallery.md: details of photos, enlarged by the models, beside bicubic and the original."""
     from subpixel.benchmarks.gallery import write_gallery
