@@ -13,9 +13,14 @@ from subpixel.nn.affine import Affine, folded_output, from_mean, to_mean
 from subpixel.nn.arch import Arch, Paper
 from subpixel.nn.halo import convolution, halo, subpixel
 from subpixel.nn.scales import ByScale, stages
+from subpixel.nn.upsampling import passing
 
 STEPS = 3
 """Units of a cascade, and cascades of the network."""
+
+
+LIFT = 0.5
+"""What keeps colours, whose mean is taken off, above the zero of the ReLUs while the network begins."""
 
 
 class CARN(Arch):
@@ -52,6 +57,8 @@ class CARN(Arch):
         self.up = ByScale(config.scales, lambda scale: _stages(c, config.groups, scale))
         self.tail = nn.Conv2d(c, 3, 3, padding=1)
         self.output: nn.Module = to_mean()
+        passing(self.head, bias=LIFT)  # with the stages and the cascades: begins as nearest-neighbour enlargement
+        passing(self.tail, bias=-LIFT)
 
     @property
     def shared(self) -> tuple[int, ...]:
@@ -82,6 +89,8 @@ class Cascade(nn.Module):
         self.mix = nn.ModuleList(
             nn.Sequential(nn.Conv2d(features * n, features, 1), nn.ReLU()) for n in range(2, STEPS + 2)
         )
+        for mix in self.mix:
+            passing(mix.get_submodule("0"))
 
     def forward(self, x: Tensor) -> Tensor:
         known = x
@@ -118,5 +127,6 @@ def _stages(features: int, groups: int, scale: int) -> nn.Sequential:
     layers: list[nn.Module] = []
     for factor in stages(scale):
         conv = nn.Conv2d(features, features * factor**2, 3, padding=1, groups=groups)
+        passing(conv, factor**2)
         layers += [conv, nn.ReLU(), nn.PixelShuffle(factor)]
     return nn.Sequential(*layers)

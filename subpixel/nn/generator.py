@@ -5,14 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Self
 
+import torch
 from torch import Tensor, nn
 
 from subpixel.nn.affine import Affine, folded_output, without_norms
 from subpixel.nn.arch import Arch
 from subpixel.nn.halo import convolution, halo, subpixel
-from subpixel.nn.residual import NormalisedBlock
+from subpixel.nn.residual import NormalisedBlock, normalised
 from subpixel.nn.scales import ByScale, stages
-from subpixel.nn.upsampling import SubPixelConv, WideConv
+from subpixel.nn.upsampling import SubPixelConv, WideConv, passing
 
 
 class Generator(Arch):
@@ -28,15 +29,31 @@ class Generator(Arch):
         """Residual blocks (B in the paper)."""
         features: int = 64
         """Channels of every hidden layer."""
+        batch_norm: bool = True
+        """False where batches are too small for it; deployed, both are the same network."""
 
     def __init__(self, config: Config) -> None:
         super().__init__(config)
         c = config.features
         self.head = nn.Sequential(nn.Conv2d(3, c, 9, padding=4), nn.PReLU())
-        blocks = [NormalisedBlock(c) for _ in range(config.blocks)]
-        self.body = nn.Sequential(*blocks, nn.Conv2d(c, c, 3, padding=1, bias=False), nn.BatchNorm2d(c))
+        blocks = [NormalisedBlock(c, config.batch_norm) for _ in range(config.blocks)]
+        self.body = nn.Sequential(*blocks, *normalised(c, config.batch_norm))
         self.tail = ByScale([config.scale], lambda scale: _tail(c, scale))
         self.output: nn.Module = Affine(0.5, [0.5] * 3)  # the paper's [-1, 1] -> [0, 1]
+        self._start()
+
+    @torch.no_grad()
+    def _start(self) -> None:
+        """Begins as nearest-neighbour enlargement: colours pass, and the blocks add nothing yet."""
+        tail = self.tail.of(self.config.scale)
+        assert isinstance(tail, nn.Sequential)
+        passing(self.head[0])
+        for parameter in self.body[-1].parameters():
+            nn.init.zeros_(parameter)
+        for layer in tail:
+            if isinstance(layer, SubPixelConv):
+                passing(layer, layer.scale**2)
+        passing(tail[-1], gain=2.0, bias=-1.0)
 
     @property
     def halo(self) -> int:

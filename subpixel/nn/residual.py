@@ -34,15 +34,9 @@ class ResidualBlock(nn.Module):
 class NormalisedBlock(nn.Module):
     """x + norm(conv(prelu(norm(conv(x))))): a block of SRResNet (Ledig et al. 2017, figure 4), N C H W."""
 
-    def __init__(self, features: int) -> None:
+    def __init__(self, features: int, norm: bool = True) -> None:
         super().__init__()
-        self.body = nn.Sequential(
-            nn.Conv2d(features, features, 3, padding=1, bias=False),
-            nn.BatchNorm2d(features),
-            nn.PReLU(),
-            nn.Conv2d(features, features, 3, padding=1, bias=False),
-            nn.BatchNorm2d(features),
-        )
+        self.body = nn.Sequential(*normalised(features, norm), nn.PReLU(), *normalised(features, norm))
 
     def forward(self, x: Tensor) -> Tensor:
         return x + self.body(x)
@@ -50,3 +44,9 @@ class NormalisedBlock(nn.Module):
     def fold(self) -> None:
         """Moves the batch normalisations into the convolutions."""
         self.body = without_norms(self.body)
+
+
+def normalised(features: int, norm: bool) -> list[nn.Module]:
+    """A 3x3 convolution with batch normalisation, or with a bias in its place."""
+    conv = nn.Conv2d(features, features, 3, padding=1, bias=not norm)
+    return [conv, nn.BatchNorm2d(features)] if norm else [conv]

@@ -120,6 +120,23 @@ def test_a_silent_tail_gives_the_mean_colour(name: str) -> None:
     torch.testing.assert_close(y[0, :, 3, 3], torch.tensor(DIV2K_MEAN))
 
 
+@pytest.mark.parametrize(("name", "config"), [
+    ("carn", {}), ("carn", {"groups": 8, "recursive": True}), ("srresnet", {"batch_norm": False}), ("srgan", {}),
+])  # fmt: skip
+@pytest.mark.parametrize("scale", [2, 3, 4])
+def test_networks_without_a_skip_to_the_picture_begin_as_nearest(name: str, config: dict[str, Any], scale: int) -> None:
+    model, x = archs.create(name, {"scale": scale, "features": 16, **config}).eval(), torch.rand(1, 3, 5, 4)
+    nearest = x.repeat_interleave(scale, 2).repeat_interleave(scale, 3)
+    with torch.no_grad():
+        torch.testing.assert_close(model(x), nearest, atol=1e-6, rtol=0)
+
+
+def test_the_network_without_batch_normalisation_is_the_deployed_one() -> None:
+    with_norm, without = (archs.create("srresnet", {"scale": 2, "blocks": 2, "batch_norm": b}) for b in (True, False))
+    shapes = [{k: v.shape for k, v in model.deploy().state_dict().items()} for model in (with_norm, without)]
+    assert shapes[0] == shapes[1]
+
+
 def test_a_silent_generator_gives_mid_gray() -> None:
     model = archs.create("srresnet", {"blocks": 1, "features": 8})
     with torch.no_grad():

@@ -51,6 +51,7 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "srresnet x2": ("srresnet", {"scale": 2, "blocks": 2, "features": 8}),
     "srresnet x3": ("srresnet", {"scale": 3, "blocks": 1, "features": 8}),
     "srresnet x4": ("srresnet", {"scale": 4, "blocks": 1, "features": 8}),
+    "srresnet x4, no norm": ("srresnet", {"scale": 4, "blocks": 1, "features": 8, "batch_norm": False}),
     "swift x2": ("swift", {"scale": 2, "layers": 3, "channels": 8, "expansion": 16}),
     "swift x4": ("swift", {"scale": 4, "layers": 4, "channels": 8, "expansion": 16}),
     "vdsr x2": ("vdsr", {"scale": 2, "layers": 5, "features": 8}),
@@ -77,6 +78,8 @@ def network(label: str) -> Arch:
     for parameter in model.parameters():
         if parameter.dim() == 1:
             nn.init.uniform_(parameter, 0.05, 0.5)
+        elif not parameter.all():  # of a network that begins as nearest-neighbour enlargement
+            nn.init.kaiming_uniform_(parameter, a=5**0.5)
     return model
 
 
