@@ -81,6 +81,28 @@ def test_tiles_equal_the_whole_picture_for_each_architecture(network: Arch, size
         np.testing.assert_allclose(all_rows(tiled), whole, rtol=0, atol=2e-6)
 
 
+@pytest.mark.parametrize("side", [0, 24])
+def test_tiles_of_a_network_that_counts_windows_equal_the_whole_picture(side: int) -> None:
+    largest: list[int] = []
+
+    def run(batch: Floats) -> Floats:  # the mean of each window of 4 x 4
+        n, c, h, w = batch.shape
+        assert max(h, w) <= largest[-1]
+        full = np.pad(batch, ((0, 0), (0, 0), (0, -h % 4), (0, -w % 4)), mode="reflect")
+        means = full.reshape(n, c, -(-h // 4), 4, -(-w // 4), 4).mean((3, 5))
+        return means.repeat(4, axis=2).repeat(4, axis=3)[:, :, :h, :w]
+
+    pixels = picture(33, 47)
+    largest.append(max(pixels.shape))
+    expected = on_floats(run)(pixels)
+    largest.append(side or 47)
+    tiled = all_rows(Network(memory(pixels), on_floats(run), 1, 4, (16, 16), multiple=4, side=side))
+    np.testing.assert_allclose(tiled, expected, rtol=0, atol=1e-6)
+    largest.append(47)
+    shifted = all_rows(Network(memory(pixels), on_floats(run), 1, 4, (15, 15)))
+    assert np.abs(shifted - expected).max() > 0.1
+
+
 def test_a_halo_that_is_too_small_shows(network: Arch) -> None:
     pixels, scale = picture(48, 48), network.config.scale
     whole, short = (

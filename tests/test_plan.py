@@ -31,6 +31,11 @@ def test_one_model_chains_with_itself_and_bicubic_does_the_rest() -> None:
     assert plan(1, 1, (LARGEST, LARGEST), [2], "bicubic") == Plan((2,) * 20, None, LARGEST, LARGEST)
 
 
+def test_a_network_that_restores_runs_once_and_bicubic_does_the_rest() -> None:
+    assert plan(10, 20, (10, 20), [1], "bicubic") == Plan((1,), None, 10, 20)
+    assert plan(10, 20, (30, 60), [1], "bicubic") == Plan((1,), "bicubic", 30, 60)
+
+
 def test_the_longer_demand_decides() -> None:
     assert plan(100, 100, (50, 390), SWIFT, "bicubic") == Plan((4,), "bicubic", 50, 390)
 

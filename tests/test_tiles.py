@@ -26,6 +26,17 @@ def test_spans_cover_once_and_are_equal(length: int, tile: int) -> None:
     assert len(cut) == -(-length // tile)  # no more than necessary
 
 
+def test_tiles_begin_at_multiples_counted_from_the_corner() -> None:
+    assert spans(0, 22, 9, 4, 22, 4) == [Span(0, 8, 0, 12), Span(8, 16, 4, 20), Span(16, 22, 12, 22)]
+    assert spans(0, 9, 3, 4, 9, 4) == [Span(0, 4, 0, 8), Span(4, 8, 0, 9), Span(8, 9, 4, 9)]  # at least one multiple
+
+
+def test_windows_of_one_size_move_inwards_up_to_a_multiple() -> None:
+    first, last = Span(0, 96, 0, 192), Span(200, 297, 112, 297)  # 185 of 192: moved by multiples of 8 only
+    assert spans(0, 297, 128, 32, 297, 8, 192) == [first, Span(96, 200, 64, 256), last]
+    assert spans(0, 100, 128, 32, 100, 8, 192) == [Span(0, 100, 0, 100)]
+
+
 def test_halving_ends_at_the_smallest() -> None:
     assert halved((1000, 40)) == (500, 32)
     assert halved((33, 8)) == (32, 8)

@@ -59,6 +59,11 @@ def _print_table(cards: list[Card]) -> None:
     Console().print(table if cards else "no models are in the package; train one, or give a path with -m")
 
 
+def _tiles(card: Card) -> str:
+    size = f"of {card.side - 2 * card.halo} pixels, the graph takes {card.side}" if card.side else "of any size"
+    return size if card.multiple == 1 else f"{size}; they begin at multiples of {card.multiple}"
+
+
 def _print_card(card: Card) -> None:
     facts = {
         "architecture": f"{card.arch} ({', '.join(f'{key} {value}' for key, value in card.config.items())})",
@@ -67,6 +72,7 @@ def _print_card(card: Card) -> None:
         "parameters": f"{card.parameters:,}",
         "cost": f"{card.macs:,.0f} multiply-adds per pixel of the result",
         "halo": f"{card.halo} pixels around an input pixel are seen",
+        "tiles": _tiles(card),
         "licence": card.licence,
         "trained": f"{card.steps:,} steps, {card.hours:.1f} hours",
         "recipe": card.recipe or "unknown",

@@ -10,7 +10,8 @@ from __future__ import annotations
 import importlib.util
 import pickle
 import sys
-from collections.abc import Generator
+import warnings
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,12 +19,16 @@ from types import ModuleType
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from subpixel.errors import BadWeights, MissingExtra
+from subpixel.export.recording import recordable
 
 _TORCHVISION = ("torchvision", "torchvision.transforms", "torchvision.transforms.functional")
+
+
+Call = Callable[[nn.Module, Tensor], Tensor]
+"""How a network is called: some take or return more than the picture."""
 
 
 @dataclass(frozen=True)
@@ -42,13 +47,15 @@ class Found:
 def load(path: Path) -> Found:
     """The network whose weights are in a .pth, .pt, .ckpt or .safetensors file. Nothing in the file is executed.
 
-    Raises: BadWeights for a file that is damaged, holds more than weights, or is no network that enlarges colour
+    Raises: BadWeights for a file that is damaged, holds more than weights, or is no network from pictures to
     pictures; MissingExtra without spandrel.
     """
     spandrel = _spandrel()
     weights = _weights(path)
     try:
-        found = spandrel.ModelLoader(device="cpu").load_from_state_dict(spandrel.canonicalize_state_dict(weights))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of functions that will change in torch
+            found = spandrel.ModelLoader(device="cpu").load_from_state_dict(spandrel.canonicalize_state_dict(weights))
     except spandrel.UnsupportedModelError:
         raise BadWeights(path, "spandrel recognises no architecture in it") from None
     except (RuntimeError, ValueError, KeyError, AssertionError, NotImplementedError) as error:
@@ -60,29 +67,35 @@ def load(path: Path) -> Found:
     if found.scale < 1:
         raise BadWeights(path, f"{name} makes pictures smaller")
     needs = found.size_requirements
-    network = _Any(found.float().model.eval(), channels[0], found.scale, needs.multiple_of, needs.minimum)
-    return Found(network.eval(), name, found.scale, needs.multiple_of)
+    network = _Any(found.float().model.eval(), found._call_fn, channels[0], found.scale, needs)
+    return Found(network.eval().requires_grad_(False), name, found.scale, needs.multiple_of)
 
 
 class _Any(nn.Module):
-    """A network of 1 or 3 channels as one of three for any size: padded by its border, gray channel by channel."""
+    """A network of 1 or 3 channels as one of three for any size: reflected at the far edges, gray by channels."""
 
-    def __init__(self, network: nn.Module, channels: int, scale: int, multiple: int, minimum: int) -> None:
+    def __init__(self, network: nn.Module, call: Call, channels: int, scale: int, needs: Any) -> None:
         super().__init__()
-        self.network, self.channels, self.scale = network, channels, scale
-        self.multiple, self.minimum = multiple, minimum
+        self.network, self.call, self.channels, self.scale = network, call, channels, scale
+        self.multiple, self.minimum = needs.multiple_of, needs.minimum
 
     def forward(self, x: Tensor) -> Tensor:
         n, _, h, w = x.shape
         x = x.reshape(-1, self.channels, h, w)
         if self.minimum or self.multiple > 1:
-            x = F.pad(x, (0, self._missing(w), 0, self._missing(h)), mode="replicate")
-        y = self.network(x)[..., : h * self.scale, : w * self.scale]
+            x = x.index_select(2, self._places(h)).index_select(3, self._places(w))
+        with recordable():
+            y = self.call(self.network, x)
+        y = y[..., : h * self.scale, : w * self.scale]
         return y.reshape(n, 3, h * self.scale, w * self.scale)
 
-    def _missing(self, side: Any) -> Any:
-        wanted = torch.sym_max(side, self.minimum) if self.minimum else side
-        return (wanted + self.multiple - 1) // self.multiple * self.multiple - side
+    def _places(self, side: Any) -> Tensor:
+        """Of the pixels on an axis, and back again as far as the network requires, as spandrel does it."""
+        wanted = torch.as_tensor(side).clamp(min=self.minimum)  # while it is recorded, a side is a tensor
+        last = torch.as_tensor(side - 1)
+        places = torch.arange((wanted + self.multiple - 1) // self.multiple * self.multiple)
+        # without abs, which OpenVINO 2026.4 gets wrong for constant integers
+        return torch.minimum(places, 2 * last - places).clamp(min=0)
 
 
 def _weights(path: Path) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from subpixel.errors import BadRequest, MissingExtra
 from subpixel.models import Model
 from subpixel.models.store import KEY
 from subpixel.runtimes import installed, open_runtime
+from subpixel.runtimes.fixed import of_size
 
 Batch = NDArray[Any]
 Run = Callable[[Batch], Batch]
@@ -70,7 +71,11 @@ def _open_openvino(path: Path, model: Model) -> Run:
 
     core: Any = ov.Core()
     compiled = core.compile_model(core.read_model(path), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
-    return lambda batch: compiled([batch])[0]
+
+    def run(batch: Batch) -> Batch:
+        return compiled([batch])[0]
+
+    return of_size(run, model.card.side, model.card.scale) if model.card.side else run
 
 
 def _write_torchscript(model: Model, path: Path) -> None:

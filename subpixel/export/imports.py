@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 import importlib.util
-import io
 import os
 import re
-import warnings
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from subpixel import archs
 from subpixel.compat import tensorflow
 from subpixel.errors import BadRequest, BadWeights, MissingExtra, SubpixelError
 from subpixel.export.export import compare
 from subpixel.models import Card, Model, store
+from subpixel.runtimes.fixed import of_size
 
 if TYPE_CHECKING:
-    from onnx import ModelProto
-
     from subpixel.export.community import Found
 
 WEIGHTS = (".pth", ".pt", ".ckpt", ".safetensors")
 _LARGEST_HALO = 64
+_LARGEST_STEP = 32
+_SIDE = 192
+"""Of the graph of a network that cannot be recorded for any size: a multiple of most windows."""
 _SEEN = 1 / 510
 """Half a level: what pixels beyond the halo may change together."""
 
@@ -31,7 +32,8 @@ def import_model(source: Path, output: Path | None = None) -> Model:
     """Writes a model file from a .pb of OpenCV's dnn_superres, a .safetensors of `export`, or community weights.
 
     output: by default the name and factor in this folder. Weights of the community need spandrel and torch; the file
-    is compared with the network before it is handed over. Their halo is measured, up to 64 pixels: see `halo`.
+    is compared with the network before it is handed over. Their halo is measured, up to 64 pixels: see `halo`;
+    a network that cuts windows gets a graph for one size, and tiles of it.
     Raises: BadRequest for another kind of file; BadWeights; MissingExtra; ParityError, and then there is no file.
     """
     kind = source.suffix.lower()
@@ -99,61 +101,45 @@ def _again(source: Path, card: Card, output: Path | None) -> Model:
 def _model(source: Path, found: Found) -> Model:
     """The network as a model that computes the same.
 
-    It is recorded while it runs; where its Python code looks at the picture's size, that gives a graph for one size,
-    which the comparison finds, and the network is exported symbolically. In this order, for the symbolic exporter
-    crashes on networks that change their weights as they run (SPAN).
+    It is recorded while it runs, for pictures of any size. Where its code looks at the size, to cut windows or to
+    mask them, the graph holds for one size only, which the comparison finds; then it is recorded for the size of a
+    tile.
     """
-    from subpixel.models import weights
+    from subpixel.export.recording import recorded
 
-    card = _card(source, found)
     failure: SubpixelError | None = None
-    for exported in (_recorded, weights.traced):
+    for side in (0, _SIDE):
         try:
-            content = store.with_card(exported(found.network), card)
+            content = store.with_card(recorded(found.network, side), _card(source, found, side))
             model = Model(source, store.card_of(source, store.parse(source, content)), content)
-            compare(source, model, lambda batch: _run(found.network, batch))
+            run = partial(_run, found.network)
+            compare(source, model, of_size(run, side, found.scale) if side else run)
         except SubpixelError as error:
             failure = error
-        except Exception as error:  # the exporters raise nearly anything
+        except Exception as error:  # the exporter and networks raise nearly anything
             why = next(iter(str(error.__cause__ or error).splitlines()), type(error).__name__)[:200]
-            failure = BadWeights(source, f"its {found.name} cannot be exported for pictures of any size: {why}")
+            failure = BadWeights(source, f"its {found.name} cannot be recorded: {why}")
         else:
             return model
     assert failure is not None
     raise failure
 
 
-def _recorded(network: Any) -> ModelProto:
-    import torch
-
-    buffer = io.BytesIO()
-    axes = {"low": {0: "batch", 2: "height", 3: "width"}, "high": {0: "batch"}}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of sizes that become constants: the comparison finds out
-        torch.onnx.export(
-            network,
-            (torch.rand(1, 3, 40, 50),),
-            cast("Any", buffer),
-            input_names=["low"],
-            output_names=["high"],
-            dynamic_axes=axes,
-            opset_version=17,
-            dynamo=False,
-        )
-    return store.parse(Path("export"), buffer.getvalue())
-
-
-def _card(source: Path, found: Found) -> Card:
+def _card(source: Path, found: Found, side: int) -> Card:
     from subpixel.models import weights
 
-    reach, measured = halo(found)
-    known = "measured" if measured else f"assumed {_LARGEST_HALO}: faint seams are possible"
+    largest = side // 6 or _LARGEST_HALO  # two thirds of a tile's side are its own
+    reach, measured = halo(found, largest)
+    step = multiple(found)
+    known = "measured" if measured else "assumed: faint seams are possible"
     return Card(
         name=_name(source, found.scale),
         arch=found.name,
         config={"file": source.name, "halo": known},
         scale=found.scale,
-        halo=reach,
+        halo=max(step, min(largest, reach + step - 1) // step * step) if step > 1 else reach,
+        multiple=step,
+        side=side,
         parameters=weights.count(found.network),
         macs=weights.macs(found.network, found.scale),
         width=weights.width(found.network, found.scale),
@@ -162,30 +148,61 @@ def _card(source: Path, found: Found) -> Card:
     )
 
 
-def halo(found: Found) -> tuple[int, bool]:
+def halo(found: Found, largest: int = _LARGEST_HALO) -> tuple[int, bool]:
     """The pixels around a position that matter, and whether that is all of them.
 
     Measured by the gradient of one output pixel on noise: everything farther away changes it by less than half a
     level of 255, to first order. Networks with attention over the whole picture have no such distance, and deep ones
-    one that is too long for a tile; they get 64, and so do networks that write into their values, for those have no
-    gradient.
+    one that is too long for a tile; they get the largest, and so do networks that write into their values, for those
+    have no gradient.
     """
     import torch
 
-    side = 2 * _LARGEST_HALO + 1
-    low = torch.rand(1, 3, side, side, generator=torch.Generator().manual_seed(0)).requires_grad_()
-    centre = _LARGEST_HALO * found.scale
+    side = 2 * largest + 1
+    low = _noise(side).requires_grad_()
+    centre = largest * found.scale
     try:
         (gradient,) = torch.autograd.grad(found.network(low)[0, :, centre, centre].sum(), low)
     except RuntimeError:
-        return _LARGEST_HALO, False
+        return largest, False
     seen = gradient.abs().sum((0, 1))
-    place = (torch.arange(side) - _LARGEST_HALO).abs()
+    place = (torch.arange(side) - largest).abs()
     distance = torch.maximum(place[:, None], place[None])
-    for reach in range(1, _LARGEST_HALO):
+    for reach in range(1, largest):
         if float(seen[distance > reach].sum()) < _SEEN:
             return reach, True
-    return _LARGEST_HALO, False
+    return largest, False
+
+
+def multiple(found: Found) -> int:
+    """The pixels by whose multiples a picture may be shifted without changing what is computed: where tiles begin.
+
+    A network that counts windows or phases of pixels from the corner computes something else in between. Measured
+    on noise, doubled up to at least 32, which is assumed where nothing suits: most windows have 8, 16 or 32.
+    """
+    import torch
+
+    step = min(found.multiple, _LARGEST_STEP)
+    edge = core = _LARGEST_STEP
+    low = _noise(2 * edge + core)
+    with torch.no_grad():
+        whole = found.network(low.clone())
+        while step < _LARGEST_STEP:
+            moved = found.network(low[..., step:, step:].clone())
+            expected, got = (
+                y[..., at : at + core * found.scale, at : at + core * found.scale]
+                for y, at in ((whole, edge * found.scale), (moved, (edge - step) * found.scale))
+            )
+            if float((expected - got).abs().max()) < _SEEN:
+                break
+            step *= 2
+    return step
+
+
+def _noise(side: int) -> Any:
+    import torch
+
+    return torch.rand(1, 3, side, side, generator=torch.Generator().manual_seed(0))
 
 
 def _run(network: Any, batch: Any) -> Any:

@@ -59,6 +59,7 @@ class Network:
     """Rows enlarged by a network and clipped to [0, 1]; the colour is 1 or 3 channels, without alpha.
 
     run: from a patch H W C to sH sW 3, see `on_floats`; or from 8-bit levels to 8-bit levels, with dtype uint8.
+    halo, multiple, side: see `models.Card`.
 
     A row of tiles is computed at once and kept until a call no longer reaches it, so neighbouring calls may
     overlap at no cost. Where the source is gray the result is averaged back. When the memory does not
@@ -77,11 +78,14 @@ class Network:
         halo: int,
         tile: tuple[int, int],
         dtype: type[np.float32] | type[np.uint8] = np.float32,
+        multiple: int = 1,
+        side: int = 0,
     ) -> None:
         self.height, self.width, self.channels = source.height * scale, source.width * scale, source.channels
         self.tile = tile
-        self._source, self._run, self._scale, self._halo, self._dtype = source, run, scale, halo, dtype
-        self._bands = tiles.spans(0, source.height, tile[0], halo, source.height)
+        self._source, self._run, self._scale, self._dtype = source, run, scale, dtype
+        self._halo, self._multiple, self._side = halo, multiple, side
+        self._bands = self._spans(0, source.height, tile[0], source.height)
         self._kept: dict[tiles.Span, Pixels] = {}
 
     def rows(self, y0: int, y1: int) -> Pixels:
@@ -102,6 +106,9 @@ class Network:
                 self._kept[band] = whole
         return out
 
+    def _spans(self, start: int, stop: int, tile: int, length: int) -> list[tiles.Span]:
+        return tiles.spans(start, stop, tile, self._halo, length, self._multiple, self._side)
+
     def _empty(self, rows: int) -> Pixels:
         return np.empty((rows, self.width, self.channels), self._dtype)
 
@@ -117,8 +124,8 @@ class Network:
 
     def _fill(self, band: tiles.Span, window: Pixels, out: Pixels) -> Pixels:
         s, source = self._scale, self._source
-        for row in tiles.spans(band.start, band.stop, self.tile[0], self._halo, source.height):
-            for column in tiles.spans(0, source.width, self.tile[1], self._halo, source.width):
+        for row in self._spans(band.start, band.stop, self.tile[0], source.height):
+            for column in self._spans(0, source.width, self.tile[1], source.width):
                 patch = window[row.low - band.low : row.high - band.low, column.low : column.high]
                 result = self._run(patch)
                 core = result[s * (row.start - row.low) : s * (row.stop - row.low)]

@@ -87,7 +87,11 @@ def plan(height: int, width: int, sides: tuple[int, int], scales: Iterable[int],
     scales: the factors there are networks for; without any, the kernel does it all.
     """
     known = sorted(set(scales), reverse=True)
-    chain = _chain(known, height, width, sides) if known and (sides[0] > height or sides[1] > width) else ()
+    chain: tuple[int, ...] = ()
+    if known == [1]:  # it restores: once, whatever the size
+        chain = (1,)
+    elif known and (sides[0] > height or sides[1] > width):
+        chain = _chain(known, height, width, sides)
     factor = math.prod(chain)
     reached = (height * factor, width * factor) == sides
     return Plan(chain, None if reached else kernel, *sides)

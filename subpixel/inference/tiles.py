@@ -28,11 +28,20 @@ class Span:
     high: int
 
 
-def spans(start: int, stop: int, tile: int, halo: int, length: int) -> list[Span]:
-    """Cut start <= i < stop of an axis of `length` pixels into the fewest equal spans of at most `tile`."""
-    count = -(-(stop - start) // tile)
-    edges = [start + (stop - start) * i // count for i in range(count + 1)]
-    return [Span(a, b, max(0, a - halo), min(length, b + halo)) for a, b in pairwise(edges)]
+def spans(start: int, stop: int, tile: int, halo: int, length: int, multiple: int = 1, side: int = 0) -> list[Span]:
+    """Cut start <= i < stop of an axis of `length` pixels into the fewest equal spans of at most `tile`.
+
+    multiple: where they may begin, counted from the picture's corner; `start` and `halo` are multiples of it. Then
+    the smallest tile is one multiple. side: what a window has at least, where the picture has it, up to a multiple
+    at the far end.
+    """
+    steps = -(-(stop - start) // multiple)
+    count = -(-steps // max(1, tile // multiple))
+    edges = [*(start + steps * i // count * multiple for i in range(count)), stop]
+    last = -((side - length) // multiple) * multiple  # where the last window of that side begins
+    lows = [max(0, min(a - halo, last) if side else a - halo) for a in edges[:-1]]
+    windows = zip(pairwise(edges), lows, strict=True)
+    return [Span(a, b, low, min(length, max(b + halo, low + side))) for (a, b), low in windows]
 
 
 def footprint(width: int, scale: int) -> int:

@@ -39,8 +39,8 @@ class Upscaler:
     model: a model ("swift-x2"), a family that has several factors ("swift"), the path of an .onnx file, or a
     kernel ("nearest", "bilinear", "bicubic", "lanczos"). scale, size, fit: see `plan.Target`; without them
     the model's own factor, 2 for a family or a kernel. tile: the side of a tile in input pixels, 0 for the
-    whole picture at once, "auto" for what suits the memory. tta: the mean over 8 flips and turns, 8 times as
-    slow. The others: see `runtimes`.
+    whole picture at once, "auto" for what suits the memory; a graph for one size gets at most that. tta: the mean
+    over 8 flips and turns, 8 times as slow. The others: see `runtimes`.
 
     Called with a picture it returns one of the same kind: Image, numpy array (uint8, uint16, or float; H W or
     H W 1 to 4) or Pillow image; a path is read and gives an Image.
@@ -126,8 +126,9 @@ class Upscaler:
         for scale in made.scales:
             run = self._runtime(scale).run
             tile = self._tile(rows.height, rows.width, scale, len(made.scales))
-            halo = self._card(scale).halo
-            rows = Network(rows, on_floats(self_ensemble(run) if self._tta else run), scale, halo, tile)
+            patch_run = on_floats(self_ensemble(run) if self._tta else run)
+            card = self._card(scale)
+            rows = Network(rows, patch_run, scale, card.halo, tile, multiple=card.multiple, side=card.side)
         return Resized(rows, made.height, made.width, made.kernel) if made.kernel else rows
 
     def _levels(self, source: Levels) -> Network | None:
@@ -137,12 +138,19 @@ class Upscaler:
             return None
         scale = made.scales[0]
         tile = self._tile(source.height, source.width, scale, 1)
-        return Network(source, self._runtime(scale).run_bytes, scale, self._card(scale).halo, tile, np.uint8)
+        card = self._card(scale)
+        return Network(
+            source, self._runtime(scale).run_bytes, scale, card.halo, tile, np.uint8, card.multiple, card.side
+        )
 
     def _tile(self, height: int, width: int, scale: int, networks: int) -> tuple[int, int]:
+        card = self._card(scale)
+        if card.side:
+            largest = card.side - 2 * card.halo
+            side = largest if self.tile == "auto" else min(self.tile or largest, largest)
+            return side, side
         if self.tile != "auto":
             return self.tile or height, self.tile or width
-        card = self._card(scale)
         pixels = _FEATURES // networks // tiles.footprint(card.width, scale)
         rows = _RESULTS // networks // (3 * 4 * scale**2 * width)
         return tiles.automatic(height, width, card.halo, pixels, rows)

@@ -31,6 +31,10 @@ class Card(BaseModel):
     scale: int
     halo: int
     """Low-resolution pixels around an output pixel that can change it, exact."""
+    multiple: int = 1
+    """Tiles begin at multiples of this, for the network counts windows or phases from the corner; so does the halo."""
+    side: int = 0
+    """The one height and width that the graph takes; 0 where it takes any."""
     parameters: int
     """Trainable numbers, of the training or the deploy form, whichever has fewer."""
     macs: float

@@ -52,6 +52,7 @@ def open_runtime(
 
     precision: `auto` is bf16 where the processor computes in it, else f32. threads: None for all cores.
     device: `cpu`, `cuda` ... as the runtime calls it; `auto` is the CPU for OpenVINO and the best there is elsewhere.
+    A model whose card has a `side` runs pictures up to that side: see `fixed`.
     Raises: UnknownName, MissingExtra, RuntimeUnavailable, BadRequest.
     """
     chosen = choose(name)
@@ -60,7 +61,12 @@ def open_runtime(
     if threads is not None and threads < 1:
         raise BadRequest(f"threads is {threads}; expected at least 1")
     module = importlib.import_module(f"{__name__}.{MODULES[chosen]}")
-    return module.open_model(model, precision, threads, device)
+    runtime = module.open_model(model, precision, threads, device)
+    if not model.card.side:
+        return runtime
+    from subpixel.runtimes.fixed import Fixed
+
+    return Fixed(runtime, model.card.side, model.card.scale)
 
 
 def choose(name: str = "auto") -> str:

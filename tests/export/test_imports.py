@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import PIL.ImageCms
 import pytest
 import torch
 from torch import nn
@@ -15,7 +16,9 @@ from subpixel import Image, Upscaler, models
 from subpixel.errors import BadRequest, BadWeights, MissingExtra, ParityError
 from subpixel.export import imports
 from subpixel.export.community import Found
-from subpixel.export.imports import halo, import_model
+from subpixel.export.imports import halo, import_model, multiple
+from subpixel.image import Meta, read, write
+from subpixel.inference.upscaler import upscale_file
 from subpixel.runtimes import open_runtime
 
 Weights = dict[str, torch.Tensor]
@@ -162,21 +165,75 @@ def test_a_model_that_differs_is_not_handed_over(
     assert [p.name for p in tmp_path.iterdir()] == ["x.pth"]
 
 
-def test_a_recording_that_differs_is_replaced_by_the_symbolic_export(
-    compact: Compact, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    recorded, tried = imports._recorded, list[nn.Module]()
+class Windows(nn.Module):
+    """Subtracts half the mean of each window of 8 x 8 pixels, the way transformers cut them: sizes become constants."""
 
-    def spoiled(network: nn.Module) -> object:
-        tried.append(network)
-        return recorded(Compact(features=4).eval())
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        n, _, h, w = (int(side) for side in x.shape)
+        x = nn.functional.pad(x, (0, -w % 8, 0, -h % 8), mode="replicate")
+        rows, columns = -(-h // 8), -(-w // 8)
+        cut = x.reshape(n, 3, rows, 8, columns, 8)
+        y = cut - cut.mean((3, 5), keepdim=True) / 2
+        return y.reshape(n, 3, 8 * rows, 8 * columns)[..., :h, :w].repeat_interleave(2, 2).repeat_interleave(2, 3)
 
-    monkeypatch.setattr(imports, "_recorded", spoiled)
-    model = imports._model(Path("2x_c.pth"), Found(compact, "compact", 2, 1))
-    assert tried == [compact]
-    photo = np.random.default_rng(0).random((1, 3, 7, 9), dtype=np.float32)
-    made = open_runtime(model, "openvino", "f32").run(photo)
-    assert np.abs(made - imports._run(compact, photo)).max() < 1e-5
+
+@pytest.fixture(scope="module")
+def windowed(tmp_path_factory: pytest.TempPathFactory) -> models.Model:
+    return imports._saved(
+        imports._model(Path("2x_windows.pth"), Found(Windows(), "Windows", 2, 1)),
+        tmp_path_factory.mktemp("windows") / "windows.onnx",
+    )
+
+
+def test_a_recording_that_holds_for_one_size_gets_the_size_of_a_tile(windowed: models.Model) -> None:
+    card = windowed.card
+    assert (card.side, card.multiple, card.halo) == (192, 8, 8)  # 7 pixels are seen: a multiple of 8
+
+
+@pytest.mark.parametrize("tile", ["auto", 0, 40])
+def test_its_tiles_are_the_whole_picture(windowed: models.Model, tile: int) -> None:
+    photo = np.random.default_rng(0).random((229, 309, 3), dtype=np.float32)
+    expected = Windows()(torch.from_numpy(photo).permute(2, 0, 1)[None])[0].permute(1, 2, 0).clamp(0, 1).numpy()
+    got = Upscaler(windowed.path, tile=tile, precision="f32")(photo)
+    # the last windows are filled up by reflection, where this network repeats its border
+    assert np.abs(got - expected)[: 2 * 224, : 2 * 304].max() < 1e-5
+    assert np.abs(got - expected).max() < 0.6
+
+
+def test_its_runtime_takes_smaller_pictures_and_refuses_larger_ones(windowed: models.Model) -> None:
+    runtime = open_runtime(windowed, "openvino", "f32")
+    pixels = np.random.default_rng(0).integers(0, 256, (1, 9, 3), dtype=np.uint8)
+    low = pixels.transpose(2, 0, 1)[None].astype(np.float32) / 255
+    full = np.pad(low, ((0, 0), (0, 0), (0, 7), (0, 7)), mode="reflect")
+    expected = Windows()(torch.from_numpy(full)).numpy()[..., :2, :18]
+    made = runtime.run(np.concatenate([low, low]))
+    assert np.abs(made - expected).max() < 1e-6
+    levels = np.clip(expected[0], 0, 1).transpose(1, 2, 0) * 255
+    assert np.abs(runtime.run_bytes(pixels) - levels).max() < 0.51
+    with pytest.raises(BadRequest, match="193x9 pixels; this graph takes at most 192x192"):
+        runtime.run(np.zeros((1, 3, 9, 193), np.float32))
+
+
+def test_files_of_16_bit_with_alpha_keep_what_they_say(windowed: models.Model, tmp_path: Path) -> None:
+    samples = np.random.default_rng(0).integers(0, 65536, (211, 203, 4), dtype=np.uint16)
+    meta = Meta(
+        icc=PIL.ImageCms.ImageCmsProfile(PIL.ImageCms.createProfile("sRGB")).tobytes(), dpi=(300.0, 300.0), depth=16
+    )
+    image = Image.from_array(samples, meta)
+    write(tmp_path / "a.png", image)
+    upscale = Upscaler(windowed.path, precision="f32")
+    upscale_file(tmp_path / "a.png", tmp_path / "b.png", upscale)
+    made, expected = read(tmp_path / "b.png"), upscale(image)
+    assert np.abs(made.samples - expected.samples).max() <= 0.51 / 65535
+    assert made.meta.icc == meta.icc
+    assert made.meta.depth == 16
+    assert made.samples.shape == (422, 406, 4)
+
+
+def test_where_tiles_may_begin_is_measured() -> None:
+    assert multiple(Found(Chain(5), "blur", 1, 1)) == 1
+    assert multiple(Found(Windows(), "windows", 2, 1)) == 8
+    assert multiple(Found(Windows(), "windows", 2, 16)) == 16  # what spandrel asks for
 
 
 class Chain(nn.Module):
