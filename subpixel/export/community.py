@@ -42,6 +42,8 @@ class Found:
     scale: int
     multiple: int
     """The sides that the network itself computes are multiples of this."""
+    side: int = 0
+    """Of the only picture that the network takes; 0 for any."""
 
 
 def load(path: Path) -> Found:
@@ -67,8 +69,15 @@ def load(path: Path) -> Found:
     if found.scale < 1:
         raise BadWeights(path, f"{name} makes pictures smaller")
     needs = found.size_requirements
-    network = _Any(found.float().model.eval(), found._call_fn, channels[0], found.scale, needs)
-    return Found(network.eval().requires_grad_(False), name, found.scale, needs.multiple_of)
+    call, side = (_ipt, found.model.patch_size) if name == "IPT" else (found._call_fn, 0)
+    network = _Any(found.float().model.eval(), call, channels[0], found.scale, needs)
+    return Found(network.eval().requires_grad_(False), name, found.scale, needs.multiple_of, side)
+
+
+def _ipt(network: Any, x: Tensor) -> Tensor:
+    """IPT on a square of its size; spandrel cuts larger pictures itself, which here the tiles do."""
+    network.set_scale(network.scale.index(max(network.scale)))
+    return network(x * network.rgb_range) / network.rgb_range
 
 
 class _Any(nn.Module):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -45,13 +46,15 @@ def export(model: str | Path, to: str, output: Path | None = None) -> Path:
     return target
 
 
-def compare(what: Path, original: Model, run: Run, gray: bool = False) -> None:
+def compare(
+    what: Path, original: Model, run: Run, gray: bool = False, sizes: Sequence[tuple[int, int]] = SIZES
+) -> None:
     """Compares what a file computes with its original, in f32, at several sizes.
 
     gray: on gray pictures only. Raises: ParityError.
     """
     reference = open_runtime(original, "openvino", "f32", device="cpu")
-    for size in SIZES:
+    for size in sizes:
         low = picture(size, gray)
         expected, found = reference.run(low), run(low)
         same = expected.shape == found.shape

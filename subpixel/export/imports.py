@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING, Any
 from subpixel import archs
 from subpixel.compat import tensorflow
 from subpixel.errors import BadRequest, BadWeights, MissingExtra, SubpixelError
-from subpixel.export.export import compare
+from subpixel.export.export import SIZES, compare
 from subpixel.models import Card, Model, store
-from subpixel.runtimes.fixed import of_size
 
 if TYPE_CHECKING:
     from subpixel.export.community import Found
@@ -108,12 +107,11 @@ def _model(source: Path, found: Found) -> Model:
     from subpixel.export.recording import recorded
 
     failure: SubpixelError | None = None
-    for side in (0, _SIDE):
+    for side in (found.side,) if found.side else (0, _SIDE):
         try:
             content = store.with_card(recorded(found.network, side), _card(source, found, side))
             model = Model(source, store.card_of(source, store.parse(source, content)), content)
-            run = partial(_run, found.network)
-            compare(source, model, of_size(run, side, found.scale) if side else run)
+            compare(source, model, partial(_run, found.network), sizes=((side, side),) if side else SIZES)
         except SubpixelError as error:
             failure = error
         except Exception as error:  # the exporter and networks raise nearly anything
@@ -130,7 +128,7 @@ def _card(source: Path, found: Found, side: int) -> Card:
 
     largest = side // 6 or _LARGEST_HALO  # two thirds of a tile's side are its own
     reach, measured = halo(found, largest)
-    step = multiple(found)
+    step = 1 if found.side else multiple(found)
     known = "measured" if measured else "assumed: faint seams are possible"
     return Card(
         name=_name(source, found.scale),

@@ -44,8 +44,12 @@ def recorded(network: nn.Module, side: int = 0) -> ModelProto:
 
 @contextmanager
 def recordable() -> Generator[None]:
-    """Says two functions of torch that ONNX has no operations for with others, as long as a network runs."""
-    with patch.object(torch, "sort", _sort), patch.object(F, "adaptive_max_pool2d", _pool):
+    """Says functions of torch that ONNX has no operations for with others, as long as a network runs."""
+    with (
+        patch.object(torch, "sort", _sort),
+        patch.object(F, "adaptive_max_pool2d", _pool),
+        patch.object(F, "fold", _fold),
+    ):
         yield
 
 
@@ -57,6 +61,13 @@ def _sort(x: Tensor, dim: int = -1, descending: bool = False, stable: bool = Fal
     places = torch.ones_like(x).cumsum(dim)
     _, order = torch.topk(x * (count + 1) + (-places if descending else places), count, dim, largest=descending)
     return x.gather(dim, order), order
+
+
+def _fold(x: Tensor, output_size: int, kernel_size: int, stride: int) -> Tensor:
+    """Blocks of pixels, N C k^2 L, added up where they lie, N C S S: a transposed convolution by unit kernels (IPT)."""
+    count, channels = (output_size - kernel_size) // stride + 1, int(x.shape[1]) // kernel_size**2
+    unit = torch.eye(kernel_size**2).reshape(-1, 1, kernel_size, kernel_size).repeat(channels, 1, 1, 1)
+    return F.conv_transpose2d(x.reshape(-1, int(x.shape[1]), count, count), unit, stride=stride, groups=channels)
 
 
 _adaptive_max_pool2d = F.adaptive_max_pool2d
