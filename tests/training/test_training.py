@@ -156,6 +156,8 @@ def test_wrong_data_is_told_before_the_first_step(folder: Path, tmp_path: Path) 
             run(made(tmp_path), folder, folder, tmp_path / "run", device="cuda")
 
 
-@pytest.mark.parametrize("path", sorted(Path(__file__).parents[2].glob("recipes/*.toml")), ids=lambda p: p.stem)
+@pytest.mark.parametrize(
+    "path", sorted(Path(__file__).parents[2].glob("recipes/**/*.toml")), ids=lambda p: f"{p.parent.name}-{p.stem}"
+)
 def test_every_shipped_recipe_can_be_read(path: Path) -> None:
     assert recipe.load(path).name == path.stem
