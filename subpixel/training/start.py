@@ -26,8 +26,13 @@ class Start:
 def network(recipe: Recipe, init: Start | None, device: str) -> Arch:
     """The recipe's network on its device, channels last; its random numbers come from the recipe's seed.
 
-    Raises: RecipeError for a configuration or a scale that the architecture lacks, or weights of which none fits.
+    Raises: RecipeError for a configuration or a scale that the architecture lacks, for weights of which none fits, or
+    a model file, which has one scale, as the start of several.
     """
+    if init and init.plain and len(recipe.scales) > 1:
+        raise RecipeError(
+            f"init: the model {recipe.init} has one scale, data.scales {recipe.scales}; name a run's last.safetensors"
+        )
     torch.manual_seed(recipe.seed)
     made = archs.create(recipe.arch, recipe.config)
     if init and init.plain:

@@ -171,6 +171,12 @@ def test_edsr_x3_takes_the_body_of_x2_and_not_its_tail(tmp_path: Path) -> None:
     assert {name.split(".")[0] for name in taken} == {"head", "body"}
 
 
+def test_a_model_file_does_not_start_a_network_of_several_scales() -> None:
+    page = shipped("mdsr-base", **{"config.blocks": 1, "config.features": 8})
+    with pytest.raises(RecipeError, match=r"init: the model .* has one scale, data.scales \(2, 3, 4\).*safetensors"):
+        start.network(page, Start({}, plain=True), "cpu")
+
+
 def test_training_goes_on_from_a_model_file_where_it_was(folder: Path, tmp_path: Path) -> None:
     page = shipped("swift-x2", **{"config.channels": 16, "config.layers": 3})
     (first,) = run(page, folder, folder, tmp_path / "first")
