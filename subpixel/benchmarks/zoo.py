@@ -52,7 +52,7 @@ def of_cards(cards: Sequence[models.Card], like: Report) -> Report:
         Row(card.name, score.dataset, card.scale, "", score.metric, score.value)
         for card in cards
         for score in card.scores
-        if score.dataset in SETS and score.protocol == like.protocol
+        if score.dataset in SETS and score.protocol.startswith(like.protocol)  # that of colours says more behind it
     )
     beside = tuple(p for card in cards for p in published(card.name, card.family, card.scale))
     return Report(like.protocol, like.degradation, rows, beside)
@@ -65,9 +65,10 @@ def _complete(card: models.Card, lpips: Metric | None) -> bool:
 
 def _measure(name: str, data_root: Path, crops: Path, lpips: Metric | None) -> None:
     model = contender(name)
-    colour = {"lpips": lpips} if lpips and model.scale == PERCEPTUAL else {}
-    write_cards(bench_quality([model], data_root, SETS, colour=colour))
+    write_cards(bench_quality([model], data_root, SETS))
     write_cards(bench_quality([model], crops, [CROPS]))
+    if lpips and model.scale == PERCEPTUAL:
+        write_cards(bench_quality([model], data_root, SETS, metrics={}, colour={"lpips": lpips}))
 
 
 def write_page(path: Path, text: str) -> Path:
