@@ -78,7 +78,7 @@ def test_tiles_equal_the_whole_picture_for_each_architecture(network: Arch, size
         whole = network(batch)[0].clamp(0, 1).permute(1, 2, 0).numpy()
     for tile in ((10, 13), (1, 64), size):
         tiled = Network(memory(pixels), on_floats(as_run(network)), scale, network.halo, tile)
-        np.testing.assert_allclose(all_rows(tiled), whole, rtol=0, atol=2e-6)
+        np.testing.assert_allclose(all_rows(tiled), whole, rtol=0, atol=4e-6)  # sums of 5,184 products
 
 
 @pytest.mark.parametrize("side", [0, 24])

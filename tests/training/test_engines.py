@@ -75,7 +75,7 @@ def logged(run_folder: Path) -> list[dict[str, float]]:
     ("name", "changes", "scales"),
     [
         ("mdsr-base", {"config.blocks": 1, "config.features": 8}, (2, 3, 4)),
-        ("lapsrn", {"config.depth": 1, "config.features": 8}, (2, 4, 8)),
+        ("lapsrn", {"config.scale": 8, "config.depth": 1, "config.features": 8}, (2, 4, 8)),
     ],
 )
 def test_a_network_of_several_scales_gives_a_model_for_each(
