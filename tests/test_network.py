@@ -65,7 +65,9 @@ def network(request: pytest.FixtureRequest) -> Arch:
     torch.manual_seed(0)
     made = archs.create(name, {**SMALL.get(name, {}), "scale": scale}).eval()
     with torch.no_grad():
-        for weight in made.parameters():  # a fresh tail may be zero, which would hide a seam
+        for weight in made.parameters():  # zeros, of a fresh tail or of colours that pass, would hide a seam
+            if weight.dim() > 1 and not weight.all():
+                torch.nn.init.kaiming_uniform_(weight, a=5**0.5)
             weight.add_(0.05 * torch.randn_like(weight))
     return made
 
@@ -78,7 +80,7 @@ def test_tiles_equal_the_whole_picture_for_each_architecture(network: Arch, size
         whole = network(batch)[0].clamp(0, 1).permute(1, 2, 0).numpy()
     for tile in ((10, 13), (1, 64), size):
         tiled = Network(memory(pixels), on_floats(as_run(network)), scale, network.halo, tile)
-        np.testing.assert_allclose(all_rows(tiled), whole, rtol=0, atol=4e-6)  # sums of 5,184 products
+        np.testing.assert_allclose(all_rows(tiled), whole, rtol=0, atol=2e-6)
 
 
 @pytest.mark.parametrize("side", [0, 24])

@@ -17,8 +17,6 @@ from subpixel.nn.upsampling import passing
 
 STEPS = 3
 """Units of a cascade, and cascades of the network."""
-
-
 LIFT = 0.5
 """What keeps colours, whose mean is taken off, above the zero of the ReLUs while the network begins."""
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Self
 
-import torch
 from torch import Tensor, nn
 
 from subpixel.nn.affine import Affine, folded_output, without_norms
@@ -42,7 +41,6 @@ class Generator(Arch):
         self.output: nn.Module = Affine(0.5, [0.5] * 3)  # the paper's [-1, 1] -> [0, 1]
         self._start()
 
-    @torch.no_grad()
     def _start(self) -> None:
         """Begins as nearest-neighbour enlargement: colours pass, and the blocks add nothing yet."""
         tail = self.tail.of(self.config.scale)
