@@ -41,7 +41,9 @@ def _weights(name: str, config: dict[str, Any], folder: Path) -> Path:
     with torch.no_grad():
         for weight in network.parameters():
             if weight.ndim > 1:
-                weight.normal_(0, 0.6 / (weight.numel() / len(weight)) ** 0.5, generator=random)
+                weight.normal_(
+                    0, (0.9 if name == "ESRGAN" else 0.6) / (weight.numel() / len(weight)) ** 0.5, generator=random
+                )
     torch.save(network.state_dict(), folder / f"2x_{name}.pth")
     return folder / f"2x_{name}.pth"
 
@@ -57,7 +59,7 @@ def test_an_imported_transformer_computes_what_spandrel_computes(name: str, tmp_
     spandrel = community._spandrel()
     original = spandrel.ModelLoader(device="cpu").load_from_state_dict(torch.load(source, weights_only=True))
     expected = original(torch.from_numpy(photo.copy()).permute(2, 0, 1)[None])[0].permute(1, 2, 0).numpy()
-    assert expected.std() > 0.02
+    assert expected.std() > 0.05
     tiled = Upscaler(model.path, tile=64, precision="f32")(photo)
     whole = Upscaler(model.path, tile=0, precision="f32")(photo)
     # beyond a measured halo at most half a level may come together; a graph for one size reflects up to that size
