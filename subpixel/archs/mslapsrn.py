@@ -34,8 +34,9 @@ class MSLapSRN(Pyramid):
     def __init__(self, config: Config) -> None:
         c = config.features
         up = nn.Sequential(nn.LeakyReLU(SLOPE), doubling(c, 3))
-        level = Level(Recursion(c, config.depth, config.recursions), up, c)
-        super().__init__(config, conv(1, c), [level], self.scales)
+        recursion = Recursion(c, config.depth, config.recursions)
+        super().__init__(config, conv(1, c), [Level(recursion, up, c)], self.scales)
+        recursion.begin_as_identity()
 
     @property
     def halo(self) -> int:
@@ -52,6 +53,11 @@ class Recursion(nn.Module):
         layers = [layer for _ in range(depth) for layer in (nn.LeakyReLU(SLOPE), conv(features, features))]
         self.block = nn.Sequential(*layers)
         self.recursions = recursions
+
+    def begin_as_identity(self) -> None:
+        """Whatever the number of recursions, they add nothing yet: the network learns sooner."""
+        for parameter in self.block[-1].parameters():
+            nn.init.zeros_(parameter)
 
     def forward(self, source: Tensor) -> Tensor:
         x = source

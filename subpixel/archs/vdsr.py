@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import pairwise
 
+import torch
 from torch import Tensor, nn
 
 from subpixel.nn.arch import Arch, Paper
@@ -43,6 +44,7 @@ class VDSR(Arch):
             nn.init.kaiming_normal_(conv.weight, mode="fan_out")
             layers += [conv, nn.ReLU()]
         self.body = nn.Sequential(*layers[:-1])
+        _nearly_identities(self.body)
 
     @property
     def halo(self) -> int:
@@ -54,3 +56,13 @@ class VDSR(Arch):
 
     def forward(self, x: Tensor) -> Tensor:
         return luma_refined(lambda y: y + self.body(y).float(), self.bicubic.of(self.config.scale)(x))
+
+
+@torch.no_grad()
+def _nearly_identities(body: nn.Sequential) -> None:
+    """Hidden layers begin close to the identity and the last at 0: the picture starts as bicubic, and learns sooner."""
+    first, *hidden, last = [layer for layer in body if isinstance(layer, nn.Conv2d)]
+    for conv in hidden:
+        conv.weight.mul_(0.1).add_(nn.init.dirac_(torch.empty_like(conv.weight)))
+    first.weight.sub_(first.weight.mean((2, 3), keepdim=True))
+    last.weight.zero_()

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnxruntime
 import pytest
 import torch
 
@@ -83,10 +84,59 @@ def test_a_network_for_one_size_is_cut_by_our_tiles(tmp_path: Path) -> None:
     assert np.abs(whole[:64, :64] - expected.clip(0, 1)[:64, :64]).max() < 1e-4  # the first tile's own
 
 
+def test_a_network_that_multiplies_spectra_is_imported(tmp_path: Path) -> None:
+    config = {"dim": 8, "num_blocks": [1, 1, 1], "num_refinement_blocks": 1}
+    source = _weights("FFTformer", config, tmp_path)
+    model = import_model(source, tmp_path / "x.onnx")
+    original = community._spandrel().ModelLoader(device="cpu").load_from_state_dict(torch.load(source))
+    photo = np.random.default_rng(0).random((40, 51, 3), dtype=np.float32)
+    expected = original(torch.from_numpy(photo.copy()).permute(2, 0, 1)[None])[0].permute(1, 2, 0).numpy()
+    assert expected.std() > 0.05
+    with Upscaler(model.path, tile=0, precision="f32") as upscale:
+        assert np.abs(upscale(photo) - expected).max() < 5e-4
+
+
+def test_kernels_that_are_computed_and_noise_are_recorded() -> None:
+    class Styled(torch.nn.Module):
+        """AuraSR in short: the kernel depends on noise."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.kernel = torch.nn.Parameter(torch.rand(2, 3, 3, 3, 3))
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            with recording.recordable():
+                share = (torch.randn(1, 2) + torch.randn_like(x).mean()).softmax(-1).reshape(2, 1, 1, 1, 1)
+                return torch.nn.functional.conv2d(x, (self.kernel * share).sum(0), padding=1)
+
+    network, x = Styled(), torch.rand(1, 3, 9, 11)
+    session = onnxruntime.InferenceSession(recording.recorded(network).SerializeToString())
+    (got,) = session.run(None, {"low": x.numpy()})
+    with torch.no_grad():
+        expected = torch.nn.functional.conv2d(x, network.kernel.mean(0), padding=1)
+    np.testing.assert_allclose(got, expected.numpy(), atol=1e-5)
+
+
+def test_a_network_that_cannot_be_recorded_prints_nothing(capfd: pytest.CaptureFixture[str]) -> None:
+    class Complex(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return torch.fft.fft(x).real
+
+    with pytest.raises(Exception, match="fft"):
+        recording.recorded(Complex())
+    assert capfd.readouterr() == ("", "")
+
+
 def test_what_stands_in_for_torchs_functions_computes_the_same() -> None:
     random = torch.Generator().manual_seed(0)
     blocks = torch.rand(2, 3 * 16, 25, generator=random)
     torch.testing.assert_close(recording._fold(blocks, 12, 4, 2), torch.nn.functional.fold(blocks, 12, 4, stride=2))
+    a, b = torch.rand(2, 2, 3, 8, 8, generator=random)
+    weight, fft = torch.rand(3, 8, 5, generator=random), torch.fft
+    torch.testing.assert_close(
+        recording._irfft2(recording._rfft2(a) * recording._rfft2(b) * weight, (8, 8)),
+        fft.irfft2(fft.rfft2(a) * fft.rfft2(b) * weight, s=(8, 8)),
+    )
     for x in (torch.rand(2, 3, 40, generator=random), torch.randint(0, 5, (2, 3, 40), generator=random)):
         for descending in (False, True):
             got, expected = (

@@ -1,0 +1,82 @@
+"""Where swift-large begins: deeper and wider than swift, and computing what it computes (Net2Net, arXiv:1511.05641).
+
+    python zoo/grow.py swift-x2 recipes/swift-large-x2.toml runs/swift-large-x2-grown/last.safetensors
+
+The old channels keep their kernels and hear nothing from the new ones, whose kernels are random; a new layer is the
+identity. The file is what a recipe's `init` can name.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from subpixel import archs, models
+from subpixel.archs.swift import Swift
+from subpixel.models import weights
+from subpixel.nn.arch import Arch
+from subpixel.nn.collapsible import CollapsibleConv
+from subpixel.training import checkpoint, recipe
+
+
+@torch.no_grad()
+def grow(small: Arch, large: Arch) -> None:
+    """Gives a Swift, as it is trained, weights that make the pictures of a deployed Swift.
+
+    Raises: ValueError if that one is wider, deeper or of another scale.
+    """
+    assert isinstance(small, Swift)
+    assert isinstance(large, Swift)
+    old, new = small.config, large.config
+    if new.channels < old.channels or new.layers < old.layers or new.scale != old.scale:
+        raise ValueError(f"{new} cannot hold {old}")
+    taken = -1
+    for depth in range(new.layers):
+        layer = depth * (old.layers - 1) // (new.layers - 1)  # evenly spread; the first and the last keep their places
+        conv, slope = small.body[2 * layer], torch.ones(old.channels)
+        assert isinstance(conv, nn.Conv2d)
+        assert conv.bias is not None
+        kernel, bias = conv.weight, conv.bias
+        if layer == taken:
+            kernel, bias = nn.init.dirac_(torch.empty(old.channels, old.channels, 3, 3)), torch.zeros(old.channels)
+        elif depth < new.layers - 1:
+            slope = small.body[2 * layer + 1].get_parameter("weight")
+        taken = layer
+        wide = large.body[2 * depth]
+        assert isinstance(wide, CollapsibleConv)
+        _fill(wide, kernel, bias)
+        if depth < new.layers - 1:
+            large.body[2 * depth + 1].get_parameter("weight")[: old.channels] = slope
+
+
+def _fill(wide: CollapsibleConv, kernel: Tensor, bias: Tensor) -> None:
+    """Writes a kernel into the first channels of a convolution; what leads from the others into them becomes 0."""
+    outputs, inputs = kernel.shape[:2]
+    plain = wide.collapse()
+    assert plain.bias is not None
+    plain.weight[:outputs] = 0
+    plain.weight[:outputs, :inputs] = kernel
+    product = plain.weight - wide.collapse().weight + _product(wide)
+    mix = wide.squeeze.weight[..., 0, 0]
+    wide.expand.weight.copy_(torch.einsum("po,oikl->pikl", torch.linalg.pinv(mix), product))
+    assert wide.squeeze.bias is not None
+    wide.squeeze.bias[:outputs] = bias
+
+
+def _product(wide: CollapsibleConv) -> Tensor:
+    return torch.einsum("op,pikl->oikl", wide.squeeze.weight[..., 0, 0], wide.expand.weight)
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 4:
+        sys.exit("usage: python zoo/grow.py MODEL RECIPE.toml CHECKPOINT")
+    page, target = recipe.load(Path(sys.argv[2])), Path(sys.argv[3])
+    torch.manual_seed(page.seed)
+    network = archs.create(page.arch, page.config)
+    grow(weights.network(models.load(sys.argv[1])), network)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    average = torch.optim.swa_utils.AveragedModel(network)
+    checkpoint.save(target, page.digest, checkpoint.Mark(), {"average": average})
