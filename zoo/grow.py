@@ -12,7 +12,8 @@ import sys
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import nn
+from torch.optim.swa_utils import AveragedModel
 
 from subpixel import archs, models
 from subpixel.archs.swift import Swift
@@ -37,37 +38,29 @@ def grow(small: Arch, large: Arch) -> None:
     for depth in range(new.layers):
         layer = depth * (old.layers - 1) // (new.layers - 1)  # evenly spread; the first and the last keep their places
         conv, slope = small.body[2 * layer], torch.ones(old.channels)
-        assert isinstance(conv, nn.Conv2d)
-        assert conv.bias is not None
-        kernel, bias = conv.weight, conv.bias
         if layer == taken:
-            kernel, bias = nn.init.dirac_(torch.empty(old.channels, old.channels, 3, 3)), torch.zeros(old.channels)
+            conv = nn.Conv2d(old.channels, old.channels, 3)
+            nn.init.dirac_(conv.weight)
+            nn.init.zeros_(conv.bias)
         elif depth < new.layers - 1:
             slope = small.body[2 * layer + 1].get_parameter("weight")
         taken = layer
-        wide = large.body[2 * depth]
-        assert isinstance(wide, CollapsibleConv)
-        _fill(wide, kernel, bias)
+        _fill(large.body[2 * depth], conv)
         if depth < new.layers - 1:
             large.body[2 * depth + 1].get_parameter("weight")[: old.channels] = slope
 
 
-def _fill(wide: CollapsibleConv, kernel: Tensor, bias: Tensor) -> None:
-    """Writes a kernel into the first channels of a convolution; what leads from the others into them becomes 0."""
-    outputs, inputs = kernel.shape[:2]
+def _fill(wide: nn.Module, conv: nn.Module) -> None:
+    """Makes a convolution the first channels of a wider one; nothing leads from the others into them yet."""
+    assert isinstance(wide, CollapsibleConv)
+    assert isinstance(conv, nn.Conv2d)
+    outputs, inputs = conv.weight.shape[:2]
     plain = wide.collapse()
-    assert plain.bias is not None
     plain.weight[:outputs] = 0
-    plain.weight[:outputs, :inputs] = kernel
-    product = plain.weight - wide.collapse().weight + _product(wide)
-    mix = wide.squeeze.weight[..., 0, 0]
-    wide.expand.weight.copy_(torch.einsum("po,oikl->pikl", torch.linalg.pinv(mix), product))
-    assert wide.squeeze.bias is not None
-    wide.squeeze.bias[:outputs] = bias
-
-
-def _product(wide: CollapsibleConv) -> Tensor:
-    return torch.einsum("op,pikl->oikl", wide.squeeze.weight[..., 0, 0], wide.expand.weight)
+    plain.weight[:outputs, :inputs] = conv.weight
+    if plain.bias is not None and conv.bias is not None:
+        plain.bias[:outputs] = conv.bias
+    wide.take(plain)
 
 
 if __name__ == "__main__":
@@ -78,5 +71,4 @@ if __name__ == "__main__":
     network = archs.create(page.arch, page.config)
     grow(weights.network(models.load(sys.argv[1])), network)
     target.parent.mkdir(parents=True, exist_ok=True)
-    average = torch.optim.swa_utils.AveragedModel(network)
-    checkpoint.save(target, page.digest, checkpoint.Mark(), {"average": average})
+    checkpoint.save(target, page.digest, checkpoint.Mark(), {"average": AveragedModel(network)})

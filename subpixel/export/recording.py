@@ -29,7 +29,7 @@ def recorded(network: nn.Module, side: int = 0) -> ModelProto:
     """
     buffer = io.BytesIO()
     axes = {"low": {0: "batch", 2: "height", 3: "width"}, "high": {0: "batch"}}
-    silent = patch.object(torch._C, "_jit_onnx_log", lambda *_: None)  # a whole graph on standard output
+    silent = patch("torch._C._jit_onnx_log", lambda *_: None)  # a whole graph on standard output
     with warnings.catch_warnings(), silent:
         warnings.simplefilter("ignore")  # of sizes that become constants
         torch.onnx.export(

@@ -25,9 +25,7 @@ class CollapsibleConv(nn.Module):
     def kernel(self) -> Tensor:
         """The collapsed weight, outputs inputs k k."""
         weight = torch.einsum("op,pikl->oikl", self.squeeze.weight[..., 0, 0], self.expand.weight)
-        if self.identity:
-            weight = weight + torch.eye(weight.shape[0], device=weight.device)[:, :, None, None] * _dirac(weight)
-        return weight
+        return weight + _identity(weight) if self.identity else weight
 
     def forward(self, x: Tensor) -> Tensor:
         with torch.autocast(x.device.type, enabled=False):
@@ -45,8 +43,17 @@ class CollapsibleConv(nn.Module):
         conv.bias.copy_(self.squeeze.bias)
         return conv
 
+    @torch.no_grad()
+    def take(self, conv: nn.Conv2d) -> None:
+        """Computes what a plain convolution of its shape computes; `expansion` must not be below its outputs."""
+        weight = conv.weight - _identity(conv.weight) if self.identity else conv.weight
+        back = torch.linalg.pinv(self.squeeze.weight[..., 0, 0])
+        self.expand.weight.copy_(torch.einsum("po,oikl->pikl", back, weight))
+        assert conv.bias is not None
+        assert self.squeeze.bias is not None
+        self.squeeze.bias.copy_(conv.bias)
 
-def _dirac(weight: Tensor) -> Tensor:
-    centre = torch.zeros_like(weight[:1, :1])
-    centre[..., weight.shape[-2] // 2, weight.shape[-1] // 2] = 1
-    return centre
+
+def _identity(weight: Tensor) -> Tensor:
+    """The kernel of the same shape that passes every channel."""
+    return nn.init.dirac_(torch.empty_like(weight))

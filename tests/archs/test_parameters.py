@@ -112,6 +112,20 @@ def test_vdsr_adds_to_bicubic(scale: int) -> None:
         torch.testing.assert_close(silent(model, model.body)(x), Bicubic(scale)(x), atol=1e-6, rtol=0)
 
 
+def test_vdsr_begins_as_bicubic() -> None:
+    model, x = archs.create("vdsr", {"scale": 3}), torch.rand(1, 3, 6, 5)
+    with torch.no_grad():
+        torch.testing.assert_close(model(x), Bicubic(3)(x), atol=1e-6, rtol=0)
+
+
+def test_the_recursions_of_ms_lapsrn_begin_as_identities() -> None:
+    few, many = (archs.create("mslapsrn", {"recursions": n, "features": 8}) for n in (1, 6))
+    many.load_state_dict(few.state_dict())
+    x = torch.rand(1, 3, 6, 5)
+    with torch.no_grad():
+        assert torch.equal(few(x), many(x))
+
+
 @pytest.mark.parametrize("name", ["edsr", "mdsr", "carn"])
 def test_a_silent_tail_gives_the_mean_colour(name: str) -> None:
     model = archs.create(name, {"features": 8})
