@@ -41,7 +41,7 @@ def write_gallery(photos: Path, docs: Path, scale: int = 4) -> Path:
     for name, (title, detail) in PICTURES.items():
         file = f"images/gallery-{name}.webp"
         drawn = compare(_photo(photos, name), shown, scale=scale, crop=detail, reduce=True, title=title)
-        write(docs / file, drawn, quality=90)
+        write(docs / file, drawn, quality=80)
         lines.append(f"## {title}\n\n![{title}: input, bicubic, models, original]({file})\n")
     return write_page(docs / "gallery.md", "\n".join([*lines, "## Credits\n", thanks]) + "\n")
 
