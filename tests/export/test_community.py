@@ -88,7 +88,9 @@ def test_a_network_that_multiplies_spectra_is_imported(tmp_path: Path) -> None:
     config = {"dim": 8, "num_blocks": [1, 1, 1], "num_refinement_blocks": 1}
     source = _weights("FFTformer", config, tmp_path)
     model = import_model(source, tmp_path / "x.onnx")
-    original = community._spandrel().ModelLoader(device="cpu").load_from_state_dict(torch.load(source))
+    original = (
+        community._spandrel().ModelLoader(device="cpu").load_from_state_dict(torch.load(source, weights_only=True))
+    )
     photo = np.random.default_rng(0).random((40, 51, 3), dtype=np.float32)
     expected = original(torch.from_numpy(photo.copy()).permute(2, 0, 1)[None])[0].permute(1, 2, 0).numpy()
     assert expected.std() > 0.05
