@@ -128,7 +128,7 @@ def test_the_generated_pages_say_what_the_code_says(monkeypatch: pytest.MonkeyPa
     assert all(f"## `subpixel {name}`" in cli for name in commands)
     assert "[bold]" not in cli
     assert "| `patch` | `int` | `48` | Low-resolution pixels of a crop's side. |" in generate.recipes()
-    assert '| `name` | `"adam" or "adamw"` | `"adam"` |' in generate.recipes()
+    assert '| `name` | `"adam" or "adamw" or "soap"` | `"adam"` |' in generate.recipes()
     assert "Parameters with the defaults: 57,281." in generate.architectures()  # SRCNN 9-5-5: 57,184 and 97 biases
     assert generate.escaped(["s*patch of `a*b`,", "x_ | y", "", "    c * d"]) == [
         r"s\*patch of `a*b`,", r"x\_ \| y", "", "::", "", "    c * d", "",

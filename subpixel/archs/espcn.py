@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from subpixel.nn.arch import Arch, Paper
 from subpixel.nn.luma import Chroma, luma, luma_only
-from subpixel.nn.upsampling import SubPixelConv, icnr
+from subpixel.nn.upsampling import SubPixelConv, passing
 
 
 class ESPCN(Arch):
@@ -31,15 +31,16 @@ class ESPCN(Arch):
     def __init__(self, config: Config) -> None:
         super().__init__(config)
         n1, n2 = config.features
-        tail = SubPixelConv(n2, 1, 3, config.scale)
-        icnr(tail)
         self.body = nn.Sequential(
             nn.Conv2d(1, n1, 5, padding=2),
             nn.Tanh(),
             nn.Conv2d(n1, n2, 3, padding=1),
             nn.Tanh(),
-            tail,
+            SubPixelConv(n2, 1, 3, config.scale),
         )
+        passing(self.body[0], gain=0.5, bias=-0.25, colours=1)  # begins close to nearest-neighbour enlargement:
+        passing(self.body[2], colours=1)  # between -1/4 and 1/4, tanh hardly bends
+        passing(self.body[4], config.scale**2, gain=2.0, bias=0.5, colours=1)
         self.chroma = Chroma(config.scale)
 
     @property

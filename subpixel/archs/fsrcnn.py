@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from subpixel.nn.arch import Arch, Paper
 from subpixel.nn.luma import Chroma, luma, luma_only
-from subpixel.nn.upsampling import WideConv, as_subpixel
+from subpixel.nn.upsampling import WideConv, as_subpixel, passing
 
 
 class FSRCNN(Arch):
@@ -68,12 +68,13 @@ class FSRCNN(Arch):
 
     @torch.no_grad()
     def _initialise(self) -> None:
-        """Starts the tail as a weak smooth enlargement of every feature: noise takes hours to leave the grid."""
+        """Starts as nearest-neighbour enlargement: the first channel carries the luma, the tail spreads it."""
         assert isinstance(self.tail, nn.ConvTranspose2d)
         assert self.tail.bias is not None
         for layer in self.body:
             if isinstance(layer, nn.Conv2d):
                 nn.init.kaiming_normal_(layer.weight, a=0.25)
-        line = torch.hann_window(11, periodic=False)[1:-1]
-        self.tail.weight.copy_(torch.outer(line, line) * torch.randn(self.config.d, 1, 1, 1) * 0.05)
+                passing(layer, colours=1)
+        nn.init.zeros_(self.tail.weight)
         nn.init.zeros_(self.tail.bias)
+        self.tail.weight[0, 0, 4 : 4 + self.config.scale, 4 : 4 + self.config.scale] = 1

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from subpixel.nn.arch import Arch, Paper
 from subpixel.nn.halo import bicubic, convolution, halo
 from subpixel.nn.luma import luma_refined
-from subpixel.nn.upsampling import Bicubic, WideConv
+from subpixel.nn.upsampling import Bicubic, WideConv, passing
 
 
 class SRCNN(Arch):
@@ -39,6 +39,8 @@ class SRCNN(Arch):
             nn.ReLU(),
         )
         self.tail: nn.Module = nn.Conv2d(n2, 1, f3, padding=f3 // 2)
+        for layer in (self.features[0], self.features[2], self.tail):  # begins as bicubic enlargement
+            passing(layer, colours=1)
 
     @property
     def halo(self) -> int:

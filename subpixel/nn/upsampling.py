@@ -110,19 +110,10 @@ class WideConv(nn.Module):
 
 
 @torch.no_grad()
-def icnr(conv: SubPixelConv) -> None:
-    """Starts a sub-pixel convolution without a checkerboard: equal weights for the s^2 phases (Aitken et al. 2017)."""
-    phases = conv.scale**2
-    conv.weight.copy_(conv.weight[::phases].repeat_interleave(phases, dim=0))
-    if conv.bias is not None:
-        conv.bias.zero_()
-
-
-@torch.no_grad()
-def passing(conv: nn.Module, phases: int = 1, gain: float = 1.0, bias: float = 0.0) -> None:
-    """Lets the first three channels of a convolution through as they are, each to as many outputs as it has phases."""
+def passing(conv: nn.Module, phases: int = 1, gain: float = 1.0, bias: float = 0.0, colours: int = 3) -> None:
+    """Lets the first channels of a convolution, the colours, through as they are, each to all of its phases."""
     assert isinstance(conv, nn.Conv2d)
-    outputs, middle = 3 * phases, conv.kernel_size[0] // 2
+    outputs, middle = colours * phases, conv.kernel_size[0] // 2
     conv.weight[:outputs] = 0
     for k in range(outputs):
         conv.weight[k, k // phases % conv.weight.shape[1], middle, middle] = gain  # counted within its group

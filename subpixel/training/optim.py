@@ -12,11 +12,12 @@ from torch.optim.swa_utils import AveragedModel
 
 from subpixel.nn.arch import Arch
 from subpixel.training.recipe import Optim, Recipe
+from subpixel.training.soap import Soap
 
 
 def optimizer(plan: Optim, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
-    """Adam or AdamW over the parameters."""
-    kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[plan.name]
+    """The recipe's optimiser over the parameters."""
+    kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW, "soap": Soap}[plan.name]
     return kind(parameters, lr=plan.lr, betas=plan.betas, weight_decay=plan.weight_decay)
 
 

@@ -62,7 +62,7 @@ class Gan(_Strict):
 class Optim(_Strict):
     """How the weights move."""
 
-    name: Literal["adam", "adamw"] = "adam"
+    name: Literal["adam", "adamw", "soap"] = "adam"
     lr: float = Field(1e-3, gt=0)
     """Learning rate after the warm-up."""
     betas: tuple[float, float] = Field((0.9, 0.999), strict=False)

@@ -64,9 +64,10 @@ def test_a_run_learns_and_ends_with_a_model(folder: Path, tmp_path: Path) -> Non
     assert (model.card.name, model.card.steps, model.card.data) == ("tiny-x2", 200, photos.digest(folder))
 
 
-def test_resuming_is_bit_equal(folder: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("optimiser", ["adam", "soap"])
+def test_resuming_is_bit_equal(folder: Path, tmp_path: Path, optimiser: str) -> None:
     torch.set_num_threads(1)
-    page = made(tmp_path)
+    page = made(tmp_path, **{"optim.name": optimiser})
     pairs = photos.pairs(folder, 2, resize, tmp_path / "cache")
     whole = loop.train(page, {2: pairs}, tmp_path / "whole", validate=silent)
 

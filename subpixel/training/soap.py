@@ -1,0 +1,93 @@
+"""SOAP (Vyas et al. 2024, arXiv:2409.11321): Adam in the slowly turning eigenbasis of Shampoo's preconditioner."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+LARGEST = 4096
+"""A side of a weight's matrix that is longer keeps its own axes: the eigenvectors would cost too much."""
+
+
+class Soap(torch.optim.Optimizer):
+    """Adam's step, taken where the gradients of a weight are uncorrelated (algorithm 3 of the paper).
+
+    A convolution's weight is a matrix: outputs by inputs times kernel. `every` steps the two bases follow the
+    gradients' correlations by one power iteration and QR. Biases and slopes are moved by plain Adam.
+    """
+
+    def __init__(
+        self,
+        parameters: Iterable[nn.Parameter],
+        lr: float,
+        betas: tuple[float, float] = (0.95, 0.95),
+        weight_decay: float = 0.0,
+        every: int = 10,
+    ) -> None:
+        super().__init__(parameters, {"lr": lr, "betas": betas, "weight_decay": weight_decay, "every": every})
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], float] | None = None) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """Moves every parameter that has a gradient; the first gradient of a matrix only finds its bases."""
+        for group in self.param_groups:
+            for parameter in group["params"]:
+                if parameter.grad is not None:
+                    self._move(parameter, self.state[parameter], group)
+
+    def _move(self, parameter: nn.Parameter, state: dict[str, Any], group: dict[str, Any]) -> None:
+        assert parameter.grad is not None
+        gradient = parameter.grad.reshape(len(parameter), -1) if parameter.dim() > 1 else parameter.grad
+        if not state:
+            state.update(_first(gradient))
+            return
+        first, second = group["betas"]
+        state["step"] += 1
+        count = int(state["step"])
+        mean = state["mean"].lerp_(gradient, 1 - first)
+        turned = _turn(gradient, state)
+        square = state["square"].lerp_(turned**2, 1 - second)
+        step = _turn(mean, state) / (1 - first**count) / ((square / (1 - second**count)).sqrt() + 1e-12)
+        parameter.mul_(1 - group["lr"] * group["weight_decay"])
+        parameter.add_(_turn_back(step, state).reshape(parameter.shape), alpha=-group["lr"])
+        for side, product in _correlations(gradient).items():
+            state[f"{side}_correlation"].lerp_(product, 1 - second)
+            if count % group["every"] == 0:
+                _follow(state, side)
+
+
+def _first(gradient: Tensor) -> dict[str, Tensor]:
+    zero = torch.zeros_like(gradient)
+    state = {"step": torch.tensor(0), "mean": zero, "square": zero.clone()}
+    for side, product in _correlations(gradient).items():
+        state |= {f"{side}_correlation": product, side: torch.linalg.eigh(product)[1].flip(1)}
+    return state
+
+
+def _correlations(gradient: Tensor) -> dict[str, Tensor]:
+    """Of the rows (`left`) and of the columns (`right`), where there are not too many."""
+    if gradient.dim() == 1:
+        return {}
+    both = {"left": gradient, "right": gradient.T}
+    return {side: matrix @ matrix.T for side, matrix in both.items() if len(matrix) <= LARGEST}
+
+
+def _turn(matrix: Tensor, state: dict[str, Tensor]) -> Tensor:
+    """Into the bases."""
+    matrix = state["left"].T @ matrix if "left" in state else matrix
+    return matrix @ state["right"] if "right" in state else matrix
+
+
+def _turn_back(matrix: Tensor, state: dict[str, Tensor]) -> Tensor:
+    matrix = state["left"] @ matrix if "left" in state else matrix
+    return matrix @ state["right"].T if "right" in state else matrix
+
+
+def _follow(state: dict[str, Tensor], side: str) -> None:
+    """One step of the power iteration, the largest eigenvalue first; the squares keep to their eigenvectors."""
+    correlation, basis = state[f"{side}_correlation"], state[side]
+    order = (basis * (correlation @ basis)).sum(0).argsort(descending=True)
+    state["square"] = state["square"].index_select(0 if side == "left" else 1, order)
+    state[side] = torch.linalg.qr(correlation @ basis[:, order])[0]
