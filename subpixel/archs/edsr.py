@@ -10,9 +10,9 @@ from torch import Tensor, nn
 from subpixel.nn.affine import from_mean, scaled_input, to_mean
 from subpixel.nn.arch import Arch, Paper
 from subpixel.nn.halo import convolution, halo, subpixel
-from subpixel.nn.residual import ResidualBlock
+from subpixel.nn.residual import ResidualBlock, adds_nothing
 from subpixel.nn.scales import ByScale, stages
-from subpixel.nn.upsampling import SubPixelConv
+from subpixel.nn.upsampling import SubPixelConv, passing
 
 PEAK = 255.0
 """Inside, colours run from 0 to 255 around their mean, as in the paper."""
@@ -47,6 +47,8 @@ class EDSR(Arch):
         self.body = nn.Sequential(*blocks, nn.Conv2d(c, c, 3, padding=1))
         self.tail = ByScale([config.scale], lambda scale: _tail(c, scale))
         self.output = to_mean(PEAK)
+        passing(self.head)  # with the tail: begins as nearest-neighbour enlargement
+        adds_nothing(self.body[-1])
 
     @property
     def halo(self) -> int:
@@ -69,4 +71,8 @@ class EDSR(Arch):
 
 def _tail(features: int, scale: int) -> nn.Sequential:
     ups = [SubPixelConv(features, features, 3, factor) for factor in stages(scale)]
-    return nn.Sequential(*ups, nn.Conv2d(features, 3, 3, padding=1))
+    last = nn.Conv2d(features, 3, 3, padding=1)
+    for up in ups:
+        passing(up, up.scale**2)
+    passing(last)
+    return nn.Sequential(*ups, last)

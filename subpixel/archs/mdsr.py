@@ -10,9 +10,9 @@ from torch import Tensor, nn
 from subpixel.nn.affine import from_mean, scaled_input, to_mean
 from subpixel.nn.arch import Arch, Paper
 from subpixel.nn.halo import convolution, halo, subpixel
-from subpixel.nn.residual import ResidualBlock
+from subpixel.nn.residual import ResidualBlock, adds_nothing
 from subpixel.nn.scales import ByScale, stages
-from subpixel.nn.upsampling import SubPixelConv
+from subpixel.nn.upsampling import SubPixelConv, passing
 
 PEAK = 255.0
 """Inside, colours run from 0 to 255 around their mean, as in the paper."""
@@ -43,12 +43,15 @@ class MDSR(Arch):
         c = config.features
         self.input = from_mean(PEAK)
         self.head = nn.Conv2d(3, c, 3, padding=1)
-        self.enter = ByScale(config.scales, lambda _: nn.Sequential(ResidualBlock(c, 5), ResidualBlock(c, 5)))
+        self.enter = ByScale(config.scales, lambda _: _blocks(c))
         blocks = [ResidualBlock(c) for _ in range(config.blocks)]
         self.body = nn.Sequential(*blocks, nn.Conv2d(c, c, 3, padding=1))
         self.up = ByScale(config.scales, lambda scale: _stages(c, scale))
         self.tail = nn.Conv2d(c, 3, 3, padding=1)
         self.output = to_mean(PEAK)
+        passing(self.head)  # with the stages and the tail: begins as nearest-neighbour enlargement
+        adds_nothing(self.body[-1])
+        passing(self.tail)
 
     @property
     def shared(self) -> tuple[int, ...]:
@@ -70,5 +73,15 @@ class MDSR(Arch):
         return plain
 
 
+def _blocks(features: int) -> nn.Sequential:
+    blocks = [ResidualBlock(features, 5) for _ in range(2)]
+    for block in blocks:
+        adds_nothing(block.body[2])
+    return nn.Sequential(*blocks)
+
+
 def _stages(features: int, scale: int) -> nn.Sequential:
-    return nn.Sequential(*(SubPixelConv(features, features, 3, factor) for factor in stages(scale)))
+    ups = [SubPixelConv(features, features, 3, factor) for factor in stages(scale)]
+    for up in ups:
+        passing(up, up.scale**2)
+    return nn.Sequential(*ups)

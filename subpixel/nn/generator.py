@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from subpixel.nn.affine import Affine, folded_output, without_norms
 from subpixel.nn.arch import Arch
 from subpixel.nn.halo import convolution, halo, subpixel
-from subpixel.nn.residual import NormalisedBlock, normalised
+from subpixel.nn.residual import NormalisedBlock, adds_nothing, normalised
 from subpixel.nn.scales import ByScale, stages
 from subpixel.nn.upsampling import SubPixelConv, WideConv, passing
 
@@ -46,8 +46,7 @@ class Generator(Arch):
         tail = self.tail.of(self.config.scale)
         assert isinstance(tail, nn.Sequential)
         passing(self.head[0])
-        for parameter in self.body[-1].parameters():
-            nn.init.zeros_(parameter)
+        adds_nothing(self.body[-1])
         for layer in tail:
             if isinstance(layer, SubPixelConv):
                 passing(layer, layer.scale**2)

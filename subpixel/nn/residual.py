@@ -7,6 +7,12 @@ from torch import Tensor, nn
 from subpixel.nn.affine import scaled, without_norms
 
 
+def adds_nothing(layer: nn.Module) -> None:
+    """Lets the last layer before a skip begin at zero: the skip alone decides."""
+    for parameter in layer.parameters():
+        nn.init.zeros_(parameter)
+
+
 class ResidualBlock(nn.Module):
     """x + scale conv(relu(conv(x))): a block without normalisation (Lim et al. 2017, figure 2c), N C H W."""
 
