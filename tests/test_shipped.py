@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from subpixel import models
 from subpixel.image import Image, read, write
 from subpixel.inference.upscaler import Upscaler, upscale_file
 
@@ -24,3 +26,14 @@ def test_levels_files_and_floats_agree(examples: Path, tmp_path: Path, tile: int
     difference = np.abs(by_levels.astype(int) - by_floats)
     assert difference.max() <= 1
     assert np.count_nonzero(difference) < 1e-4 * difference.size
+
+
+@pytest.mark.parametrize("name", ["ms-lapsrn-x4", "edsr-base-x4", "vdsr-x2"])
+def test_a_deep_networks_windows_are_more_than_halo(name: str) -> None:
+    halo = models.load(name).card.halo
+    found = re.search(r"tile (\d+)x(\d+)", Upscaler(name).describe(2000, 2000))
+    assert found
+    wide, tall = (int(side) for side in found.groups())
+    assert (wide + 2 * halo) * (
+        tall + 2 * halo
+    ) < 5 * wide * tall  # in tiles of the smallest size 24 times for ms-lapsrn

@@ -27,6 +27,8 @@ Tile = Literal["auto"] | int
 
 _FEATURES = 512 * 2**20
 """Bytes that the networks of a chain may take for what they compute with, together."""
+_DEEP = 2 * 2**30
+"""The same, where smaller windows would be hardly more than halo."""
 _RESULTS = 128 * 2**20
 """Bytes that a row of tiles may take for its result, in all networks of a chain together."""
 _BLEED = 8
@@ -151,7 +153,8 @@ class Upscaler:
             return side, side
         if self.tile != "auto":
             return self.tile or height, self.tile or width
-        pixels = _FEATURES // networks // tiles.footprint(card.width, scale)
+        usual, most = (b // networks // tiles.footprint(card.width, scale) for b in (_FEATURES, _DEEP))
+        pixels = min(max(usual, (4 * card.halo) ** 2), most)
         rows = _RESULTS // networks // (3 * 4 * scale**2 * width)
         return tiles.automatic(height, width, card.halo, pixels, rows)
 
