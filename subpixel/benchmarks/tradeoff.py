@@ -24,6 +24,7 @@ RESULT = (1080, 1920)
 _BACK, _TEXT, _DIM, _GRID = "#ffffff", "#1c1e22", "#6a6f78", "#e4e6ea"
 _COLOURS = (
     "#0b6fb8", "#d1495b", "#2a8f5d", "#e07b00", "#7b4bb7", "#8a5a44", "#c2418f", "#5b6570", "#9a8b00", "#008c9e",
+    "#7a1f3d", "#14507a", "#4f6b1d", "#b0562b", "#3f3fa8", "#1c1e22",
 )  # fmt: skip
 _PANEL, _MARGIN, _HEAD = (560, 400), (76, 56), 64  # pixels: a panel, its room for the labels of y and x, the title
 
@@ -155,14 +156,14 @@ class _Panel:
     def _free(
         self, name: str, x: float, y: float, taken: list[tuple[float, float, float, float]]
     ) -> tuple[tuple[float, float, float, float], tuple[float, float]]:
-        """Where a name stands beside its point: the first place in the panel that is free, else the first."""
+        """Where a name stands beside its point: the first place in the panel that is free, else the first in it."""
         wide, tall = self.ink.textlength(name, _font(16)), 16
         places = [(x + 10, y - 8), (x - 10 - wide, y - 8), (x - wide / 2, y - 28), (x - wide / 2, y + 12)]
         places += [(x + 8, y - 26), (x + 8, y + 10), (x - 8 - wide, y - 26), (x - 8 - wide, y + 10)]
         left, top, right, bottom = *self.corner, self.corner[0] + _PANEL[0], self.corner[1] + _PANEL[1]
         boxes = [((a, b, a + wide, b + tall), (a, b)) for a, b in places]
         inside = [b for b in boxes if left < b[0][0] and b[0][2] < right and top < b[0][1] and b[0][3] < bottom]
-        return next((b for b in inside if not any(_meet(b[0], other) for other in taken)), boxes[0])
+        return next((b for b in inside if not any(_meet(b[0], other) for other in taken)), (inside or boxes)[0])
 
     def _x(self, cost: float) -> float:
         low, high = self._range_x()
@@ -174,7 +175,8 @@ class _Panel:
 
     def _range_x(self) -> tuple[float, float]:
         costs = [math.log10(cost) for p in self.points if (cost := self.cost(p)) is not None]
-        return (min(costs, default=0) - 0.15, max(costs, default=1) + 0.25)
+        low, high = min(costs, default=0), max(costs, default=1)
+        return low - 0.15, high + 0.25 + 0.05 * (high - low)
 
     def _range_y(self) -> tuple[float, float]:
         values = [p.psnr for p in self.points]
@@ -185,7 +187,7 @@ class _Panel:
         low, high = self._range_x()
         steps = (1, 1.5, 2, 3, 5, 7) if high - low < 1 else (1, 2, 5) if high - low < 2.5 else (1,)
         values = [m * 10**e for e in range(math.floor(low), math.ceil(high) + 1) for m in steps]
-        return [(f"{v:,g}", self._x(v)) for v in values if low < math.log10(v) < high]
+        return [(f"{v:,.10g}", self._x(v)) for v in values if low < math.log10(v) < high]
 
     def _ticks_y(self) -> list[tuple[str, float]]:
         low, high = self._range_y()

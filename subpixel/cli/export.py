@@ -24,6 +24,7 @@ def command(
         Path | None,
         typer.Option("-o", "--output", metavar="OUT", help="By default the model's name, here.", show_default=False),
     ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file if it exists.")] = False,
 ) -> None:
     """Write a model for other programs, once it is proven to compute the same.
 
@@ -31,4 +32,4 @@ def command(
     """
     from subpixel.export.export import export
 
-    typer.echo(export(model, to, output))
+    typer.echo(export(model, to, output, overwrite))

@@ -24,9 +24,10 @@ def command(
         Path | None,
         typer.Option("-o", "--output", metavar="OUT.onnx", help="By default NAME-xN.onnx, here.", show_default=False),
     ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file if it exists.")] = False,
 ) -> None:
     """Turn weights from elsewhere into a model file."""
     from subpixel.export.imports import import_model
 
-    model = import_model(file, output)
+    model = import_model(file, output, overwrite)
     typer.echo(f"{model.path}: {model.card.arch}, x{model.card.scale}, halo {model.card.halo}")

@@ -11,6 +11,7 @@ import numpy as np
 from subpixel import models
 from subpixel.errors import BadRequest, ParityError, UnknownName
 from subpixel.export.formats import FORMATS, Format, Run, picture
+from subpixel.inference.jobs import vacant
 from subpixel.models import Model
 from subpixel.runtimes import open_runtime
 
@@ -21,13 +22,13 @@ TOLERANCE = 1e-4
 """Largest difference, of values in [0, 1]: 0.03 levels of 255. Different libraries sum in different order."""
 
 
-def export(model: str | Path, to: str, output: Path | None = None) -> Path:
+def export(model: str | Path, to: str, output: Path | None = None, overwrite: bool = False) -> Path:
     """Writes a model for other programs and returns the file; it accepts pictures of any size.
 
     to: onnx, openvino (an .xml and a .bin), torchscript, safetensors (the weights, to be imported again) or
     opencv-pb (for cv2.dnn_superres, FSRCNN and ESPCN only). output: by default the model's name in this folder.
-    Raises: UnknownName; BadRequest where a model does not fit a format; MissingExtra without torch for the last
-    three; ParityError if the file does not compute what the model computes, and then there is no file.
+    Raises: UnknownName; BadRequest where a model does not fit a format or the file exists; MissingExtra without torch
+    for the last three; ParityError if the file does not compute what the model computes, and then there is no file.
     """
     if to not in FORMATS:
         raise UnknownName("format", to, FORMATS)
@@ -35,6 +36,7 @@ def export(model: str | Path, to: str, output: Path | None = None) -> Path:
     target = output or Path(f"{loaded.card.name}{form.suffix}")
     if target.suffix != form.suffix:
         raise BadRequest(f"{target}: a file of the format {to} ends in {form.suffix}")
+    vacant(target, overwrite)
     try:
         with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.stem}.") as folder:
             written = Path(folder, target.name)

@@ -13,6 +13,7 @@ from subpixel import archs
 from subpixel.compat import tensorflow
 from subpixel.errors import BadRequest, BadWeights, MissingExtra, SubpixelError
 from subpixel.export.export import SIZES, compare
+from subpixel.inference.jobs import vacant
 from subpixel.models import Card, Model, store
 
 if TYPE_CHECKING:
@@ -27,13 +28,14 @@ _SEEN = 1 / 510
 """Half a level: what pixels beyond the halo may change together."""
 
 
-def import_model(source: Path, output: Path | None = None) -> Model:
+def import_model(source: Path, output: Path | None = None, overwrite: bool = False) -> Model:
     """Writes a model file from a .pb of OpenCV's dnn_superres, a .safetensors of `export`, or community weights.
 
     output: by default the name and factor in this folder. Weights of the community need spandrel and torch; the file
     is compared with the network before it is handed over. Their halo is measured, up to 64 pixels: see `halo`;
     a network that cuts windows gets a graph for one size, and tiles of it.
-    Raises: BadRequest for another kind of file; BadWeights; MissingExtra; ParityError, and then there is no file.
+    Raises: BadRequest for another kind of file or one that exists; BadWeights; MissingExtra; ParityError, and then
+    there is no file.
     """
     kind = source.suffix.lower()
     if kind not in (".pb", *WEIGHTS):
@@ -41,21 +43,21 @@ def import_model(source: Path, output: Path | None = None) -> Model:
     if output is not None and output.suffix != ".onnx":
         raise BadRequest(f"{output}: a model file ends in .onnx")
     if kind == ".pb":
-        return _saved(tensorflow.load(source), output)
+        return _saved(tensorflow.load(source), output, overwrite)
     for package in ("torch", "safetensors"):
         if importlib.util.find_spec(package) is None:
             raise MissingExtra(package, "community")
     card = _own_card(source)
     if card is not None:
-        return _again(source, card, output)
+        return _again(source, card, vacant(output or Path(f"{card.name}.onnx"), overwrite))
     from subpixel.export import community
 
     found = community.load(source)
-    return _saved(_model(source, found), output)
+    return _saved(_model(source, found), output, overwrite)
 
 
-def _saved(model: Model, output: Path | None) -> Model:
-    target = output or Path(f"{model.card.name}.onnx")
+def _saved(model: Model, output: Path | None, overwrite: bool) -> Model:
+    target = vacant(output or Path(f"{model.card.name}.onnx"), overwrite)
     temporary = target.with_name(f".{target.name}.{os.getpid()}")
     try:
         temporary.write_bytes(model.graph)
@@ -81,7 +83,7 @@ def _own_card(source: Path) -> Card | None:
     return None if text is None else Card.model_validate_json(text)
 
 
-def _again(source: Path, card: Card, output: Path | None) -> Model:
+def _again(source: Path, card: Card, target: Path) -> Model:
     """The model whose weights `export` wrote."""
     from safetensors.torch import load_file
 
@@ -92,7 +94,7 @@ def _again(source: Path, card: Card, output: Path | None) -> Model:
         network.load_state_dict(load_file(source))
     except RuntimeError as error:
         raise BadWeights(source, f"its weights do not fit {card.arch}: {' '.join(str(error).split())}") from None
-    path = weights.save(network, output or Path(f"{card.name}.onnx")).path
+    path = weights.save(network, target).path
     store.rewrite_card(path, **card.model_dump(exclude={"sha256"}))
     return store.load(path)
 

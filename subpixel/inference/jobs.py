@@ -65,13 +65,20 @@ def remaining(jobs: Iterable[Job]) -> list[Job]:
     return [job for job in jobs if job.target == STREAM or not job.target.exists()]
 
 
+def vacant(target: Path, overwrite: bool) -> Path:
+    """The target, if nothing is there that may not be replaced. Raises: BadRequest."""
+    if target.exists() and not overwrite:
+        raise BadRequest(f"{target} exists; --overwrite replaces it")
+    return target
+
+
 def free(target: Path, source: Path, overwrite: bool) -> Path:
     """The target, once it is certain that writing it destroys nothing.
 
     Raises: BadRequest for one that is the source, or exists.
     """
-    if target.exists() and target != STREAM and not overwrite:
-        raise BadRequest(f"{target} exists; --overwrite replaces it")
+    if target != STREAM:
+        vacant(target, overwrite)
     return _consistent([Job(source, target)])[0].target
 
 

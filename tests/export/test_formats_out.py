@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -154,6 +155,22 @@ def test_a_file_that_computes_something_else_is_not_handed_over(
         export(folder / "swift-x2.onnx", "onnx", tmp_path / "out.onnx")
     assert "\n" not in str(caught.value)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_is_replaced_only_when_asked(folder: Path, tmp_path: Path) -> None:
+    export(folder / "fsrcnn-x2.onnx", "safetensors", file := tmp_path / "f.safetensors")
+    import_model(file, back := tmp_path / "f.onnx")
+    for again in (
+        partial(export, folder / "fsrcnn-x2.onnx", "safetensors", file),
+        partial(export, folder / "fsrcnn-x2.onnx", "onnx", back),
+        partial(import_model, file, back),
+    ):
+        before = file.stat().st_mtime_ns, back.stat().st_mtime_ns
+        with pytest.raises(BadRequest, match="exists; --overwrite replaces it"):
+            again()
+        assert (file.stat().st_mtime_ns, back.stat().st_mtime_ns) == before
+        again(overwrite=True)
+        assert (file.stat().st_mtime_ns, back.stat().st_mtime_ns) != before
 
 
 def test_wrong_requests(folder: Path, tmp_path: Path) -> None:
