@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -11,11 +11,14 @@ from torch import Tensor, nn
 LARGEST = 4096
 """A side of a weight's matrix that is longer keeps its own axes: the eigenvectors would cost too much."""
 
+EVERY = 10
+"""Steps between two turns of the bases."""
+
 
 class Soap(torch.optim.Optimizer):
     """Adam's step, taken where the gradients of a weight are uncorrelated (algorithm 3 of the paper).
 
-    A convolution's weight is a matrix: outputs by inputs times kernel. `every` steps the two bases follow the
+    A convolution's weight is a matrix: outputs by inputs times kernel. Now and then its two bases follow the
     gradients' correlations by one power iteration and QR. Biases and slopes are moved by plain Adam.
     """
 
@@ -25,13 +28,12 @@ class Soap(torch.optim.Optimizer):
         lr: float,
         betas: tuple[float, float] = (0.95, 0.95),
         weight_decay: float = 0.0,
-        every: int = 10,
     ) -> None:
-        super().__init__(parameters, {"lr": lr, "betas": betas, "weight_decay": weight_decay, "every": every})
+        super().__init__(parameters, {"lr": lr, "betas": betas, "weight_decay": weight_decay})
 
     @torch.no_grad()
-    def step(self, closure: Callable[[], float] | None = None) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
-        """Moves every parameter that has a gradient; the first gradient of a matrix only finds its bases."""
+    def step(self) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """Moves every parameter that has a gradient; the first gradient only finds the bases."""
         for group in self.param_groups:
             for parameter in group["params"]:
                 if parameter.grad is not None:
@@ -54,7 +56,7 @@ class Soap(torch.optim.Optimizer):
         parameter.add_(_turn_back(step, state).reshape(parameter.shape), alpha=-group["lr"])
         for side, product in _correlations(gradient).items():
             state[f"{side}_correlation"].lerp_(product, 1 - second)
-            if count % group["every"] == 0:
+            if count % EVERY == 0:
                 _follow(state, side)
 
 
