@@ -176,7 +176,7 @@ class _Panel:
     def _range_x(self) -> tuple[float, float]:
         costs = [math.log10(cost) for p in self.points if (cost := self.cost(p)) is not None]
         low, high = min(costs, default=0), max(costs, default=1)
-        return low - 0.15, high + 0.25 + 0.05 * (high - low)
+        return low - 0.15, high + 0.2 + 0.12 * (high - low)
 
     def _range_y(self) -> tuple[float, float]:
         values = [p.psnr for p in self.points]
