@@ -15,8 +15,8 @@ NAME = "train"
 EXAMPLES = """[bold]Examples[/bold]
 
 \b
-subpixel train recipes/swift-x2.toml --data photos/ --validation held-out/ --run runs/mine
-subpixel train recipes/espcn-x3.toml --data photos/ --validation held-out/ --run runs/quick --set steps=2000
+subpixel train recipes/swift-x2-warm.toml --data photos/ --validation held-out/ --run runs/mine
+subpixel train recipes/espcn-x2-first.toml --data photos/ --validation held-out/ --run runs/quick --set steps=2000
 subpixel train recipes/swift-x2.toml --data faces/ --validation held-out/ --run runs/faces --init swift-x2
 torchrun --nproc-per-node 4 -m -- subpixel train recipes/papers/edsr-base-x2.toml --data photos/ ... --device cuda"""
 

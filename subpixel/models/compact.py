@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 SUFFIX = ".weights"
 HALF = ".half"
-SMALLEST = 1024
-"""Elements below which a tensor stays as it is: biases and slopes."""
+SMALLEST = 4096
+"""Elements below which a tensor stays as it is: biases, slopes, and the chroma of networks for luma, which must cancel."""
 
 
 def narrow(proto: ModelProto) -> None:

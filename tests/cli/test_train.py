@@ -27,14 +27,14 @@ def quick(photos: Path, run: Path, *more: str) -> list[object]:
     """The arguments of a training of four steps."""
     settings = ("steps=4", "validate_every=2", "data.patch=12", "data.batch=2")
     sets = [word for setting in settings for word in ("--set", setting)]
-    return ["train", RECIPES / "espcn-x2.toml", "--data", photos, "--validation", photos, "--run", run, *sets, *more]
+    return ["train", RECIPES / "espcn-x2-first.toml", "--data", photos, "--validation", photos, "--run", run, *sets, *more]
 
 
 def test_a_run_tells_its_steps_and_ends_with_a_model(call: Call, photos: Path, tmp_path: Path) -> None:
     status, out, err = call(*quick(photos, tmp_path / "run", "--tensorboard"))
     assert status == 0
     assert [line.split(":")[0] for line in err.splitlines()] == ["step 2", "step 4"]
-    model = models.load(str(tmp_path / "run/espcn-x2.onnx"))
+    model = models.load(str(tmp_path / "run/espcn-x2-first.onnx"))
     assert out == f"{model.path}: {model.card.parameters} parameters, 4 steps\n"
     assert model.card.score(photos.name) is not None
     (events,) = (tmp_path / "run/tensorboard").iterdir()

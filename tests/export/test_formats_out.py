@@ -79,7 +79,7 @@ def _used(path: Path, low: NDArray[np.float32], original: Path) -> NDArray[Any]:
     if path.suffix == ".pt":
         with torch.no_grad():
             return torch.jit.load(path)(torch.from_numpy(low)).numpy()
-    again = import_model(path, path.with_name("again.onnx"))
+    again = import_model(path, path.with_name("again.onnx"), overwrite=True)
     assert again.card == models.load(original).card
     with torch.no_grad():
         return weights.network(again)(torch.from_numpy(low)).numpy()

@@ -182,6 +182,7 @@ def windowed(tmp_path_factory: pytest.TempPathFactory) -> models.Model:
     return imports._saved(
         imports._model(Path("2x_windows.pth"), Found(Windows(), "Windows", 2, 1)),
         tmp_path_factory.mktemp("windows") / "windows.onnx",
+        overwrite=False,
     )
 
 
