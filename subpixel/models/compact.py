@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 SUFFIX = ".weights"
 HALF = ".half"
 SMALLEST = 4096
-"""Elements below which a tensor stays as it is: biases, slopes, and the chroma of networks for luma, which must cancel."""
+"""Elements below which a tensor stays as it is: biases, slopes, and the chroma of luma networks, which must cancel."""
 
 
 def narrow(proto: ModelProto) -> None:
