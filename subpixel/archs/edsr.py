@@ -12,7 +12,7 @@ from subpixel.nn.arch import Arch, Paper
 from subpixel.nn.halo import convolution, halo, subpixel
 from subpixel.nn.residual import ResidualBlock, adds_nothing
 from subpixel.nn.scales import ByScale, stages
-from subpixel.nn.upsampling import SubPixelConv, passing
+from subpixel.nn.upsampling import enlarging, passing
 
 PEAK = 255.0
 """Inside, colours run from 0 to 255 around their mean, as in the paper."""
@@ -70,9 +70,6 @@ class EDSR(Arch):
 
 
 def _tail(features: int, scale: int) -> nn.Sequential:
-    ups = [SubPixelConv(features, features, 3, factor) for factor in stages(scale)]
     last = nn.Conv2d(features, 3, 3, padding=1)
-    for up in ups:
-        passing(up, up.scale**2)
     passing(last)
-    return nn.Sequential(*ups, last)
+    return nn.Sequential(*enlarging(features, stages(scale)), last)

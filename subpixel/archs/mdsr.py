@@ -12,7 +12,7 @@ from subpixel.nn.arch import Arch, Paper
 from subpixel.nn.halo import convolution, halo, subpixel
 from subpixel.nn.residual import ResidualBlock, adds_nothing
 from subpixel.nn.scales import ByScale, stages
-from subpixel.nn.upsampling import SubPixelConv, passing
+from subpixel.nn.upsampling import enlarging, passing
 
 PEAK = 255.0
 """Inside, colours run from 0 to 255 around their mean, as in the paper."""
@@ -46,7 +46,7 @@ class MDSR(Arch):
         self.enter = ByScale(config.scales, lambda _: _blocks(c))
         blocks = [ResidualBlock(c) for _ in range(config.blocks)]
         self.body = nn.Sequential(*blocks, nn.Conv2d(c, c, 3, padding=1))
-        self.up = ByScale(config.scales, lambda scale: _stages(c, scale))
+        self.up = ByScale(config.scales, lambda scale: nn.Sequential(*enlarging(c, stages(scale))))
         self.tail = nn.Conv2d(c, 3, 3, padding=1)
         self.output = to_mean(PEAK)
         passing(self.head)  # with the stages and the tail: begins as nearest-neighbour enlargement
@@ -78,10 +78,3 @@ def _blocks(features: int) -> nn.Sequential:
     for block in blocks:
         adds_nothing(block.body[2])
     return nn.Sequential(*blocks)
-
-
-def _stages(features: int, scale: int) -> nn.Sequential:
-    ups = [SubPixelConv(features, features, 3, factor) for factor in stages(scale)]
-    for up in ups:
-        passing(up, up.scale**2)
-    return nn.Sequential(*ups)

@@ -60,7 +60,7 @@ def load(path: Path) -> Found:
             found = spandrel.ModelLoader(device="cpu").load_from_state_dict(spandrel.canonicalize_state_dict(weights))
     except spandrel.UnsupportedModelError:
         raise BadWeights(path, "spandrel recognises no architecture in it") from None
-    except (RuntimeError, ValueError, KeyError, AssertionError, NotImplementedError) as error:
+    except (RuntimeError, ValueError, KeyError, AssertionError) as error:
         raise BadWeights(path, f"its weights do not fit: {' '.join(str(error).split())[:200]}") from None
     name = str(found.architecture.name)
     channels = found.input_channels, found.output_channels

@@ -154,7 +154,7 @@ class Upscaler:
         if self.tile != "auto":
             return self.tile or height, self.tile or width
         usual, most = (b // networks // tiles.footprint(card.width, scale) for b in (_FEATURES, _DEEP))
-        pixels = min(max(usual, (6 * card.halo) ** 2), most)
+        pixels = min(max(usual, (6 * card.halo) ** 2), most)  # four halos of result in a window of six
         rows = _RESULTS // networks // (3 * 4 * scale**2 * width)
         return tiles.automatic(height, width, card.halo, pixels, rows)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -23,6 +25,14 @@ class SubPixelConv(nn.Conv2d):
 
     def forward(self, input: Tensor) -> Tensor:
         return F.pixel_shuffle(self.phases(input), self.scale)
+
+
+def enlarging(features: int, factors: Iterable[int]) -> list[SubPixelConv]:
+    """Sub-pixel stages with 3x3 kernels, a factor each, that begin as nearest-neighbour enlargement of three maps."""
+    ups = [SubPixelConv(features, features, 3, factor) for factor in factors]
+    for up in ups:
+        passing(up, up.scale**2)
+    return ups
 
 
 def nearest_phases(x: Tensor, scale: int) -> Tensor:

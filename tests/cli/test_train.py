@@ -27,18 +27,8 @@ def quick(photos: Path, run: Path, *more: str) -> list[object]:
     """The arguments of a training of four steps."""
     settings = ("steps=4", "validate_every=2", "data.patch=12", "data.batch=2")
     sets = [word for setting in settings for word in ("--set", setting)]
-    return [
-        "train",
-        RECIPES / "espcn-x2-first.toml",
-        "--data",
-        photos,
-        "--validation",
-        photos,
-        "--run",
-        run,
-        *sets,
-        *more,
-    ]
+    places = ("--data", photos, "--validation", photos, "--run", run)
+    return ["train", RECIPES / "espcn-x2-first.toml", *places, *sets, *more]
 
 
 def test_a_run_tells_its_steps_and_ends_with_a_model(call: Call, photos: Path, tmp_path: Path) -> None:
