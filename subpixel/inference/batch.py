@@ -8,19 +8,18 @@ import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from subpixel.errors import BadRequest, OutOfMemory, SubpixelError, UnreadableImage, UnwritableImage
-from subpixel.image import Source, create, format_of, loses, open_image
+from subpixel.image import format_of, loses, open_image
 from subpixel.inference.jobs import STREAM, Job
 from subpixel.inference.rows import Rows
-from subpixel.inference.upscaler import Upscaler
+from subpixel.inference.upscaler import Upscaler, write_rows
 
 _WORKERS = 2
 _LARGE = 64 * 10**6
 """A result of more pixels than this is made alone, so that the memory is that of one large picture."""
-_BAND = 2**22
-"""Pixels of a result that are handed to the encoder at a time."""
 
 
 @dataclass(frozen=True)
@@ -156,27 +155,23 @@ class _Batch:
             source = open_image(job.source)
             rows = upscaler.rows(source)
             with self._large if rows.height * rows.width > _LARGE else nullcontext():
-                self._write(job, source, rows, upscaler.describe(source.height, source.width))
+                told = partial(self._tell, job, rows, upscaler.describe(source.height, source.width))
+                write_rows(
+                    rows,
+                    job.target,
+                    source.meta,
+                    told,
+                    format=self._format,
+                    quality=self._quality,
+                    compress=self._compress,
+                )
             return Done(job, loses(format_of(job.target, self._format), source.meta))
         except (UnreadableImage, UnwritableImage, BadRequest, OutOfMemory) as error:
             return Done(job, error=error)
         except MemoryError:
             return Done(job, error=OutOfMemory("the result does not fit into memory; free some"))
 
-    def _write(self, job: Job, source: Source, rows: Rows, chosen: str) -> None:
-        shape = (rows.height, rows.width, rows.channels, rows.has_alpha)
-        step = max(1, _BAND // rows.width)
-        with create(
-            job.target,
-            *shape,
-            source.meta,
-            format=self._format,
-            quality=self._quality,
-            compress=self._compress,
-        ) as sink:
-            for y in range(0, rows.height, step):
-                band = rows.rows(y, min(y + step, rows.height))
-                if self.stop.is_set():
-                    raise _Stopped
-                sink.write(band)
-                self._events.put(Band(job, len(band) * rows.width, len(band) / rows.height, chosen))
+    def _tell(self, job: Job, rows: Rows, chosen: str, count: int) -> None:
+        if self.stop.is_set():
+            raise _Stopped
+        self._events.put(Band(job, count * rows.width, count / rows.height, chosen))

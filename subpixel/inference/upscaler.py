@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal, Self, cast, overload
@@ -17,6 +18,7 @@ from subpixel.inference import tiles
 from subpixel.inference.network import Network, on_floats, self_ensemble
 from subpixel.inference.plan import Plan, Target, plan
 from subpixel.inference.rows import Bled, Joined, Levels, Memory, Opacity, Resized, Rows
+from subpixel.metadata import Meta
 from subpixel.resample import KERNELS
 from subpixel.runtimes import Runtime, open_runtime
 
@@ -253,8 +255,27 @@ def upscale_file(
     """
     opened = open_image(source)
     rows = upscaler.rows(opened)
+    write_rows(rows, target, opened.meta, lambda _: None, format=format, quality=quality, compress=compress)
+
+
+def write_rows(
+    rows: Rows,
+    target: str | Path | BinaryIO,
+    meta: Meta,
+    computed: Callable[[int], None],
+    *,
+    format: str | None,
+    quality: int,
+    compress: bool,
+) -> None:
+    """Computes a result and writes it, a band at a time; `computed` is told of the rows of each band.
+
+    What `computed` raises ends the work, and nothing is left of the target.
+    """
     shape = (rows.height, rows.width, rows.channels, rows.has_alpha)
     step = max(1, _ENCODED // (rows.width * (rows.channels + rows.has_alpha)))
-    with create(target, *shape, opened.meta, format=format, quality=quality, compress=compress) as sink:
+    with create(target, *shape, meta, format=format, quality=quality, compress=compress) as sink:
         for y in range(0, rows.height, step):
-            sink.write(rows.rows(y, min(y + step, rows.height)))
+            band = rows.rows(y, min(y + step, rows.height))
+            computed(len(band))
+            sink.write(band)
