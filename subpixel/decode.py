@@ -29,7 +29,7 @@ _LEVELS: dict[str, tuple[str, Depth]] = {  # libvips' sample formats
 }
 # Interpretations whose samples are taken as they are.
 _PLAIN = {"b-w", "srgb", "rgb", "rgb16", "grey16", "scrgb", "multiband"}
-_LOADERS = ("jpeg", "uhdr", "png", "webp", "tiff", "heif", "gif", "jxl", "jp2k")
+_LOADERS = ("jpeg", "png", "webp", "tiff", "heif", "gif", "jxl", "jp2k")
 
 
 class Source:
@@ -77,9 +77,9 @@ def open_image(source: str | Path | bytes) -> Source:
         raise UnreadableImage(name, "it is empty")
     pyvips = vips()
     try:
-        image = _load(pyvips, source, head)
+        image, gain_map = _load(pyvips, source, head)
         _check_header(name, image)
-        meta = _read_meta(image, source)
+        meta = replace(_read_meta(image, source), gain_map=gain_map)
         return Source(name, *_to_rgb(name, image, meta))
     except pyvips.Error as error:
         raise UnreadableImage(name, _reason(error, head)) from error
@@ -99,17 +99,21 @@ def _head(source: str | Path | bytes) -> bytes:
         raise UnreadableImage(repr(str(source)), "not a file name") from error
 
 
-def _load(pyvips: Any, source: str | Path | bytes, head: bytes) -> Any:
+def _load(pyvips: Any, source: str | Path | bytes, head: bytes) -> tuple[Any, bool]:
     """Open through a libvips source, which takes a file's name as it is: `new_from_file` parses [brackets].
 
-    Damage inside a JPEG or GIF is only a warning to its decoder; in TIFF and PNG, trifles are warnings too.
+    Damage inside a JPEG or GIF is only a warning to its decoder; in TIFF and PNG, trifles are warnings too. Also says
+    whether it is a JPEG with a gain map (Ultra HDR), which the plain loader opens then: the other drops XMP and IPTC.
     """
     if isinstance(source, bytes):
         stream = pyvips.Source.new_from_memory(source)
     else:
         stream = pyvips.Source.new_from_file(os.fspath(source))
-    strict = head.startswith((b"\xff\xd8", b"GIF8"))
-    return pyvips.Image.new_from_source(stream, "", fail_on="warning" if strict else "error")
+    fail_on = "warning" if head.startswith((b"\xff\xd8", b"GIF8")) else "error"
+    image = pyvips.Image.new_from_source(stream, "", fail_on=fail_on)
+    if str(image.get("vips-loader")).startswith("uhdr"):
+        return pyvips.Image.jpegload_source(stream, fail_on=fail_on), True
+    return image, False
 
 
 def _check_header(name: str | Path, image: Any) -> None:

@@ -67,7 +67,7 @@ def format_of(path: str | Path | BinaryIO, format: str | None = None) -> str:
 
 
 def loses(format: str, meta: Meta) -> str | None:
-    """A sentence on what a format cannot keep of a picture's depth and metadata, or None if it keeps all."""
+    """A sentence on what is not kept of a picture's depth and metadata in a format, or None if all is."""
     form, lost = _FORMATS[format], list[str]()
     if meta.depth not in form.depths:
         names = {8: "8 bits", 16: "16 bits", 32: "floats"}
@@ -75,7 +75,8 @@ def loses(format: str, meta: Meta) -> str | None:
     kept = _storable(form, meta)
     blocks = [b for b in ("icc", "exif", "xmp", "iptc") if getattr(meta, b) and not getattr(kept, b)]
     lost += [f"no {block.upper()}" for block in blocks]
-    return f"{form.name} stores {', '.join(lost)}" if lost else None
+    said = [f"{form.name} stores {', '.join(lost)}"] if lost else []
+    return "; ".join(said + ["the HDR gain map is left out"] * meta.gain_map) or None
 
 
 def _storable(form: _Format, meta: Meta) -> Meta:

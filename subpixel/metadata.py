@@ -29,6 +29,8 @@ class Meta:
     iptc: bytes | None = field(default=None, repr=False)
     dpi: tuple[float, float] | None = None
     depth: Depth = 8
+    gain_map: bool = False
+    """Whether the file had a second picture that brightens it on HDR displays; it is never written."""
 
 
 Tree = dict[int, "tuple[int, bytes] | Tree"]  # tag -> (type, little-endian data), or a nested table

@@ -15,7 +15,8 @@ import tifffile
 from PIL import ImageCms
 
 from subpixel import metadata
-from subpixel.image import FORMATS, Image, Meta, loses, read, write
+from subpixel.image import FORMATS, Image, Meta, loses, open_image, read, write
+from subpixel.pixels import vips
 
 NAMES = {"png": "PNG", "jpg": "JPEG", "webp": "WebP", "tif": "TIFF", "avif": "AVIF"}
 ICC = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
@@ -142,6 +143,22 @@ def test_what_a_format_loses_is_said() -> None:
     assert loses("jpg", Meta(xmp=b"x" * 70000)) == "JPEG stores no XMP"
     assert loses("tif", Meta(ICC, exif(), XMP, IPTC, depth=32)) is None
     assert loses("webp", Meta(icc=ICC[:16] + b"GRAY" + ICC[20:])) == "WebP stores no ICC"
+
+
+def test_a_gain_map_is_left_out_with_a_note(tmp_path: Path) -> None:
+    pyvips = vips()
+    if not pyvips.type_find("VipsForeignSave", "uhdrsave"):
+        pytest.skip("this libvips has no Ultra HDR")
+    bright = np.random.default_rng(1).uniform(0, 3, (64, 96, 3)).astype(np.float32)
+    pyvips.Image.new_from_array(bright).copy(interpretation="scrgb").uhdrsave(str(tmp_path / "hdr.jpg"))
+    jpeg = (tmp_path / "hdr.jpg").read_bytes()
+    segment = b"http://ns.adobe.com/xap/1.0/\0" + XMP
+    jpeg = jpeg[:2] + b"\xff\xe1" + (len(segment) + 2).to_bytes(2, "big") + segment + jpeg[2:]
+    source = open_image(jpeg)
+    assert (source.meta.gain_map, source.meta.xmp) == (True, XMP)
+    assert loses("jpg", source.meta) == "the HDR gain map is left out"
+    write(tmp_path / "plain.jpg", read(jpeg))
+    assert not open_image(tmp_path / "plain.jpg").meta.gain_map
 
 
 UPRIGHT = {  # what a viewer does for each value of the tag (Exif 2.32, 4.6.4 A)
