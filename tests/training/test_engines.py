@@ -242,7 +242,8 @@ def test_two_processes_train_one_network(folder: Path, tmp_path: Path) -> None:
         "from subpixel.training.run import run; page = recipe.load(Path(sys.argv[1]), eval(sys.argv[4])); "
         "run(page, Path(sys.argv[2]), Path(sys.argv[2]), Path(sys.argv[3]), threads=1)"
     )
-    changes = SMALL | {"init": "", "steps": 1, "ema": 0.0, "config.layers": 3, "config.features": 8, "optim.clip": 0.0}
+    changes = SMALL | {"steps": 1, "ema": 0.0, "config.layers": 3, "config.features": 8}
+    changes |= {"optim.name": "adam", "optim.clip": 0.0}
     arguments = [str(RECIPES / "vdsr.toml"), str(folder), str(tmp_path / "run"), repr(changes)]
     group = [
         subprocess.Popen(
