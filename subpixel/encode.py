@@ -76,7 +76,9 @@ def loses(format: str, meta: Meta) -> str | None:
     blocks = [b for b in ("icc", "exif", "xmp", "iptc") if getattr(meta, b) and not getattr(kept, b)]
     lost += [f"no {block.upper()}" for block in blocks]
     said = [f"{form.name} stores {', '.join(lost)}"] if lost else []
-    return "; ".join(said + ["the HDR gain map is left out"] * meta.gain_map) or None
+    if meta.gain_map:
+        said.append("the HDR gain map is left out")
+    return "; ".join(said) or None
 
 
 def _storable(form: _Format, meta: Meta) -> Meta:
