@@ -11,9 +11,9 @@ from torch import Tensor, nn
 
 from subpixel.nn.affine import Affine, folded_output, from_mean, to_mean
 from subpixel.nn.arch import Arch, Paper
+from subpixel.nn.beginning import passing
 from subpixel.nn.halo import convolution, halo, subpixel
 from subpixel.nn.scales import ByScale, stages
-from subpixel.nn.upsampling import passing
 
 STEPS = 3
 """Units of a cascade, and cascades of the network."""

@@ -9,10 +9,11 @@ from torch import Tensor, nn
 
 from subpixel.nn.affine import from_mean, scaled_input, to_mean
 from subpixel.nn.arch import Arch, Paper
+from subpixel.nn.beginning import passing
 from subpixel.nn.halo import convolution, halo, subpixel
 from subpixel.nn.residual import ResidualBlock, adds_nothing
 from subpixel.nn.scales import ByScale, stages
-from subpixel.nn.upsampling import enlarging, passing
+from subpixel.nn.upsampling import enlarging
 
 PEAK = 255.0
 """Inside, colours run from 0 to 255 around their mean, as in the paper."""

@@ -11,8 +11,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from subpixel.nn.arch import Arch, Paper
+from subpixel.nn.beginning import passing
 from subpixel.nn.luma import Chroma, luma, luma_only
-from subpixel.nn.upsampling import WideConv, as_subpixel, passing
+from subpixel.nn.upsampling import WideConv, as_subpixel
 
 
 class FSRCNN(Arch):

@@ -9,9 +9,10 @@ from typing import Self
 from torch import Tensor, nn
 
 from subpixel.nn.arch import Arch, Paper
+from subpixel.nn.beginning import passing
 from subpixel.nn.halo import bicubic, convolution, halo
 from subpixel.nn.luma import luma_refined
-from subpixel.nn.upsampling import Bicubic, WideConv, passing
+from subpixel.nn.upsampling import Bicubic, WideConv
 
 
 class SRCNN(Arch):

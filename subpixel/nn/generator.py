@@ -9,10 +9,11 @@ from torch import Tensor, nn
 
 from subpixel.nn.affine import Affine, folded_output, without_norms
 from subpixel.nn.arch import Arch
+from subpixel.nn.beginning import passing
 from subpixel.nn.halo import convolution, halo, subpixel
 from subpixel.nn.residual import NormalisedBlock, adds_nothing, normalised
 from subpixel.nn.scales import ByScale, stages
-from subpixel.nn.upsampling import SubPixelConv, WideConv, passing
+from subpixel.nn.upsampling import SubPixelConv, WideConv
 
 
 class Generator(Arch):

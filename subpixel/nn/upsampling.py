@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from subpixel import resample
+from subpixel.nn.beginning import passing
 
 
 class SubPixelConv(nn.Conv2d):
@@ -117,15 +118,3 @@ class WideConv(nn.Module):
         before, after = self.pad, self.pad + self.t - 1
         blocks = F.conv2d(F.pad(x, (before, after, before, after)), self.weight, self.bias, self.t)
         return F.pixel_shuffle(blocks, self.t)[..., : x.shape[2], : x.shape[3]]
-
-
-@torch.no_grad()
-def passing(conv: nn.Module, phases: int = 1, gain: float = 1.0, bias: float = 0.0, colours: int = 3) -> None:
-    """Lets the first channels of a convolution, the colours, through as they are, each to all of its phases."""
-    assert isinstance(conv, nn.Conv2d)
-    outputs, middle = colours * phases, conv.kernel_size[0] // 2
-    conv.weight[:outputs] = 0
-    for k in range(outputs):
-        conv.weight[k, k // phases % conv.weight.shape[1], middle, middle] = gain  # counted within its group
-    if conv.bias is not None:
-        conv.bias[:outputs] = bias

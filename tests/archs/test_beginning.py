@@ -10,6 +10,7 @@ import torch
 
 from subpixel import archs
 from subpixel.image import from_batch, to_batch
+from subpixel.nn.beginning import contrasts
 from subpixel.resample import resize
 
 LEVEL = 1 / 255
@@ -31,3 +32,13 @@ def test_a_fresh_network_enlarges(name: str, scale: int) -> None:
     inside = slice(4 * scale, -4 * scale)  # SRCNN and VDSR repeat the border where MATLAB mirrors it
     tolerance = {"espcn": 2.5, "vdsr": 2.5}.get(name, 0.01) * LEVEL  # tanh bends; VDSR's layers are near the identity
     assert np.abs(high - expected)[inside, inside].max() < tolerance
+
+
+def test_contrasts_see_edges_and_not_brightness() -> None:
+    torch.manual_seed(1)
+    conv = torch.nn.Conv2d(1, 9, 5)
+    contrasts(conv, 4.0, 64.0)
+    with torch.no_grad():
+        assert conv(torch.full((1, 1, 5, 5), 0.7)).abs().max() < 1e-5
+    norms = conv.weight.detach().flatten(1).square().sum(1).sqrt()
+    torch.testing.assert_close(norms, 4.0 * 2.0 ** (torch.arange(9) / 2))  # evenly spaced in their logarithm
