@@ -9,7 +9,7 @@ from typing import Self
 from torch import Tensor, nn
 
 from subpixel.nn.arch import Arch, Paper
-from subpixel.nn.beginning import passing
+from subpixel.nn.beginning import contrasts, passing
 from subpixel.nn.halo import bicubic, convolution, halo
 from subpixel.nn.luma import luma_refined
 from subpixel.nn.upsampling import Bicubic, WideConv
@@ -40,6 +40,7 @@ class SRCNN(Arch):
             nn.ReLU(),
         )
         self.tail: nn.Module = nn.Conv2d(n2, 1, f3, padding=f3 // 2)
+        contrasts(self.features[0], 2, 2)
         for layer in (self.features[0], self.features[2], self.tail):  # begins as bicubic enlargement
             passing(layer, colours=1)
 
