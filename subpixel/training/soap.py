@@ -64,7 +64,8 @@ def _first(gradient: Tensor) -> dict[str, Tensor]:
     zero = torch.zeros_like(gradient)
     state = {"step": torch.tensor(0), "mean": zero, "square": zero.clone()}
     for side, product in _correlations(gradient).items():
-        state |= {f"{side}_correlation": product, side: torch.linalg.eigh(product)[1].flip(1)}
+        vectors = torch.linalg.eigh(product.double())[1]  # in single precision what underflows becomes nan
+        state |= {f"{side}_correlation": product, side: vectors.flip(1).to(product.dtype)}
     return state
 
 

@@ -93,6 +93,15 @@ def test_a_long_side_keeps_its_axes(monkeypatch: pytest.MonkeyPatch) -> None:
     torch.testing.assert_close(ours, theirs, rtol=1e-9, atol=1e-12)
 
 
+def test_gradients_that_all_but_vanish_leave_a_step_finite() -> None:
+    """Of channels that hardly ever see anything: their correlations underflow."""
+    for _ in range(20):
+        gradient = torch.randn(16, 192) * 10 ** -torch.linspace(3, 18, 192)
+        gradient[:, ::4] = 0
+        moved = minimised(lambda w, step: (w * gradient).sum(), torch.zeros(16, 192), 2, Soap, lr=0.1)  # noqa: B023
+        assert moved.isfinite().all()
+
+
 def test_weights_decay_by_the_rate() -> None:
     start = torch.ones(2, 3, dtype=torch.float64)
     moved = minimised(lambda w, step: 0 * w.sum(), start, 3, Soap, lr=0.1, weight_decay=0.5)
