@@ -63,8 +63,9 @@ class FSRCNN(Arch):
 
     def deploy(self) -> Self:
         plain = copy.deepcopy(self).eval()
-        if isinstance(plain.tail, nn.ConvTranspose2d):
-            plain.tail = WideConv(as_subpixel(plain.tail), 2)
+        tail = as_subpixel(plain.tail) if isinstance(plain.tail, nn.ConvTranspose2d) else plain.tail
+        if isinstance(tail, nn.Conv2d):
+            plain.tail = WideConv(tail, 2)
         return plain
 
     @torch.no_grad()

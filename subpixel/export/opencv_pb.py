@@ -48,23 +48,12 @@ def _layers(network: Arch) -> tuple[Sequence[nn.Module], nn.Conv2d]:
     layers: list[nn.Module] = list(body) if isinstance(body, nn.Sequential) else []
     tail = network.tail if hasattr(network, "tail") else layers.pop() if layers else None
     if isinstance(tail, WideConv):
-        tail = _narrow(tail, network.config.scale)
+        tail = tail.narrow()
     known = (nn.Conv2d, nn.PReLU, nn.Tanh)
     phases = network.config.scale**2
     if not (isinstance(tail, nn.Conv2d) and tail.out_channels == phases and all(isinstance(e, known) for e in layers)):
         raise BadRequest(f"opencv-pb holds networks like FSRCNN and ESPCN, not {type(network).__name__}")
     return layers, _full_range(tail)
-
-
-@torch.no_grad()
-def _narrow(wide: WideConv, scale: int) -> nn.Conv2d:
-    """The convolution that a `WideConv` computes several pixels at a time: its first block."""
-    size, blocks = wide.weight.shape[-1] - wide.t + 1, wide.t**2
-    conv = nn.Conv2d(wide.weight.shape[1], scale**2, size, padding=size // 2)
-    conv.weight.copy_(wide.weight[::blocks, :, :size, :size])
-    assert conv.bias is not None
-    conv.bias.copy_(wide.bias[::blocks])
-    return conv
 
 
 @torch.no_grad()

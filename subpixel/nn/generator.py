@@ -72,8 +72,9 @@ class Generator(Arch):
         tail = plain.tail.of(self.config.scale)
         assert isinstance(tail, nn.Sequential)
         last, output = tail[-1], plain.output
-        if isinstance(last, nn.Conv2d) and isinstance(output, Affine):
-            tail[-1] = WideConv(folded_output(last, output), stages(self.config.scale)[-1])
+        if isinstance(last, nn.Conv2d):
+            folded = folded_output(last, output) if isinstance(output, Affine) else last
+            tail[-1] = WideConv(folded, stages(self.config.scale)[-1])
             plain.output = nn.Identity()
         return plain
 

@@ -118,3 +118,21 @@ class WideConv(nn.Module):
         before, after = self.pad, self.pad + self.t - 1
         blocks = F.conv2d(F.pad(x, (before, after, before, after)), self.weight, self.bias, self.t)
         return F.pixel_shuffle(blocks, self.t)[..., : x.shape[2], : x.shape[3]]
+
+    @torch.no_grad()
+    def narrow(self) -> nn.Conv2d:
+        """The convolution that it computes: the first of its blocks, which are all the same."""
+        blocks, size = self.t**2, self.weight.shape[-1] - self.t + 1
+        conv = nn.Conv2d(self.weight.shape[1], len(self.weight) // blocks, size, padding=self.pad)
+        conv.weight.copy_(self.weight[::blocks, :, :size, :size])
+        assert conv.bias is not None
+        conv.bias.copy_(self.bias[::blocks])
+        return conv
+
+
+def narrowed(network: nn.Module) -> None:
+    """Puts plain convolutions in the places of the wide ones, whose blocks a training would make differ."""
+    for module in list(network.modules()):
+        for name, child in module.named_children():
+            if isinstance(child, WideConv):
+                setattr(module, name, child.narrow())

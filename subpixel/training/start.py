@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from subpixel import archs
 from subpixel.errors import BadRequest, RecipeError
 from subpixel.nn.arch import Arch
+from subpixel.nn.upsampling import narrowed
 from subpixel.training.recipe import Recipe
 
 
@@ -44,6 +45,7 @@ def network(recipe: Recipe, init: Start | None, device: str) -> Arch:
         raise RecipeError(f"data.scales: {error}") from None
     if init and not start_from(made, init.weights):
         raise RecipeError(f"init: none of the weights of {recipe.init} fits {recipe.arch} {recipe.config}")
+    narrowed(made)
     return made.to(device).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
 
 

@@ -191,6 +191,21 @@ def test_training_goes_on_from_a_model_file_where_it_was(folder: Path, tmp_path:
         run(shipped("espcn-x3", init=str(first.path)), folder, folder, tmp_path / "third")
 
 
+def test_fine_tuning_treats_every_pixel_alike(folder: Path, tmp_path: Path) -> None:
+    """The deployed tail computes 2x2 pixels at a time; trained like that, a tile would depend on where it begins."""
+    page = shipped("fsrcnn-x2")
+    (first,) = run(page, folder, folder, tmp_path / "first")
+    (second,) = run(page.model_copy(update={"init": str(first.path)}), folder, folder, tmp_path / "second")
+    network, halo = weights.network(second), second.card.halo
+    x = torch.rand(1, 3, 2 * halo + 5, 2 * halo + 5)
+    inside = slice(2 * halo, -2 * halo)
+    with torch.no_grad():
+        whole, moved = network(x)[..., 2:, 2:], network(x[..., 1:, 1:])
+        before = weights.network(first)(x)[..., 2:, 2:]
+    torch.testing.assert_close(moved[..., inside, inside], whole[..., inside, inside], rtol=0, atol=1e-5)
+    assert (whole - before).abs().max() > 1e-3  # it has learned something
+
+
 def test_what_a_run_leaves(folder: Path, tmp_path: Path) -> None:
     page = shipped("espcn-x2", steps=6)
     run(page, folder, folder, tmp_path)
