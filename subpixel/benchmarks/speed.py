@@ -21,7 +21,7 @@ from subpixel.compat import opencv as dnn_superres
 from subpixel.errors import MissingExtra
 from subpixel.image import Image, write
 from subpixel.inference.upscaler import Upscaler
-from subpixel.runtimes import installed, open_runtime
+from subpixel.runtimes import open_runtime
 
 Call = Callable[[], object]
 
@@ -69,13 +69,12 @@ def compared(calls: dict[str, Call], against: dict[str, str], runs: int) -> list
 
 
 def against_opencv(folder: Path, runs: int = 7, size: tuple[int, int] = (1080, 1920)) -> list[Timing]:
-    """Whole `upsample` calls of the drop-in, uint8 picture in and out, against those of cv2.dnn_superres itself.
+    """Whole calls, uint8 picture in and out, against `upsample` of cv2.dnn_superres itself.
 
-    folder: where OpenCV's FSRCNN_x2.pb and ESPCN_x2.pb lie. size: height and width of the input. Twice for each
-    network: with our own weights, in the precision that the processor is fastest in, and with OpenCV's file in f32, to
-    OpenCV's pixels. Where the package has no weights for a network, fresh weights serve: the time does not depend on
-    them.
-    Raises: MissingExtra without opencv-contrib-python; UnknownName without torch for a network that is not shipped.
+    folder: where OpenCV's FSRCNN_x2.pb and ESPCN_x2.pb lie. size: height and width of the input. The drop-in twice for
+    each network: with our own weights, in the precision that the processor is fastest in, and with OpenCV's file in
+    f32, to OpenCV's pixels. The default, swift, stands beside OpenCV's FSRCNN.
+    Raises: MissingExtra without opencv-contrib-python.
     """
     cv2 = _opencv()
     picture = np.random.default_rng(0).integers(0, 256, (*size, 3), dtype=np.uint8)
@@ -84,14 +83,18 @@ def against_opencv(folder: Path, runs: int = 7, size: tuple[int, int] = (1080, 1
     for name in ("fsrcnn", "espcn"):
         file = folder / f"{name.upper()}_x2.pb"
         theirs, same = cv2.dnn_superres.DnnSuperResImpl_create(), dnn_superres.DnnSuperResImpl_create()
+        ours = dnn_superres.DnnSuperResImpl_create()
         for sr in (theirs, same):
             sr.readModel(str(file))
+        for sr in (theirs, same, ours):
             sr.setModel(name, 2)
-        ours = _ours(name)
-        calls[f"subpixel {name}-x2"] = lambda ours=ours: ours(picture)
+        calls[f"subpixel {name}-x2"] = lambda ours=ours: ours.upsample(picture)
         calls[f"subpixel {file.name}"] = lambda same=same: same.upsample(picture)
         calls[f"opencv {file.name}"] = lambda theirs=theirs: theirs.upsample(picture)
         against |= dict.fromkeys((f"subpixel {name}-x2", f"subpixel {file.name}"), f"opencv {file.name}")
+    swift = Upscaler("swift-x2")
+    calls["subpixel swift-x2"] = lambda: swift(picture)
+    against["subpixel swift-x2"] = "opencv FSRCNN_x2.pb"
     return compared(calls, against, runs)
 
 
@@ -172,19 +175,6 @@ def _ceiling(size: tuple[int, int], precision: str) -> tuple[Call, float]:
     return lambda: request.infer([batch], share_inputs=True, share_outputs=True), 10 * 2 * 64 * 64 * 9 * size[0] * size[
         1
     ]
-
-
-def _ours(name: str) -> Callable[[Any], object]:
-    """The drop-in with our weights for x2, or with fresh ones."""
-    if f"{name}-x2" in models.names() or not installed("torch"):
-        sr = dnn_superres.DnnSuperResImpl_create()
-        sr.setModel(name, 2)
-        return sr.upsample
-    from subpixel import archs
-    from subpixel.models import weights
-
-    with tempfile.TemporaryDirectory() as folder:
-        return Upscaler(weights.save(archs.create(name, {"scale": 2}), Path(folder, f"{name}-x2.onnx")).path)
 
 
 def _opencv() -> Any:
