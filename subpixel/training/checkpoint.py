@@ -28,6 +28,8 @@ class Mark:
     best: float = -math.inf
     """The best validation so far."""
     hours: float = 0.0
+    plain: bool = False
+    """Whether the network is in its deploy form, as it is after a start from a model file."""
 
 
 def save(path: Path, digest: str, mark: Mark, parts: Parts) -> None:
@@ -64,12 +66,15 @@ def restore(path: Path, digest: str, parts: Parts) -> Mark:
             part.load_state_dict({"state": _nested(found), "param_groups": part.state_dict()["param_groups"]})
         else:
             part.load_state_dict(found)
-    return Mark(int(header["step"]), float(header["best"]), float(header["hours"]))
+    return _mark(header)
 
 
-def hours(path: Path) -> float:
-    """How long a run had trained when it wrote a checkpoint."""
-    return float(_read(path)[0]["hours"])
+def mark(path: Path) -> Mark:
+    """How far a run had come when it wrote a checkpoint.
+
+    Raises: DataError if the file is not a checkpoint.
+    """
+    return _mark(_read(path)[0])
 
 
 def averaged(path: Path) -> dict[str, Tensor]:
@@ -78,6 +83,11 @@ def averaged(path: Path) -> dict[str, Tensor]:
     Raises: DataError if the file is not a checkpoint.
     """
     return _under(_read(path)[1], "average.module.")
+
+
+def _mark(header: Mapping[str, str]) -> Mark:
+    step, best, hours = int(header["step"]), float(header["best"]), float(header["hours"])
+    return Mark(step, best, hours, header.get("plain") == "True")
 
 
 def _state(part: nn.Module | Optimizer) -> dict[str, Tensor]:

@@ -6,7 +6,7 @@ import json
 import shutil
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -44,12 +44,18 @@ class Journal:
     """Validates, logs and keeps the state of a run; `note` is called after every step."""
 
     def __init__(
-        self, run: Path, recipe: Recipe, parts: checkpoint.Parts, validate: Validate, show: Callable[[Progress], object]
+        self,
+        run: Path,
+        recipe: Recipe,
+        parts: checkpoint.Parts,
+        plain: bool,
+        validate: Validate,
+        show: Callable[[Progress], object],
     ) -> None:
         self._run, self._recipe, self._parts = run, recipe, parts
         self._validate, self._show = validate, show
         self._losses: list[float] = []
-        self._mark = checkpoint.Mark()
+        self._mark = checkpoint.Mark(plain=plain)
 
     def resume(self) -> int:
         """Restores the last checkpoint, if there is one, and returns the step to go on from."""
@@ -77,7 +83,7 @@ class Journal:
         scores = self._validate(optim.shipped(average), step)
         best, hours = _quality(scores), (time.monotonic() - self._started) / 3600
         better = best > self._mark.best
-        self._mark = checkpoint.Mark(step, max(best, self._mark.best), hours)
+        self._mark = replace(self._mark, step=step, best=max(best, self._mark.best), hours=hours)
         last = self._run / LAST
         checkpoint.save(last, self._recipe.digest, self._mark, self._parts)
         if better:

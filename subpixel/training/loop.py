@@ -46,7 +46,8 @@ def train(
     optimizer = optim.optimizer(recipe.optim, network.parameters())
     several = len(network.shared) > 1
     objective = processes.together(Objective(network, recipe.loss, content), partly=several)
-    journal = Journal(run, recipe, {"model": network, "average": average, "optimizer": optimizer}, validate, show)
+    parts = {"model": network, "average": average, "optimizer": optimizer}
+    journal = Journal(run, recipe, parts, bool(init and init.plain), validate, show)
     done = journal.resume()
     for step, (scale, low, high) in enumerate(batches(recipe, crops, done, processes.own(device)), start=done):
         optim.set_rate(optimizer, optim.learning_rate(recipe, step))

@@ -86,8 +86,8 @@ def _degradation(recipe: Recipe, scale: int) -> Degradation:
 
 def _start(init: str) -> Start:
     if init.endswith(".safetensors"):
-        return Start(checkpoint.averaged(Path(init)), plain=False)
-    return Start(weights.state(models.load(init)), plain=True)
+        return Start.from_run(Path(init))
+    return Start.from_model(models.load(init))
 
 
 def _written(network: Arch, recipe: Recipe, data: Path, validation: Path, folder: Path) -> list[models.Model]:
@@ -105,7 +105,7 @@ def _written(network: Arch, recipe: Recipe, data: Path, validation: Path, folder
             folder / f"{name}.onnx",
             recipe=recipe.digest,
             steps=recipe.steps,
-            hours=checkpoint.hours(folder / LAST),
+            hours=checkpoint.mark(folder / LAST).hours,
             data=digest,
             scores=Validation(validation, recipe, None, "cpu", None).scores(view, scale),
         )

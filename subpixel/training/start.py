@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
 
 import torch
 from torch import Tensor, nn
 
 from subpixel import archs
 from subpixel.errors import BadRequest, RecipeError
+from subpixel.models import Model, weights
 from subpixel.nn.arch import Arch
 from subpixel.nn.upsampling import narrowed
+from subpixel.training import checkpoint
 from subpixel.training.recipe import Recipe
 
 
@@ -22,6 +26,24 @@ class Start:
     weights: Mapping[str, Tensor]
     plain: bool
     """Whether they belong to the deploy form, as a model file's do; training then goes on in that form."""
+
+    @classmethod
+    def from_model(cls, model: Model) -> Self:
+        """The weights of a model file.
+
+        Raises: BadWeights if they do not fit the architecture that the card names.
+        """
+        network = weights.network(model)
+        narrowed(network)
+        return cls(network.state_dict(), plain=True)
+
+    @classmethod
+    def from_run(cls, path: Path) -> Self:
+        """The averaged weights of a checkpoint.
+
+        Raises: DataError if the file is not a checkpoint.
+        """
+        return cls(checkpoint.averaged(path), checkpoint.mark(path).plain)
 
 
 def network(recipe: Recipe, init: Start | None, device: str) -> Arch:
@@ -38,6 +60,7 @@ def network(recipe: Recipe, init: Start | None, device: str) -> Arch:
     made = archs.create(recipe.arch, recipe.config)
     if init and init.plain:
         made = made.deploy().train()
+        narrowed(made)
     try:
         for scale in recipe.scales:
             made.at_scale(scale)
@@ -45,7 +68,6 @@ def network(recipe: Recipe, init: Start | None, device: str) -> Arch:
         raise RecipeError(f"data.scales: {error}") from None
     if init and not start_from(made, init.weights):
         raise RecipeError(f"init: none of the weights of {recipe.init} fits {recipe.arch} {recipe.config}")
-    narrowed(made)
     return made.to(device).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
 
 

@@ -158,7 +158,7 @@ def test_edsr_x3_takes_the_body_of_x2_and_not_its_tail(tmp_path: Path) -> None:
     config = {"blocks": 2, "features": 8}
     x2 = archs.create("edsr", {"scale": 2, **config})
     path = tmp_path / "edsr-tiny-x2.onnx"
-    init = Start(weights.state(weights.save(x2, path)), plain=True)
+    init = Start.from_model(weights.save(x2, path))
     page = shipped("edsr-base-x3", **{"config.blocks": 2, "config.features": 8})
     x3 = start.network(page, init, "cpu")
     x = torch.rand(1, 3, 7, 6)
@@ -181,7 +181,7 @@ def test_training_goes_on_from_a_model_file_where_it_was(folder: Path, tmp_path:
     page = shipped("swift-x2", **{"config.channels": 16, "config.layers": 3})
     (first,) = run(page, folder, folder, tmp_path / "first")
     again = page.model_copy(update={"init": str(first.path), "name": "again"})
-    network = start.network(again, Start(weights.state(first), plain=True), "cpu")
+    network = start.network(again, Start.from_model(first), "cpu")
     x = torch.rand(1, 3, 9, 9)
     with torch.no_grad():
         torch.testing.assert_close(network(x), weights.network(first)(x))
@@ -189,6 +189,30 @@ def test_training_goes_on_from_a_model_file_where_it_was(folder: Path, tmp_path:
     assert second.card.parameters == first.card.parameters
     with pytest.raises(RecipeError, match="none of the weights"):
         run(shipped("espcn-x3", init=str(first.path)), folder, folder, tmp_path / "third")
+
+
+@pytest.mark.parametrize(
+    ("name", "changes"),
+    [
+        ("swift-x2", {"config.channels": 16, "config.layers": 3}),
+        ("fsrcnn-x2", {}),
+        ("edsr-base-x2", {"config.blocks": 1, "config.features": 8}),
+    ],
+)
+def test_a_run_that_began_with_a_model_file_is_gone_on_from(
+    name: str, changes: dict[str, Any], folder: Path, tmp_path: Path
+) -> None:
+    """Its checkpoint holds the deploy form, whose weights may have the names and not the meaning of the training's."""
+    page = shipped(name, **changes)
+    (first,) = run(page, folder, folder, tmp_path / "first")
+    (second,) = run(page.model_copy(update={"init": str(first.path)}), folder, folder, tmp_path / "second")
+    last = tmp_path / "second" / "last.safetensors"
+    third = start.network(page, Start.from_run(last), "cpu")
+    x = torch.rand(1, 3, 9, 9)
+    with torch.no_grad():
+        torch.testing.assert_close(third(x), weights.network(second)(x), rtol=0, atol=1e-5)
+    (fourth,) = run(page.model_copy(update={"init": str(last)}), folder, folder, tmp_path / "third")
+    assert fourth.card.parameters == first.card.parameters
 
 
 def test_fine_tuning_treats_every_pixel_alike(folder: Path, tmp_path: Path) -> None:
