@@ -1,6 +1,6 @@
 """Where swift-large begins: deeper and wider than swift, and computing what it computes (Net2Net, arXiv:1511.05641).
 
-    python zoo/grow.py swift-x2 recipes/swift-large-x2-first.toml runs/swift-large-x2-grown/last.safetensors
+    python zoo/grow.py swift-x3 recipes/swift-large-x3-first.toml runs/swift-large-x3-grown/last.safetensors
 
 The old channels keep their kernels and hear nothing from the new ones, whose kernels are random; a new layer is the
 identity. The file is what a recipe's `init` can name.

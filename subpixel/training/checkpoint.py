@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -55,7 +57,9 @@ def restore(path: Path, digest: str, parts: Parts) -> Mark:
 
     Raises: DataError if the checkpoint belongs to another recipe or cannot be read.
     """
-    header, tensors = _read(path)
+    with _opened(path) as file:
+        header = file.metadata() or {}
+        tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
     if header.get("recipe") != digest:
         raise DataError(
             f"{path} belongs to another recipe ({header.get('recipe')}, this one is {digest}); take another run folder"
@@ -66,7 +70,7 @@ def restore(path: Path, digest: str, parts: Parts) -> Mark:
             part.load_state_dict({"state": _nested(found), "param_groups": part.state_dict()["param_groups"]})
         else:
             part.load_state_dict(found)
-    return _mark(header)
+    return _mark(path, header)
 
 
 def mark(path: Path) -> Mark:
@@ -74,7 +78,8 @@ def mark(path: Path) -> Mark:
 
     Raises: DataError if the file is not a checkpoint.
     """
-    return _mark(_read(path)[0])
+    with _opened(path) as file:
+        return _mark(path, file.metadata() or {})
 
 
 def averaged(path: Path) -> dict[str, Tensor]:
@@ -82,10 +87,15 @@ def averaged(path: Path) -> dict[str, Tensor]:
 
     Raises: DataError if the file is not a checkpoint.
     """
-    return _under(_read(path)[1], "average.module.")
+    prefix = "average.module."
+    with _opened(path) as file:
+        names = [key for key in file.keys() if key.startswith(prefix)]  # noqa: SIM118
+        return {name.removeprefix(prefix): file.get_tensor(name) for name in names}
 
 
-def _mark(header: Mapping[str, str]) -> Mark:
+def _mark(path: Path, header: Mapping[str, str]) -> Mark:
+    if "step" not in header:
+        raise DataError(f"{path} holds weights, but is no checkpoint of a training; expected a run's last.safetensors")
     step, best, hours = int(header["step"]), float(header["best"]), float(header["hours"])
     return Mark(step, best, hours, header.get("plain") == "True")
 
@@ -105,10 +115,11 @@ def _nested(flat: dict[str, Tensor]) -> dict[int, dict[str, Tensor]]:
     return state
 
 
-def _read(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
+@contextmanager
+def _opened(path: Path) -> Generator[Any]:
     try:
         with safe_open(path, "pt") as file:
-            return file.metadata() or {}, {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+            yield file
     except (OSError, SafetensorError) as error:
         raise DataError(f"cannot read the checkpoint {path}: {error}") from None
 

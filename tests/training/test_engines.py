@@ -215,6 +215,12 @@ def test_a_run_that_began_with_a_model_file_is_gone_on_from(
     assert fourth.card.parameters == first.card.parameters
 
 
+def test_weights_that_are_no_checkpoint_start_nothing(tmp_path: Path) -> None:
+    save_file({"average.module.tail.weight": torch.zeros(3, 3)}, tmp_path / "other.safetensors")
+    with pytest.raises(DataError, match=r"other\.safetensors holds weights, but is no checkpoint.*last\.safetensors"):
+        Start.from_run(tmp_path / "other.safetensors")
+
+
 def test_fine_tuning_treats_every_pixel_alike(folder: Path, tmp_path: Path) -> None:
     """The deployed tail computes 2x2 pixels at a time; trained like that, a tile would depend on where it begins."""
     page = shipped("fsrcnn-x2")

@@ -98,7 +98,7 @@ def test_gradients_that_all_but_vanish_leave_a_step_finite() -> None:
     for _ in range(20):
         gradient = torch.randn(16, 192) * 10 ** -torch.linspace(3, 18, 192)
         gradient[:, ::4] = 0
-        moved = minimised(lambda w, step: (w * gradient).sum(), torch.zeros(16, 192), 2, Soap, lr=0.1)  # noqa: B023
+        moved = minimised(lambda w, step, g=gradient: (w * g).sum(), torch.zeros(16, 192), 2, Soap, lr=0.1)
         assert moved.isfinite().all()
 
 
