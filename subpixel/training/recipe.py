@@ -14,6 +14,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from subpixel.errors import RecipeError
 from subpixel.losses.adversarial import Kind
 
+SCALE = "{scale}"
+"""Stands for each trained scale in `init`."""
+
 
 class _Strict(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -96,7 +99,10 @@ class Recipe(_Strict):
     steps: int = Field(ge=1)
     seed: int = 0
     init: str = ""
-    """Whose fitting weights are the start: a model of the package, a model file, or a run's last.safetensors."""
+    """Whose fitting weights are the start: a model of the package, a model file, or a run's last.safetensors.
+
+    "carn-x{scale}" names the models of all scales that are trained.
+    """
     data: Data = Data()  # pyright: ignore[reportCallIssue]
     optim: Optim = Optim()  # pyright: ignore[reportCallIssue]
     schedule: Schedule = Schedule()  # pyright: ignore[reportCallIssue]

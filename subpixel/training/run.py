@@ -18,7 +18,7 @@ from subpixel.nn.arch import Arch
 from subpixel.resample import resize
 from subpixel.training import checkpoint, gan, loop, processes
 from subpixel.training.journal import LAST, Progress, silent
-from subpixel.training.recipe import Recipe
+from subpixel.training.recipe import SCALE, Recipe
 from subpixel.training.start import Start
 from subpixel.training.validation import Validation
 
@@ -64,7 +64,7 @@ def run(
             validate=Validation(validation, recipe, folder / "samples", device, lpips),
             device=device,
             bf16=precision == "bf16",
-            init=_start(recipe.init) if recipe.init else None,
+            init=_start(recipe) if recipe.init else None,
             content=content.load(vgg, recipe.loss.layer).to(device) if recipe.loss.content and vgg else None,
             show=show,
         )
@@ -84,10 +84,16 @@ def _degradation(recipe: Recipe, scale: int) -> Degradation:
     return real_world(scale) if plan == "real-world" else classical(scale)
 
 
-def _start(init: str) -> Start:
+def _start(recipe: Recipe) -> Start:
+    init = recipe.init
     if init.endswith(".safetensors"):
         return Start.from_run(Path(init))
-    return Start.from_model(models.load(init))
+    if len(recipe.scales) > 1 and SCALE not in init:
+        raise RecipeError(
+            f"init: the model {init} has one scale, data.scales {recipe.scales}; "
+            f"name the models of all with {SCALE} for the number (carn-x{SCALE}), or a run's last.safetensors"
+        )
+    return Start.from_models([models.load(init.replace(SCALE, str(scale))) for scale in recipe.scales])
 
 
 def _written(network: Arch, recipe: Recipe, data: Path, validation: Path, folder: Path) -> list[models.Model]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
@@ -14,6 +14,7 @@ from subpixel import archs
 from subpixel.errors import BadRequest, RecipeError
 from subpixel.models import Model, weights
 from subpixel.nn.arch import Arch
+from subpixel.nn.scales import ByScale
 from subpixel.nn.upsampling import narrowed
 from subpixel.training import checkpoint
 from subpixel.training.recipe import Recipe
@@ -28,14 +29,22 @@ class Start:
     """Whether they belong to the deploy form, as a model file's do; training then goes on in that form."""
 
     @classmethod
-    def from_model(cls, model: Model) -> Self:
-        """The weights of a model file.
+    def from_models(cls, models: Iterable[Model]) -> Self:
+        """The weights of a model file, or of those of all scales of one network.
 
-        Raises: BadWeights if they do not fit the architecture that the card names.
+        Raises: BadWeights if they do not fit the architecture that a card names; RecipeError if two files differ in a
+        weight of the same name.
         """
-        network = weights.network(model)
-        narrowed(network)
-        return cls(network.state_dict(), plain=True)
+        together: dict[str, Tensor] = {}
+        for model in models:
+            network = weights.network(model)
+            narrowed(network)
+            own = network.state_dict()
+            for name in together.keys() & own.keys():
+                if not torch.equal(together[name], own[name]):
+                    raise RecipeError(f"init: {model.path} has another {name}; expected the scales of one network")
+            together |= own
+        return cls(together, plain=True)
 
     @classmethod
     def from_run(cls, path: Path) -> Self:
@@ -49,26 +58,34 @@ class Start:
 def network(recipe: Recipe, init: Start | None, device: str) -> Arch:
     """The recipe's network on its device, channels last; its random numbers come from the recipe's seed.
 
-    Raises: RecipeError for a configuration or a scale that the architecture lacks, for weights of which none fits, or
-    a model file, which has one scale, as the start of several.
+    Raises: RecipeError for a configuration or a scale that the architecture lacks, or for weights of which none fits.
     """
-    if init and init.plain and len(recipe.scales) > 1:
-        raise RecipeError(
-            f"init: the model {recipe.init} has one scale, data.scales {recipe.scales}; name a run's last.safetensors"
-        )
     torch.manual_seed(recipe.seed)
     made = archs.create(recipe.arch, recipe.config)
-    if init and init.plain:
-        made = made.deploy().train()
-        narrowed(made)
     try:
         for scale in recipe.scales:
             made.at_scale(scale)
     except BadRequest as error:
         raise RecipeError(f"data.scales: {error}") from None
+    if init and init.plain:
+        made = _deployed(made, recipe.scales).train()
+        narrowed(made)
     if init and not start_from(made, init.weights):
         raise RecipeError(f"init: none of the weights of {recipe.init} fits {recipe.arch} {recipe.config}")
     return made.to(device).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+
+
+def _deployed(made: Arch, scales: Iterable[int]) -> Arch:
+    """The deploy form with what each scale has of its own."""
+    plain = made.deploy()
+    for scale in scales:
+        other = made.at_scale(scale).deploy()
+        for name, layers in plain.named_modules():
+            if isinstance(layers, ByScale):
+                layers.update(dict(other.get_submodule(name).named_children()))
+    if hasattr(made.config, "scales"):
+        plain.config = replace(made.config, scales=tuple(sorted({made.config.scale, *scales})))
+    return plain
 
 
 def start_from(model: nn.Module, weights: Mapping[str, Tensor]) -> list[str]:

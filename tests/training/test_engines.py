@@ -158,7 +158,7 @@ def test_edsr_x3_takes_the_body_of_x2_and_not_its_tail(tmp_path: Path) -> None:
     config = {"blocks": 2, "features": 8}
     x2 = archs.create("edsr", {"scale": 2, **config})
     path = tmp_path / "edsr-tiny-x2.onnx"
-    init = Start.from_model(weights.save(x2, path))
+    init = Start.from_models([weights.save(x2, path)])
     page = shipped("edsr-base-x3", **{"config.blocks": 2, "config.features": 8})
     x3 = start.network(page, init, "cpu")
     x = torch.rand(1, 3, 7, 6)
@@ -171,17 +171,52 @@ def test_edsr_x3_takes_the_body_of_x2_and_not_its_tail(tmp_path: Path) -> None:
     assert {name.split(".")[0] for name in taken} == {"head", "body"}
 
 
-def test_a_model_file_does_not_start_a_network_of_several_scales() -> None:
-    page = shipped("mdsr-base", **{"config.blocks": 1, "config.features": 8})
-    with pytest.raises(RecipeError, match=r"init: the model .* has one scale, data.scales \(2, 3, 4\).*safetensors"):
-        start.network(page, Start({}, plain=True), "cpu")
+def test_one_model_file_does_not_start_a_network_of_several_scales(folder: Path, tmp_path: Path) -> None:
+    page = shipped("mdsr-base", **{"config.blocks": 1, "config.features": 8, "init": "mdsr-base-x2"})
+    expected = r"init: the model mdsr-base-x2 has one scale, data.scales \(2, 3, 4\); .*\{scale\}.*safetensors"
+    with pytest.raises(RecipeError, match=expected):
+        run(page, folder, folder, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "changes"),
+    [
+        ("carn", {"config.features": 8}),
+        ("mdsr-base", {"config.blocks": 1, "config.features": 8}),
+        ("vdsr", {"config.layers": 3, "config.features": 8}),
+    ],
+)
+def test_training_goes_on_from_the_models_of_all_scales(
+    name: str, changes: dict[str, Any], folder: Path, tmp_path: Path
+) -> None:
+    page = shipped(name, **changes)
+    first = run(page, folder, folder, tmp_path / "first")
+    assert [model.card.scale for model in first] == [2, 3, 4]
+    again = page.model_copy(update={"init": str(tmp_path / f"first/{name}-x{recipe.SCALE}.onnx")})
+    network = start.network(again, Start.from_models(first), "cpu")
+    x = torch.rand(1, 3, 9, 9)
+    with torch.no_grad():
+        for model in first:
+            torch.testing.assert_close(network.at_scale(model.card.scale)(x), weights.network(model)(x))
+    for before, after in zip(first, run(again, folder, folder, tmp_path / "second"), strict=True):
+        assert after.card.parameters == before.card.parameters
+        assert any(not torch.equal(v, weights.state(after)[k]) for k, v in weights.state(before).items())
+
+
+def test_models_of_two_networks_do_not_start_one(folder: Path, tmp_path: Path) -> None:
+    config = {"config.layers": 3, "config.features": 8}
+    for seed in (0, 1):
+        run(shipped("vdsr", seed=seed, **config), folder, folder, tmp_path / str(seed))
+    mixed = [models.load(tmp_path / path) for path in ("0/vdsr-x2.onnx", "1/vdsr-x3.onnx")]
+    with pytest.raises(RecipeError, match=r"vdsr-x3.onnx has another .*; expected the scales of one network"):
+        Start.from_models(mixed)
 
 
 def test_training_goes_on_from_a_model_file_where_it_was(folder: Path, tmp_path: Path) -> None:
     page = shipped("swift-x2", **{"config.channels": 16, "config.layers": 3})
     (first,) = run(page, folder, folder, tmp_path / "first")
     again = page.model_copy(update={"init": str(first.path), "name": "again"})
-    network = start.network(again, Start.from_model(first), "cpu")
+    network = start.network(again, Start.from_models([first]), "cpu")
     x = torch.rand(1, 3, 9, 9)
     with torch.no_grad():
         torch.testing.assert_close(network(x), weights.network(first)(x))
@@ -288,7 +323,7 @@ def test_two_processes_train_one_network(folder: Path, tmp_path: Path) -> None:
         "run(page, Path(sys.argv[2]), Path(sys.argv[2]), Path(sys.argv[3]), threads=1)"
     )
     changes = SMALL | {"steps": 1, "ema": 0.0, "config.layers": 3, "config.features": 8}
-    changes |= {"optim.name": "adam", "optim.clip": 0.0}
+    changes |= {"optim.name": "adam", "optim.clip": 0.0, "init": ""}
     arguments = [str(RECIPES / "vdsr.toml"), str(folder), str(tmp_path / "run"), repr(changes)]
     group = [
         subprocess.Popen(
