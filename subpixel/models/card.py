@@ -46,8 +46,9 @@ class Card(BaseModel):
     recipe: str = ""
     """Digest of the training recipe."""
     steps: int = 0
+    """Of training, with those of the network it went on from; not those of another scale's."""
     hours: float = 0.0
-    """Of training, validation included, on whatever machine it was."""
+    """Of the same, validation included, on whatever machine it was."""
     data: str = ""
     """Digest of the manifest of the training pictures."""
     scores: tuple[Score, ...] = ()

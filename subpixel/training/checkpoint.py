@@ -30,6 +30,9 @@ class Mark:
     best: float = -math.inf
     """The best validation so far."""
     hours: float = 0.0
+    """Of training, those of the network it began with included."""
+    earlier: int = 0
+    """Steps of the network it began with; see `start.mark`."""
     plain: bool = False
     """Whether the network is in its deploy form, as it is after a start from a model file."""
 
@@ -97,7 +100,7 @@ def _mark(path: Path, header: Mapping[str, str]) -> Mark:
     if "step" not in header:
         raise DataError(f"{path} holds weights, but is no checkpoint of a training; expected a run's last.safetensors")
     step, best, hours = int(header["step"]), float(header["best"]), float(header["hours"])
-    return Mark(step, best, hours, header.get("plain") == "True")
+    return Mark(step, best, hours, int(header.get("earlier", 0)), header.get("plain") == "True")
 
 
 def _state(part: nn.Module | Optimizer) -> dict[str, Tensor]:

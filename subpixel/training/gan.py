@@ -49,7 +49,7 @@ def train(
     judging = optim.optimizer(recipe.optim.model_copy(update={"lr": recipe.gan.lr}), judge.parameters())
     objective, kind = Objective(network, recipe.loss, content), recipe.gan.kind
     parts = {"model": network, "average": average, "optimizer": optimizer, "judge": judge, "judging": judging}
-    journal = Journal(run, recipe, parts, bool(init and init.plain), validate, show)
+    journal = Journal(run, recipe, parts, start.mark(network, init), validate, show)
     done = journal.resume()
     for step, (_, low, high) in enumerate(batches(recipe, crops, done, device), start=done):
         rate = optim.learning_rate(recipe, step)

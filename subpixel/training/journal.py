@@ -48,14 +48,14 @@ class Journal:
         run: Path,
         recipe: Recipe,
         parts: checkpoint.Parts,
-        plain: bool,
+        mark: checkpoint.Mark,
         validate: Validate,
         show: Callable[[Progress], object],
     ) -> None:
         self._run, self._recipe, self._parts = run, recipe, parts
         self._validate, self._show = validate, show
         self._losses: list[float] = []
-        self._mark = checkpoint.Mark(plain=plain)
+        self._mark = mark
 
     def resume(self) -> int:
         """Restores the last checkpoint, if there is one, and returns the step to go on from."""

@@ -47,7 +47,7 @@ def train(
     several = len(network.shared) > 1
     objective = processes.together(Objective(network, recipe.loss, content), partly=several)
     parts = {"model": network, "average": average, "optimizer": optimizer}
-    journal = Journal(run, recipe, parts, bool(init and init.plain), validate, show)
+    journal = Journal(run, recipe, parts, start.mark(network, init), validate, show)
     done = journal.resume()
     for step, (scale, low, high) in enumerate(batches(recipe, crops, done, processes.own(device)), start=done):
         optim.set_rate(optimizer, optim.learning_rate(recipe, step))

@@ -102,7 +102,7 @@ def _written(network: Arch, recipe: Recipe, data: Path, validation: Path, folder
     x = torch.zeros(1, 3, 8, 8)
     with torch.no_grad():
         seen = {at for scale in recipe.scales for _, at in network.at_scale(scale).outputs(x)}
-    digest, written = photos.digest(data), list[models.Model]()
+    digest, mark, written = photos.digest(data), checkpoint.mark(folder / LAST), list[models.Model]()
     for scale in sorted(seen):
         name = recipe.name if len(seen) == 1 else f"{recipe.name}-x{scale}"
         view = network.at_scale(scale)
@@ -110,8 +110,8 @@ def _written(network: Arch, recipe: Recipe, data: Path, validation: Path, folder
             view,
             folder / f"{name}.onnx",
             recipe=recipe.digest,
-            steps=recipe.steps,
-            hours=checkpoint.mark(folder / LAST).hours,
+            steps=mark.earlier + mark.step,
+            hours=mark.hours,
             data=digest,
             scores=Validation(validation, recipe, None, "cpu", None).scores(view, scale),
         )

@@ -27,6 +27,9 @@ class Start:
     weights: Mapping[str, Tensor]
     plain: bool
     """Whether they belong to the deploy form, as a model file's do; training then goes on in that form."""
+    steps: int = 0
+    """Of that training."""
+    hours: float = 0.0
 
     @classmethod
     def from_models(cls, models: Iterable[Model]) -> Self:
@@ -35,7 +38,7 @@ class Start:
         Raises: BadWeights if they do not fit the architecture that a card names; RecipeError if two files differ in a
         weight of the same name.
         """
-        together: dict[str, Tensor] = {}
+        together, steps, hours = dict[str, Tensor](), 0, 0.0
         for model in models:
             network = weights.network(model)
             narrowed(network)
@@ -44,7 +47,8 @@ class Start:
                 if not torch.equal(together[name], own[name]):
                     raise RecipeError(f"init: {model.path} has another {name}; expected the scales of one network")
             together |= own
-        return cls(together, plain=True)
+            steps, hours = max(steps, model.card.steps), max(hours, model.card.hours)
+        return cls(together, plain=True, steps=steps, hours=hours)
 
     @classmethod
     def from_run(cls, path: Path) -> Self:
@@ -52,7 +56,8 @@ class Start:
 
         Raises: DataError if the file is not a checkpoint.
         """
-        return cls(checkpoint.averaged(path), checkpoint.mark(path).plain)
+        mark = checkpoint.mark(path)
+        return cls(checkpoint.averaged(path), plain=mark.plain, steps=mark.earlier + mark.step, hours=mark.hours)
 
 
 def network(recipe: Recipe, init: Start | None, device: str) -> Arch:
@@ -91,6 +96,19 @@ def _deployed(made: Arch, scales: Iterable[int]) -> Arch:
 def start_from(model: nn.Module, weights: Mapping[str, Tensor]) -> list[str]:
     """Copies the weights whose name and shape fit (a body, not a tail of another scale); returns the names taken."""
     own = model.state_dict()
-    taken = {k: v for k, v in weights.items() if k in own and own[k].shape == v.shape}
-    model.load_state_dict(own | taken)
-    return sorted(taken)
+    names = _fitting(own, weights)
+    model.load_state_dict(own | {name: weights[name] for name in names})
+    return names
+
+
+def mark(model: nn.Module, init: Start | None) -> checkpoint.Mark:
+    """Where a run's count begins: it goes on from that of a network of which every weight was taken."""
+    if init is None:
+        return checkpoint.Mark()
+    own = model.state_dict()
+    whole = len(_fitting(own, init.weights)) == len(own)
+    return checkpoint.Mark(hours=init.hours if whole else 0.0, earlier=init.steps if whole else 0, plain=init.plain)
+
+
+def _fitting(own: Mapping[str, Tensor], weights: Mapping[str, Tensor]) -> list[str]:
+    return sorted(name for name in own.keys() & weights.keys() if own[name].shape == weights[name].shape)

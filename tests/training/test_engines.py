@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -169,6 +170,7 @@ def test_edsr_x3_takes_the_body_of_x2_and_not_its_tail(tmp_path: Path) -> None:
     assert all(torch.equal(a, b) for a, b in zip(x3.tail.parameters(), fresh.tail.parameters(), strict=True))
     taken = start.start_from(x3, init.weights)
     assert {name.split(".")[0] for name in taken} == {"head", "body"}
+    assert start.mark(x3, replace(init, steps=7, hours=2.0)) == checkpoint.Mark(plain=True)
 
 
 def test_one_model_file_does_not_start_a_network_of_several_scales(folder: Path, tmp_path: Path) -> None:
@@ -222,8 +224,13 @@ def test_training_goes_on_from_a_model_file_where_it_was(folder: Path, tmp_path:
         torch.testing.assert_close(network(x), weights.network(first)(x))
     (second,) = run(again, folder, folder, tmp_path / "second")
     assert second.card.parameters == first.card.parameters
+    third_page = page.model_copy(update={"init": str(tmp_path / "second/last.safetensors"), "name": "third"})
+    (third,) = run(third_page, folder, folder, tmp_path / "third")
+    assert [model.card.steps for model in (first, second, third)] == [4, 8, 12]
+    long = Start.from_models([models.Model(first.path, first.card.model_copy(update={"hours": 5.0}), first.graph)])
+    assert start.mark(network, long) == checkpoint.Mark(hours=5.0, earlier=4, plain=True)
     with pytest.raises(RecipeError, match="none of the weights"):
-        run(shipped("espcn-x3", init=str(first.path)), folder, folder, tmp_path / "third")
+        run(shipped("espcn-x3", init=str(first.path)), folder, folder, tmp_path / "other")
 
 
 @pytest.mark.parametrize(
