@@ -107,7 +107,8 @@ def mark(model: nn.Module, init: Start | None) -> checkpoint.Mark:
         return checkpoint.Mark()
     own = model.state_dict()
     whole = len(_fitting(own, init.weights)) == len(own)
-    return checkpoint.Mark(hours=init.hours if whole else 0.0, earlier=init.steps if whole else 0, plain=init.plain)
+    steps, hours = (init.steps, init.hours) if whole else (0, 0.0)
+    return checkpoint.Mark(earlier=steps, hours=hours, plain=init.plain)
 
 
 def _fitting(own: Mapping[str, Tensor], weights: Mapping[str, Tensor]) -> list[str]:
