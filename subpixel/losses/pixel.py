@@ -6,8 +6,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from subpixel import color
+
 EPSILON = 1e-3
 """Where the Charbonnier loss turns from squared to absolute (Lai et al. 2017, section 3.3)."""
+
+ROUNDING = 1 / (12 * 255**2)
+"""Mean squared error of values rounded to 8 bit."""
 
 
 def l1(output: Tensor, target: Tensor) -> Tensor:
@@ -18,6 +23,17 @@ def l1(output: Tensor, target: Tensor) -> Tensor:
 def l2(output: Tensor, target: Tensor) -> Tensor:
     """Mean squared difference: what PSNR measures."""
     return F.mse_loss(output, target)
+
+
+def psnr(output: Tensor, target: Tensor) -> Tensor:
+    """Minus the mean PSNR of the N pictures in units of 10 dB, at most 5.89, that of values rounded to 8 bit."""
+    return torch.log10(((output - target) ** 2).mean(dim=(1, 2, 3)) + ROUNDING).mean()
+
+
+def luma_psnr(output: Tensor, target: Tensor) -> Tensor:
+    """`psnr` of the luma of N 3 H W: what the field's tables measure (Y of BT.601)."""
+    weights = output.new_tensor(color.FORWARD[0]).view(1, 3, 1, 1)
+    return psnr((output * weights).sum(1, keepdim=True), (target * weights).sum(1, keepdim=True))
 
 
 def charbonnier(output: Tensor, target: Tensor) -> Tensor:

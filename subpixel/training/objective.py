@@ -32,7 +32,7 @@ class Objective(nn.Module):
     def terms(self, made: Tensor, wanted: Tensor) -> Tensor:
         """The weighted sum for one output, without the adversarial term."""
         plan, total = self.loss, made.new_zeros(())
-        for name in ("l1", "l2", "charbonnier"):
+        for name in ("l1", "l2", "charbonnier", "psnr", "luma_psnr"):
             if weight := getattr(plan, name):
                 total = total + weight * getattr(pixel, name)(made, wanted)
         if plan.total_variation:

@@ -41,6 +41,10 @@ class Loss(_Strict):
     l1: float = Field(0.0, ge=0)
     l2: float = Field(0.0, ge=0)
     charbonnier: float = Field(0.0, ge=0)
+    psnr: float = Field(0.0, ge=0)
+    """Of each crop, in units of 10 dB."""
+    luma_psnr: float = Field(0.0, ge=0)
+    """Of each crop's luma, which the benchmarks measure."""
     total_variation: float = Field(0.0, ge=0)
     content: float = Field(0.0, ge=0)
     """Of VGG19's features; `subpixel train --vgg` names the file of its weights."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -12,6 +13,8 @@ from safetensors.torch import load_file, save_file
 
 from subpixel.errors import BadWeights, UnknownName
 from subpixel.losses import adversarial, content, pixel
+from subpixel.metrics.protocol import Protocol
+from subpixel.metrics.psnr import psnr
 
 
 def test_pixel_losses_by_hand() -> None:
@@ -21,6 +24,22 @@ def test_pixel_losses_by_hand() -> None:
     expected = (2 * 1e-3 + math.sqrt(0.25 + 1e-6) + math.sqrt(0.0625 + 1e-6)) / 4
     assert pixel.charbonnier(output, target).item() == pytest.approx(expected)
     assert pixel.total_variation(output).item() == pytest.approx((1.0 + 0.0 + 0.5 + 0.5) / 4)
+
+
+def test_the_psnr_that_is_raised_is_the_mean_of_the_pictures_in_tens_of_dB() -> None:
+    output, target = torch.zeros(2, 1, 1, 2), torch.tensor([[[[0.1, 0.1]]], [[[0.1, 0.3]]]])
+    expected = -(20 + 10 * math.log10(1 / 0.05)) / 2 / 10
+    assert pixel.psnr(output, target).item() == pytest.approx(expected, abs=1e-4)
+    assert pixel.psnr(target, target).item() == pytest.approx(-math.log10(12 * 255**2))
+
+
+def test_the_psnr_of_the_luma_is_that_of_the_tables() -> None:
+    random = np.random.default_rng(0)
+    output, target = random.random((2, 2, 9, 8, 3), np.float32)
+    protocol = Protocol(shave=0, round8="none")
+    tables = [psnr(*protocol.prepare(o, t, 1)) for o, t in zip(output, target, strict=True)]
+    made, wanted = (torch.from_numpy(x).permute(0, 3, 1, 2) for x in (output, target))
+    assert pixel.luma_psnr(made, wanted).item() == pytest.approx(-(tables[0] + tables[1]) / 20, abs=1e-5)
 
 
 def test_charbonnier_is_smooth_at_zero() -> None:

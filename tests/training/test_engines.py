@@ -108,13 +108,15 @@ def test_a_levels_target_is_matlabs_bicubic() -> None:
 
 
 def test_the_sum_of_losses_is_weighted(vgg: Path) -> None:
-    plan = Loss(l1=0.5, l2=2.0, charbonnier=3.0, total_variation=0.1, content=7.0)  # pyright: ignore[reportCallIssue]
+    plan = Loss(l1=0.5, l2=2.0, charbonnier=3.0, psnr=5.0, luma_psnr=6.0, total_variation=0.1, content=7.0)  # pyright: ignore[reportCallIssue]
     made, wanted = torch.rand(1, 3, 8, 8), torch.rand(1, 3, 8, 8)
     feature = content.load(vgg, "1_1")
     expected = (
         0.5 * pixel.l1(made, wanted)
         + 2 * pixel.l2(made, wanted)
         + 3 * pixel.charbonnier(made, wanted)
+        + 5 * pixel.psnr(made, wanted)
+        + 6 * pixel.luma_psnr(made, wanted)
         + 0.1 * pixel.total_variation(made)
         + 7 * feature(made, wanted)
     )
