@@ -148,7 +148,7 @@ def shares(names: Sequence[str], size: tuple[int, int] = (360, 640), runs: int =
     for name in names:
         model = models.load(name)
         runtime = open_runtime(model)
-        times = interleaved({"ceiling": ceiling, name: lambda r=runtime: r.run(batch)}, runs)
+        times = interleaved({"ceiling": ceiling, name: lambda r=runtime: r.run(batch)}, runs, patience=5.0)
         median = statistics.median(times[name])
         reached = 2 * model.card.macs * model.card.scale**2 * size[0] * size[1] / median
         best = flops / min(times["ceiling"])
@@ -175,9 +175,8 @@ def _ceiling(size: tuple[int, int], precision: str) -> tuple[Call, float]:
     build: Any = ov.Model
     request = core.compile_model(build([node], [parameter]), "CPU", settings).create_infer_request()
     batch = np.random.default_rng(1).random((1, 64, *size), dtype=np.float32)
-    return lambda: request.infer([batch], share_inputs=True, share_outputs=True), 10 * 2 * 64 * 64 * 9 * size[0] * size[
-        1
-    ]
+    operations = 10 * 2 * 64 * 64 * 9 * size[0] * size[1]
+    return lambda: request.infer([batch], share_inputs=True, share_outputs=True), operations
 
 
 def _opencv() -> Any:
