@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -136,7 +136,7 @@ class Share:
     """Of the ceiling: what a plain 64-channel 3x3 convolution reaches in the same runtime and precision."""
 
 
-def shares(names: Sequence[str], size: tuple[int, int] = (360, 640), runs: int = 5) -> list[Share]:
+def shares(names: Sequence[str], size: tuple[int, int] = (360, 640), runs: int = 5) -> Iterator[Share]:
     """Network time of each model as a share of the machine's convolution ceiling, measured beside it.
 
     One model at a time: a graph keeps the memory of its largest layers, and x8 has gigabytes of them.
@@ -144,7 +144,6 @@ def shares(names: Sequence[str], size: tuple[int, int] = (360, 640), runs: int =
     batch = np.random.default_rng(0).random((1, 3, *size), dtype=np.float32)
     precision = open_runtime(models.load(names[0])).precision
     ceiling, flops = _ceiling(size, precision)
-    rows: list[Share] = []
     for name in names:
         model = models.load(name)
         runtime = open_runtime(model)
@@ -152,8 +151,7 @@ def shares(names: Sequence[str], size: tuple[int, int] = (360, 640), runs: int =
         median = statistics.median(times[name])
         reached = 2 * model.card.macs * model.card.scale**2 * size[0] * size[1] / median
         best = flops / min(times["ceiling"])
-        rows.append(Share(name, precision, 1000 * median, reached / 1e9, reached / best))
-    return rows
+        yield Share(name, precision, 1000 * median, reached / 1e9, reached / best)
 
 
 def _ceiling(size: tuple[int, int], precision: str) -> tuple[Call, float]:
