@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import onnx
@@ -16,17 +14,7 @@ import torch
 from subpixel import archs, models
 from subpixel.errors import BadWeights, UnknownName
 from subpixel.models import compact, store, weights
-
-
-@pytest.fixture(scope="module")
-def ship() -> ModuleType:
-    """zoo/ship.py."""
-    spec = importlib.util.spec_from_file_location("zoo_ship", Path(__file__).parents[1] / "zoo" / "ship.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+from zoo.ship import ship
 
 
 @pytest.fixture(scope="module")
@@ -115,10 +103,8 @@ def pyramid(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     return [weights.save(network.at_scale(s), folder / f"lap-x{s}.onnx").path for s in (2, 4)]
 
 
-def test_shipped_scales_share_their_weights_in_half_precision(
-    ship: ModuleType, pyramid: list[Path], tmp_path: Path
-) -> None:
-    written = ship.ship(pyramid, tmp_path)
+def test_shipped_scales_share_their_weights_in_half_precision(pyramid: list[Path], tmp_path: Path) -> None:
+    written = ship(pyramid, tmp_path)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["lap-x2.onnx", "lap-x4.onnx", "lap.weights"]
     tensors = {k: v for k, v in weights.state(models.load(pyramid[1])).items() if v.numel() >= compact.SMALLEST}
     assert (tmp_path / "lap.weights").stat().st_size == 2 * sum(v.numel() for v in tensors.values())
@@ -151,9 +137,9 @@ def test_shipped_scales_share_their_weights_in_half_precision(
     ],
 )
 def test_shared_weights_that_are_damaged_are_refused(
-    damage: Callable[[Path], object], words: str, ship: ModuleType, pyramid: list[Path], tmp_path: Path
+    damage: Callable[[Path], object], words: str, pyramid: list[Path], tmp_path: Path
 ) -> None:
-    written = ship.ship(pyramid, tmp_path)
+    written = ship(pyramid, tmp_path)
     damage(tmp_path)
     with pytest.raises(BadWeights, match=words):
         models.load(written[0])

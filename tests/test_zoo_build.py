@@ -3,28 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import subprocess
 import sys
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from zoo import build
+
 ZOO = Path(__file__).parents[1] / "zoo"
-
-
-@pytest.fixture(scope="module")
-def zoo() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("zoo_build", ZOO / "build.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["zoo_build"] = module
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.fixture
@@ -38,65 +27,67 @@ def sources(tmp_path: Path) -> Path:
     return tmp_path / "sources"
 
 
-def tiles(zoo: ModuleType, sources: Path) -> list:
+def tiles(sources: Path) -> list:
     whole = np.asarray(Image.open(sources / "a/whole.png"))[80:592, 188:700]
     gray = Image.open(sources / "a/gray.png").convert("RGB").resize((660, 647), Image.Resampling.LANCZOS)
     reduced = np.asarray(gray)[100:612, 7:519]
 
     def tile(name: str, file: str, scale: float, y: int, x: int, pixels: np.ndarray):
         sha = hashlib.sha256(pixels.tobytes()).hexdigest()
-        return zoo.Tile(name, "Source A", "CC BY 4.0 (said so)", "Ann; photo id 7", f"train/a/{file}", scale, y, x, sha)
+        return build.Tile(
+            name, "Source A", "CC BY 4.0 (said so)", "Ann; photo id 7", f"train/a/{file}", scale, y, x, sha
+        )
 
     return [tile("t0", "whole.png", 1.0, 80, 188, whole), tile("t1", "gray.png", 0.66, 100, 7, reduced)]
 
 
-def test_tiles_are_rebuilt_to_the_last_bit(zoo: ModuleType, sources: Path, tmp_path: Path) -> None:
-    wanted, target = tiles(zoo, sources), tmp_path / "tiles"
-    assert zoo.build(wanted, sources, target) == []
+def test_tiles_are_rebuilt_to_the_last_bit(sources: Path, tmp_path: Path) -> None:
+    wanted, target = tiles(sources), tmp_path / "tiles"
+    assert build.build(wanted, sources, target) == []
     assert sorted(p.name for p in target.iterdir()) == ["manifest.csv", "t0.png", "t1.png"]
     expected = np.asarray(Image.open(sources / "a/whole.png"))[80:592, 188:700]
     assert np.array_equal(np.asarray(Image.open(target / "t0.png")), expected)
     assert (target / "manifest.csv").read_bytes() == (ZOO / "manifest.csv").read_bytes()
 
 
-def test_what_is_there_is_kept_and_what_is_damaged_made_anew(zoo: ModuleType, sources: Path, tmp_path: Path) -> None:
-    wanted, target = tiles(zoo, sources), tmp_path / "tiles"
-    zoo.build(wanted, sources, target)
+def test_what_is_there_is_kept_and_what_is_damaged_made_anew(sources: Path, tmp_path: Path) -> None:
+    wanted, target = tiles(sources), tmp_path / "tiles"
+    build.build(wanted, sources, target)
     (target / "t0.png").write_bytes(b"half a file")
     (sources / "a/gray.png").unlink()
-    assert zoo.build(wanted, sources, target) == []
+    assert build.build(wanted, sources, target) == []
     assert (target / "t0.png").stat().st_size > 1000
 
 
-def test_what_is_missing_other_or_broken_is_named(zoo: ModuleType, sources: Path, tmp_path: Path) -> None:
-    wanted, target = tiles(zoo, sources), tmp_path / "tiles"
+def test_what_is_missing_other_or_broken_is_named(sources: Path, tmp_path: Path) -> None:
+    wanted, target = tiles(sources), tmp_path / "tiles"
     (sources / "a/whole.png").unlink()
     Image.new("RGB", (1000, 980)).save(sources / "a/gray.png")
-    missing, other = zoo.build(wanted, sources, target)
+    missing, other = build.build(wanted, sources, target)
     assert missing == f"missing: {sources / 'a/whole.png'} (Source A), for t0"
     assert other.startswith(f"different: {sources / 'a/gray.png'} does not give the pixels of t1")
     (sources / "a/gray.png").write_bytes(b"no picture")
-    assert zoo.build(wanted, sources, target)[1].startswith("unreadable: ")
+    assert build.build(wanted, sources, target)[1].startswith("unreadable: ")
     assert not list(target.glob("*.png"))
 
 
-def test_the_scale_is_rounded_in_the_manifest(zoo: ModuleType) -> None:
+def test_the_scale_is_rounded_in_the_manifest() -> None:
     """2200 / 4352 stands there as 0.5055; with the latter, 1237 rows would come out instead of 1238."""
-    assert zoo._reduced(Image.new("RGB", (4352, 2448)), 0.5055).size == (2200, 1238)
-    assert zoo._reduced(Image.new("RGB", (3088, 2056)), 0.66).size == (2038, 1357)
+    assert build._reduced(Image.new("RGB", (4352, 2448)), 0.5055).size == (2200, 1238)
+    assert build._reduced(Image.new("RGB", (3088, 2056)), 0.66).size == (2038, 1357)
 
 
-def test_the_page_of_credits(zoo: ModuleType, sources: Path) -> None:
-    page = zoo.credit_page(tiles(zoo, sources))
+def test_the_page_of_credits(sources: Path) -> None:
+    page = build.credit_page(tiles(sources))
     assert "2 tiles of 2 photos" in page
     assert "## [CC-BY-4.0](https://creativecommons.org/licenses/by/4.0/)" in page
     assert "| Ann | Source A (said so) | gray, whole | 2 |" in page
 
 
-def test_the_page_in_the_repository_is_the_manifests(zoo: ModuleType) -> None:
-    wanted = zoo.manifest()
+def test_the_page_in_the_repository_is_the_manifests() -> None:
+    wanted = build.manifest()
     assert len(wanted) == 558
-    assert (ZOO / "CREDITS.md").read_text("utf-8") == zoo.credit_page(wanted)
+    assert (ZOO / "CREDITS.md").read_text("utf-8") == build.credit_page(wanted)
 
 
 def test_as_a_script(tmp_path: Path) -> None:

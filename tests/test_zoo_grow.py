@@ -2,28 +2,14 @@
 
 from __future__ import annotations
 
-import importlib.util
-from pathlib import Path
-from types import ModuleType
-
 import pytest
 import torch
 from torch import nn
 
 from subpixel.archs.swift import Swift
+from zoo.grow import grow
 
-GROW = Path(__file__).parents[1] / "zoo" / "grow.py"
 SMALL = Swift.Config(scale=2, channels=4, layers=5, expansion=8)
-
-
-@pytest.fixture(scope="module")
-def zoo() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("zoo_grow", GROW)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def trained(config: Swift.Config) -> Swift:
@@ -38,20 +24,20 @@ def trained(config: Swift.Config) -> Swift:
 
 
 @pytest.mark.parametrize(("channels", "layers"), [(8, 8), (4, 7), (6, 5), (4, 5), (16, 12)])
-def test_the_larger_network_gives_the_same_pictures(zoo: ModuleType, channels: int, layers: int) -> None:
+def test_the_larger_network_gives_the_same_pictures(channels: int, layers: int) -> None:
     small, x = trained(SMALL), torch.rand(2, 3, 12, 9)
     torch.manual_seed(1)
     large = Swift(Swift.Config(scale=2, channels=channels, layers=layers, expansion=16))
-    zoo.grow(small, large)
+    grow(small, large)
     expected = small(x)
     torch.testing.assert_close(large(x), expected, atol=2e-5, rtol=0)
     torch.testing.assert_close(large.deploy()(x), expected, atol=2e-5, rtol=0)
     assert (expected - x.repeat_interleave(2, 2).repeat_interleave(2, 3)).abs().max() > 0.01
 
 
-def test_the_new_channels_can_learn(zoo: ModuleType) -> None:
+def test_the_new_channels_can_learn() -> None:
     large = Swift(Swift.Config(scale=2, channels=8, layers=8, expansion=16))
-    zoo.grow(trained(SMALL), large)
+    grow(trained(SMALL), large)
     large(torch.rand(2, 3, 12, 9)).square().mean().backward()
     for layer in (large.body[2], large.body[-1]):
         gradient = layer.get_submodule("expand").get_parameter("weight").grad
@@ -63,7 +49,7 @@ def test_the_new_channels_can_learn(zoo: ModuleType) -> None:
 
 
 @pytest.mark.parametrize("change", [{"channels": 3}, {"layers": 4}, {"scale": 3}])
-def test_a_network_that_cannot_hold_the_small_one_is_refused(zoo: ModuleType, change: dict[str, int]) -> None:
+def test_a_network_that_cannot_hold_the_small_one_is_refused(change: dict[str, int]) -> None:
     config = {"scale": 2, "channels": 8, "layers": 8} | change
     with pytest.raises(ValueError, match="cannot hold"):
-        zoo.grow(trained(SMALL), Swift(Swift.Config(**config)))
+        grow(trained(SMALL), Swift(Swift.Config(**config)))

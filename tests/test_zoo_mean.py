@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 import torch
@@ -12,18 +10,7 @@ import torch
 from subpixel import archs, models
 from subpixel.errors import BadWeights
 from subpixel.models import weights
-
-MEAN = Path(__file__).parents[1] / "zoo" / "mean.py"
-
-
-@pytest.fixture(scope="module")
-def zoo() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("zoo_mean", MEAN)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+from zoo.mean import mean
 
 
 def saved(path: Path, seed: int, steps: int, blocks: int = 1) -> models.Model:
@@ -32,9 +19,9 @@ def saved(path: Path, seed: int, steps: int, blocks: int = 1) -> models.Model:
     return weights.save(network, path, recipe=f"recipe {seed}", steps=steps, hours=seed / 10, data="data")
 
 
-def test_the_mean_of_two_models(zoo: ModuleType, tmp_path: Path) -> None:
+def test_the_mean_of_two_models(tmp_path: Path) -> None:
     start, end = saved(tmp_path / "start.onnx", 1, 100), saved(tmp_path / "end.onnx", 2, 300)
-    made = zoo.mean(start, end, tmp_path / "mean.onnx")
+    made = mean(start, end, tmp_path / "mean.onnx")
     first, second, found = (weights.state(model) for model in (start, end, made))
     assert len(found) > 4
     for name, value in found.items():
@@ -44,8 +31,8 @@ def test_the_mean_of_two_models(zoo: ModuleType, tmp_path: Path) -> None:
     assert (card.name, card.recipe, card.steps, card.hours, card.data) == ("end", "recipe 2", 300, 0.2, "data")
 
 
-def test_models_of_different_networks_have_no_mean(zoo: ModuleType, tmp_path: Path) -> None:
+def test_models_of_different_networks_have_no_mean(tmp_path: Path) -> None:
     start, end = saved(tmp_path / "start.onnx", 1, 100), saved(tmp_path / "end.onnx", 2, 300, blocks=2)
     with pytest.raises(BadWeights, match="another network than"):
-        zoo.mean(start, end, tmp_path / "mean.onnx")
+        mean(start, end, tmp_path / "mean.onnx")
     assert not (tmp_path / "mean.onnx").exists()
