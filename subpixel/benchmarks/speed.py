@@ -156,8 +156,7 @@ def shares(names: Sequence[str], size: tuple[int, int] = (360, 640), runs: int =
 
 def _ceiling(size: tuple[int, int], precision: str) -> tuple[Call, float]:
     """Ten 64-channel 3x3 convolutions, the shape that runtimes are tuned for, and their floating-point operations."""
-    import openvino as ov
-    from openvino import opset13 as op
+    from subpixel.runtimes.openvino_ import core, op, ov
 
     parameter: Any = op.parameter([1, 64, *size], np.float32)
     node: Any = parameter
@@ -169,9 +168,8 @@ def _ceiling(size: tuple[int, int], precision: str) -> tuple[Call, float]:
         "PERFORMANCE_HINT": "LATENCY",
         "ENABLE_CPU_PINNING": False,
     }
-    core: Any = ov.Core()
     build: Any = ov.Model
-    request = core.compile_model(build([node], [parameter]), "CPU", settings).create_infer_request()
+    request = core().compile_model(build([node], [parameter]), "CPU", settings).create_infer_request()
     batch = np.random.default_rng(1).random((1, 64, *size), dtype=np.float32)
     operations = 10 * 2 * 64 * 64 * 9 * size[0] * size[1]
     return lambda: request.infer([batch], share_inputs=True, share_outputs=True), operations

@@ -58,19 +58,17 @@ def _open_onnx(path: Path, model: Model) -> Run:
 
 
 def _write_openvino(model: Model, path: Path) -> None:
-    import openvino as ov
+    from subpixel.runtimes.openvino_ import core, ov
 
-    core: Any = ov.Core()
-    graph = core.read_model(model.graph)
+    graph = core().read_model(model.graph)
     graph.set_rt_info(model.card.model_dump_json(), KEY)
     ov.save_model(graph, path, compress_to_fp16=False)
 
 
 def _open_openvino(path: Path, model: Model) -> Run:
-    import openvino as ov
+    from subpixel.runtimes.openvino_ import core
 
-    core: Any = ov.Core()
-    compiled = core.compile_model(core.read_model(path), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    compiled = core().compile_model(core().read_model(path), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
 
     def run(batch: Batch) -> Batch:
         return compiled([batch])[0]

@@ -1,8 +1,13 @@
-"""OpenVINO: the default runtime on a CPU."""
+"""OpenVINO: the default runtime on a CPU, and the only door to its binding.
+
+The binding looks up numpy's interface when it is first used. Two threads that do so at once wait for each other for
+ever, so this module uses it once while it is imported, which Python lets one thread do.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -14,6 +19,23 @@ from openvino.preprocess import PrePostProcessor
 from subpixel.errors import BadWeights, RuntimeUnavailable
 from subpixel.models import Model
 from subpixel.runtimes import Precision, computes_in_bf16
+
+
+@cache
+def core() -> Any:
+    """OpenVINO's one entry object; its plugins are loaded once for all models."""
+    return ov.Core()
+
+
+def _first_use() -> None:
+    """Sends one number from numpy through a compiled model and back."""
+    number = op.parameter(ov.Shape([1]), ov.Type.f32)
+    build: Any = ov.Model
+    request = core().compile_model(build([op.relu(number)], [number]), "CPU").create_infer_request()
+    request.infer([np.zeros(1, np.float32)], share_inputs=True)
+
+
+_first_use()
 
 
 class OpenVINORuntime:
@@ -40,7 +62,7 @@ class OpenVINORuntime:
     def _infer(self, form: str, prepare: Callable[[Any], Any], batch: NDArray[Any]) -> NDArray[Any]:
         """Runs one of the two forms of the graph, compiled when it is first needed."""
         if form not in self._requests:
-            compiled = ov.Core().compile_model(prepare(self._model.clone()), self.device.upper(), self._settings)
+            compiled = core().compile_model(prepare(self._model.clone()), self.device.upper(), self._settings)
             self._requests[form] = compiled.create_infer_request()
         return self._requests[form].infer([np.ascontiguousarray(batch)], share_inputs=True)[0]
 
@@ -48,9 +70,9 @@ class OpenVINORuntime:
 def open_model(model: Model, precision: str, threads: int | None, device: str) -> OpenVINORuntime:
     """Reads a model; the precision is always set explicitly, for OpenVINO would choose by itself."""
     where = "CPU" if device in ("auto", "cpu") else device.upper()
-    core: Any = ov.Core()
-    if where.split(".")[0] not in core.available_devices:
-        raise RuntimeUnavailable(f"openvino has no device {device!r}; it has {', '.join(core.available_devices)}")
+    devices = core().available_devices
+    if where.split(".")[0] not in devices:
+        raise RuntimeUnavailable(f"openvino has no device {device!r}; it has {', '.join(devices)}")
     chosen: Precision = "bf16" if precision == "bf16" or (precision == "auto" and _fast_bf16(where)) else "f32"
     settings: dict[str, Any] = {"INFERENCE_PRECISION_HINT": chosen, "PERFORMANCE_HINT": "LATENCY"}
     if where == "CPU":
@@ -58,7 +80,7 @@ def open_model(model: Model, precision: str, threads: int | None, device: str) -
         if threads:
             settings["INFERENCE_NUM_THREADS"] = threads
     try:
-        graph = core.read_model(model.graph)
+        graph = core().read_model(model.graph)
     except RuntimeError as error:
         raise BadWeights(model.path, f"openvino cannot read it: {str(error).strip().splitlines()[-1]}") from None
     return OpenVINORuntime(graph, chosen, where.lower(), settings)
