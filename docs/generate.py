@@ -19,11 +19,11 @@ from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
 from subpixel import archs
-from subpixel.metrics.protocol import FIELD, Protocol
+from subpixel.metrics.protocol import STANDARD, Protocol
 from subpixel.training.recipe import Recipe
 
 MODULES = {
-    "Pictures": ("image", "metadata", "color", "resample"),
+    "Images": ("image", "metadata", "color", "resample"),
     "Enlarging": ("inference.upscaler", "inference.batch", "inference.comparison", "inference.tiles", "runtimes"),
     "Models": ("models.card", "models.store", "models.weights"),
     "Measuring": (
@@ -46,8 +46,8 @@ MODULES = {
 
 _RECIPES = """# Recipes
 
-Everything that decides a training run, on one strict page of TOML: an unknown key is an error. The folder `recipes/`
-has one for each network; `subpixel train --set KEY=VALUE` changes a key for one run.
+Everything that decides a training run, on one strict page of TOML: an unknown key is an error. The folder
+`subpixel/recipes/` has one for each network; `subpixel train --set KEY=VALUE` changes a key for one run.
 """
 _PROTOCOLS = """# Protocols
 
@@ -94,7 +94,7 @@ def architectures() -> str:
 
 def protocols() -> str:
     """The protocols that have a name on the command line, and the fields of any other."""
-    named = f"| `y` | {FIELD} |\n| `rgb` | {Protocol(luma=False)} |\n"
+    named = f"| `y` | {STANDARD} |\n| `rgb` | {Protocol(luma=False)} |\n"
     return f"{_PROTOCOLS}\n| `--protocol` | what is compared |\n|---|---|\n{named}\n## Protocol\n\n{_fields(Protocol)}"
 
 

@@ -20,8 +20,8 @@ def page(rng: np.random.Generator) -> Image.Image:
     paper, ink = sorted(rng.integers([0, 190], [70, 256], size=2))
     if rng.random() < 0.7:
         paper, ink = ink, paper
-    picture = Image.new("RGB", (SIDE, SIDE), (int(paper),) * 3)
-    pen = ImageDraw.Draw(picture)
+    image = Image.new("RGB", (SIDE, SIDE), (int(paper),) * 3)
+    pen = ImageDraw.Draw(image)
     size = float(rng.uniform(11, 30))
     font = ImageFont.load_default(size)
     y = float(rng.uniform(0, size))
@@ -29,7 +29,7 @@ def page(rng: np.random.Generator) -> Image.Image:
         words = ("".join(rng.choice(list(LETTERS), rng.integers(1, 10))) for _ in range(40))
         pen.text((float(rng.uniform(-4, 12)), y), " ".join(words), font=font, fill=(int(ink),) * 3)
         y += size * 1.35
-    return picture
+    return image
 
 
 if __name__ == "__main__":

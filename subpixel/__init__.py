@@ -1,4 +1,4 @@
-"""Super-resolution: larger, sharper pictures, and everything the field has published on how to get them."""
+"""Super-resolution: larger, sharper images, and everything the field has published on how to get them."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from subpixel.errors import SubpixelError
-    from subpixel.image import Image, read, write
+    from subpixel.images import Image, read, write
     from subpixel.inference.upscaler import Upscaler
 
 __version__ = "0.1.0"
 
 _PUBLIC = {
-    "Image": "image",
+    "Image": "images",
     "SubpixelError": "errors",
     "Upscaler": "inference.upscaler",
-    "read": "image",
-    "write": "image",
+    "read": "images",
+    "write": "images",
 }
 """Public name -> its module, imported when it is first used: importing the package loads no runtime."""
 

@@ -21,7 +21,7 @@ INVERSE: NDArray[np.float64] = np.linalg.inv(FORWARD).astype(np.float64)
 
 
 def luma(rgb: NDArray[Any]) -> NDArray[Any]:
-    """The Y of a picture: ... 3 in [0, 1] -> ... in [16/255, 235/255], of the same float type."""
+    """The Y of an image: ... 3 in [0, 1] -> ... in [16/255, 235/255], of the same float type."""
     return rgb @ FORWARD[0].astype(rgb.dtype) + OFFSET[0].astype(rgb.dtype)
 
 

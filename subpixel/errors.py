@@ -4,9 +4,9 @@ SubpixelError
  ├─ UnknownName(KeyError)       a model, architecture, data set ... that does not exist
  ├─ BadRequest(ValueError)      a scale, size or option that makes no sense
  ├─ RecipeError(ValueError)     a training recipe with a wrong key or value
- ├─ DataError(ValueError)       training or benchmark pictures that cannot be used as asked
- ├─ UnreadableImage(OSError)    a picture that cannot be read
- ├─ UnwritableImage(OSError)    a picture that cannot be written
+ ├─ DataError(ValueError)       training or benchmark images that cannot be used as asked
+ ├─ UnreadableImage(OSError)    an image that cannot be read
+ ├─ UnwritableImage(OSError)    an image that cannot be written
  ├─ BadWeights(ValueError)      a model file that is damaged, or not ours
  ├─ MissingExtra(ImportError)   an optional dependency that is not installed
  ├─ RuntimeUnavailable          a runtime or device that this machine lacks
@@ -49,11 +49,11 @@ class RecipeError(SubpixelError, ValueError):
 
 
 class DataError(SubpixelError, ValueError):
-    """Training or benchmark pictures that cannot be used as asked."""
+    """Training or benchmark images that cannot be used as asked."""
 
 
 class UnreadableImage(SubpixelError, OSError):
-    """A picture that cannot be read: the path and why."""
+    """An image that cannot be read: the path and why."""
 
     def __init__(self, path: str | Path, why: str) -> None:
         self.path, self.why = path, why
@@ -61,7 +61,7 @@ class UnreadableImage(SubpixelError, OSError):
 
 
 class UnwritableImage(SubpixelError, OSError):
-    """A picture that cannot be written: the path and why."""
+    """An image that cannot be written: the path and why."""
 
     def __init__(self, path: str | Path, why: str) -> None:
         self.path, self.why = path, why

@@ -2,8 +2,8 @@
 
 When it enlarges, a kernel is evaluated at its own width; when it reduces, the kernel is stretched by the factor
 (antialiasing). Pixels are areas, so output pixel x lies at (x + 1/2) / scale - 1/2 of the input. The border is
-mirrored with its edge pixel repeated. uint8 pictures are rounded to uint8 after each of the two passes, so the
-benchmark pictures of the field can be reproduced to the last bit; float pictures are never rounded or clipped.
+mirrored with its edge pixel repeated. uint8 images are rounded to uint8 after each of the two passes, so the
+benchmark images of the field can be reproduced to the last bit; float images are never rounded or clipped.
 """
 
 from __future__ import annotations
@@ -125,7 +125,7 @@ def _blocks(axis: Taps, first: int, dtype: np.dtype[Any]) -> list[tuple[Array, i
 
 
 def resize(pixels: Array, height: int, width: int, kernel: str = "bicubic", scale: float | None = None) -> Array:
-    """Resamples a picture to height x width.
+    """Resamples an image to height x width.
 
     pixels: H W or H W C; uint8, or float in any range. Returns the same type; float is not clipped.
     scale: the exact factor, where it differs from the ratio of the sizes (see `rescale`).
@@ -146,7 +146,7 @@ def resize(pixels: Array, height: int, width: int, kernel: str = "bicubic", scal
 
 
 def rescale(pixels: Array, scale: float, kernel: str = "bicubic") -> Array:
-    """Resamples a picture by a factor, to ceil(size * scale) pixels, as imresize(picture, scale) does.
+    """Resamples an image by a factor, to ceil(size * scale) pixels, as imresize(image, scale) does.
 
     Raises: BadRequest for a scale that is not a positive finite number.
     """

@@ -24,12 +24,12 @@ def test_luma_of_the_corners_of_the_cube(rgb: tuple[float, ...], y: float) -> No
 
 
 def test_agrees_with_scikit_image() -> None:
-    picture = np.random.default_rng(0).random((9, 11, 3))
-    assert to_ycbcr(picture) * 255 == pytest.approx(skimage.color.rgb2ycbcr(picture), abs=1e-9)
+    image = np.random.default_rng(0).random((9, 11, 3))
+    assert to_ycbcr(image) * 255 == pytest.approx(skimage.color.rgb2ycbcr(image), abs=1e-9)
 
 
 def test_there_and_back() -> None:
-    picture = np.random.default_rng(1).random((5, 4, 3)).astype(np.float32)
-    back = to_rgb(to_ycbcr(picture))
+    image = np.random.default_rng(1).random((5, 4, 3)).astype(np.float32)
+    back = to_rgb(to_ycbcr(image))
     assert back.dtype == np.float32
-    assert back == pytest.approx(picture, abs=1e-6)
+    assert back == pytest.approx(image, abs=1e-6)

@@ -12,23 +12,23 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "subpixel"
 LAYERS = [
     {"errors"},
-    {"metadata"},
-    {"pixels"},
-    {"decode", "encode"},
-    {"image", "color", "resample"},
+    {"atomic", "ports"},
+    {"images", "color", "resample"},
     {"nn"},
     {"archs", "losses", "degradations", "metrics", "datasets"},
     {"models"},
     {"runtimes"},
-    {"inference", "evaluation"},
-    {"compat"},
-    {"training", "benchmarks", "video", "export"},
-    {"cli", "web"},
+    {"inference", "evaluation", "analysis"},
+    {"jobs"},
+    {"imports"},
+    {"training", "video", "burst", "domains", "export", "compat"},
+    {"service", "benchmarks"},
+    {"cli"},
     {"__main__"},
 ]
 LEVEL = {room: level for level, rooms in enumerate(LAYERS) for room in rooms}
-TORCH = {"nn", "archs", "losses", "training", "export"}
-TORCH_FILES = {"benchmarks/reader.py", "runtimes/torch_.py", "models/weights.py", "metrics/lpips.py"}
+TORCH = {"nn", "archs", "losses", "training", "imports", "export"}
+TORCH_FILES = {"benchmarks/dataloader.py", "runtimes/torch_.py", "models/weights.py", "metrics/lpips.py"}
 DRAWERS = {"utils", "util", "common", "helpers", "misc", "core"}
 FILES = sorted(PACKAGE.rglob("*.py"))
 

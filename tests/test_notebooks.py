@@ -1,4 +1,4 @@
-"""The notebooks of examples/: they run, and what is saved in them is pictures of a small size."""
+"""The notebooks of examples/: they run, and what is saved in them is images of a small size."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ NOTEBOOKS = sorted((Path(__file__).parents[1] / "examples").glob("*.ipynb"))
 each = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 
 
-def pictures(notebook: nbformat.NotebookNode) -> int:
+def images(notebook: nbformat.NotebookNode) -> int:
     outputs = [out for cell in notebook.cells if cell.cell_type == "code" for out in cell.outputs]
     return sum(bool({"image/png", "image/jpeg"} & out.get("data", {}).keys()) for out in outputs)
 
@@ -23,11 +23,11 @@ def test_there_are_five() -> None:
 
 
 @each
-def test_it_is_saved_small_with_its_pictures_and_without_errors(path: Path) -> None:
+def test_it_is_saved_small_with_its_images_and_without_errors(path: Path) -> None:
     notebook = nbformat.read(path, as_version=4)
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
     assert path.stat().st_size < 500_000
-    assert pictures(notebook) > 0
+    assert images(notebook) > 0
     assert [cell.execution_count for cell in code] == list(range(1, len(code) + 1))
     assert all(out.output_type != "error" and out.get("name") != "stderr" for cell in code for out in cell.outputs)
     assert "/home/" not in (text := json.dumps(notebook)), text
@@ -37,7 +37,7 @@ def test_it_is_saved_small_with_its_pictures_and_without_errors(path: Path) -> N
 @pytest.mark.timeout(300)
 def test_it_runs(path: Path) -> None:
     notebook = nbformat.read(path, as_version=4)
-    saved = pictures(notebook)
+    saved = images(notebook)
     where = {"metadata": {"path": str(path.parent)}}
     NotebookClient(notebook, timeout=240, kernel_name="python3", resources=where).execute()
-    assert pictures(notebook) == saved
+    assert images(notebook) == saved

@@ -18,17 +18,17 @@ from subpixel.resample import KERNELS, along_rows, rescale, resize, taps
 @pytest.mark.parametrize("scale", [2, 3, 4])
 @pytest.mark.parametrize("name", ["baby", "bird", "butterfly", "head", "woman"])
 def test_bicubic_equals_matlab_bit_by_bit(shared: Path, scale: int, name: str) -> None:
-    picture = np.asarray(Pillow.open(shared / f"data/bench/Set5/{name}.webp").convert("RGB"))
-    height, width = (n // scale for n in picture.shape[:2])
-    ours = resize(picture[: height * scale, : width * scale], height, width)
+    image = np.asarray(Pillow.open(shared / f"data/bench/Set5/{name}.webp").convert("RGB"))
+    height, width = (n // scale for n in image.shape[:2])
+    ours = resize(image[: height * scale, : width * scale], height, width)
     theirs = np.asarray(Pillow.open(shared / f"reference/matlab_bicubic/X{scale}/{name}.png"))
     assert np.count_nonzero(ours != theirs) == 0
 
 
-def test_x8_without_rounding_between_the_passes_equals_the_published_pictures(shared: Path) -> None:
-    picture = np.asarray(Pillow.open(shared / "data/bench/Set5/head.webp").convert("RGB"))
-    height, width = (n // 8 for n in picture.shape[:2])
-    ours = resize(picture[: height * 8, : width * 8].astype(np.float64), height, width)
+def test_x8_without_rounding_between_the_passes_equals_the_published_images(shared: Path) -> None:
+    image = np.asarray(Pillow.open(shared / "data/bench/Set5/head.webp").convert("RGB"))
+    height, width = (n // 8 for n in image.shape[:2])
+    ours = resize(image[: height * 8, : width * 8].astype(np.float64), height, width)
     theirs = np.asarray(Pillow.open(shared / "reference/matlab_bicubic/X8/head.png"))
     assert np.abs(np.floor(ours.clip(0, 255) + 0.5) - theirs).max() <= 1
 
@@ -50,23 +50,23 @@ def test_the_border_is_mirrored_with_its_edge_repeated() -> None:
 
 
 def test_reducing_averages() -> None:
-    picture = np.array([[0, 255], [255, 0]], np.uint8)
-    assert resize(picture, 1, 1, "bilinear")[0, 0] in (127, 128)
-    assert resize(picture.astype(float), 1, 1, "bilinear")[0, 0] == pytest.approx(127.5)
+    image = np.array([[0, 255], [255, 0]], np.uint8)
+    assert resize(image, 1, 1, "bilinear")[0, 0] in (127, 128)
+    assert resize(image.astype(float), 1, 1, "bilinear")[0, 0] == pytest.approx(127.5)
 
 
 def test_nearest_repeats_pixels() -> None:
-    picture = np.arange(6, dtype=np.uint8).reshape(2, 3)
-    assert np.array_equal(rescale(picture, 3, "nearest"), picture.repeat(3, 0).repeat(3, 1))
+    image = np.arange(6, dtype=np.uint8).reshape(2, 3)
+    assert np.array_equal(rescale(image, 3, "nearest"), image.repeat(3, 0).repeat(3, 1))
 
 
 def test_lanczos_and_bilinear_agree_with_pillow_inside() -> None:
-    picture = np.random.default_rng(0).random((40, 52)).astype(np.float32)
+    image = np.random.default_rng(0).random((40, 52)).astype(np.float32)
     for kernel, theirs in (("lanczos", Pillow.Resampling.LANCZOS), ("bilinear", Pillow.Resampling.BILINEAR)):
         for height, width in ((80, 104), (20, 26), (31, 77)):
-            reference = np.asarray(Pillow.fromarray(picture).resize((width, height), theirs))
+            reference = np.asarray(Pillow.fromarray(image).resize((width, height), theirs))
             inside = (slice(height // 4, -height // 4), slice(width // 4, -width // 4))
-            assert np.abs(resize(picture, height, width, kernel) - reference)[inside].max() < 2e-5
+            assert np.abs(resize(image, height, width, kernel) - reference)[inside].max() < 2e-5
 
 
 @settings(max_examples=60, deadline=None)
@@ -79,12 +79,12 @@ def test_a_flat_line_stays_flat(length: int, target: int, kernel: str) -> None:
 
 
 def test_bands_equal_the_whole() -> None:
-    picture = np.random.default_rng(1).random((53, 7, 3))
+    image = np.random.default_rng(1).random((53, 7, 3))
     axis = taps(53, 131)
-    whole = along_rows(picture, axis)
+    whole = along_rows(image, axis)
     part = axis.between(40, 97)
     low, high = part.reach
-    assert np.allclose(along_rows(picture[low:high], part, low), whole[40:97], atol=1e-14)
+    assert np.allclose(along_rows(image[low:high], part, low), whole[40:97], atol=1e-14)
 
 
 def test_sizes_round_up_as_imresize_does() -> None:

@@ -9,10 +9,10 @@ from typing import Self
 import torch
 from torch import Tensor, nn
 
-from subpixel.nn.affine import Affine, folded_output, from_mean, to_mean
+from subpixel.nn.affine import Affine, add_mean, folded_output, subtract_mean
 from subpixel.nn.arch import Arch, Paper
-from subpixel.nn.beginning import passing
 from subpixel.nn.halo import convolution, halo, subpixel
+from subpixel.nn.init import identity_init
 from subpixel.nn.scales import ByScale, stages
 
 STEPS = 3
@@ -49,14 +49,14 @@ class CARN(Arch):
     def __init__(self, config: Config) -> None:
         super().__init__(config)
         c = config.features
-        self.input = from_mean()
+        self.input = subtract_mean()
         self.head = nn.Conv2d(3, c, 3, padding=1)
         self.body = Cascade([_block(config) for _ in range(STEPS)], c)
         self.up = ByScale(config.scales, lambda scale: _stages(c, config.groups, scale))
         self.tail = nn.Conv2d(c, 3, 3, padding=1)
-        self.output: nn.Module = to_mean()
-        passing(self.head, bias=LIFT)  # with the stages and the cascades: begins as nearest-neighbour enlargement
-        passing(self.tail, bias=-LIFT)
+        self.output: nn.Module = add_mean()
+        identity_init(self.head, bias=LIFT)  # with the stages and the cascades: begins as nearest-neighbour enlargement
+        identity_init(self.tail, bias=-LIFT)
 
     @property
     def shared(self) -> tuple[int, ...]:
@@ -88,7 +88,7 @@ class Cascade(nn.Module):
             nn.Sequential(nn.Conv2d(features * n, features, 1), nn.ReLU()) for n in range(2, STEPS + 2)
         )
         for mix in self.mix:
-            passing(mix.get_submodule("0"))
+            identity_init(mix.get_submodule("0"))
 
     def forward(self, x: Tensor) -> Tensor:
         known = x
@@ -125,6 +125,6 @@ def _stages(features: int, groups: int, scale: int) -> nn.Sequential:
     layers: list[nn.Module] = []
     for factor in stages(scale):
         conv = nn.Conv2d(features, features * factor**2, 3, padding=1, groups=groups)
-        passing(conv, factor**2)
+        identity_init(conv, factor**2)
         layers += [conv, nn.ReLU(), nn.PixelShuffle(factor)]
     return nn.Sequential(*layers)

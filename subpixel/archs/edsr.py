@@ -7,11 +7,11 @@ from typing import Self
 
 from torch import Tensor, nn
 
-from subpixel.nn.affine import from_mean, scaled_input, to_mean
+from subpixel.nn.affine import add_mean, scaled_input, subtract_mean
 from subpixel.nn.arch import Arch, Paper
-from subpixel.nn.beginning import passing
 from subpixel.nn.halo import convolution, halo, subpixel
-from subpixel.nn.residual import ResidualBlock, adds_nothing
+from subpixel.nn.init import identity_init
+from subpixel.nn.residual import ResidualBlock, zero_init
 from subpixel.nn.scales import ByScale, stages
 from subpixel.nn.upsampling import enlarging
 
@@ -42,14 +42,14 @@ class EDSR(Arch):
     def __init__(self, config: Config) -> None:
         super().__init__(config)
         c = config.features
-        self.input = from_mean(PEAK)
+        self.input = subtract_mean(PEAK)
         self.head = nn.Conv2d(3, c, 3, padding=1)
         blocks = [ResidualBlock(c, scale=config.residual_scale) for _ in range(config.blocks)]
         self.body = nn.Sequential(*blocks, nn.Conv2d(c, c, 3, padding=1))
         self.tail = ByScale([config.scale], lambda scale: _tail(c, scale))
-        self.output = to_mean(PEAK)
-        passing(self.head)  # with the tail: begins as nearest-neighbour enlargement
-        adds_nothing(self.body[-1])
+        self.output = add_mean(PEAK)
+        identity_init(self.head)  # with the tail: begins as nearest-neighbour enlargement
+        zero_init(self.body[-1])
 
     @property
     def halo(self) -> int:
@@ -63,7 +63,7 @@ class EDSR(Arch):
 
     def deploy(self) -> Self:
         plain = super().deploy()
-        plain.head, plain.input = scaled_input(plain.head, plain.input.gain), from_mean()
+        plain.head, plain.input = scaled_input(plain.head, plain.input.gain), subtract_mean()
         for block in plain.body:
             if isinstance(block, ResidualBlock):
                 block.fold()
@@ -72,5 +72,5 @@ class EDSR(Arch):
 
 def _tail(features: int, scale: int) -> nn.Sequential:
     last = nn.Conv2d(features, 3, 3, padding=1)
-    passing(last)
+    identity_init(last)
     return nn.Sequential(*enlarging(features, stages(scale)), last)

@@ -8,7 +8,7 @@ from typing import cast
 from torch import Tensor, nn
 
 from subpixel.nn.arch import Arch, Paper
-from subpixel.nn.beginning import contrasts, passing
+from subpixel.nn.init import identity_init, zero_mean_init
 from subpixel.nn.luma import Chroma, luma, luma_only
 from subpixel.nn.upsampling import SubPixelConv
 
@@ -39,10 +39,10 @@ class ESPCN(Arch):
             nn.Tanh(),
             SubPixelConv(n2, 1, 3, config.scale),
         )
-        contrasts(self.body[0], 4, 25)  # strong enough for tanh to bend at an edge
-        passing(self.body[0], gain=0.5, bias=-0.25, colours=1)  # begins close to nearest-neighbour enlargement:
-        passing(self.body[2], colours=1)  # between -1/4 and 1/4, tanh hardly bends
-        passing(self.body[4], config.scale**2, gain=2.0, bias=0.5, colours=1)
+        zero_mean_init(self.body[0], 4, 25)  # strong enough for tanh to bend at an edge
+        identity_init(self.body[0], gain=0.5, bias=-0.25, colours=1)  # begins close to nearest-neighbour enlargement:
+        identity_init(self.body[2], colours=1)  # between -1/4 and 1/4, tanh hardly bends
+        identity_init(self.body[4], config.scale**2, gain=2.0, bias=0.5, colours=1)
         self.chroma = Chroma(config.scale)
 
     @property

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from subpixel.nn.arch import Arch, Paper
-from subpixel.nn.beginning import passing
+from subpixel.nn.init import identity_init
 from subpixel.nn.luma import Chroma, luma, luma_only
 from subpixel.nn.upsampling import WideConv, as_subpixel
 
@@ -76,7 +76,7 @@ class FSRCNN(Arch):
         for layer in self.body:
             if isinstance(layer, nn.Conv2d):
                 nn.init.kaiming_normal_(layer.weight, a=0.25)
-                passing(layer, colours=1)
+                identity_init(layer, colours=1)
         nn.init.zeros_(self.tail.weight)
         nn.init.zeros_(self.tail.bias)
         self.tail.weight[0, 0, 4 : 4 + self.config.scale, 4 : 4 + self.config.scale] = 1

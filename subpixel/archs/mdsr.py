@@ -7,11 +7,11 @@ from typing import Self
 
 from torch import Tensor, nn
 
-from subpixel.nn.affine import from_mean, scaled_input, to_mean
+from subpixel.nn.affine import add_mean, scaled_input, subtract_mean
 from subpixel.nn.arch import Arch, Paper
-from subpixel.nn.beginning import passing
 from subpixel.nn.halo import convolution, halo, subpixel
-from subpixel.nn.residual import ResidualBlock, adds_nothing
+from subpixel.nn.init import identity_init
+from subpixel.nn.residual import ResidualBlock, zero_init
 from subpixel.nn.scales import ByScale, stages
 from subpixel.nn.upsampling import enlarging
 
@@ -42,17 +42,17 @@ class MDSR(Arch):
     def __init__(self, config: Config) -> None:
         super().__init__(config)
         c = config.features
-        self.input = from_mean(PEAK)
+        self.input = subtract_mean(PEAK)
         self.head = nn.Conv2d(3, c, 3, padding=1)
         self.enter = ByScale(config.scales, lambda _: _blocks(c))
         blocks = [ResidualBlock(c) for _ in range(config.blocks)]
         self.body = nn.Sequential(*blocks, nn.Conv2d(c, c, 3, padding=1))
         self.up = ByScale(config.scales, lambda scale: nn.Sequential(*enlarging(c, stages(scale))))
         self.tail = nn.Conv2d(c, 3, 3, padding=1)
-        self.output = to_mean(PEAK)
-        passing(self.head)  # with the stages and the tail: begins as nearest-neighbour enlargement
-        adds_nothing(self.body[-1])
-        passing(self.tail)
+        self.output = add_mean(PEAK)
+        identity_init(self.head)  # with the stages and the tail: begins as nearest-neighbour enlargement
+        zero_init(self.body[-1])
+        identity_init(self.tail)
 
     @property
     def shared(self) -> tuple[int, ...]:
@@ -70,12 +70,12 @@ class MDSR(Arch):
 
     def deploy(self) -> Self:
         plain = super().deploy()
-        plain.head, plain.input = scaled_input(plain.head, plain.input.gain), from_mean()
+        plain.head, plain.input = scaled_input(plain.head, plain.input.gain), subtract_mean()
         return plain
 
 
 def _blocks(features: int) -> nn.Sequential:
     blocks = [ResidualBlock(features, 5) for _ in range(2)]
     for block in blocks:
-        adds_nothing(block.body[2])
+        zero_init(block.body[2])
     return nn.Sequential(*blocks)

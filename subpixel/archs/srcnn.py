@@ -9,8 +9,8 @@ from typing import Self
 from torch import Tensor, nn
 
 from subpixel.nn.arch import Arch, Paper
-from subpixel.nn.beginning import contrasts, passing
 from subpixel.nn.halo import bicubic, convolution, halo
+from subpixel.nn.init import identity_init, zero_mean_init
 from subpixel.nn.luma import luma_refined
 from subpixel.nn.upsampling import Bicubic, WideConv
 
@@ -40,9 +40,9 @@ class SRCNN(Arch):
             nn.ReLU(),
         )
         self.tail: nn.Module = nn.Conv2d(n2, 1, f3, padding=f3 // 2)
-        contrasts(self.features[0], 2, 2)
+        zero_mean_init(self.features[0], 2, 2)
         for layer in (self.features[0], self.features[2], self.tail):  # begins as bicubic enlargement
-            passing(layer, colours=1)
+            identity_init(layer, colours=1)
 
     @property
     def halo(self) -> int:

@@ -60,7 +60,7 @@ class VDSR(Arch):
 
 @torch.no_grad()
 def _nearly_identities(body: nn.Sequential) -> None:
-    """Hidden layers begin close to the identity and the last at 0: the picture starts as bicubic, and learns sooner."""
+    """Hidden layers begin close to the identity and the last at 0: the image starts as bicubic, and learns sooner."""
     first, *hidden, last = [layer for layer in body if isinstance(layer, nn.Conv2d)]
     for conv in hidden:
         conv.weight.mul_(0.1).add_(nn.init.dirac_(torch.empty_like(conv.weight)))

@@ -15,13 +15,13 @@ from typing import Any, Literal
 import numpy as np
 
 from subpixel import resample
-from subpixel.benchmarks import sets as benchmark_sets
+from subpixel.benchmarks import benchmark_sets
 from subpixel.degradations import Degradation, classical
 from subpixel.errors import BadRequest
-from subpixel.evaluation.evaluate import USUAL, Metric, Pair, degraded, described, evaluate, luma_of
+from subpixel.evaluation.evaluate import DEFAULT_METRICS, Metric, Pair, degraded, described, evaluate, luma_of
 from subpixel.evaluation.report import Published, Report, merged
-from subpixel.image import Image
-from subpixel.metrics.protocol import FIELD, Protocol
+from subpixel.images import Image
+from subpixel.metrics.protocol import STANDARD, Protocol
 
 Plane = Literal["rgb", "luma"]
 
@@ -29,8 +29,8 @@ _SETS = ("Set5", "Set14", "BSD100", "Urban100", "Manga109")  # the order of the 
 
 
 @dataclass(frozen=True)
-class Contender:
-    """Something that enlarges pictures by one factor."""
+class Candidate:
+    """Something that enlarges images by one factor."""
 
     name: str
     scale: int
@@ -38,46 +38,46 @@ class Contender:
     paper: str = ""
     """Its name in papers.toml, where that differs from `name`."""
     plane: Plane = "rgb"
-    """"rgb", or "luma" for the luma alone, as a gray picture."""
+    """"rgb", or "luma" for the luma alone, as a gray image."""
 
 
-def bicubic(scale: int) -> Contender:
+def bicubic(scale: int) -> Candidate:
     """The baseline of every table: bicubic enlargement in float, of the luma."""
 
     def upscale(low: Image) -> Image:
         height, width = low.height * scale, low.width * scale
         return Image(np.clip(resample.resize(low.pixels, height, width), 0, 1))
 
-    return Contender("bicubic", scale, upscale, plane="luma")
+    return Candidate("bicubic", scale, upscale, plane="luma")
 
 
 def bench_quality(
-    contenders: Sequence[Contender],
+    candidates: Sequence[Candidate],
     data_root: Path,
     sets: Iterable[str] = ("Set5", "Set14", "BSD100"),
     *,
     degradation: Callable[[int], Degradation] = classical,
-    protocol: Protocol = FIELD,
-    metrics: Mapping[str, Metric] = USUAL,
+    protocol: Protocol = STANDARD,
+    metrics: Mapping[str, Metric] = DEFAULT_METRICS,
     colour: Mapping[str, Metric] = MappingProxyType({}),
 ) -> Report:
-    """Every contender on every set, with published values beside where the conditions are the published ones.
+    """Every candidate on every set, with published values beside where the conditions are the published ones.
 
     data_root: a folder with one folder for each set; degradation: what makes the low resolution, for a scale;
     metrics, colour: see `evaluate`.
-    Raises: UnknownName for a set, DataError for missing or other pictures, BadRequest for nothing to measure.
+    Raises: UnknownName for a set, DataError for missing or other images, BadRequest for nothing to measure.
     """
     specs = [benchmark_sets.benchmark(name) for name in sets]
-    if not specs or not contenders:
+    if not specs or not candidates:
         raise BadRequest("nothing to measure; name at least one model and one benchmark set")
     notes = [_note(spec, data_root) for spec in specs]
-    made = "; ".join(dict.fromkeys(described(degradation(c.scale), c.scale) for c in contenders))
+    made = "; ".join(dict.fromkeys(described(degradation(c.scale), c.scale) for c in candidates))
     reports = [
         evaluate(
-            contender.upscale,
-            _pairs(data_root, spec, contender, degradation(contender.scale)),
-            contender.scale,
-            model=contender.name,
+            candidate.upscale,
+            _pairs(data_root, spec, candidate, degradation(candidate.scale)),
+            candidate.scale,
+            model=candidate.name,
             dataset=spec.name,
             degradation=made,
             protocol=protocol,
@@ -85,12 +85,12 @@ def bench_quality(
             colour=colour,
         )
         for spec in specs
-        for contender in contenders
+        for candidate in candidates
     ]
     report = merged(reports)
     comparable = protocol.luma and protocol.shave == "scale" and degradation is classical
-    beside = tuple(p for c in contenders for p in published(c.name, c.paper or c.name, c.scale)) if comparable else ()
-    luma = sorted({c.name for c in contenders if c.plane == "luma"})
+    beside = tuple(p for c in candidates for p in published(c.name, c.paper or c.name, c.scale)) if comparable else ()
+    luma = sorted({c.name for c in candidates if c.plane == "luma"})
     notes += [f"{', '.join(luma)}: on the luma alone, as it was published."] if luma else []
     return Report(report.protocol, report.degradation, report.rows, beside, tuple(n for n in notes if n))
 
@@ -112,11 +112,11 @@ def papers() -> dict[str, dict[str, Any]]:
     return tomllib.loads((resources.files("subpixel.benchmarks") / "papers.toml").read_text("utf-8"))
 
 
-def _pairs(data_root: Path, spec: benchmark_sets.Benchmark, to: Contender, made_by: Degradation) -> Iterator[Pair]:
-    pictures = benchmark_sets.pictures(data_root, spec)
+def _pairs(data_root: Path, spec: benchmark_sets.Benchmark, to: Candidate, made_by: Degradation) -> Iterator[Pair]:
+    images = benchmark_sets.images(data_root, spec)
     if to.plane == "luma":
-        pictures = ((name, luma_of(picture)) for name, picture in pictures)
-    return degraded(pictures, to.scale, made_by)
+        images = ((name, luma_of(image)) for name, image in images)
+    return degraded(images, to.scale, made_by)
 
 
 def _note(spec: benchmark_sets.Benchmark, data_root: Path) -> str:

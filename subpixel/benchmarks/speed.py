@@ -19,7 +19,7 @@ import numpy as np
 from subpixel import models
 from subpixel.compat import opencv as dnn_superres
 from subpixel.errors import MissingExtra
-from subpixel.image import Image, write
+from subpixel.images import Image, write
 from subpixel.inference.upscaler import Upscaler
 from subpixel.runtimes import open_runtime
 
@@ -69,7 +69,7 @@ def compared(calls: dict[str, Call], against: dict[str, str], runs: int) -> list
 
 
 def against_opencv(folder: Path, runs: int = 7, size: tuple[int, int] = (1080, 1920)) -> list[Timing]:
-    """Whole calls, uint8 picture in and out, against `upsample` of cv2.dnn_superres itself.
+    """Whole calls, uint8 image in and out, against `upsample` of cv2.dnn_superres itself.
 
     folder: where OpenCV's FSRCNN_x2.pb and ESPCN_x2.pb lie. size: height and width of the input. The drop-in twice for
     each network: with our own weights, in the precision that the processor is fastest in, and with OpenCV's file in
@@ -77,7 +77,7 @@ def against_opencv(folder: Path, runs: int = 7, size: tuple[int, int] = (1080, 1
     Raises: MissingExtra without opencv-contrib-python.
     """
     cv2 = _opencv()
-    picture = np.random.default_rng(0).integers(0, 256, (*size, 3), dtype=np.uint8)
+    image = np.random.default_rng(0).integers(0, 256, (*size, 3), dtype=np.uint8)
     calls: dict[str, Call] = {}
     against: dict[str, str] = {}
     for name in ("fsrcnn", "espcn"):
@@ -88,12 +88,12 @@ def against_opencv(folder: Path, runs: int = 7, size: tuple[int, int] = (1080, 1
             sr.readModel(str(file))
         for sr in (theirs, same, ours):
             sr.setModel(name, 2)
-        calls[f"subpixel {name}-x2"] = lambda ours=ours: ours.upsample(picture)
-        calls[f"subpixel {file.name}"] = lambda same=same: same.upsample(picture)
-        calls[f"opencv {file.name}"] = lambda theirs=theirs: theirs.upsample(picture)
+        calls[f"subpixel {name}-x2"] = lambda ours=ours: ours.upsample(image)
+        calls[f"subpixel {file.name}"] = lambda same=same: same.upsample(image)
+        calls[f"opencv {file.name}"] = lambda theirs=theirs: theirs.upsample(image)
         against |= dict.fromkeys((f"subpixel {name}-x2", f"subpixel {file.name}"), f"opencv {file.name}")
     swift = Upscaler("swift-x2")
-    calls["subpixel swift-x2"] = lambda: swift(picture)
+    calls["subpixel swift-x2"] = lambda: swift(image)
     against["subpixel swift-x2"] = "opencv FSRCNN_x2.pb"
     return compared(calls, against, runs)
 
@@ -183,7 +183,7 @@ def _opencv() -> Any:
 
 
 def _smooth(side: int) -> np.ndarray[Any, np.dtype[np.uint8]]:
-    """A picture that compresses as photos do: waves and a little noise."""
+    """An image that compresses as photos do: waves and a little noise."""
     y, x = np.mgrid[:side, :side] / side
     waves = np.stack([np.sin(9 * x + 5 * y), np.cos(7 * x * y * 3), np.sin(11 * y)], axis=-1) * 100 + 128
     noise = np.random.default_rng(0).normal(0, 3, waves.shape)

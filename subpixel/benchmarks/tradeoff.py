@@ -14,12 +14,12 @@ from PIL import ImageDraw, ImageFont
 from subpixel import models
 from subpixel.benchmarks.speed import interleaved
 from subpixel.evaluation.report import Report
-from subpixel.image import Image
+from subpixel.images import Image
 from subpixel.inference.upscaler import Upscaler
 from subpixel.runtimes import open_runtime
 
 RESULT = (1080, 1920)
-"""Height and width of the enlarged picture whose time is taken; the input is smaller by the scale."""
+"""Height and width of the enlarged image whose time is taken; the input is smaller by the scale."""
 
 _BACK, _TEXT, _DIM, _GRID = "#ffffff", "#1c1e22", "#6a6f78", "#e4e6ea"
 _COLOURS = (
@@ -38,7 +38,7 @@ class Point:
     psnr: float
     """Mean over the data set, dB, in f32."""
     seconds: float
-    """Median of whole calls: uint8 picture in, uint8 picture of RESULT out, in the machine's own precision."""
+    """Median of whole calls: uint8 image in, uint8 image of RESULT out, in the machine's own precision."""
     macs: float | None
     """Multiply-adds per output pixel; None for a kernel."""
     parameters: int
@@ -109,9 +109,9 @@ def draw(points: Sequence[Point], dataset: str) -> Image:
 
 def _call(name: str, scale: int) -> Callable[[], object]:
     size = (RESULT[0] // scale, RESULT[1] // scale, 3)
-    picture = np.random.default_rng(0).integers(0, 256, size, dtype=np.uint8)
+    image = np.random.default_rng(0).integers(0, 256, size, dtype=np.uint8)
     upscaler = Upscaler(name, scale=scale)
-    return lambda: upscaler(picture)
+    return lambda: upscaler(image)
 
 
 @dataclass(frozen=True)

@@ -48,7 +48,7 @@ def _options(
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
-    """The entry point: exits with 0 (done), 1 (some pictures failed), 2 (misuse) or 130 (Ctrl-C)."""
+    """The entry point: exits with 0 (done), 1 (some images failed), 2 (misuse) or 130 (Ctrl-C)."""
     try:
         app(arguments if arguments is None else list(arguments), prog_name="subpixel")
     except KeyboardInterrupt:

@@ -23,13 +23,13 @@ def quality(
     write: Annotated[bool, typer.Option("--write-cards", help="Write the scores into the models' cards.")] = False,
 ) -> None:
     """PSNR and SSIM on the benchmark sets, in f32, with the published values beside."""
-    from subpixel.benchmarks.contenders import contenders, write_cards
+    from subpixel.benchmarks.candidates import candidates, write_cards
     from subpixel.benchmarks.quality import bench_quality
     from subpixel.errors import UnknownName
 
     if form not in ("markdown", "csv", "json"):
         raise UnknownName("format", form, ("markdown", "csv", "json"))
-    report = bench_quality(contenders(model), data_root, dataset or ["Set5", "Set14", "BSD100"])
+    report = bench_quality(candidates(model), data_root, dataset or ["Set5", "Set14", "BSD100"])
     typer.echo(getattr(report, form)(), nl=False)
     if write:
         write_cards(report)
@@ -61,25 +61,25 @@ def speed(
 
 
 @app.command()
-def reader(
-    data: Annotated[Path, typer.Option(metavar="FOLDER|ZIP", help="Pictures to train on.", show_default=False)],
+def dataloader(
+    data: Annotated[Path, typer.Option(metavar="FOLDER|ZIP", help="Images to train on.", show_default=False)],
     scale: Annotated[int, typer.Option("-s", "--scale", metavar="N", min=1)] = 2,
     preset: Annotated[
         str | None,
         typer.Option(metavar="NAME", help="Degrade on the fly: classical or real-world.", show_default=False),
     ] = None,
     cache: Annotated[
-        Path | None, typer.Option(metavar="FOLDER", help="Where packed pictures stay.", show_default=False)
+        Path | None, typer.Option(metavar="FOLDER", help="Where packed images stay.", show_default=False)
     ] = None,
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
     rounds: Annotated[int, typer.Option(min=1, help="Interleaved rounds of 10 steps each.")] = 9,
 ) -> None:
-    """The step rate of a training with its pictures, as a share of that with synthetic tensors; medians."""
+    """The step rate of a training with its images, as a share of that with synthetic tensors; medians."""
     import os
     import tempfile
 
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # numpy's threads would only be in the way of torch's
-    from subpixel.datasets import photos
+    from subpixel.datasets import sources
     from subpixel.degradations import PRESETS
     from subpixel.errors import MissingExtra, UnknownName
     from subpixel.resample import resize
@@ -89,14 +89,14 @@ def reader(
         raise MissingExtra("torch", "train")
     if preset is not None and preset not in PRESETS:
         raise UnknownName("preset", preset, PRESETS)
-    from subpixel.benchmarks.reader import reading, training_step
+    from subpixel.benchmarks.dataloader import reading, training_step
 
     with tempfile.TemporaryDirectory() as folder:
         place = cache or Path(folder)
         if preset is None:
-            crops = photos.pairs(data, scale, resize, place)
+            crops = sources.pairs(data, scale, resize, place)
         else:
-            crops = photos.degraded(data, scale, PRESETS[preset](scale), place)
+            crops = sources.degraded(data, scale, PRESETS[preset](scale), place)
         row = reading(preset or "pairs", crops, training_step(scale, device), rounds=rounds)
     typer.echo("| crops | step ms | with synthetic tensors | of its step rate |\n|---|---|---|---|")
     typer.echo(f"| {row.name} | {1000 * row.seconds:.0f} | {1000 * row.synthetic:.0f} | {row.share:.0%} |")
@@ -110,58 +110,20 @@ def tradeoff(
         list[str] | None,
         typer.Option("-m", "--model", help="May be repeated; by default every model and bicubic.", show_default=False),
     ] = None,
-    output: Annotated[Path, typer.Option("-o", "--output", metavar="OUT.png", help="The picture.")] = Path(
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="OUT.png", help="The image.")] = Path(
         "tradeoff.png"
     ),
     runs: Annotated[int, typer.Option(min=1, help="Interleaved runs of each call.")] = 5,
 ) -> None:
-    """PSNR against the time of a whole call and against multiply-adds: a table and a picture."""
+    """PSNR against the time of a whole call and against multiply-adds: a table and an image."""
     from subpixel.benchmarks import tradeoff as bench
-    from subpixel.benchmarks.contenders import contenders
+    from subpixel.benchmarks.benchmark_sets import benchmark
+    from subpixel.benchmarks.candidates import candidates
     from subpixel.benchmarks.quality import bench_quality
-    from subpixel.benchmarks.sets import benchmark
-    from subpixel.image import write
+    from subpixel.images import write
 
     name = benchmark(dataset).name
-    points = bench.tradeoff(bench_quality(contenders(model), data_root, [name]), name, runs)
+    points = bench.tradeoff(bench_quality(candidates(model), data_root, [name]), name, runs)
     typer.echo(bench.table(points, name), nl=False)
     write(output, bench.draw(points, name), compress=True)
     typer.echo(str(output), err=True)
-
-
-@app.command()
-def zoo(
-    data_root: Annotated[
-        Path, typer.Option(metavar="FOLDER", help="Holds Set5, Set14 and BSD100.", show_default=False)
-    ],
-    crops: Annotated[Path, typer.Option(metavar="FOLDER", help="Holds the folder crops/ of the tests.")] = Path(
-        "tests/data"
-    ),
-    docs: Annotated[Path, typer.Option(metavar="FOLDER", help="Where zoo.md and images/ are written.")] = Path("docs"),
-    runs: Annotated[int, typer.Option(min=1, help="Interleaved runs of each call.")] = 5,
-    lpips: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="LPIPS's weights: measured at x4.", show_default=False),
-    ] = None,
-    anew: Annotated[bool, typer.Option("--anew", help="Measure every model, not only new ones.")] = False,
-) -> None:
-    """Measure the models without scores, write their cards, and make docs/zoo.md with the trade-off picture."""
-    from subpixel.benchmarks.zoo import write_zoo
-    from subpixel.cli.eval import perceptual
-
-    distance = perceptual(lpips).get("lpips")
-    typer.echo(str(write_zoo(data_root, crops, docs, runs=runs, lpips=distance, anew=anew)))
-
-
-@app.command()
-def gallery(
-    photos: Annotated[Path, typer.Option(metavar="FOLDER", help="The crops of the tests.")] = Path("tests/data/crops"),
-    docs: Annotated[Path, typer.Option(metavar="FOLDER", help="Where gallery.md and images/ are written.")] = Path(
-        "docs"
-    ),
-    scale: Annotated[int, typer.Option("-s", "--scale", metavar="N", min=2, max=8, help="A whole factor.")] = 4,
-) -> None:
-    """Make docs/gallery.md: details of photos, enlarged by the models, beside bicubic and the original."""
-    from subpixel.benchmarks.gallery import write_gallery
-
-    typer.echo(str(write_gallery(photos, docs, scale)))

@@ -51,14 +51,14 @@ def command(
         bool,
         typer.Option("--reduce", help="Reduce the photo, enlarge it again, measure against the original."),
     ] = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the picture if it exists.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the image if it exists.")] = False,
 ) -> None:
-    """One picture that shows what the models bring: a detail of the photo, enlarged in several ways."""
-    from subpixel.image import read, write
+    """One image that shows what the models bring: a detail of the photo, enlarged in several ways."""
+    from subpixel.images import read, write
     from subpixel.inference.comparison import Box, compare
-    from subpixel.inference.jobs import free
+    from subpixel.jobs.discovery import ensure_safe
 
-    target = free(output or photo.with_name(f"{photo.stem}_compare.png"), photo, overwrite)
+    target = ensure_safe(output or photo.with_name(f"{photo.stem}_compare.png"), photo, overwrite)
     box = Box.parse(crop) if crop else None
     drawn = compare(read(photo), model or ["swift"], scale=scale, crop=box, reduce=reduce, title=photo.name)
     write(target, drawn)

@@ -11,9 +11,9 @@ import typer
 from subpixel.errors import BadRequest, SubpixelError, UnknownName
 
 if TYPE_CHECKING:
-    from subpixel.degradations.record import Record
-    from subpixel.inference.batch import Event
-    from subpixel.inference.jobs import Job
+    from subpixel.degradations.applied import AppliedDegradation
+    from subpixel.jobs.discovery import Job
+    from subpixel.jobs.pool import Event
 
 NAME = "degrade"
 EXAMPLES = """[bold]Examples[/bold]
@@ -26,12 +26,10 @@ subpixel degrade photo.png -o again/ --replay low/photo.degradation.json"""
 
 
 def command(
-    inputs: Annotated[
-        list[str], typer.Argument(metavar="INPUTS", help="Pictures, folders, globs.", show_default=False)
-    ],
+    inputs: Annotated[list[str], typer.Argument(metavar="INPUTS", help="Images, folders, globs.", show_default=False)],
     output: Annotated[
         str,
-        typer.Option("-o", "--output", metavar="OUT", help="A folder; a file for one picture.", show_default=False),
+        typer.Option("-o", "--output", metavar="OUT", help="A folder; a file for one image.", show_default=False),
     ],
     scale: Annotated[
         int | None,
@@ -58,12 +56,12 @@ def command(
     kind: Annotated[str, typer.Option("--format", metavar="NAME", help="png, jpg, webp, tif or avif.")] = "png",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Do again what exists.")] = False,
 ) -> None:
-    """Make pictures worse: smaller, blurred, noisy, compressed.
+    """Make images worse: smaller, blurred, noisy, compressed.
 
     Beside each result lies NAME.degradation.json, from which --replay makes the same pixels again.
     """
     from subpixel.cli.progress import Display
-    from subpixel.inference.jobs import STREAM, find_jobs, remaining
+    from subpixel.jobs.discovery import STREAM, find_jobs, remaining
 
     record = _records(scale, preset, recipe, replay, seed)
     jobs = find_jobs(inputs, output, tag="", format=kind)
@@ -78,17 +76,17 @@ def command(
 
 def _records(
     scale: int | None, preset: str | None, recipe: Path | None, replay: Path | None, seed: int | None
-) -> Callable[[str], Record]:
-    """What gives the record of a picture, by its name."""
+) -> Callable[[str], AppliedDegradation]:
+    """What gives the record of an image, by its name."""
     from subpixel.degradations import PRESETS
-    from subpixel.degradations.record import read_degradation, read_record, sampled
+    from subpixel.degradations.applied import read_applied, read_degradation, sampled
 
     if sum(choice is not None for choice in (preset, recipe, replay)) > 1:
         raise BadRequest("--preset, --recipe and --replay contradict each other; give one of them")
     if replay is not None:
         if scale is not None or seed is not None:
             raise BadRequest("--replay takes scale and seed from its file; leave -s and --seed away")
-        again = read_record(replay)
+        again = read_applied(replay)
         return lambda name: again
     if recipe is not None:
         chosen, cut = read_degradation(recipe), scale or 1
@@ -101,16 +99,16 @@ def _records(
     return lambda name: sampled(chosen, cut, seed or 0, name)
 
 
-def _events(jobs: list[Job], output: Path, record: Callable[[str], Record], title: str) -> Iterator[Event]:
-    from subpixel.degradations.record import degrade
-    from subpixel.inference.batch import Band, Done
+def _events(jobs: list[Job], output: Path, record: Callable[[str], AppliedDegradation], title: str) -> Iterator[Event]:
+    from subpixel.degradations.applied import degrade
+    from subpixel.jobs.pool import Finished, Progress
 
     for job in jobs:
         fixed = record(job.target.relative_to(output).with_suffix("").as_posix() if job.target != output else "")
         try:
             low = degrade(job.source, job.target, fixed)
         except SubpixelError as error:
-            yield Done(job, error=error)
+            yield Finished(job, error=error)
         else:
-            yield Band(job, low.height * low.width, 1.0, title)
-            yield Done(job)
+            yield Progress(job, low.height * low.width, 1.0, title)
+            yield Finished(job)

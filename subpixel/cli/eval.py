@@ -50,21 +50,21 @@ def command(
     ] = None,
     form: Annotated[str, typer.Option("--format", help="markdown, csv or json.")] = "markdown",
 ) -> None:
-    """Reduce photos, enlarge them with a model, and compare with the originals, picture by picture."""
-    from subpixel.benchmarks.contenders import contender
+    """Reduce photos, enlarge them with a model, and compare with the originals, image by image."""
+    from subpixel.benchmarks.candidates import candidate
     from subpixel.benchmarks.quality import bench_quality
     from subpixel.errors import UnknownName
     from subpixel.evaluation.evaluate import evaluate_folder
-    from subpixel.metrics.protocol import FIELD, Protocol
+    from subpixel.metrics.protocol import STANDARD, Protocol
 
-    forms = {"markdown": "pictures", "csv": "csv", "json": "json"}
-    protocols = {"y": FIELD, "rgb": Protocol(luma=False)}
+    forms = {"markdown": "images", "csv": "csv", "json": "json"}
+    protocols = {"y": STANDARD, "rgb": Protocol(luma=False)}
     for kind, name, known in (("format", form, forms), ("protocol", protocol, protocols)):
         if name not in known:
             raise UnknownName(kind, name, known)
     made = _degradation(degradation)
     how: dict[str, Any] = {"protocol": protocols[protocol], "colour": perceptual(lpips)}
-    measured = contender(model, scale)
+    measured = candidate(model, scale)
     if dataset:
         report = bench_quality([measured], data, dataset, degradation=made, **how)
     else:
@@ -75,7 +75,7 @@ def command(
 
 def _degradation(name: str) -> Callable[[int], Degradation]:
     from subpixel.degradations import PRESETS
-    from subpixel.degradations.record import read_degradation
+    from subpixel.degradations.applied import read_degradation
     from subpixel.errors import UnknownName
 
     if name in PRESETS:

@@ -28,7 +28,7 @@ def command(
 ) -> None:
     """Write a model for other programs, once it is proven to compute the same.
 
-    Pictures of any size are accepted. opencv-pb holds FSRCNN and ESPCN, whose chroma OpenCV enlarges itself.
+    Images of any size are accepted. opencv-pb holds FSRCNN and ESPCN, whose chroma OpenCV enlarges itself.
     """
     from subpixel.export.export import export
 

@@ -27,7 +27,7 @@ def command(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file if it exists.")] = False,
 ) -> None:
     """Turn weights from elsewhere into a model file."""
-    from subpixel.export.imports import import_model
+    from subpixel.imports.import_model import import_model
 
     model = import_model(file, output, overwrite)
     typer.echo(f"{model.path}: {model.card.arch}, x{model.card.scale}, halo {model.card.halo}")

@@ -60,8 +60,12 @@ def _print_table(cards: list[Card]) -> None:
 
 
 def _tiles(card: Card) -> str:
-    size = f"of {card.side - 2 * card.halo} pixels, the graph takes {card.side}" if card.side else "of any size"
-    return size if card.multiple == 1 else f"{size}; they begin at multiples of {card.multiple}"
+    size = (
+        f"of {card.fixed_size - 2 * card.halo} pixels, the graph takes {card.fixed_size}"
+        if card.fixed_size
+        else "of any size"
+    )
+    return size if card.tile_stride == 1 else f"{size}; they begin at multiples of {card.tile_stride}"
 
 
 def _print_card(card: Card) -> None:

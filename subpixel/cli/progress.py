@@ -7,24 +7,25 @@ from types import TracebackType
 from typing import Self
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bar
 
-from subpixel.inference.batch import Band, Done, Event
-from subpixel.inference.jobs import Job
+from subpixel.jobs.discovery import Job
+from subpixel.jobs.pool import Event, Finished, Progress
 
 
 class Display:
     """A bar on a terminal, and lines: what was chosen, what a format lost, what failed, and the sum."""
 
-    def __init__(self, pictures: int, *, skipped: int) -> None:
-        self.failures: list[Done] = []
-        self._pictures, self._skipped = pictures, skipped
-        self._done: list[Done] = []
+    def __init__(self, images: int, *, skipped: int) -> None:
+        self.failures: list[Finished] = []
+        self._images, self._skipped = images, skipped
+        self._done: list[Finished] = []
         self._pixels = 0
-        self._shares: dict[Job, float] = {}  # of the pictures that are being made
+        self._shares: dict[Job, float] = {}  # of the images that are being made
         self._chosen = ""
         self._console = Console(stderr=True, soft_wrap=True, highlight=False)
-        self._bar = Progress(
+        self._bar = Bar(
             BarColumn(None),
             TextColumn("{task.fields[images]}/{task.total:.0f} images"),
             TextColumn("{task.fields[speed]:.1f} megapixels/s"),
@@ -34,7 +35,7 @@ class Display:
             transient=True,
             disable=not self._console.is_terminal,
         )
-        self._task = self._bar.add_task("", total=pictures, images=0, speed=0.0)
+        self._task = self._bar.add_task("", total=images, images=0, speed=0.0)
 
     def __enter__(self) -> Self:
         self._started = time.monotonic()
@@ -48,11 +49,11 @@ class Display:
         if kind is None:
             self._summary()
         elif kind is KeyboardInterrupt:
-            self._say(f"subpixel: stopped; {len(self._done)} of {self._pictures} pictures are done")
+            self._say(f"subpixel: stopped; {len(self._done)} of {self._images} images are done")
 
     def show(self, event: Event) -> None:
-        """Shows one event; raises the error of a picture that is the only one."""
-        if isinstance(event, Band):
+        """Shows one event; raises the error of an image that is the only one."""
+        if isinstance(event, Progress):
             self._band(event)
         else:
             self._end(event)
@@ -60,20 +61,20 @@ class Display:
         speed = self._pixels / 1e6 / max(time.monotonic() - self._started, 1e-6)
         self._bar.update(self._task, completed=images + sum(self._shares.values()), images=images, speed=speed)
 
-    def _band(self, band: Band) -> None:
+    def _band(self, band: Progress) -> None:
         if not self._chosen:
             self._chosen = band.chosen
             self._say(band.chosen)
         self._pixels += band.pixels
         self._shares[band.job] = self._shares.get(band.job, 0.0) + band.share
 
-    def _end(self, event: Done) -> None:
+    def _end(self, event: Finished) -> None:
         self._shares.pop(event.job, None)
         if event.error is None:
             self._done.append(event)
             if event.note:
                 self._say(f"note: {event.job.target}: {event.note}")
-        elif self._pictures + self._skipped == 1:
+        elif self._images + self._skipped == 1:
             raise event.error
         else:
             self.failures.append(event)
@@ -81,7 +82,7 @@ class Display:
     def _summary(self) -> None:
         seconds = time.monotonic() - self._started
         made = self._pixels / 1e6
-        where = str(self._done[0].job.target) if len(self._done) == 1 else f"{len(self._done)} pictures"
+        where = str(self._done[0].job.target) if len(self._done) == 1 else f"{len(self._done)} images"
         parts = [f"{where}: {made:.1f} megapixels in {seconds:.1f} s"] if self._done else []
         if self._skipped:
             parts.append(f"{self._skipped} skipped, for the result exists (--overwrite does it again)")

@@ -15,14 +15,16 @@ NAME = "train"
 EXAMPLES = """[bold]Examples[/bold]
 
 \b
-subpixel train recipes/swift-x2-warm.toml --data photos/ --validation held-out/ --run runs/mine
-subpixel train recipes/espcn-x2-first.toml --data photos/ --validation held-out/ --run runs/quick --set steps=2000
-subpixel train recipes/swift-x2.toml --data faces/ --validation held-out/ --run runs/faces --init swift-x2
-torchrun --nproc-per-node 4 -m -- subpixel train recipes/papers/edsr-base-x2.toml --data photos/ ... --device cuda"""
+subpixel train swift-x2-warm --data photos/ --validation held-out/ --run runs/mine
+subpixel train espcn-x2-first --data photos/ --validation held-out/ --run runs/quick --set steps=2000
+subpixel train swift-x2 --data faces/ --validation held-out/ --run runs/faces --init swift-x2
+torchrun --nproc-per-node 4 -m -- subpixel train papers/edsr-base-x2 --data photos/ ... --device cuda"""
 
 
 def command(
-    recipe: Annotated[Path, typer.Argument(metavar="RECIPE.toml", help="The recipe.", show_default=False)],
+    recipe: Annotated[
+        str, typer.Argument(metavar="RECIPE", help="A name such as swift-x2, or a .toml file.", show_default=False)
+    ],
     data: Annotated[Path, typer.Option(metavar="FOLDER", help="Photos to train on.", show_default=False)],
     validation: Annotated[
         Path, typer.Option(metavar="FOLDER", help="Photos to validate on, never trained on.", show_default=False)
@@ -62,9 +64,9 @@ def command(
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # for numpy's small crops more threads are ten times slower
     from subpixel.cli.training import Display
     from subpixel.training import recipe as recipes
-    from subpixel.training.events import recorded
-    from subpixel.training.journal import Progress
+    from subpixel.training.recorder import Progress
     from subpixel.training.run import run as train
+    from subpixel.training.tensorboard import recorded
 
     changes = dict(_change(text) for text in change or []) | ({"init": init} if init else {})
     page = recipes.load(recipe, changes)

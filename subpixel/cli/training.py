@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
-from subpixel.training.journal import Progress
+from subpixel.training.recorder import Progress
 
 
 class Display:

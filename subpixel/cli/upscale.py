@@ -13,7 +13,7 @@ EXAMPLES = """[bold]Examples[/bold]
 \b
 subpixel upscale photo.jpg                        photo_x2.jpg beside it
 subpixel upscale photo.jpg -s 4 -o large.png      four times as wide and high
-subpixel upscale holiday/ -o large/               every picture in a folder
+subpixel upscale holiday/ -o large/               every image in a folder
 subpixel upscale '*.jpg' --size 3840x2160 --fit   as large as fits a 4K screen
 subpixel upscale - < a.png > b.png                from and to other programs"""
 
@@ -21,7 +21,7 @@ _SIZE, _SPEED, _FILE = "Size", "Speed", "Result"  # panels of the help
 
 Inputs = Annotated[
     list[str],
-    typer.Argument(metavar="INPUTS", help="Pictures, folders, globs; - is standard input.", show_default=False),
+    typer.Argument(metavar="INPUTS", help="Images, folders, globs; - is standard input.", show_default=False),
 ]
 Output = Annotated[
     str | None,
@@ -29,7 +29,7 @@ Output = Annotated[
         "-o",
         "--output",
         metavar="OUT",
-        help="A file for one picture, else a folder; - is standard output. By default NAME_x2.EXT beside each input.",
+        help="A file for one image, else a folder; - is standard output. By default NAME_x2.EXT beside each input.",
         show_default=False,
     ),
 ]
@@ -67,7 +67,7 @@ Tile = Annotated[
     str,
     typer.Option(
         metavar="N|auto|0",
-        help="Side of a tile in pixels of the input; 0: the whole picture at once.",
+        help="Side of a tile in pixels of the input; 0: the whole image at once.",
         rich_help_panel=_SPEED,
     ),
 ]
@@ -132,16 +132,16 @@ def command(
     compress: Compress = False,
     overwrite: Overwrite = False,
 ) -> None:
-    """Enlarge pictures: files, folders or globs.
+    """Enlarge images: files, folders or globs.
 
     Colour profile, EXIF, transparency and bit depth are kept.
 
     What exists already is skipped, so that an interrupted run goes on where it stopped.
     """
     from subpixel.cli.progress import Display
-    from subpixel.inference.batch import upscale_batch
-    from subpixel.inference.jobs import find_jobs, name_tag, remaining
     from subpixel.inference.upscaler import Upscaler
+    from subpixel.jobs.discovery import find_jobs, remaining, suffix
+    from subpixel.jobs.pool import upscale_batch
 
     side = "auto" if tile == "auto" else _number(tile)
 
@@ -159,7 +159,7 @@ def command(
             tta=tta,
         )
 
-    jobs = find_jobs(inputs, output, tag=name_tag(make()), format=kind)
+    jobs = find_jobs(inputs, output, tag=suffix(make()), format=kind)
     todo = jobs if overwrite else remaining(jobs)
     batch = upscale_batch(todo, make, format=kind, quality=quality, compress=compress)
     with closing(batch) as events, Display(len(todo), skipped=len(jobs) - len(todo)) as display:

@@ -25,11 +25,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from subpixel import models
-from subpixel.compat import tensorflow
 from subpixel.errors import BadRequest, UnknownName
+from subpixel.imports import tensorflow
 from subpixel.inference.upscaler import Upscaler
 
-Picture = NDArray[np.uint8]
+Uint8Image = NDArray[np.uint8]
 """8-bit levels: H W 3 in the order blue, green, red; H W or H W 1 for gray."""
 
 ALGORITHMS = ("edsr", "espcn", "fsrcnn", "lapsrn")
@@ -39,7 +39,7 @@ _HALF = (2, 7, 10)  # OpenCV's targets OPENCL_FP16, CUDA_FP16 and CPU_FP16
 
 
 class DnnSuperResImpl:
-    """Enlarges pictures as cv2.dnn_superres.DnnSuperResImpl does."""
+    """Enlarges images as cv2.dnn_superres.DnnSuperResImpl does."""
 
     def __init__(self) -> None:
         self._path: Path | None = None
@@ -72,11 +72,11 @@ class DnnSuperResImpl:
         if self._path is None:
             self._upscalers.clear()
 
-    def upsample(self, img: Picture, result: Picture | None = None) -> Picture:
-        """The enlarged picture, H W 3 -> sH sW 3, or H W -> sH sW.
+    def upsample(self, img: Uint8Image, result: Uint8Image | None = None) -> Uint8Image:
+        """The enlarged image, H W 3 -> sH sW 3, or H W -> sH sW.
 
-        result: is filled and returned if it has the shape and type of the enlarged picture.
-        Raises: BadRequest for a picture of another type or shape, before `setModel`, or for a factor that the file
+        result: is filled and returned if it has the shape and type of the enlarged image.
+        Raises: BadRequest for an image of another type or shape, before `setModel`, or for a factor that the file
         does not have or the package has no weights for.
         """
         if not self._algorithm:
@@ -89,18 +89,22 @@ class DnnSuperResImpl:
 
     @overload
     def upsampleMultioutput(
-        self, img: Picture, scale_factors: Sequence[int], node_names: Sequence[str], /
-    ) -> list[Picture]: ...
+        self, img: Uint8Image, scale_factors: Sequence[int], node_names: Sequence[str], /
+    ) -> list[Uint8Image]: ...
 
     @overload
     def upsampleMultioutput(
-        self, img: Picture, imgs_new: Sequence[Picture] | None, scale_factors: Sequence[int], node_names: Sequence[str]
-    ) -> list[Picture]: ...
+        self,
+        img: Uint8Image,
+        imgs_new: Sequence[Uint8Image] | None,
+        scale_factors: Sequence[int],
+        node_names: Sequence[str],
+    ) -> list[Uint8Image]: ...
 
     def upsampleMultioutput(
-        self, img: Picture, imgs_new: Any, scale_factors: Sequence[Any], node_names: Sequence[str] | None = None
-    ) -> list[Picture]:
-        """The picture at several sizes, from several nodes of the file that was read (LapSRN has one for each factor).
+        self, img: Uint8Image, imgs_new: Any, scale_factors: Sequence[Any], node_names: Sequence[str] | None = None
+    ) -> list[Uint8Image]:
+        """The image at several sizes, from several nodes of the file that was read (LapSRN has one for each factor).
 
         imgs_new: a list that the results are appended to, as in C++; OpenCV's binding for Python leaves it empty and
         returns nothing.
@@ -136,7 +140,7 @@ class DnnSuperResImpl:
         self._half = targetId in _HALF
         self._upscalers.clear()
 
-    def _enlarged(self, img: Picture, node: str, scale: int) -> Picture:
+    def _enlarged(self, img: Uint8Image, node: str, scale: int) -> Uint8Image:
         upscaler = self._upscaler(node)
         _check(img)
         made = upscaler.plan(1, 1).width
@@ -176,6 +180,6 @@ DnnSuperResImpl_create = DnnSuperResImpl.create
 def _check(img: Any) -> None:
     shape = getattr(img, "shape", None)
     if not isinstance(img, np.ndarray) or img.dtype != np.uint8:
-        raise BadRequest(f"a picture of type {getattr(img, 'dtype', type(img).__name__)}; expected uint8")
+        raise BadRequest(f"an image of type {getattr(img, 'dtype', type(img).__name__)}; expected uint8")
     if img.size == 0 or not (img.ndim == 2 or (img.ndim == 3 and img.shape[2] in (1, 3))):
-        raise BadRequest(f"a picture of shape {shape}; expected (height, width) or (height, width, 3)")
+        raise BadRequest(f"an image of shape {shape}; expected (height, width) or (height, width, 3)")

@@ -1,1 +1,1 @@
-"""Pictures for training: packed once, then read as random crops."""
+"""Images for training: packed once, then read as random crops."""

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from subpixel.datasets.layouts import Layout, layout, matched, misfit
+from subpixel.datasets.files import ImageFile
+from subpixel.datasets.layouts import Layout, layout, matched, size_mismatch
 from subpixel.datasets.packed import Pixels
-from subpixel.datasets.pictures import PictureFile
 from subpixel.errors import UnreadableImage
 
 Size = tuple[int, int]
@@ -18,7 +18,7 @@ Size = tuple[int, int]
 
 @dataclass(frozen=True)
 class Finding:
-    """One picture that was looked at."""
+    """One image that was looked at."""
 
     name: str
     pixels: int
@@ -28,14 +28,14 @@ class Finding:
 
 
 def inspect(folder: Path, patch: int | None = None, scale: int | None = None) -> Iterator[Finding]:
-    """Decodes every training picture of a folder or zip, HR and LR, and tells of each.
+    """Decodes every training image of a folder or zip, HR and LR, and tells of each.
 
-    patch: the side of a crop in low-resolution pixels; smaller pictures are problems. scale: where LR is made or its
+    patch: the side of a crop in low-resolution pixels; smaller images are problems. scale: where LR is made or its
     folder does not tell; by default every scale there is, 2 without LR, and that of the first pair where nothing tells.
     Raises: DataError if there is nothing to look at, or no LR of that scale.
     """
     there = layout(folder)
-    sizes: dict[PictureFile, Size] = {}
+    sizes: dict[ImageFile, Size] = {}
     for file in there.high:
         yield _look(file, sizes, (patch or 1) * (scale or min(there.low, default=0) or 2), "HR")
     for stated in _scales(there, scale):
@@ -49,23 +49,21 @@ def _scales(there: Layout, scale: int | None) -> list[int]:
     return [key for key in (scale, 0) if key in there.low][:1]
 
 
-def _low(
-    there: Layout, stated: int, scale: int | None, patch: int, sizes: dict[PictureFile, Size]
-) -> Iterator[Finding]:
+def _low(there: Layout, stated: int, scale: int | None, patch: int, sizes: dict[ImageFile, Size]) -> Iterator[Finding]:
     both, wrong = matched(there.high, there.low[stated])
     ratio = scale or stated
     for high, low in both:
         finding = _look(low, sizes, patch, "LR")
         if low in sizes and high in sizes and not finding.problem:
             ratio = ratio or max(1, round(sizes[high][0] / sizes[low][0]))
-            problem = misfit(sizes[low], sizes[high], ratio)
+            problem = size_mismatch(sizes[low], sizes[high], ratio)
             finding = Finding(low.name, finding.pixels, f"{problem} of {high.name}" if problem else "", finding.warning)
         yield finding
     yield from (Finding(file.name, 0, why) for file, why in wrong)
 
 
-def _look(file: PictureFile, sizes: dict[PictureFile, Size], least: int, role: str) -> Finding:
-    """Notes the size of a picture that can be decoded."""
+def _look(file: ImageFile, sizes: dict[ImageFile, Size], least: int, role: str) -> Finding:
+    """Notes the size of an image that can be decoded."""
     try:
         pixels = file.rgb()
     except UnreadableImage as error:

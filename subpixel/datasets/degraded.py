@@ -9,10 +9,10 @@ from typing import Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from subpixel.datasets.crops import check_sizes, drawn, stacked, turned
-from subpixel.datasets.packed import Pack, Pixels
+from subpixel.datasets.packed import PackedImages, Pixels
+from subpixel.datasets.patches import check_sizes, collate, dihedral, sample_index
 from subpixel.errors import DataError
-from subpixel.image import Floats, dequantise, quantise
+from subpixel.images import Floats, dequantise, quantise
 
 
 class Degradation(Protocol):
@@ -25,16 +25,16 @@ class Degradation(Protocol):
 
 @dataclass(frozen=True)
 class Degraded:
-    """Pictures at high resolution and the degradation that makes `1 / scale` of their sides."""
+    """Images at high resolution and the degradation that makes `1 / scale` of their sides."""
 
-    high: Pack
+    high: PackedImages
     scale: int
     degradation: Degradation
     margin: int = 8
     """Low-resolution pixels around a crop that are degraded with it and then cut off: context for blur."""
 
     def check(self, patch: int) -> None:
-        """Raises: DataError if a picture is smaller than the patch or the degradation makes another size."""
+        """Raises: DataError if an image is smaller than the patch or the degradation makes another size."""
         check_sizes(self.high, patch, self.scale)
         self.batch(np.random.default_rng(0), 1, patch)
 
@@ -43,19 +43,19 @@ class Degraded:
 
         Raises: DataError if the degradation makes another size than 1 / scale.
         """
-        return stacked([self._crop(rng, patch) for _ in range(size)])
+        return collate([self._crop(rng, patch) for _ in range(size)])
 
     def _crop(self, rng: np.random.Generator, patch: int) -> tuple[Pixels, Pixels]:
-        index, s = drawn(self._areas, rng), self.scale
+        index, s = sample_index(self._areas, rng), self.scale
         height, width = self.high.sizes[index] // s
         y, x = int(rng.integers(height - patch + 1)), int(rng.integers(width - patch + 1))
         turn = int(rng.integers(8))
-        top, left = max(0, y - self.margin), max(0, x - self.margin)  # at the picture's edge there is no context
+        top, left = max(0, y - self.margin), max(0, x - self.margin)  # at the image's edge there is no context
         bottom, right = min(height, y + patch + self.margin), min(width, x + patch + self.margin)
         around = self._low(self.high[index][s * top : s * bottom, s * left : s * right], rng)
         low = around[y - top : y - top + patch, x - left : x - left + patch]
         high = self.high[index][s * y : s * (y + patch), s * x : s * (x + patch)]
-        return turned(low, turn), turned(high, turn)
+        return dihedral(low, turn), dihedral(high, turn)
 
     def _low(self, high: Pixels, rng: np.random.Generator) -> Pixels:
         sampled = self.degradation.sample(rng)

@@ -1,7 +1,7 @@
 """How training data lies on disk: photos alone, HR beside LR, or DIV2K's own folders.
 
 HR lies in a folder HR or NAME_HR, LR in LR, LR_x2, NAME_LR or NAME_LR_bicubic/X2. The files have the same names,
-or those of LR end in the scale as in DIV2K: 0001.png, 0001x2.png. Where there is no LR, every picture is HR.
+or those of LR end in the scale as in DIV2K: 0001.png, 0001x2.png. Where there is no LR, every image is HR.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
-from subpixel.datasets.pictures import PictureFile, found
+from subpixel.datasets.files import ImageFile, find_images
 from subpixel.errors import DataError
 
 Part = Literal["train", "valid"]
@@ -26,15 +26,15 @@ _HELD_OUT = re.compile("valid|test", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class Layout:
-    """The pictures of a folder, by what they are for."""
+    """The images of a folder, by what they are for."""
 
     folder: Path
-    high: tuple[PictureFile, ...]
-    low: dict[int, tuple[PictureFile, ...]]
-    """LR pictures by scale; 0: where the name of their folder does not tell it."""
+    high: tuple[ImageFile, ...]
+    low: dict[int, tuple[ImageFile, ...]]
+    """LR images by scale; 0: where the name of their folder does not tell it."""
 
-    def lows(self, scale: int) -> tuple[PictureFile, ...]:
-        """The LR pictures of a scale; none where there is no LR at all.
+    def lows(self, scale: int) -> tuple[ImageFile, ...]:
+        """The LR images of a scale; none where there is no LR at all.
 
         Raises: DataError if there is LR, but of other scales.
         """
@@ -50,9 +50,9 @@ class Layout:
 
 @dataclass(frozen=True)
 class _Role:
-    """What the folders of a picture say of it."""
+    """What the folders of an image say of it."""
 
-    file: PictureFile
+    file: ImageFile
     set: str
     """What the data set is called: DIV2K_train of DIV2K_train_HR/0001.png."""
     scale: int | None
@@ -64,46 +64,46 @@ class _Role:
 def layout(folder: Path, part: Part = "train") -> Layout:
     """What lies in a folder or zip archive.
 
-    part: where names tell pictures for validation from the rest (DIV2K_valid_HR, DIV2K_train_HR), which of the two.
-    Raises: DataError for no pictures, or none that are HR.
+    part: where names tell images for validation from the rest (DIV2K_valid_HR, DIV2K_train_HR), which of the two.
+    Raises: DataError for no images, or none that are HR.
     """
-    roles = [_role(file) for file in found(folder)]
+    roles = [_role(file) for file in find_images(folder)]
     roles = [r for r in roles if bool(_HELD_OUT.search(r.set)) == (part == "valid")] or roles
-    low: dict[int, list[PictureFile]] = defaultdict(list)
+    low: dict[int, list[ImageFile]] = defaultdict(list)
     for role in roles:
         if role.scale is not None:
             low[role.scale].append(role.file)
     high = tuple(role.file for role in roles if role.scale is None)
     if not high:
-        raise DataError(f"{folder} holds low resolution alone; put the HR pictures beside it, in a folder HR")
+        raise DataError(f"{folder} holds low resolution alone; put the HR images beside it, in a folder HR")
     return Layout(folder, high, {scale: tuple(files) for scale, files in low.items()})
 
 
 def matched(
-    highs: Iterable[PictureFile], lows: Iterable[PictureFile]
-) -> tuple[list[tuple[PictureFile, PictureFile]], list[tuple[PictureFile, str]]]:
-    """The pairs of HR and LR in the order of HR, and each picture that has no partner of its own, with the reason."""
-    by_key: dict[PurePosixPath, PictureFile] = {}
-    wrong: list[tuple[PictureFile, str]] = []
+    highs: Iterable[ImageFile], lows: Iterable[ImageFile]
+) -> tuple[list[tuple[ImageFile, ImageFile]], list[tuple[ImageFile, str]]]:
+    """The pairs of HR and LR in the order of HR, and each image that has no partner of its own, with the reason."""
+    by_key: dict[PurePosixPath, ImageFile] = {}
+    wrong: list[tuple[ImageFile, str]] = []
     for role in map(_role, highs):
         if role.key in by_key:
             wrong.append((role.file, f"its name is also that of {by_key[role.key].name}"))
         by_key.setdefault(role.key, role.file)
-    partners: dict[PurePosixPath, PictureFile] = {}
+    partners: dict[PurePosixPath, ImageFile] = {}
     for role in map(_role, lows):
         keys = (role.key, role.key.with_name(re.sub(rf"x{role.scale}$", "", role.key.name) or "x"))
         key = next((key for key in keys if key in by_key), None)
         if key is None:
-            wrong.append((role.file, "there is no HR picture of that name"))
+            wrong.append((role.file, "there is no HR image of that name"))
         elif key in partners:
-            wrong.append((role.file, f"{partners[key].name} is already the LR picture of that name"))
+            wrong.append((role.file, f"{partners[key].name} is already the LR image of that name"))
         else:
             partners[key] = role.file
-    wrong += [(file, "there is no LR picture of that name") for key, file in by_key.items() if key not in partners]
+    wrong += [(file, "there is no LR image of that name") for key, file in by_key.items() if key not in partners]
     return [(file, partners[key]) for key, file in by_key.items() if key in partners], wrong
 
 
-def misfit(low: tuple[int, int], high: tuple[int, int], scale: int) -> str:
+def size_mismatch(low: tuple[int, int], high: tuple[int, int], scale: int) -> str:
     """What is wrong with the size of LR, in one phrase that ends with "1/scale"; empty if nothing is.
 
     low, high: height and width. Sides of HR that are no multiple of the scale may have been cut or rounded up.
@@ -116,7 +116,7 @@ def misfit(low: tuple[int, int], high: tuple[int, int], scale: int) -> str:
     return f"{got} pixels; expected {wanted}, 1/{scale}"
 
 
-def _role(file: PictureFile) -> _Role:
+def _role(file: ImageFile) -> _Role:
     *folders, _ = file.place.parts
     stem = file.place.stem
     for k, folder in enumerate(folders):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,18 +11,19 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from subpixel import atomic
 from subpixel.errors import DataError
 
 Pixels = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
-class Pack:
-    """Many uint8 RGB pictures in one memory-mapped file."""
+class PackedImages:
+    """Many uint8 RGB images in one memory-mapped file."""
 
     bytes: Pixels
     sizes: NDArray[np.int64]
-    """Height and width of each picture, N 2."""
+    """Height and width of each image, N 2."""
     starts: NDArray[np.int64]
     names: tuple[str, ...]
 
@@ -31,16 +31,16 @@ class Pack:
         return len(self.sizes)
 
     def __getitem__(self, index: int) -> Pixels:
-        """One picture, H W 3, without a copy."""
+        """One image, H W 3, without a copy."""
         height, width = self.sizes[index]
         start = self.starts[index]
         return self.bytes[start : start + height * width * 3].reshape(height, width, 3)
 
 
-def pack(names: Sequence[str], picture: Callable[[int], Pixels], folder: Path, key: object) -> Pack:
-    """Opens the pack of these pictures, writing it first if it is not there.
+def pack(names: Sequence[str], image: Callable[[int], Pixels], folder: Path, key: object) -> PackedImages:
+    """Opens the pack of these images, writing it first if it is not there.
 
-    names: for messages. picture: gives picture k, H W 3 uint8. key: everything that decides the pixels, as JSON.
+    names: for messages. image: gives image k, H W 3 uint8. key: everything that decides the pixels, as JSON.
     Raises: DataError for a folder that cannot be written to; no part of a pack is left then.
     """
     digest = hashlib.sha256(json.dumps(key).encode()).hexdigest()[:16]
@@ -48,36 +48,31 @@ def pack(names: Sequence[str], picture: Callable[[int], Pixels], folder: Path, k
     try:
         if not index.exists() or not index.with_suffix(".bin").exists():
             folder.mkdir(parents=True, exist_ok=True)
-            _write(map(picture, range(len(names))), index)
+            _write(map(image, range(len(names))), index)
         return _open(index, tuple(names))
     except OSError as error:
         why = (error.strerror or str(error)).lower()
-        raise DataError(f"cannot pack the pictures into {folder}: {why}; make room or take another folder") from error
+        raise DataError(f"cannot pack the images into {folder}: {why}; make room or take another folder") from error
 
 
-def _write(pictures: Iterator[Pixels], index: Path) -> None:
+def _write(images: Iterator[Pixels], index: Path) -> None:
     """The index last: a pack without one is not finished."""
     data = index.with_suffix(".bin")
     sizes: list[tuple[int, ...]] = []
-    temporary = index.with_suffix(f".{os.getpid()}")
     try:
-        with temporary.open("wb") as file:
-            for picture in pictures:
-                file.write(np.ascontiguousarray(picture).data)
-                sizes.append(picture.shape[:2])
-        temporary.replace(data)
-        temporary.write_text(json.dumps(sizes))
-        temporary.replace(index)
+        with atomic.replacing(data) as part, part.open("wb") as file:
+            for image in images:
+                file.write(np.ascontiguousarray(image).data)
+                sizes.append(image.shape[:2])
+        atomic.write_text(index, json.dumps(sizes))
     except BaseException:
         if not index.exists():
             data.unlink(missing_ok=True)
         raise
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
-def _open(index: Path, names: tuple[str, ...]) -> Pack:
+def _open(index: Path, names: tuple[str, ...]) -> PackedImages:
     sizes = np.array(json.loads(index.read_text()), np.int64).reshape(-1, 2)
     areas = sizes.prod(axis=1) * 3
     data = np.memmap(index.with_suffix(".bin"), np.uint8, "r")
-    return Pack(data, sizes, np.concatenate([[0], np.cumsum(areas)[:-1]]), names)
+    return PackedImages(data, sizes, np.concatenate([[0], np.cumsum(areas)[:-1]]), names)

@@ -1,4 +1,4 @@
-"""What makes a picture worse: I_LR = D(I_HR; sigma), as values that are sampled, printed and replayed.
+"""What makes an image worse: I_LR = D(I_HR; sigma), as values that are sampled, printed and replayed.
 
 D = Chain((GaussianBlur(1.2), Downsample(4), GaussianNoise(5 / 255), Jpeg(80)))
 low = D.apply(high, np.random.default_rng(1))
@@ -7,14 +7,33 @@ low = D.apply(high, np.random.default_rng(1))
 from subpixel.degradations.blur import GaussianBlur, MotionBlur, SincBlur
 from subpixel.degradations.codecs import Jpeg, Webp
 from subpixel.degradations.degradation import Chain, Degradation
-from subpixel.degradations.distributions import Choice, Distribution, Shuffled, Uniform
+from subpixel.degradations.distributions import Choice, Distribution, RandomOrder, Uniform
 from subpixel.degradations.noise import GaussianNoise, PoissonNoise, SpeckleNoise
-from subpixel.degradations.page import KINDS, from_dict, to_dict
 from subpixel.degradations.presets import PRESETS, classical, real_world
 from subpixel.degradations.resizing import Downsample, Resize
+from subpixel.degradations.serialization import KINDS, from_dict, to_dict
 
 __all__ = [
-    "KINDS", "PRESETS", "Chain", "Choice", "Degradation", "Distribution", "Downsample", "GaussianBlur", "GaussianNoise",
-    "Jpeg", "MotionBlur", "PoissonNoise", "Resize", "Shuffled", "SincBlur", "SpeckleNoise", "Uniform", "Webp",
-    "classical", "from_dict", "real_world", "to_dict",
+    "KINDS",
+    "PRESETS",
+    "Chain",
+    "Choice",
+    "Degradation",
+    "Distribution",
+    "Downsample",
+    "GaussianBlur",
+    "GaussianNoise",
+    "Jpeg",
+    "MotionBlur",
+    "PoissonNoise",
+    "RandomOrder",
+    "Resize",
+    "SincBlur",
+    "SpeckleNoise",
+    "Uniform",
+    "Webp",
+    "classical",
+    "from_dict",
+    "real_world",
+    "to_dict",
 ]  # fmt: skip

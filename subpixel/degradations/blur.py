@@ -32,17 +32,17 @@ class Blur(Degradation):
 class GaussianBlur(Blur):
     """Isotropic, anisotropic and generalised Gaussian kernels, and flat-topped ones.
 
-    With d^2 = (u / sigma)^2 + (v / across)^2 the weight is exp(-d^(2 shape) / 2), or for the plateau
-    1 / (1 + d^(2 shape)) (Liu et al. 2020; Real-ESRGAN, Wang et al. 2021, section 3.1).
+    With d^2 = (u / sigma)^2 + (v / sigma_y)^2 the weight is exp(-d^(2 beta) / 2), or for the plateau
+    1 / (1 + d^(2 beta)) (Liu et al. 2020; Real-ESRGAN, Wang et al. 2021, section 3.1).
     """
 
     sigma: float
     """Standard deviation along `angle`, in pixels."""
-    across: float = 0.0
+    sigma_y: float = 0.0
     """Standard deviation across it; 0: the same, which makes the kernel isotropic."""
     angle: float = 0.0
     """Degrees, counter-clockwise from the right."""
-    shape: float = 1.0
+    beta: float = 1.0
     """1: Gaussian; below: heavier tails; above: nearer to a disc."""
     profile: Profile = "gaussian"
     size: int = 21
@@ -50,16 +50,16 @@ class GaussianBlur(Blur):
 
     def __post_init__(self) -> None:
         _positive("sigma", self.sigma)
-        _positive("shape", self.shape)
+        _positive("beta", self.beta)
         _odd(self.size)
-        if not 0 <= self.across < math.inf:
-            raise BadRequest(f"across is {self.across}; expected 0 or a number of pixels above")
+        if not 0 <= self.sigma_y < math.inf:
+            raise BadRequest(f"sigma_y is {self.sigma_y}; expected 0 or a number of pixels above")
 
     def kernel(self) -> Kernel:
         x, y = _grid(self.size)
         turn = math.radians(self.angle)
         u, v = x * math.cos(turn) + y * math.sin(turn), y * math.cos(turn) - x * math.sin(turn)
-        power = ((u / self.sigma) ** 2 + (v / (self.across or self.sigma)) ** 2) ** self.shape
+        power = ((u / self.sigma) ** 2 + (v / (self.sigma_y or self.sigma)) ** 2) ** self.beta
         return _normalised(np.exp(-power / 2) if self.profile == "gaussian" else 1 / (1 + power))
 
 
@@ -87,7 +87,7 @@ class MotionBlur(Blur):
 
 @dataclass(frozen=True)
 class SincBlur(Blur):
-    """A circular low pass, which rings like over-sharpened and compressed pictures do.
+    """A circular low pass, which rings like over-sharpened and compressed images do.
 
     The weight at distance r is c J1(c r) / (2 pi r) (Real-ESRGAN, equation 6).
     """

@@ -1,4 +1,4 @@
-"""Lossy files: the picture is rounded to 8 bit, written with Pillow's codec into memory, and read again."""
+"""Lossy files: the image is rounded to 8 bit, written with Pillow's codec into memory, and read again."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from PIL import Image as Pillow
 
 from subpixel.degradations.degradation import Degradation, Floats, Rng
 from subpixel.errors import BadRequest
-from subpixel.pixels import dequantise, quantise
+from subpixel.images.samples import dequantise, quantise
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,6 @@ def _reread(pixels: Floats, codec: str, **options: Any) -> Floats:
     levels = quantise(pixels, 8)
     file = io.BytesIO()
     Pillow.fromarray(levels[..., 0] if gray else levels).save(file, codec, **options)
-    with Pillow.open(file) as picture:
-        decoded = np.asarray(picture.convert("L" if gray else "RGB"))
+    with Pillow.open(file) as image:
+        decoded = np.asarray(image.convert("L" if gray else "RGB"))
     return dequantise(decoded.reshape(pixels.shape))

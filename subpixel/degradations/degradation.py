@@ -1,4 +1,4 @@
-"""What a degradation is: a value that makes a picture worse, from the same seed always the same way."""
+"""What a degradation is: a value that makes an image worse, from the same seed always the same way."""
 
 from __future__ import annotations
 

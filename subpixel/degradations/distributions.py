@@ -66,7 +66,7 @@ class Choice(Distribution):
 
 
 @dataclass(frozen=True)
-class Shuffled(Distribution):
+class RandomOrder(Distribution):
     """All steps, in any order (BSRGAN, Zhang et al. 2021, section 3.4)."""
 
     steps: tuple[Degradation, ...]

@@ -31,7 +31,7 @@ class _Noise(Degradation):
 
     @abstractmethod
     def _noise(self, clean: Floats, rng: Rng) -> Floats:
-        """What is added to a picture: float32 of the same shape, with mean 0."""
+        """What is added to an image: float32 of the same shape, with mean 0."""
 
 
 @dataclass(frozen=True)

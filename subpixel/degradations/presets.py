@@ -20,7 +20,7 @@ _NOTHING = Chain()
 
 
 def classical(scale: int) -> Degradation:
-    """The benchmarks' degradation: MATLAB's bicubic imresize of 8-bit pictures, nothing else."""
+    """The benchmarks' degradation: MATLAB's bicubic imresize of 8-bit images, nothing else."""
     return Downsample(scale)
 
 

@@ -1,4 +1,4 @@
-"""Smaller pictures: the step that makes the low resolution, and resizing on the way to it."""
+"""Smaller images: the step that makes the low resolution, and resizing on the way to it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from subpixel import resample
 from subpixel.degradations.degradation import Chain, Degradation, Floats, Rng
 from subpixel.errors import BadRequest
-from subpixel.pixels import dequantise, quantise
+from subpixel.images.samples import dequantise, quantise
 
 _NOTHING = Chain()
 
@@ -21,9 +21,9 @@ Kernel = Literal["nearest", "bilinear", "bicubic", "lanczos", "area"]
 
 @dataclass(frozen=True)
 class Downsample(Degradation):
-    """Low resolution: ceil(size / scale) pixels of the picture that came in, whatever `after` made of it.
+    """Low resolution: ceil(size / scale) pixels of the image that came in, whatever `after` made of it.
 
-    With the defaults this is the benchmarks', bit by bit: MATLAB's imresize(picture, 1 / scale) of uint8.
+    With the defaults this is the benchmarks', bit by bit: MATLAB's imresize(image, 1 / scale) of uint8.
     """
 
     scale: int

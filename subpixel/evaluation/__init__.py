@@ -1,1 +1,1 @@
-"""Pictures in, numbers out, with how they were measured."""
+"""Images in, numbers out, with how they were measured."""

@@ -14,7 +14,7 @@ from subpixel.errors import BadRequest
 
 @dataclass(frozen=True)
 class Row:
-    """One value of one picture."""
+    """One value of one image."""
 
     model: str
     dataset: str
@@ -38,7 +38,7 @@ class Published:
 
 @dataclass(frozen=True)
 class Mean:
-    """The mean of the pictures' values, as the field does it, and what was published."""
+    """The mean of the images' values, as the field does it, and what was published."""
 
     model: str
     dataset: str
@@ -96,13 +96,13 @@ class Report:
 
     __str__ = markdown
 
-    def pictures(self) -> str:
-        """Every picture's values in a table for each model, data set and scale, with their mean, under the protocol."""
+    def images(self) -> str:
+        """Every image's values in a table for each model, data set and scale, with their mean, under the protocol."""
         groups = dict.fromkeys((row.model, row.dataset, row.scale) for row in self.rows)
-        return "\n".join([self._head(), *(self._picture_table(*group) for group in groups), *self.notes, ""])
+        return "\n".join([self._head(), *(self._image_table(*group) for group in groups), *self.notes, ""])
 
     def csv(self) -> str:
-        """Every value of every picture, then the means with no picture's name; each line says how it was measured."""
+        """Every value of every image, then the means with no image's name; each line says how it was measured."""
         file = io.StringIO()
         names = [*Row.__dataclass_fields__, "published", "difference", "source", "protocol", "degradation"]
         writer = csv.DictWriter(file, names, extrasaction="ignore", lineterminator="\n")
@@ -128,7 +128,7 @@ class Report:
     def _head(self) -> str:
         return f"Protocol: {self.protocol}. Degradation: {self.degradation}.\n"
 
-    def _picture_table(self, model: str, dataset: str, scale: int) -> str:
+    def _image_table(self, model: str, dataset: str, scale: int) -> str:
         key = (model, dataset, scale)
         values: dict[str, dict[str, float]] = {}
         for row in self.rows:
@@ -137,7 +137,7 @@ class Report:
         means = {mean.metric: mean for mean in self.means() if (mean.model, mean.dataset, mean.scale) == key}
         lines = [
             f"{model} x{scale}, {dataset}:\n",
-            f"| picture | {' | '.join(means)} |",
+            f"| image | {' | '.join(means)} |",
             "|---" * (len(means) + 1) + "|",
         ]
         lines += [_cells(name, {m: _value(m, of[m]) if m in of else "" for m in means}) for name, of in values.items()]

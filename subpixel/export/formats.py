@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from subpixel import archs
-from subpixel.compat import graphdef, tensorflow
 from subpixel.errors import BadRequest, MissingExtra
+from subpixel.imports import graphdef, tensorflow
 from subpixel.models import Model
 from subpixel.models.store import KEY
 from subpixel.runtimes import installed, open_runtime
@@ -31,7 +30,7 @@ class Format:
     write: Callable[[Model, Path], None]
     open: Callable[[Path, Model], Run]
     gray: bool = False
-    """The chroma is not part of the network: only gray pictures can be compared."""
+    """The chroma is not part of the network: only gray images can be compared."""
 
 
 def _network(model: Model) -> Any:
@@ -73,7 +72,7 @@ def _open_openvino(path: Path, model: Model) -> Run:
     def run(batch: Batch) -> Batch:
         return compiled([batch])[0]
 
-    return of_size(run, model.card.side, model.card.scale) if model.card.side else run
+    return of_size(run, model.card.fixed_size, model.card.scale) if model.card.fixed_size else run
 
 
 def _write_torchscript(model: Model, path: Path) -> None:
@@ -136,9 +135,3 @@ FORMATS = {
     "opencv-pb": Format(".pb", _write_opencv_pb, _open_opencv_pb, gray=True),
 }
 """The name of each format, as `subpixel export --to` has it."""
-
-
-def picture(size: tuple[int, int], gray: bool) -> Batch:
-    """A random batch of one, for comparisons."""
-    batch = np.random.default_rng(0).random((1, 1 if gray else 3, *size), dtype=np.float32)
-    return np.repeat(batch, 3, axis=1) if gray else batch

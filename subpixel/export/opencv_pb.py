@@ -13,8 +13,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from subpixel.compat.graphdef import Node
 from subpixel.errors import BadRequest
+from subpixel.imports.graphdef import Node
 from subpixel.nn.arch import Arch
 from subpixel.nn.upsampling import SubPixelConv, WideConv
 
@@ -48,7 +48,7 @@ def _layers(network: Arch) -> tuple[Sequence[nn.Module], nn.Conv2d]:
     layers: list[nn.Module] = list(body) if isinstance(body, nn.Sequential) else []
     tail = network.tail if hasattr(network, "tail") else layers.pop() if layers else None
     if isinstance(tail, WideConv):
-        tail = tail.narrow()
+        tail = tail.unblock()
     known = (nn.Conv2d, nn.PReLU, nn.Tanh)
     phases = network.config.scale**2
     if not (isinstance(tail, nn.Conv2d) and tail.out_channels == phases and all(isinstance(e, known) for e in layers)):

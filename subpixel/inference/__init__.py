@@ -1,4 +1,4 @@
-"""Running models: pictures of any size, kind and target through networks, tile by tile."""
+"""Running models: images of any size, kind and target through networks, tile by tile."""
 
 from subpixel.inference.plan import Plan, Target
 from subpixel.inference.upscaler import Upscaler, upscale_file

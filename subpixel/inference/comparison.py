@@ -1,4 +1,4 @@
-"""A picture of what the models bring: one detail of a photo, enlarged in several ways, side by side."""
+"""An image of what the models bring: one detail of a photo, enlarged in several ways, side by side."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from PIL import ImageDraw, ImageFont
 
 from subpixel import color
 from subpixel.errors import BadRequest
-from subpixel.image import Floats, Image, dequantise, quantise
-from subpixel.inference.rows import Memory
+from subpixel.images import Floats, Image, dequantise, quantise
+from subpixel.inference.rows import ArrayRows
 from subpixel.inference.upscaler import Upscaler
-from subpixel.metrics.protocol import FIELD, modcrop
+from subpixel.metrics.protocol import STANDARD, modcrop
 from subpixel.metrics.psnr import psnr
 from subpixel.resample import rescale, resize
 
@@ -46,7 +46,7 @@ class Box:
         return cls(*map(int, match.groups()))
 
     def times(self, scale: float) -> Box:
-        """The same place in a picture that is `scale` times as large, at least one pixel."""
+        """The same place in an image that is `scale` times as large, at least one pixel."""
         x, y = round(self.x * scale), round(self.y * scale)
         right, bottom = round((self.x + self.width) * scale), round((self.y + self.height) * scale)
         return Box(x, y, max(1, right - x), max(1, bottom - y))
@@ -101,7 +101,7 @@ def compare(
 
 
 def detailed(pixels: Floats, side: int) -> Box:
-    """The square in which the picture changes most: the largest sum of differences between neighbours."""
+    """The square in which the image changes most: the largest sum of differences between neighbours."""
     luma = color.luma(pixels) if pixels.shape[2] == 3 else pixels[..., 0]
     change = np.zeros(luma.shape)
     change[:, 1:] += np.abs(np.diff(luma, axis=1))
@@ -124,7 +124,7 @@ def _enlarged(name: str, low: Floats, box: Box, scale: int, original: Floats | N
     """A model's detail; only the rows around it are computed, unless all of them are to be scored."""
     large = box.times(scale)
     with Upscaler(name, scale=scale) as upscaler:
-        rows = upscaler.rows(Memory(Image(low)))
+        rows = upscaler.rows(ArrayRows(Image(low)))
         top, bottom = (large.y, large.y + large.height) if original is None else (0, rows.height)
         result = rows.rows(top, bottom)
     label = Path(name).stem if name.endswith(".onnx") else name
@@ -133,7 +133,7 @@ def _enlarged(name: str, low: Floats, box: Box, scale: int, original: Floats | N
 
 
 def _score(result: Floats, original: Floats, scale: int) -> float:
-    return psnr(*FIELD.prepare(result, original, scale))
+    return psnr(*STANDARD.prepare(result, original, scale))
 
 
 def _draw(photo: Floats, mark: Box, panels: list[_Panel], title: tuple[str, str], scale: int) -> NDArray[Any]:
@@ -167,7 +167,7 @@ def _zoomed(height: int, width: int) -> tuple[int, int]:
 
 
 def _fitted(pixels: Floats, wide: int, tall: int) -> tuple[int, int]:
-    """The largest size of the picture's shape inside wide x tall."""
+    """The largest size of the image's shape inside wide x tall."""
     height, width = pixels.shape[:2]
     ratio = min(wide / width, tall / height)
     return max(1, round(width * ratio)), max(1, round(height * ratio))

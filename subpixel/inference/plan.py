@@ -1,4 +1,4 @@
-"""How a picture gets its size: which networks, one after the other, and what is left to a kernel. Pure."""
+"""How an image gets its size: which networks, one after the other, and what is left to a kernel. Pure."""
 
 from __future__ import annotations
 

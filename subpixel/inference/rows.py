@@ -1,7 +1,7 @@
-"""Pictures as rows that are computed when they are pulled: files, memory, and the stages that enlarge them.
+"""Images as rows that are computed when they are pulled: files, memory, and the stages that enlarge them.
 
 A stage wraps rows into rows and pulls only the band it needs, so stages compose freely and the memory is
-bounded by the bands, never by the picture. What `rows` returns is not to be written to: stages keep views.
+bounded by the bands, never by the image. What `rows` returns is not to be written to: stages keep views.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from subpixel.image import Floats, Image
+from subpixel.images import Floats, Image
 from subpixel.resample import Taps, along_columns, along_rows, taps
 
 _BAND = 2**22
@@ -20,7 +20,7 @@ _BAND = 2**22
 
 
 class Rows(Protocol):
-    """A picture whose rows can be asked for, top to bottom: an opened file (`image.Source`) is one."""
+    """An image whose rows can be asked for, top to bottom: an opened file (`image.Source`) is one."""
 
     @property
     def height(self) -> int: ...
@@ -38,8 +38,8 @@ class Rows(Protocol):
         ...
 
 
-class Memory:
-    """A picture in memory as rows."""
+class ArrayRows:
+    """An image in memory as rows."""
 
     def __init__(self, image: Image) -> None:
         self.height, self.width = image.height, image.width
@@ -50,8 +50,8 @@ class Memory:
         return self._samples[y0:y1]
 
 
-class Levels:
-    """The 8-bit levels of an RGB picture, as they are: what a network that computes on bytes is fed."""
+class Uint8Rows:
+    """The 8-bit levels of an RGB image, as they are: what a network that computes on bytes is fed."""
 
     channels, has_alpha = 3, False
 
@@ -60,7 +60,7 @@ class Levels:
         self.rows = levels
 
 
-class Resized:
+class ResizedRows:
     """Rows resampled by a kernel of `resample`, antialiased where they shrink, and clipped to [0, 1]."""
 
     def __init__(self, source: Rows, height: int, width: int, kernel: str = "bicubic") -> None:
@@ -87,8 +87,8 @@ class Resized:
         return along_rows(along_columns(band, self._across), axis, low)
 
 
-class Opacity:
-    """The alpha of a picture as a gray picture."""
+class AlphaRows:
+    """The alpha of an image as a gray image."""
 
     channels, has_alpha = 1, False
 
@@ -100,8 +100,8 @@ class Opacity:
         return self._source.rows(y0, y1)[..., -1:]
 
 
-class Bled:
-    """The colour of a picture with alpha, where colour has bled into what is transparent.
+class BledRows:
+    """The colour of an image with alpha, where colour has bled into what is transparent.
 
     The colour of a fully transparent pixel is arbitrary, often black, and would show as a fringe around what
     is visible. It becomes the average of the colours within `reach` pixels, weighted by their alpha and by
@@ -131,14 +131,14 @@ class Bled:
 
 
 def _nearby(length: int, reach: int) -> Taps:
-    """A sum over the neighbours up to `reach` pixels away, weighted by exp(-distance), inside the picture."""
+    """A sum over the neighbours up to `reach` pixels away, weighted by exp(-distance), inside the image."""
     offsets = np.arange(-reach, reach + 1)
     positions = np.arange(length)[:, None] + offsets
     inside = (positions >= 0) & (positions < length)
     return Taps(np.clip(positions, 0, length - 1), np.exp(-np.abs(offsets)) * inside)
 
 
-class Joined:
+class WithAlpha:
     """Colour and alpha, side by side again."""
 
     has_alpha = True

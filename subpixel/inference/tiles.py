@@ -1,7 +1,7 @@
-"""How a picture is cut into tiles: an equal grid, each tile with the context (halo) its network needs.
+"""How an image is cut into tiles: an equal grid, each tile with the context (halo) its network needs.
 
-Networks pad at the picture's own border, so windows are clipped there and pad in the same place; inside the
-picture a window is wider than its tile by the halo, and the tile computes what the whole picture would have
+Networks pad at the image's own border, so windows are clipped there and pad in the same place; inside the
+image a window is wider than its tile by the halo, and the tile computes what the whole image would have
 computed. All lengths are pixels of the network's input.
 """
 
@@ -31,8 +31,8 @@ class Span:
 def spans(start: int, stop: int, tile: int, halo: int, length: int, multiple: int = 1, side: int = 0) -> list[Span]:
     """Cut start <= i < stop of an axis of `length` pixels into the fewest equal spans of at most `tile`.
 
-    multiple: where they may begin, counted from the picture's corner; `start` and `halo` are multiples of it. Then
-    the smallest tile is one multiple. side: what a window has at least, where the picture has it, up to a multiple
+    multiple: where they may begin, counted from the image's corner; `start` and `halo` are multiples of it. Then
+    the smallest tile is one multiple. side: what a window has at least, where the image has it, up to a multiple
     at the far end.
     """
     steps = -(-(stop - start) // multiple)

@@ -1,4 +1,4 @@
-"""Pictures in, larger pictures out: a model or a kernel, a runtime, and tiles."""
+"""Images in, larger images out: a model or a kernel, a runtime, and tiles."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 
 from subpixel import models
 from subpixel.errors import BadRequest, OutOfMemory, UnknownName
-from subpixel.image import Image, Source, create, open_image, read
+from subpixel.images import Image, ImageReader, create, open_image, read
+from subpixel.images.metadata import Metadata
 from subpixel.inference import tiles
-from subpixel.inference.network import Network, on_floats, self_ensemble
 from subpixel.inference.plan import Plan, Target, plan
-from subpixel.inference.rows import Bled, Joined, Levels, Memory, Opacity, Resized, Rows
-from subpixel.metadata import Meta
+from subpixel.inference.rows import AlphaRows, ArrayRows, BledRows, ResizedRows, Rows, Uint8Rows, WithAlpha
+from subpixel.inference.tiled import TiledNetwork, on_floats, self_ensemble
 from subpixel.resample import KERNELS
 from subpixel.runtimes import Runtime, open_runtime
 
@@ -38,15 +38,15 @@ _BLEED = 8
 
 
 class Upscaler:
-    """Enlarges pictures; what it compiles is kept for the next picture.
+    """Enlarges images; what it compiles is kept for the next image.
 
     model: a model ("swift-x2"), a family that has several factors ("swift"), the path of an .onnx file, or a
     kernel ("nearest", "bilinear", "bicubic", "lanczos"). scale, size, fit: see `plan.Target`; without them
     the model's own factor, 2 for a family or a kernel. tile: the side of a tile in input pixels, 0 for the
-    whole picture at once, "auto" for what suits the memory; a graph for one size gets at most that. tta: the mean
+    whole image at once, "auto" for what suits the memory; a graph for one size gets at most that. tta: the mean
     over 8 flips and turns, 8 times as slow. The others: see `runtimes`.
 
-    Called with a picture it returns one of the same kind: Image, numpy array (uint8, uint16, or float; H W or
+    Called with an image it returns one of the same kind: Image, numpy array (uint8, uint16, or float; H W or
     H W 1 to 4) or Pillow image; a path is read and gives an Image.
     Raises: UnknownName, BadRequest, BadWeights, RuntimeUnavailable, MissingExtra; OutOfMemory when it runs.
     """
@@ -89,12 +89,12 @@ class Upscaler:
         return {loaded.card.scale: loaded.card.name}
 
     def plan(self, height: int, width: int) -> Plan:
-        """What will be done to a picture of this size."""
+        """What will be done to an image of this size."""
         sides = self.target.sides(height, width, min(self._names, default=2))
         return plan(height, width, sides, self._names, self._kernel)
 
     def describe(self, height: int, width: int) -> str:
-        """What will be done to a picture of this size: the plan, the runtime, its precision and the tile."""
+        """What will be done to an image of this size: the plan, the runtime, its precision and the tile."""
         made = self.plan(height, width)
         parts = [made.describe(self._names)]
         for scale in dict.fromkeys(made.scales):
@@ -107,24 +107,24 @@ class Upscaler:
         return "; ".join([*parts, "self-ensemble of 8"] if self._tta and made.scales else parts)
 
     def rows(self, source: Rows) -> Rows:
-        """The enlarged picture, as rows that are computed when they are pulled.
+        """The enlarged image, as rows that are computed when they are pulled.
 
         An opened 8-bit RGB file that one network enlarges gives 8-bit levels, everything else floats.
         """
-        if isinstance(source, Source) and (source.meta.depth, source.channels, source.has_alpha) == (
+        if isinstance(source, ImageReader) and (source.meta.depth, source.channels, source.has_alpha) == (
             8,
             3,
             False,
         ):
-            levels = self._levels(Levels(source.height, source.width, source.levels))
+            levels = self._levels(Uint8Rows(source.height, source.width, source.levels))
             if levels is not None:
                 return levels
         made = self.plan(source.height, source.width)
         if not source.has_alpha:
             return self._colour(source, made)
         reach = _BLEED * max(1, -(-source.height // made.height), -(-source.width // made.width))
-        alpha = Resized(Opacity(source), made.height, made.width, made.kernel or "bicubic")
-        return Joined(self._colour(Bled(source, reach), made), alpha)
+        alpha = ResizedRows(AlphaRows(source), made.height, made.width, made.kernel or "bicubic")
+        return WithAlpha(self._colour(BledRows(source, reach), made), alpha)
 
     def _colour(self, rows: Rows, made: Plan) -> Rows:
         for scale in made.scales:
@@ -132,30 +132,32 @@ class Upscaler:
             tile = self._tile(rows.height, rows.width, scale, len(made.scales))
             patch_run = on_floats(self_ensemble(run) if self._tta else run)
             card = self._card(scale)
-            rows = Network(rows, patch_run, scale, card.halo, tile, multiple=card.multiple, side=card.side)
-        return Resized(rows, made.height, made.width, made.kernel) if made.kernel else rows
+            rows = TiledNetwork(
+                rows, patch_run, scale, card.halo, tile, tile_stride=card.tile_stride, fixed_size=card.fixed_size
+            )
+        return ResizedRows(rows, made.height, made.width, made.kernel) if made.kernel else rows
 
-    def _levels(self, source: Levels) -> Network | None:
-        """The enlarged picture computed on 8-bit levels throughout, where one network does all of it; else None."""
+    def _levels(self, source: Uint8Rows) -> TiledNetwork | None:
+        """The enlarged image computed on 8-bit levels throughout, where one network does all of it; else None."""
         made = self.plan(source.height, source.width)
         if self._tta or made.kernel or len(made.scales) != 1:
             return None
         scale = made.scales[0]
         tile = self._tile(source.height, source.width, scale, 1)
         card = self._card(scale)
-        return Network(
-            source, self._runtime(scale).run_bytes, scale, card.halo, tile, np.uint8, card.multiple, card.side
+        return TiledNetwork(
+            source, self._runtime(scale).run_bytes, scale, card.halo, tile, np.uint8, card.tile_stride, card.fixed_size
         )
 
     def _tile(self, height: int, width: int, scale: int, networks: int) -> tuple[int, int]:
         card = self._card(scale)
-        if card.side:
-            largest = card.side - 2 * card.halo
+        if card.fixed_size:
+            largest = card.fixed_size - 2 * card.halo
             side = largest if self.tile == "auto" else min(self.tile or largest, largest)
             return side, side
         if self.tile != "auto":
             return self.tile or height, self.tile or width
-        usual, most = (b // networks // tiles.footprint(card.width, scale) for b in (_FEATURES, _DEEP))
+        usual, most = (b // networks // tiles.footprint(card.widest, scale) for b in (_FEATURES, _DEEP))
         pixels = min(max(usual, (6 * card.halo) ** 2), most)  # four halos of result in a window of six
         rows = _RESULTS // networks // (3 * 4 * scale**2 * width)
         return tiles.automatic(height, width, card.halo, pixels, rows)
@@ -175,8 +177,8 @@ class Upscaler:
         return self._runtimes[scale]
 
     def upscale_image(self, image: Image) -> Image:
-        """The enlarged picture, with the metadata it had."""
-        rows = self.rows(Memory(image))
+        """The enlarged image, with the metadata it had."""
+        rows = self.rows(ArrayRows(image))
         try:
             return Image.from_samples(rows.rows(0, rows.height), image.meta)
         except OutOfMemory:
@@ -186,34 +188,34 @@ class Upscaler:
             raise OutOfMemory(f"a result of {size} does not fit into memory; use upscale_file") from error
 
     @overload
-    def __call__(self, picture: Image | str | Path) -> Image: ...
+    def __call__(self, image: Image | str | Path) -> Image: ...
     @overload
-    def __call__(self, picture: NDArray[Any]) -> NDArray[Any]: ...
+    def __call__(self, image: NDArray[Any]) -> NDArray[Any]: ...
     @overload
-    def __call__(self, picture: PIL.Image.Image) -> PIL.Image.Image: ...
-    def __call__(self, picture: Any) -> Any:
-        if isinstance(picture, Image):
-            return self.upscale_image(picture)
-        if isinstance(picture, str | Path):
-            return self.upscale_image(read(picture))
-        if isinstance(picture, np.ndarray):
-            return self._upscale_array(cast("NDArray[Any]", picture))
+    def __call__(self, image: PIL.Image.Image) -> PIL.Image.Image: ...
+    def __call__(self, image: Any) -> Any:
+        if isinstance(image, Image):
+            return self.upscale_image(image)
+        if isinstance(image, str | Path):
+            return self.upscale_image(read(image))
+        if isinstance(image, np.ndarray):
+            return self._upscale_array(cast("NDArray[Any]", image))
         pillow = sys.modules.get("PIL.Image")
-        if pillow is not None and isinstance(picture, pillow.Image):
-            return self.upscale_image(Image.from_pil(picture)).to_pil()
-        given = f"a picture of type {type(picture).__name__}"
+        if pillow is not None and isinstance(image, pillow.Image):
+            return self.upscale_image(Image.from_pil(image)).to_pil()
+        given = f"an image of type {type(image).__name__}"
         raise BadRequest(f"{given}; expected an Image, a numpy array, a Pillow image or a path")
 
     def _upscale_array(self, array: NDArray[Any]) -> NDArray[Any]:
         if array.dtype == np.uint8 and array.ndim == 3 and array.shape[2] == 3:
-            rows = self._levels(Levels(array.shape[0], array.shape[1], lambda y0, y1: array[y0:y1]))
+            rows = self._levels(Uint8Rows(array.shape[0], array.shape[1], lambda y0, y1: array[y0:y1]))
             if rows is not None:
                 return rows.rows(0, rows.height)
         result = self.upscale_image(Image.from_array(array)).to_array()
         return result.reshape(*result.shape[:2], *array.shape[2:]).astype(array.dtype, copy=False)
 
     def close(self) -> None:
-        """Frees the runtimes; the next picture opens them again."""
+        """Frees the runtimes; the next image opens them again."""
         for runtime in self._runtimes.values():
             runtime.close()
         self._runtimes.clear()
@@ -232,7 +234,7 @@ def _checked(tile: object) -> Tile:
         return "auto"
     if isinstance(tile, int) and tile >= 0:
         return tile
-    raise BadRequest(f"tile {tile!r}; expected auto, 0 for the whole picture, or a side in pixels")
+    raise BadRequest(f"tile {tile!r}; expected auto, 0 for the whole image, or a side in pixels")
 
 
 _ENCODED = 2**23
@@ -248,7 +250,7 @@ def upscale_file(
     quality: int = 95,
     compress: bool = False,
 ) -> None:
-    """Enlarges a file into a file, a band at a time: the memory does not grow with the picture.
+    """Enlarges a file into a file, a band at a time: the memory does not grow with the image.
 
     format, quality, compress: see `image.create`. The target appears when it is complete.
     Raises: UnreadableImage, UnwritableImage, and what `Upscaler` raises.
@@ -261,7 +263,7 @@ def upscale_file(
 def write_rows(
     rows: Rows,
     target: str | Path | BinaryIO,
-    meta: Meta,
+    meta: Metadata,
     computed: Callable[[int], None],
     *,
     format: str | None,

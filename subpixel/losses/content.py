@@ -1,4 +1,4 @@
-"""The content loss of SRGAN: pictures compared in the features of VGG19 (Ledig et al. 2017, equation 5)."""
+"""The content loss of SRGAN: images compared in the features of VGG19 (Ledig et al. 2017, equation 5)."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ def l2(output: Tensor, target: Tensor) -> Tensor:
 
 
 def psnr(output: Tensor, target: Tensor) -> Tensor:
-    """Minus the mean PSNR of the N pictures in units of 10 dB, at most 5.89, that of values rounded to 8 bit."""
+    """Minus the mean PSNR of the N images in units of 10 dB, at most 5.89, that of values rounded to 8 bit."""
     return torch.log10(((output - target) ** 2).mean(dim=(1, 2, 3)) + ROUNDING).mean()
 
 

@@ -1,1 +1,1 @@
-"""How good a picture is: pure functions, under an explicit protocol."""
+"""How good an image is: pure functions, under an explicit protocol."""

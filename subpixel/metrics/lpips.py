@@ -1,4 +1,4 @@
-"""LPIPS: how far two pictures are apart in the features of a classifier (needs the `train` extra)."""
+"""LPIPS: how far two images are apart in the features of a classifier (needs the `train` extra)."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ _NETWORKS = {
 
 
 class Lpips(nn.Module):
-    """Learned perceptual distance, version 0.1 (Zhang et al., CVPR 2018); 0 for equal pictures."""
+    """Learned perceptual distance, version 0.1 (Zhang et al., CVPR 2018); 0 for equal images."""
 
     shift: Tensor
     spread: Tensor
@@ -96,13 +96,13 @@ class Lpips(nn.Module):
         return tapped
 
     def distance(self, result: NDArray[Any], reference: NDArray[Any]) -> float:
-        """The distance of two pictures, H W 3 in [0, 1], prepared under a Protocol without luma.
+        """The distance of two images, H W 3 in [0, 1], prepared under a Protocol without luma.
 
-        Raises: BadRequest for pictures that differ in shape, are not RGB, or have a side below 32 pixels.
+        Raises: BadRequest for images that differ in shape, are not RGB, or have a side below 32 pixels.
         """
         same_shape(result, reference)
         if result.ndim != 3 or result.shape[2] != 3 or min(result.shape[:2]) < 32:
-            raise BadRequest(f"LPIPS takes RGB pictures of at least 32x32 pixels, not {result.shape}")
+            raise BadRequest(f"LPIPS takes RGB images of at least 32x32 pixels, not {result.shape}")
         x, y = (torch.from_numpy(p.transpose(2, 0, 1)[None].astype(np.float32)) for p in (result, reference))
         with torch.inference_mode():
             return float(self.forward(x, y))

@@ -11,25 +11,25 @@ from numpy.typing import NDArray
 from subpixel import color
 from subpixel.errors import BadRequest
 
-Rounding = Literal["none", "pictures", "reference", "both"]
+Rounding = Literal["none", "images", "reference", "both"]
 
 
 @dataclass(frozen=True)
 class Protocol:
-    """What is compared; the defaults are the field's (`FIELD`).
+    """What is compared; the defaults are the field's (`STANDARD`).
 
     Raises: BadRequest for a negative border or a rounding that does not exist.
     """
 
     luma: bool = True
-    """Compare the Y of BT.601 in [16/255, 235/255]; of a gray picture, the pixels as they are."""
+    """Compare the Y of BT.601 in [16/255, 235/255]; of a gray image, the pixels as they are."""
     shave: int | Literal["scale"] = "scale"
     """Pixels taken off every side; "scale": as many as the factor."""
     round8: Rounding = "reference"
     """Which values are rounded to 8 bit.
 
-    "none"; "pictures": both, before the luma is taken, as if saved and read again; "reference": only the luma
-    of the reference, as MATLAB's rgb2ycbcr gives it for a uint8 picture; "both": the luma of both.
+    "none"; "images": both, before the luma is taken, as if saved and read again; "reference": only the luma
+    of the reference, as MATLAB's rgb2ycbcr gives it for a uint8 image; "both": the luma of both.
     """
     modcrop: bool = True
     """Cut the reference at the right and the bottom to a multiple of the scale."""
@@ -49,7 +49,7 @@ class Protocol:
     def prepare(
         self, result: NDArray[Any], reference: NDArray[Any], scale: int
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Both pictures as a metric takes them: float64, H W for luma, else H W C.
+        """Both images as a metric takes them: float64, H W for luma, else H W C.
 
         result, reference: H W C or H W (gray), float in [0, 1]; scale: the factor of the enlargement.
         Raises: BadRequest if sizes or numbers of channels differ, or nothing is left between the borders.
@@ -60,7 +60,7 @@ class Protocol:
         border = scale if self.shave == "scale" else self.shave
         if min(reference.shape[:2]) <= 2 * border:
             height, width = reference.shape[:2]
-            raise BadRequest(f"a picture of {width}x{height} pixels has nothing inside a border of {border}")
+            raise BadRequest(f"an image of {width}x{height} pixels has nothing inside a border of {border}")
         inside = slice(border, -border or None)
         return (
             self._values(result[inside, inside], self.round8 == "both"),
@@ -69,14 +69,14 @@ class Protocol:
 
     def _values(self, pixels: NDArray[Any], rounded: bool) -> NDArray[np.float64]:
         values = pixels.astype(np.float64)
-        if self.round8 == "pictures":
+        if self.round8 == "images":
             values = round8(values)
         if self.luma and values.ndim == 3:
             values = values[..., 0] if values.shape[2] == 1 else color.luma(values)
         return round8(values) if rounded else values
 
 
-FIELD = Protocol()
+STANDARD = Protocol()
 """The field's protocol: Y, a border of `scale` pixels, the reference's Y in 8 bit.
 
 Under it, bicubic gives 33.66, 30.40 and 28.42 dB on Set5 (x2, x3, x4; published: 33.66, 30.39, 28.42).
@@ -95,11 +95,11 @@ def modcrop(pixels: NDArray[Any], scale: int) -> NDArray[Any]:
     """
     height, width = (n // scale * scale for n in pixels.shape[:2])
     if not height or not width:
-        raise BadRequest(f"a picture of {pixels.shape[1]}x{pixels.shape[0]} is smaller than the scale {scale}")
+        raise BadRequest(f"an image of {pixels.shape[1]}x{pixels.shape[0]} is smaller than the scale {scale}")
     return pixels[:height, :width]
 
 
 def same_shape(result: NDArray[Any], reference: NDArray[Any]) -> None:
-    """Raises: BadRequest if two pictures cannot be compared pixel by pixel."""
+    """Raises: BadRequest if two images cannot be compared pixel by pixel."""
     if result.shape != reference.shape or not result.size:
         raise BadRequest(f"the result has shape {result.shape}, the reference {reference.shape}; expected one")

@@ -12,7 +12,7 @@ from subpixel.metrics.protocol import same_shape
 
 
 def psnr(result: NDArray[Any], reference: NDArray[Any]) -> float:
-    """Peak signal-to-noise ratio in dB, 10 log10(1 / mean squared error); infinite for equal pictures.
+    """Peak signal-to-noise ratio in dB, 10 log10(1 / mean squared error); infinite for equal images.
 
     Both: H W or H W C, in [0, 1], prepared under a Protocol. The mean runs over all samples of all channels.
     Raises: BadRequest if the shapes differ or are empty.

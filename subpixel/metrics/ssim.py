@@ -20,10 +20,10 @@ _C1, _C2 = 0.01**2, 0.03**2  # for values in [0, 1]: the paper's (K L)^2 with L 
 
 
 def ssim(result: NDArray[Any], reference: NDArray[Any]) -> float:
-    """Mean structural similarity; 1 for equal pictures.
+    """Mean structural similarity; 1 for equal images.
 
     Both: H W or H W C, in [0, 1], prepared under a Protocol. An 11x11 Gaussian window with sigma 1.5 at every
-    place where it lies wholly inside the picture, as in the authors' MATLAB code; channels are averaged.
+    place where it lies wholly inside the image, as in the authors' MATLAB code; channels are averaged.
     Raises: BadRequest if the shapes differ or a side is shorter than 11 pixels.
     Source: Wang, Bovik, Sheikh, Simoncelli 2004, equation 13, with K1 = 0.01 and K2 = 0.03.
     """
@@ -32,9 +32,9 @@ def ssim(result: NDArray[Any], reference: NDArray[Any]) -> float:
 
 
 def ms_ssim(result: NDArray[Any], reference: NDArray[Any]) -> float:
-    """Structural similarity over five scales; 1 for equal pictures.
+    """Structural similarity over five scales; 1 for equal images.
 
-    Contrast and structure are compared at every scale, luminance at the coarsest; between scales the pictures
+    Contrast and structure are compared at every scale, luminance at the coarsest; between scales the images
     are averaged over 2x2 pixels and halved. A scale whose mean is negative counts as 0.
     Raises: BadRequest if the shapes differ or a side is shorter than 176 pixels (11 at the coarsest scale).
     Source: Wang, Simoncelli, Bovik 2003, equation 7, with the exponents of section 3.2.
@@ -69,7 +69,7 @@ def _planes(result: NDArray[Any], reference: NDArray[Any], smallest: int) -> lis
     same_shape(result, reference)
     height, width = result.shape[:2]
     if min(height, width) < smallest:
-        raise BadRequest(f"the pictures are {width}x{height}; this metric needs {smallest} pixels a side")
+        raise BadRequest(f"the images are {width}x{height}; this metric needs {smallest} pixels a side")
     both = [np.atleast_3d(p).astype(np.float64).transpose(2, 0, 1) for p in (result, reference)]
     return list(zip(*both, strict=True))
 
@@ -80,7 +80,7 @@ def _window() -> Plane:
 
 
 def _blurred(x: Plane) -> Plane:
-    """The window's weighted mean around every pixel that has the whole window inside the picture."""
+    """The window's weighted mean around every pixel that has the whole window inside the image."""
     for axis in (0, 1):
         inside = x.shape[axis] - WINDOW + 1
         parts = (w * x.take(range(k, k + inside), axis) for k, w in enumerate(_window()))

@@ -16,7 +16,7 @@ class Score(BaseModel):
     metric: str
     value: float
     protocol: str
-    """How the pictures were prepared: channel, shave, rounding, degradation."""
+    """How the images were prepared: channel, shave, rounding, degradation."""
 
 
 class Card(BaseModel):
@@ -31,15 +31,15 @@ class Card(BaseModel):
     scale: int
     halo: int
     """Low-resolution pixels around an output pixel that can change it, exact."""
-    multiple: int = 1
+    tile_stride: int = 1
     """Tiles begin at multiples of this, for the network counts windows or phases from the corner; so does the halo."""
-    side: int = 0
+    fixed_size: int = 0
     """The one height and width that the graph takes; 0 where it takes any."""
     parameters: int
     """Trainable numbers, of the training or the deploy form, whichever has fewer."""
     macs: float
     """Multiply-adds per output pixel."""
-    width: int
+    widest: int
     """Channels of its widest layer, counted at low resolution: what a tile costs in memory."""
     licence: str
     paper: str
@@ -50,7 +50,7 @@ class Card(BaseModel):
     hours: float = 0.0
     """Of the same, validation included, on whatever machine it was."""
     data: str = ""
-    """Digest of the manifest of the training pictures."""
+    """Digest of the manifest of the training images."""
     scores: tuple[Score, ...] = ()
     sha256: str = ""
     """Of the graph with all its weights in single precision, without this card."""

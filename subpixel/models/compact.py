@@ -22,7 +22,7 @@ SMALLEST = 4096
 """Elements below which a tensor stays as it is: biases, slopes, and the chroma of luma networks, which must cancel."""
 
 
-def narrow(proto: ModelProto) -> None:
+def to_half(proto: ModelProto) -> None:
     """Puts the large weights of a graph into half precision, each followed by a Cast."""
     from onnx import TensorProto, helper, numpy_helper
 
@@ -33,7 +33,7 @@ def narrow(proto: ModelProto) -> None:
         proto.graph.node.insert(place, helper.make_node("Cast", [name + HALF], [name], to=TensorProto.FLOAT))
 
 
-def share(protos: list[ModelProto], name: str) -> bytes:
+def share_weights(protos: list[ModelProto], name: str) -> bytes:
     """Moves the half-precision weights of several graphs into a file, once where they are equal; returns its bytes."""
     from onnx import external_data_helper
 
@@ -49,7 +49,7 @@ def share(protos: list[ModelProto], name: str) -> bytes:
     return bytes(content)
 
 
-def expand(path: Path, proto: ModelProto) -> bool:
+def load_full(path: Path, proto: ModelProto) -> bool:
     """Puts every weight into the graph in single precision; returns whether anything changed.
 
     path: the model file, beside which a shared file lies.

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
+from subpixel import atomic
 from subpixel.errors import BadWeights, UnknownName
 from subpixel.models.card import Card
-from subpixel.models.compact import expand
+from subpixel.models.compact import load_full
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -44,7 +45,7 @@ def load(name_or_path: str | Path) -> Model:
     graph = _bytes(path)
     proto = parse(path, graph)
     card = card_of(path, proto)
-    if expand(path, proto):
+    if load_full(path, proto):
         graph = proto.SerializeToString(deterministic=True)
     actual = digest(proto)
     if actual != card.sha256:
@@ -115,10 +116,10 @@ def digest(proto: ModelProto) -> str:
 
 def with_card(proto: ModelProto, card: Card) -> bytes:
     """The bytes of a model file: the graph with its card, sealed by its sha256."""
-    return carrying(proto, card.model_copy(update={"sha256": digest(proto)}))
+    return with_metadata(proto, card.model_copy(update={"sha256": digest(proto)}))
 
 
-def carrying(proto: ModelProto, card: Card) -> bytes:
+def with_metadata(proto: ModelProto, card: Card) -> bytes:
     """The bytes of a model file: the graph with its card as it is."""
     del proto.metadata_props[:]
     proto.metadata_props.add(key=KEY, value=card.model_dump_json())
@@ -129,7 +130,5 @@ def rewrite_card(path: Path, **changes: object) -> Card:
     """Replaces fields of a model file's card (new scores, for instance) and returns the new card."""
     model = load(path)
     card = Card.model_validate(model.card.model_dump() | changes)
-    temporary = path.with_name(f".{path.name}.new")
-    temporary.write_bytes(carrying(parse(path, _bytes(path)), card))
-    temporary.replace(path)
+    atomic.write_bytes(path, with_metadata(parse(path, _bytes(path)), card))
     return card

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import io
 import logging
-import os
 import warnings
 from dataclasses import asdict
 from pathlib import Path
@@ -15,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from subpixel import archs
+from subpixel import archs, atomic
 from subpixel.errors import BadWeights
 from subpixel.models.card import Card, Score
 from subpixel.models.store import Model, load, parse, with_card
@@ -51,7 +50,7 @@ def save(
         halo=plain.halo,
         parameters=min(count(archs.create(_arch_name(plain), asdict(plain.config))), count(plain)),
         macs=macs(plain, plain.config.scale),
-        width=width(plain, plain.config.scale),
+        widest=widest(plain, plain.config.scale),
         licence=LICENCE,
         paper=f"{plain.paper.title} ({plain.paper.year})",
         recipe=recipe,
@@ -60,12 +59,7 @@ def save(
         data=data,
         scores=scores,
     )
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        temporary.write_bytes(with_card(_export(plain), card))
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    atomic.write_bytes(path, with_card(_export(plain), card))
     return load(path)
 
 
@@ -173,7 +167,7 @@ def macs(network: nn.Module, scale: int) -> float:
     return round(counter.get_total_flops() / 2 / (size * scale) ** 2, 1)
 
 
-def width(network: nn.Module, scale: int) -> int:
+def widest(network: nn.Module, scale: int) -> int:
     """The widest layer, in channels at low resolution."""
     size = 48
     widths = [3 * scale**2]

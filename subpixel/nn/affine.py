@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 DIV2K_MEAN = (0.4488, 0.4371, 0.4040)
-"""Mean R, G and B of DIV2K's training pictures, in [0, 1] (Lim et al. 2017)."""
+"""Mean R, G and B of DIV2K's training images, in [0, 1] (Lim et al. 2017)."""
 
 
 class Affine(nn.Module):
@@ -31,12 +31,12 @@ class Affine(nn.Module):
         return (x if self.gain == 1 else x * self.gain) + self.offset
 
 
-def from_mean(peak: float = 1.0) -> Affine:
+def subtract_mean(peak: float = 1.0) -> Affine:
     """RGB in [0, 1] -> RGB around DIV2K's mean, in a range as wide as `peak`."""
     return Affine(peak, [-peak * mean for mean in DIV2K_MEAN])
 
 
-def to_mean(peak: float = 1.0) -> Affine:
+def add_mean(peak: float = 1.0) -> Affine:
     """The inverse of `from_mean`."""
     return Affine(1 / peak, DIV2K_MEAN)
 
@@ -65,7 +65,7 @@ def scaled_input(conv: nn.Conv2d, gain: float) -> nn.Conv2d:
     return folded
 
 
-def without_norms(layers: nn.Sequential) -> nn.Sequential:
+def fold_batchnorm(layers: nn.Sequential) -> nn.Sequential:
     """The same layers in evaluation, each batch normalisation folded into the convolution before it."""
     plain: list[nn.Module] = []
     for layer in layers:

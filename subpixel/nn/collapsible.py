@@ -10,7 +10,7 @@ from torch import Tensor, nn
 class CollapsibleConv(nn.Module):
     """k x k convolution to `expansion` channels, 1x1 back, plus the identity: linear, hence one k x k convolution.
 
-    As in SESR (Bhardwaj et al., MLSys 2022, arXiv:2103.09404) the two kernels are multiplied first and the picture is
+    As in SESR (Bhardwaj et al., MLSys 2022, arXiv:2103.09404) the two kernels are multiplied first and the image is
     convolved once, so a training step costs hardly more than with the plain convolution.
     """
 
@@ -44,7 +44,7 @@ class CollapsibleConv(nn.Module):
         return conv
 
     @torch.no_grad()
-    def take(self, conv: nn.Conv2d) -> None:
+    def from_conv_(self, conv: nn.Conv2d) -> None:
         """Computes what a plain convolution of its shape computes; `expansion` must not be below its outputs."""
         weight = conv.weight - _identity(conv.weight) if self.identity else conv.weight
         back = torch.linalg.pinv(self.squeeze.weight[..., 0, 0])

@@ -7,11 +7,11 @@ from typing import Self
 
 from torch import Tensor, nn
 
-from subpixel.nn.affine import Affine, folded_output, without_norms
+from subpixel.nn.affine import Affine, fold_batchnorm, folded_output
 from subpixel.nn.arch import Arch
-from subpixel.nn.beginning import passing
 from subpixel.nn.halo import convolution, halo, subpixel
-from subpixel.nn.residual import NormalisedBlock, adds_nothing, normalised
+from subpixel.nn.init import identity_init
+from subpixel.nn.residual import NormalisedBlock, normalised, zero_init
 from subpixel.nn.scales import ByScale, stages
 from subpixel.nn.upsampling import SubPixelConv, WideConv
 
@@ -46,12 +46,12 @@ class Generator(Arch):
         """Begins as nearest-neighbour enlargement: colours pass, and the blocks add nothing yet."""
         tail = self.tail.of(self.config.scale)
         assert isinstance(tail, nn.Sequential)
-        passing(self.head[0])
-        adds_nothing(self.body[-1])
+        identity_init(self.head[0])
+        zero_init(self.body[-1])
         for layer in tail:
             if isinstance(layer, SubPixelConv):
-                passing(layer, layer.scale**2)
-        passing(tail[-1], gain=2.0, bias=-1.0)
+                identity_init(layer, layer.scale**2)
+        identity_init(tail[-1], gain=2.0, bias=-1.0)
 
     @property
     def halo(self) -> int:
@@ -68,7 +68,7 @@ class Generator(Arch):
         for block in plain.body:
             if isinstance(block, NormalisedBlock):
                 block.fold()
-        plain.body = without_norms(plain.body)
+        plain.body = fold_batchnorm(plain.body)
         tail = plain.tail.of(self.config.scale)
         assert isinstance(tail, nn.Sequential)
         last, output = tail[-1], plain.output

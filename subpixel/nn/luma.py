@@ -22,12 +22,12 @@ def luma(rgb: Tensor) -> Tensor:
 
 
 def with_luma(rgb: Tensor, y: Tensor) -> Tensor:
-    """The picture with its luma replaced by y and its chroma kept: what YCbCr -> RGB of (y, Cb, Cr) gives."""
+    """The image with its luma replaced by y and its chroma kept: what YCbCr -> RGB of (y, Cb, Cr) gives."""
     return rgb + (y - luma(rgb)) * _GAIN
 
 
 class Chroma(nn.Module):
-    """What a luma-only network leaves to bicubic: the enlarged picture without its luma, as N 3 s^2 H W phases.
+    """What a luma-only network leaves to bicubic: the enlarged image without its luma, as N 3 s^2 H W phases.
 
     Enlarging RGB, taking its luma away and adding another is linear: one fixed convolution, before the shuffle.
     """
@@ -55,5 +55,5 @@ def luma_only(phases: Tensor, x: Tensor, chroma: Chroma) -> Tensor:
 
 
 def luma_refined(body: Callable[[Tensor], Tensor], enlarged: Tensor) -> Tensor:
-    """A pre-upsampling network on Y: the body refines the luma of the enlarged picture."""
+    """A pre-upsampling network on Y: the body refines the luma of the enlarged image."""
     return with_luma(enlarged, body(luma(enlarged)).float())

@@ -1,4 +1,4 @@
-"""Laplacian pyramids (Lai et al. 2017): each level doubles the picture and adds detail."""
+"""Laplacian pyramids (Lai et al. 2017): each level doubles the image and adds detail."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ class Pyramid(Arch):
 
     @torch.no_grad()
     def _initialise(self) -> None:
-        """He's normal weights; the picture starts out bilinearly enlarged."""
+        """He's normal weights; the image starts out bilinearly enlarged."""
         line = torch.tensor([0.25, 0.75, 0.75, 0.25])
         for layer in self.modules():
             if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from subpixel.nn.affine import scaled, without_norms
+from subpixel.nn.affine import fold_batchnorm, scaled
 
 
-def adds_nothing(layer: nn.Module) -> None:
+def zero_init(layer: nn.Module) -> None:
     """Lets the last layer before a skip begin at zero: the skip alone decides."""
     for parameter in layer.parameters():
         nn.init.zeros_(parameter)
@@ -49,7 +49,7 @@ class NormalisedBlock(nn.Module):
 
     def fold(self) -> None:
         """Moves the batch normalisations into the convolutions."""
-        self.body = without_norms(self.body)
+        self.body = fold_batchnorm(self.body)
 
 
 def normalised(features: int, norm: bool) -> list[nn.Module]:

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from subpixel import resample
-from subpixel.nn.beginning import passing
+from subpixel.nn.init import identity_init
 
 
 class SubPixelConv(nn.Conv2d):
@@ -32,7 +32,7 @@ def enlarging(features: int, factors: Iterable[int]) -> list[SubPixelConv]:
     """Sub-pixel stages with 3x3 kernels, a factor each, that begin as nearest-neighbour enlargement of three maps."""
     ups = [SubPixelConv(features, features, 3, factor) for factor in factors]
     for up in ups:
-        passing(up, up.scale**2)
+        identity_init(up, up.scale**2)
     return ups
 
 
@@ -120,7 +120,7 @@ class WideConv(nn.Module):
         return F.pixel_shuffle(blocks, self.t)[..., : x.shape[2], : x.shape[3]]
 
     @torch.no_grad()
-    def narrow(self) -> nn.Conv2d:
+    def unblock(self) -> nn.Conv2d:
         """The convolution that it computes: the first of its blocks, which are all the same."""
         blocks, size = self.t**2, self.weight.shape[-1] - self.t + 1
         conv = nn.Conv2d(self.weight.shape[1], len(self.weight) // blocks, size, padding=self.pad)
@@ -130,9 +130,9 @@ class WideConv(nn.Module):
         return conv
 
 
-def narrowed(network: nn.Module) -> None:
+def unblock_all(network: nn.Module) -> None:
     """Puts plain convolutions in the places of the wide ones, whose blocks a training would make differ."""
     for module in list(network.modules()):
         for name, child in module.named_children():
             if isinstance(child, WideConv):
-                setattr(module, name, child.narrow())
+                setattr(module, name, child.unblock())

@@ -52,7 +52,7 @@ def open_runtime(
 
     precision: `auto` is bf16 where the processor computes in it, else f32. threads: None for all cores.
     device: `cpu`, `cuda` ... as the runtime calls it; `auto` is the CPU for OpenVINO and the best there is elsewhere.
-    A model whose card has a `side` runs pictures up to that side: see `fixed`.
+    A model whose card has a `fixed_size` runs images up to that side: see `fixed`.
     Raises: UnknownName, MissingExtra, RuntimeUnavailable, BadRequest.
     """
     chosen = choose(name)
@@ -62,11 +62,11 @@ def open_runtime(
         raise BadRequest(f"threads is {threads}; expected at least 1")
     module = importlib.import_module(f"{__name__}.{MODULES[chosen]}")
     runtime = module.open_model(model, precision, threads, device)
-    if not model.card.side:
+    if not model.card.fixed_size:
         return runtime
     from subpixel.runtimes.fixed import Fixed
 
-    return Fixed(runtime, model.card.side, model.card.scale)
+    return Fixed(runtime, model.card.fixed_size, model.card.scale)
 
 
 def choose(name: str = "auto") -> str:

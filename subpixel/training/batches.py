@@ -8,14 +8,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from subpixel.datasets.crops import Crops, ahead
 from subpixel.datasets.packed import Pixels
+from subpixel.datasets.patches import PatchSource, prefetch
 from subpixel.training import processes
 from subpixel.training.recipe import Recipe
 
 
 def batches(
-    recipe: Recipe, crops: Mapping[int, Crops], first: int, device: str
+    recipe: Recipe, crops: Mapping[int, PatchSource], first: int, device: str
 ) -> Iterator[tuple[int, Tensor, Tensor]]:
     """From step `first` to the recipe's last: the scale, and RGB in [0, 1] N 3 P P and N 3 sP sP.
 
@@ -27,6 +27,6 @@ def batches(
         rng = np.random.default_rng([recipe.seed, step, processes.rank()])
         return scale, crops[scale].batch(rng, recipe.data.batch, recipe.data.patch)
 
-    for scale, pixels in ahead(make, range(first, recipe.steps)):
+    for scale, pixels in prefetch(make, range(first, recipe.steps)):
         low, high = (torch.from_numpy(a).to(device, torch.float32).div_(255) for a in pixels)
         yield scale, low.contiguous(memory_format=torch.channels_last), high

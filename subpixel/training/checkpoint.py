@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -16,6 +15,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from subpixel import atomic
 from subpixel.errors import DataError
 
 Parts = Mapping[str, nn.Module | Optimizer]
@@ -23,7 +23,7 @@ Parts = Mapping[str, nn.Module | Optimizer]
 
 
 @dataclass(frozen=True)
-class Mark:
+class TrainState:
     """How far a run has come."""
 
     step: int = 0
@@ -37,25 +37,22 @@ class Mark:
     """Whether the network is in its deploy form, as it is after a start from a model file."""
 
 
-def save(path: Path, digest: str, mark: Mark, parts: Parts) -> None:
+def save(path: Path, digest: str, mark: TrainState, parts: Parts) -> None:
     """Writes everything that the next step depends on; an older checkpoint stays until this one is whole.
 
     Raises: DataError if it cannot be written.
     """
     tensors = {f"{name}.{k}": v.contiguous().clone() for name, part in parts.items() for k, v in _state(part).items()}
     header = {"recipe": digest, **{name: repr(value) for name, value in asdict(mark).items()}}
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        save_file(tensors, temporary, header)
-        temporary.replace(path)
+        with atomic.replacing(path) as part:
+            save_file(tensors, part, header)
     except (OSError, SafetensorError) as error:
         kept = "; the checkpoint before is kept" if path.exists() else ""
         raise DataError(f"cannot write {path} at step {mark.step}: {error}{kept}; make room and start again") from None
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
-def restore(path: Path, digest: str, parts: Parts) -> Mark:
+def restore(path: Path, digest: str, parts: Parts) -> TrainState:
     """Loads a checkpoint into its parts; returns how far the run has come.
 
     Raises: DataError if the checkpoint belongs to another recipe or cannot be read.
@@ -76,7 +73,7 @@ def restore(path: Path, digest: str, parts: Parts) -> Mark:
     return _mark(path, header)
 
 
-def mark(path: Path) -> Mark:
+def read_state(path: Path) -> TrainState:
     """How far a run had come when it wrote a checkpoint.
 
     Raises: DataError if the file is not a checkpoint.
@@ -85,7 +82,7 @@ def mark(path: Path) -> Mark:
         return _mark(path, file.metadata() or {})
 
 
-def averaged(path: Path) -> dict[str, Tensor]:
+def ema_weights(path: Path) -> dict[str, Tensor]:
     """The averaged weights of a checkpoint: where another run starts.
 
     Raises: DataError if the file is not a checkpoint.
@@ -96,11 +93,11 @@ def averaged(path: Path) -> dict[str, Tensor]:
         return {name.removeprefix(prefix): file.get_tensor(name) for name in names}
 
 
-def _mark(path: Path, header: Mapping[str, str]) -> Mark:
+def _mark(path: Path, header: Mapping[str, str]) -> TrainState:
     if "step" not in header:
         raise DataError(f"{path} holds weights, but is no checkpoint of a training; expected a run's last.safetensors")
     step, best, hours = int(header["step"]), float(header["best"]), float(header["hours"])
-    return Mark(step, best, hours, int(header.get("earlier", 0)), header.get("plain") == "True")
+    return TrainState(step, best, hours, int(header.get("earlier", 0)), header.get("plain") == "True")
 
 
 def _state(part: nn.Module | Optimizer) -> dict[str, Tensor]:

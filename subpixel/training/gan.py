@@ -10,27 +10,27 @@ import torch
 from torch import Tensor, nn
 
 from subpixel.archs.srgan import Discriminator
-from subpixel.datasets.crops import Crops
+from subpixel.datasets.patches import PatchSource
 from subpixel.errors import RecipeError
 from subpixel.losses import adversarial
 from subpixel.losses.content import Content
 from subpixel.nn.arch import Arch
-from subpixel.training import health, optim, processes, start
+from subpixel.training import finite, initial, optim, processes
 from subpixel.training.batches import batches
-from subpixel.training.journal import Journal, Progress, Validate, silent
 from subpixel.training.objective import Objective
 from subpixel.training.recipe import Recipe
+from subpixel.training.recorder import Progress, Recorder, Validate, silent
 
 
 def train(
     recipe: Recipe,
-    crops: Mapping[int, Crops],
+    crops: Mapping[int, PatchSource],
     run: Path,
     *,
     validate: Validate,
     device: str = "cpu",
     bf16: bool = False,
-    init: start.Start | None = None,
+    init: initial.InitialWeights | None = None,
     content: Content | None = None,
     show: Callable[[Progress], object] = silent,
 ) -> Arch:
@@ -40,16 +40,16 @@ def train(
     Raises: as `loop.train`; RecipeError for several scales or processes, or a patch the discriminator cannot halve.
     """
     scale = _only_scale(recipe)
-    network = start.network(recipe, init, device)
+    network = initial.network(recipe, init, device)
     crops[scale].check(recipe.data.patch)
     run.mkdir(parents=True, exist_ok=True)
     judge = _discriminator(recipe, scale).to(device).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
-    average = optim.averaged(network, recipe.ema)
+    average = optim.ema(network, recipe.ema)
     optimizer = optim.optimizer(recipe.optim, network.parameters())
     judging = optim.optimizer(recipe.optim.model_copy(update={"lr": recipe.gan.lr}), judge.parameters())
     objective, kind = Objective(network, recipe.loss, content), recipe.gan.kind
     parts = {"model": network, "average": average, "optimizer": optimizer, "judge": judge, "judging": judging}
-    journal = Journal(run, recipe, parts, start.mark(network, init), validate, show)
+    journal = Recorder(run, recipe, parts, initial.initial_state(network, init), validate, show)
     done = journal.resume()
     for step, (_, low, high) in enumerate(batches(recipe, crops, done, device), start=done):
         rate = optim.learning_rate(recipe, step)
@@ -67,13 +67,13 @@ def train(
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         norm = nn.utils.clip_grad_norm_(network.parameters(), recipe.optim.clip or math.inf)
-        health.check(step, loss.item() + opinion.item(), norm.item(), network, low)
+        finite.check(step, loss.item() + opinion.item(), norm.item(), network, low)
         optimizer.step()
         judge.requires_grad_(True)
 
         average.update_parameters(network)
-        journal.note(step + 1, loss.item())
-    return optim.shipped(average).eval()
+        journal.step(step + 1, loss.item())
+    return optim.ema_module(average).eval()
 
 
 def _descend(optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
@@ -85,7 +85,7 @@ def _descend(optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
 def _only_scale(recipe: Recipe) -> int:
     if len(recipe.scales) != 1:
         raise RecipeError(f"data.scales: {recipe.scales}; an adversarial training has one scale")
-    if processes.count() > 1:
+    if processes.world_size() > 1:
         raise RecipeError("loss.adversarial: an adversarial training runs in one process; start it without torchrun")
     return recipe.scales[0]
 

@@ -43,7 +43,7 @@ class Objective(nn.Module):
 
 
 def reduced(high: Tensor, scale: int, to: int) -> Tensor:
-    """The target of a pyramid's level: the picture at `to`/`scale` of its size, by antialiased bicubic."""
+    """The target of a pyramid's level: the image at `to`/`scale` of its size, by antialiased bicubic."""
     if to == scale:
         return high
     size = [side * to // scale for side in high.shape[2:]]

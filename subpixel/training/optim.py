@@ -40,12 +40,12 @@ def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
         group["lr"] = rate
 
 
-def shipped(average: AveragedModel) -> Arch:
+def ema_module(average: AveragedModel) -> Arch:
     """The averaged network: what is validated and becomes the model."""
     return cast("Arch", average.module)
 
 
-def averaged(network: nn.Module, decay: float) -> AveragedModel:
+def ema(network: nn.Module, decay: float) -> AveragedModel:
     """The exponential average of a network's weights.
 
     It starts short, so that the first, random weights are soon forgotten.

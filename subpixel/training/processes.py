@@ -16,24 +16,24 @@ def rank() -> int:
     return int(os.environ.get("RANK", "0"))
 
 
-def count() -> int:
+def world_size() -> int:
     """How many processes train together."""
     return int(os.environ.get("WORLD_SIZE", "1"))
 
 
-def own(device: str) -> str:
+def local_device(device: str) -> str:
     """The device of this process: its own GPU where there are several."""
     return f"cuda:{os.environ.get('LOCAL_RANK', '0')}" if device == "cuda" else device
 
 
 @contextmanager
-def joined(device: str) -> Generator[None]:
+def process_group(device: str) -> Generator[None]:
     """Joins the group of processes, if there is one, and leaves it at the end."""
-    if count() == 1:
+    if world_size() == 1:
         yield
         return
     if device == "cuda":
-        torch.cuda.set_device(own(device))
+        torch.cuda.set_device(local_device(device))
     distributed.init_process_group("nccl" if device == "cuda" else "gloo")
     try:
         yield
@@ -41,13 +41,13 @@ def joined(device: str) -> Generator[None]:
         distributed.destroy_process_group()
 
 
-def together(objective: nn.Module, *, partly: bool) -> nn.Module:
+def wrap_ddp(objective: nn.Module, *, partly: bool) -> nn.Module:
     """The module with its gradients averaged over the processes; partly: not every step uses every parameter."""
-    return DistributedDataParallel(objective, find_unused_parameters=partly) if count() > 1 else objective
+    return DistributedDataParallel(objective, find_unused_parameters=partly) if world_size() > 1 else objective
 
 
 @contextmanager
-def in_turn() -> Generator[None]:
+def rank0_first() -> Generator[None]:
     """The first process goes first, the others when it is done: what it packs, they find packed."""
     if distributed.is_initialized() and rank() > 0:
         distributed.barrier()

@@ -11,9 +11,10 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from subpixel.errors import RecipeError
+from subpixel.errors import RecipeError, UnknownName
 from subpixel.losses.adversarial import Kind
 
+FOLDER = Path(__file__).parents[1] / "recipes"
 SCALE = "{scale}"
 """Stands for each trained scale in `init`."""
 
@@ -129,11 +130,21 @@ class Recipe(_Strict):
         return hashlib.sha256(page.encode()).hexdigest()[:16]
 
 
-def load(path: Path, changes: dict[str, Any] | None = None) -> Recipe:
-    """Reads a recipe and applies changes such as {"optim.lr": 2e-4}.
+def names() -> list[str]:
+    """The recipes in the package, such as swift-x2 and papers/edsr-base-x2."""
+    return sorted(path.relative_to(FOLDER).with_suffix("").as_posix() for path in FOLDER.rglob("*.toml"))
 
-    Raises: RecipeError naming the file and the path of the wrong key.
+
+def load(name_or_path: str | Path, changes: dict[str, Any] | None = None) -> Recipe:
+    """Reads a recipe of the package or a file, and applies changes such as {"optim.lr": 2e-4}.
+
+    Raises: UnknownName with the closest recipe; RecipeError naming the file and the path of the wrong key.
     """
+    path = Path(name_or_path)
+    if path.suffix != ".toml":
+        path = FOLDER / f"{name_or_path}.toml"
+        if not path.is_file():
+            raise UnknownName("recipe", str(name_or_path), names())
     try:
         page = tomllib.loads(path.read_text("utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:

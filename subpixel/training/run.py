@@ -8,8 +8,8 @@ from pathlib import Path
 import torch
 
 from subpixel import models
-from subpixel.datasets import photos
-from subpixel.datasets.crops import Crops
+from subpixel.datasets import sources
+from subpixel.datasets.patches import PatchSource
 from subpixel.degradations import Degradation, classical, from_dict, real_world
 from subpixel.errors import BadRequest, RecipeError, RuntimeUnavailable
 from subpixel.losses import content
@@ -17,9 +17,9 @@ from subpixel.models import weights
 from subpixel.nn.arch import Arch
 from subpixel.resample import resize
 from subpixel.training import checkpoint, gan, loop, processes
-from subpixel.training.journal import LAST, Progress, silent
+from subpixel.training.initial import InitialWeights
 from subpixel.training.recipe import SCALE, Recipe
-from subpixel.training.start import Start
+from subpixel.training.recorder import LAST, Progress, silent
 from subpixel.training.validation import Validation
 
 
@@ -54,8 +54,8 @@ def run(
     if threads:
         torch.set_num_threads(threads)
     engine = gan.train if recipe.loss.adversarial else loop.train
-    with processes.joined(device):
-        with processes.in_turn():
+    with processes.process_group(device):
+        with processes.rank0_first():
             crops = _crops(recipe, data, cache or folder / "cache")
         network = engine(
             recipe,
@@ -71,10 +71,10 @@ def run(
         return _written(network, recipe, data, validation, folder) if processes.rank() == 0 else []
 
 
-def _crops(recipe: Recipe, data: Path, cache: Path) -> dict[int, Crops]:
+def _crops(recipe: Recipe, data: Path, cache: Path) -> dict[int, PatchSource]:
     if recipe.data.degradation == "bicubic":
-        return {scale: photos.pairs(data, scale, resize, cache) for scale in recipe.scales}
-    return {scale: photos.degraded(data, scale, _degradation(recipe, scale), cache) for scale in recipe.scales}
+        return {scale: sources.pairs(data, scale, resize, cache) for scale in recipe.scales}
+    return {scale: sources.degraded(data, scale, _degradation(recipe, scale), cache) for scale in recipe.scales}
 
 
 def _degradation(recipe: Recipe, scale: int) -> Degradation:
@@ -84,16 +84,16 @@ def _degradation(recipe: Recipe, scale: int) -> Degradation:
     return real_world(scale) if plan == "real-world" else classical(scale)
 
 
-def _start(recipe: Recipe) -> Start:
+def _start(recipe: Recipe) -> InitialWeights:
     init = recipe.init
     if init.endswith(".safetensors"):
-        return Start.from_run(Path(init))
+        return InitialWeights.from_run(Path(init))
     if len(recipe.scales) > 1 and SCALE not in init:
         raise RecipeError(
             f"init: the model {init} has one scale, data.scales {recipe.scales}; "
             f"name the models of all with {SCALE} for the number (carn-x{SCALE}), or a run's last.safetensors"
         )
-    return Start.from_models([models.load(init.replace(SCALE, str(scale))) for scale in recipe.scales])
+    return InitialWeights.from_models([models.load(init.replace(SCALE, str(scale))) for scale in recipe.scales])
 
 
 def _written(network: Arch, recipe: Recipe, data: Path, validation: Path, folder: Path) -> list[models.Model]:
@@ -102,7 +102,7 @@ def _written(network: Arch, recipe: Recipe, data: Path, validation: Path, folder
     x = torch.zeros(1, 3, 8, 8)
     with torch.no_grad():
         seen = {at for scale in recipe.scales for _, at in network.at_scale(scale).outputs(x)}
-    digest, mark, written = photos.digest(data), checkpoint.mark(folder / LAST), list[models.Model]()
+    digest, mark, written = sources.digest(data), checkpoint.read_state(folder / LAST), list[models.Model]()
     for scale in sorted(seen):
         name = recipe.name if len(seen) == 1 else f"{recipe.name}-x{scale}"
         view = network.at_scale(scale)

@@ -37,30 +37,30 @@ class Soap(torch.optim.Optimizer):
         for group in self.param_groups:
             for parameter in group["params"]:
                 if parameter.grad is not None:
-                    self._move(parameter, self.state[parameter], group)
+                    self._update(parameter, self.state[parameter], group)
 
-    def _move(self, parameter: nn.Parameter, state: dict[str, Any], group: dict[str, Any]) -> None:
+    def _update(self, parameter: nn.Parameter, state: dict[str, Any], group: dict[str, Any]) -> None:
         assert parameter.grad is not None
         gradient = parameter.grad.reshape(len(parameter), -1) if parameter.dim() > 1 else parameter.grad
         if not state:
-            state.update(_first(gradient))
+            state.update(_init_state(gradient))
             return
         first, second = group["betas"]
         state["step"] += 1
         count = int(state["step"])
         mean = state["mean"].lerp_(gradient, 1 - first)
-        turned = _turn(gradient, state)
+        turned = _project(gradient, state)
         square = state["square"].lerp_(turned**2, 1 - second)
-        step = _turn(mean, state) / (1 - first**count) / ((square / (1 - second**count)).sqrt() + 1e-12)
+        step = _project(mean, state) / (1 - first**count) / ((square / (1 - second**count)).sqrt() + 1e-12)
         parameter.mul_(1 - group["lr"] * group["weight_decay"])
-        parameter.add_(_turn_back(step, state).reshape(parameter.shape), alpha=-group["lr"])
+        parameter.add_(_project_back(step, state).reshape(parameter.shape), alpha=-group["lr"])
         for side, product in _correlations(gradient).items():
             state[f"{side}_correlation"].lerp_(product, 1 - second)
             if count % EVERY == 0:
-                _follow(state, side)
+                _refresh_basis(state, side)
 
 
-def _first(gradient: Tensor) -> dict[str, Tensor]:
+def _init_state(gradient: Tensor) -> dict[str, Tensor]:
     zero = torch.zeros_like(gradient)
     state = {"step": torch.tensor(0), "mean": zero, "square": zero.clone()}
     for side, product in _correlations(gradient).items():
@@ -77,18 +77,18 @@ def _correlations(gradient: Tensor) -> dict[str, Tensor]:
     return {side: matrix @ matrix.T for side, matrix in both.items() if len(matrix) <= LARGEST}
 
 
-def _turn(matrix: Tensor, state: dict[str, Tensor]) -> Tensor:
+def _project(matrix: Tensor, state: dict[str, Tensor]) -> Tensor:
     """Into the bases."""
     matrix = state["left"].T @ matrix if "left" in state else matrix
     return matrix @ state["right"] if "right" in state else matrix
 
 
-def _turn_back(matrix: Tensor, state: dict[str, Tensor]) -> Tensor:
+def _project_back(matrix: Tensor, state: dict[str, Tensor]) -> Tensor:
     matrix = state["left"] @ matrix if "left" in state else matrix
     return matrix @ state["right"].T if "right" in state else matrix
 
 
-def _follow(state: dict[str, Tensor], side: str) -> None:
+def _refresh_basis(state: dict[str, Tensor], side: str) -> None:
     """One step of the power iteration, the largest eigenvalue first; the squares keep to their eigenvectors."""
     correlation, basis = state[f"{side}_correlation"], state[side]
     order = (basis * (correlation @ basis)).sum(0).argsort(descending=True)

@@ -1,4 +1,4 @@
-"""What a network scores on photos that it never trains on, and how its pictures look."""
+"""What a network scores on photos that it never trains on, and how its images look."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from subpixel.datasets import photos
+from subpixel.datasets import sources
 from subpixel.evaluation.evaluate import METRICS, Metric, Pair, degraded, evaluate
 from subpixel.evaluation.report import Report
-from subpixel.image import Image, from_batch, to_batch, write
-from subpixel.metrics.protocol import FIELD, Protocol
+from subpixel.images import Image, from_batch, to_batch, write
+from subpixel.metrics.protocol import STANDARD, Protocol
 from subpixel.models import Score
 from subpixel.nn.arch import Arch
 from subpixel.resample import resize
@@ -22,18 +22,18 @@ from subpixel.training.recipe import Recipe
 RGB = Protocol(luma=False)
 """What the perceptual distance sees."""
 DETAIL = 192
-"""Side of a sample picture's panels, in pixels."""
+"""Side of a sample image's panels, in pixels."""
 
 
 class Validation:
     """Measures a network on a folder of photos under the field's protocol, at every scale that is trained.
 
-    samples: where pictures of a detail go (bicubic, the network, the photo); None: nowhere.
+    samples: where images of a detail go (bicubic, the network, the photo); None: nowhere.
     lpips: weights of the perceptual distance; None: not measured.
     """
 
     def __init__(self, folder: Path, recipe: Recipe, samples: Path | None, device: str, lpips: Path | None) -> None:
-        self._files, self._name = photos.pictures(folder), folder.stem
+        self._files, self._name = sources.images(folder), folder.stem
         self._scales, self._samples, self._device = recipe.scales, samples, device
         self._lpips = self._distance(lpips) if lpips else None
 
@@ -63,7 +63,7 @@ class Validation:
         )
 
     def _report(
-        self, network: Arch, scale: int, protocol: Protocol = FIELD, metrics: Mapping[str, Metric] | None = None
+        self, network: Arch, scale: int, protocol: Protocol = STANDARD, metrics: Mapping[str, Metric] | None = None
     ) -> Report:
         return evaluate(
             lambda low: self._upscaled(network, low),

@@ -2,7 +2,7 @@
 
 Degradation: MATLAB bicubic to 8 bit. Measure: PSNR on BT.601 luma, the result's and the photo's unrounded,
 without a border of `scale` pixels, the result clipped. The known values of VDSR and LapSRN were measured with
-the input's luma rounded to 8 bit: they get a gray picture of exactly this luma. CARN-M sees the 8-bit RGB.
+the input's luma rounded to 8 bit: they get a gray image of exactly this luma. CARN-M sees the 8-bit RGB.
 """
 
 from __future__ import annotations
@@ -76,9 +76,9 @@ def _loaded(name: str, config: dict[str, Any], weights: Weights) -> Arch:
 
 def _pairs(shared: Path, scale: int) -> Iterator[tuple[Array, Array]]:
     for path in sorted((shared / "data/bench/Set5").glob("*.webp")):
-        picture = np.asarray(Image.open(path).convert("RGB"))
-        height, width = (n // scale for n in picture.shape[:2])
-        high = picture[: height * scale, : width * scale]
+        image = np.asarray(Image.open(path).convert("RGB"))
+        height, width = (n // scale for n in image.shape[:2])
+        high = image[: height * scale, : width * scale]
         yield resize(high, height, width), high
 
 
@@ -87,7 +87,7 @@ def _luma(pixels: Array) -> Array:
 
 
 def _gray(luma: Array) -> Array:
-    """The gray RGB picture in [0, 1] that has this luma of 0..255."""
+    """The gray RGB image in [0, 1] that has this luma of 0..255."""
     return ((luma - 16) / 219)[..., None].repeat(3, axis=2)
 
 

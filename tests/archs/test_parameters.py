@@ -138,7 +138,7 @@ def test_a_silent_tail_gives_the_mean_colour(name: str) -> None:
     ("carn", {}), ("carn", {"groups": 8, "recursive": True}), ("srresnet", {"batch_norm": False}), ("srgan", {}),
 ])  # fmt: skip
 @pytest.mark.parametrize("scale", [2, 3, 4])
-def test_networks_without_a_skip_to_the_picture_begin_as_nearest(name: str, config: dict[str, Any], scale: int) -> None:
+def test_networks_without_a_skip_to_the_image_begin_as_nearest(name: str, config: dict[str, Any], scale: int) -> None:
     model, x = archs.create(name, {"scale": scale, "features": 16, **config}).eval(), torch.rand(1, 3, 5, 4)
     nearest = x.repeat_interleave(scale, 2).repeat_interleave(scale, 3)
     with torch.no_grad():

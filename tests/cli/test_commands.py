@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from subpixel import __version__
-from subpixel.image import Image, read, write
+from subpixel.images import Image, read, write
 
 Call = Callable[..., tuple[int, str, str]]
 HEAVY = {"numpy", "pyvips", "openvino", "onnx", "onnxruntime", "torch", "PIL"}

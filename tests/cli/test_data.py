@@ -1,4 +1,4 @@
-"""`subpixel data check`: every picture that cannot be used is named, and the status says whether there is one."""
+"""`subpixel data check`: every image that cannot be used is named, and the status says whether there is one."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from subpixel.image import Image, write
+from subpixel.images import Image, write
 
 Call = Callable[..., tuple[int, str, str]]
 
@@ -23,13 +23,13 @@ def save(path: Path, height: int, width: int, channels: int = 3) -> None:
 def test_good_photos(call: Call, tmp_path: Path) -> None:
     save(tmp_path / "a.png", 100, 100)
     save(tmp_path / "deep/b.png", 96, 200)
-    assert call("data", "check", tmp_path, "--patch", 48) == (0, "2 pictures, 0.0 megapixels: 0 unusable, 0 gray\n", "")
+    assert call("data", "check", tmp_path, "--patch", 48) == (0, "2 images, 0.0 megapixels: 0 unusable, 0 gray\n", "")
     status, out, _ = call("data", "check", tmp_path, "--patch", 48, "-s", 3)
     assert status == 1
     assert out.splitlines() == [
         f"{tmp_path}/a.png: 100x100 pixels; expected at least 144 a side in HR",
         f"{tmp_path}/deep/b.png: 200x96 pixels; expected at least 144 a side in HR",
-        "2 pictures, 0.0 megapixels: 2 unusable, 0 gray",
+        "2 images, 0.0 megapixels: 2 unusable, 0 gray",
     ]
 
 
@@ -53,9 +53,9 @@ def test_everything_that_can_be_wrong(call: Call, tmp_path: Path) -> None:
         f"{tmp_path}/HR/gray.png": "warning: gray",
         f"{tmp_path}/HR/rgb-gray.png": "warning: gray",
         f"{tmp_path}/LR/wrong.png": f"251x250 pixels; expected 250x250, 1/4 of {tmp_path}/HR/wrong.png",
-        f"{tmp_path}/LR/stray.png": "there is no HR picture of that name",
-        f"{tmp_path}/HR/alone.png": "there is no LR picture of that name",
-        "12 pictures, 5.3 megapixels": "4 unusable, 2 gray",
+        f"{tmp_path}/LR/stray.png": "there is no HR image of that name",
+        f"{tmp_path}/HR/alone.png": "there is no LR image of that name",
+        "12 images, 5.3 megapixels": "4 unusable, 2 gray",
     }
 
 

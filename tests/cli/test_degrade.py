@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from subpixel import degradations as d
-from subpixel.degradations.record import read_record
-from subpixel.image import Image, read, write
+from subpixel.degradations.applied import read_applied
+from subpixel.images import Image, read, write
 from subpixel.resample import resize
 
 Call = Callable[..., tuple[int, str, str]]
@@ -34,7 +34,7 @@ def test_the_benchmarks_degradation(call: Call, tmp_path: Path) -> None:
     photo(tmp_path / "in/deep/b.tif", PHOTO[::-1])
     status, out, err = call("degrade", tmp_path / "in", "-o", tmp_path / "out", "-s", 3)
     assert (status, out) == (0, "")
-    assert err.startswith("classical\n2 pictures: 0.0 megapixels in ")
+    assert err.startswith("classical\n2 images: 0.0 megapixels in ")
     assert names(tmp_path / "out") == [
         "a.degradation.json", "a.png", "deep/b.degradation.json", "deep/b.png",
     ]  # fmt: skip
@@ -45,7 +45,7 @@ def test_the_benchmarks_degradation(call: Call, tmp_path: Path) -> None:
     assert page == {"source": "a.png", "scale": 3, "degradation": d.to_dict(d.Downsample(3))}
 
 
-def test_a_real_world_picture_can_be_made_again(call: Call, tmp_path: Path) -> None:
+def test_a_real_world_image_can_be_made_again(call: Call, tmp_path: Path) -> None:
     for name in ("a", "b", "c"):
         photo(tmp_path / f"in/{name}.png")
     arguments = ["degrade", tmp_path / "in", "--preset", "real-world", "-s", 2]
@@ -59,7 +59,7 @@ def test_a_real_world_picture_can_be_made_again(call: Call, tmp_path: Path) -> N
         assert np.array_equal(read(tmp_path / "again/a.png").to_array(), made[name])
         again = json.loads((tmp_path / "again/a.degradation.json").read_text())
         assert {**again, "source": f"{name}.png"} == json.loads(page.read_text())
-        record = read_record(page)
+        record = read_applied(page)
         assert record.degradation.sample(np.random.default_rng(9)) == record.degradation  # nothing is left to chance
     (tmp_path / "in/b.png").unlink()  # the others stay what they are
     assert call(*arguments, "-o", tmp_path / "fewer", "--seed", 7)[0] == 0
@@ -81,7 +81,7 @@ def test_a_recipe(call: Call, tmp_path: Path, inside: bool) -> None:
     assert read(tmp_path / "cut/a.png").to_array().shape == (10, 13, 3)
 
 
-def test_every_picture_has_its_own_noise_from_the_seed_on_its_page(call: Call, tmp_path: Path) -> None:
+def test_every_image_has_its_own_noise_from_the_seed_on_its_page(call: Call, tmp_path: Path) -> None:
     for name in ("a", "b"):
         photo(tmp_path / f"in/{name}.png")
     (tmp_path / "r.toml").write_text('kind = "GaussianNoise"\nsigma = 0.1\n')
@@ -132,7 +132,7 @@ def test_what_exists_is_kept_and_a_broken_file_does_not_stop_the_rest(call: Call
     (["missing.png", "-o", "out"], "cannot read missing.png: no such file"),
     (["a.png", "-o", "a.png"], "a.png is an input and would be overwritten"),
     (["a.png", "-o", "-"], "a stream has no place"),
-    (["*.webp", "-o", "out"], "no pictures in *.webp"),
+    (["*.webp", "-o", "out"], "no images in *.webp"),
 ])  # fmt: skip
 def test_misuse_is_one_line(
     call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], words: str

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from subpixel.image import Image, write
+from subpixel.images import Image, write
 
 Call = Callable[..., tuple[int, str, str]]
 
@@ -31,9 +31,9 @@ def test_eval(call: Call, model: str, photos: Path) -> None:
     assert (status, err) == (0, "")
     head, _, title, _, columns, _, first, second, mean = out.splitlines()[:9]
     assert head.startswith("Protocol: Y (BT.601), shave scale")
-    assert head.endswith("Degradation: bicubic (MATLAB's imresize of 8-bit pictures).")
+    assert head.endswith("Degradation: bicubic (MATLAB's imresize of 8-bit images).")
     assert title == "tiny-x2 x2, photos:"
-    assert columns == "| picture | psnr | ssim |"
+    assert columns == "| image | psnr | ssim |"
     values = [float(line.split(" | ")[1]) for line in (first, second, mean)]
     assert values[2] == pytest.approx((values[0] + values[1]) / 2, abs=0.001)
 
@@ -63,7 +63,7 @@ def test_misuse_is_one_line(call: Call, photos: Path, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     ways = [
         (["swft-x2", "--data", photos], "did you mean 'swift-x2'"),
-        (["bicubic", "--data", tmp_path / "empty"], "no pictures in"),
+        (["bicubic", "--data", tmp_path / "empty"], "no images in"),
         (["bicubic", "--data", photos, "--degradation", "realworld"], "did you mean 'real-world'"),
         (["bicubic", "--data", photos, "--degradation", "no.toml"], "cannot read no.toml"),
         (["bicubic", "--data", photos, "--protocol", "yuv"], "unknown protocol 'yuv'"),
@@ -92,10 +92,10 @@ def test_lpips(call: Call, shared: Path, photos: Path) -> None:
     status, out, _ = call("eval", "bicubic", "--data", photos, "--lpips", weights)
     assert status == 0
     assert "; lpips: RGB. Degradation" in out
-    assert "| picture | psnr | ssim | lpips |" in out
+    assert "| image | psnr | ssim | lpips |" in out
 
 
-def test_tradeoff_and_gallery(call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tradeoff(call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from subpixel.benchmarks import tradeoff
 
     monkeypatch.setattr(tradeoff, "RESULT", (48, 60))
@@ -107,5 +107,3 @@ def test_tradeoff_and_gallery(call: Call, tmp_path: Path, monkeypatch: pytest.Mo
     assert (status, err) == (0, f"{tmp_path / 't.png'}\n")
     assert "mean over Crops" in out
     assert (tmp_path / "t.png").is_file()
-    status, out, _ = call("bench", "gallery", "--photos", crops / "crops", "--docs", tmp_path, "-s", 4)
-    assert (status, out) == (0, f"{tmp_path / 'gallery.md'}\n")

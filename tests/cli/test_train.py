@@ -10,10 +10,10 @@ import pytest
 import torch
 
 from subpixel import models
-from subpixel.image import Image, write
+from subpixel.images import Image, write
 
 Call = Callable[..., tuple[int, str, str]]
-RECIPES = Path(__file__).parents[2] / "recipes"
+RECIPES = Path(__file__).parents[2] / "subpixel/recipes"
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from subpixel.image import Image, Meta, read, write
+from subpixel.images import Image, Metadata, read, write
 from subpixel.inference.upscaler import Upscaler
 
 Call = Callable[..., tuple[int, str, str]]
@@ -76,11 +76,11 @@ def test_options_reach_the_upscaler(call: Call, model: str, tmp_path: Path) -> N
 def test_a_folder_is_mirrored_and_done_only_once(call: Call, tmp_path: Path) -> None:
     for i, name in enumerate(("a.png", "b c/d.jpg", "b c/e/f.webp", "g.tif")):
         photo(tmp_path / "in" / name, i)
-    (tmp_path / "in/notes.txt").write_text("no picture")
+    (tmp_path / "in/notes.txt").write_text("no image")
     arguments = ("upscale", tmp_path / "in", "-o", tmp_path / "out", "-m", "bicubic")
     status, _, err = call(*arguments)
     assert status == 0
-    assert "4 pictures: 0.0 megapixels" in err
+    assert "4 images: 0.0 megapixels" in err
     assert names(tmp_path / "out") == ["a.png", "b c/d.jpg", "b c/e/f.webp", "g.tif"]
     for i, name in ((0, "a.png"), (3, "g.tif")):
         assert np.array_equal(read(tmp_path / "out" / name).to_array(), Upscaler("bicubic")(np.roll(NOISE, i, 1)))
@@ -104,7 +104,7 @@ def test_a_broken_file_does_not_stop_the_rest(call: Call, tmp_path: Path) -> Non
     (tmp_path / "y.png").touch()
     status, out, err = call("upscale", tmp_path, tmp_path / "missing.png", "-o", tmp_path / "out", "-m", "bicubic")
     assert (status, out) == (1, "")
-    assert "3 pictures" in err
+    assert "3 images" in err
     assert "3 failed:" in err
     failures = sorted(line.strip() for line in err.splitlines()[-3:])
     assert f"cannot read {tmp_path / 'b.png'}: it is damaged" in failures[0]
@@ -126,12 +126,12 @@ def claiming(side: int) -> bytes:
     [
         (None, "no such file"),
         (b"", "it is empty"),
-        (b"hello, world\n" * 20, "not a picture"),
+        (b"hello, world\n" * 20, "not an image"),
         (claiming(100_000), "it claims 100,000 x 100,000 pixels"),
         (claiming(30_000), "damaged"),
     ],
 )
-def test_a_bad_picture(call: Call, tmp_path: Path, content: bytes | None, why: str) -> None:
+def test_a_bad_image(call: Call, tmp_path: Path, content: bytes | None, why: str) -> None:
     source = tmp_path / "a.png"
     if content is not None:
         source.write_bytes(content)
@@ -166,9 +166,7 @@ def test_misuse_is_one_line(call: Call, tmp_path: Path, monkeypatch: pytest.Monk
     ["--runtime", "openvin"], ["--precision", "f64"], ["--device", "abacus"],
     ["--runtime", "onnxruntime", "--precision", "bf16"],
 ])  # fmt: skip
-def test_what_concerns_all_pictures_stops_them_all(
-    call: Call, model: str, tmp_path: Path, arguments: list[str]
-) -> None:
+def test_what_concerns_all_images_stops_them_all(call: Call, model: str, tmp_path: Path, arguments: list[str]) -> None:
     for name in ("a.png", "b.png", "c.png"):
         photo(tmp_path / name)
     status, _, err = call("upscale", tmp_path, "-o", tmp_path / "out", "-m", model, *arguments)
@@ -199,7 +197,7 @@ def test_models_that_are_not_ours(call: Call, tmp_path: Path) -> None:
 
 def test_what_a_format_loses_is_said(call: Call, tmp_path: Path) -> None:
     source = tmp_path / "a.png"
-    write(source, Image.from_array(NOISE.astype(np.uint16) * 257, Meta(depth=16)))
+    write(source, Image.from_array(NOISE.astype(np.uint16) * 257, Metadata(depth=16)))
     _, _, err = call("upscale", source, "-m", "bicubic", "--format", "jpg")
     assert f"note: {tmp_path / 'a_x2.jpg'}: JPEG stores 8 bits instead of 16 bits\n" in err
     assert "note:" not in call("upscale", source, "-m", "bicubic")[2]
@@ -247,24 +245,24 @@ def test_a_full_disk(tmp_path: Path) -> None:
 def test_a_folder_in_which_nobody_may_write(call: Call, tmp_path: Path) -> None:
     for name in "ab":
         write(tmp_path / f"{name}.png", Image(np.zeros((4, 4, 3), np.float32)))
-    pictures = [tmp_path / f"{name}.png" for name in "ab"]
+    images = [tmp_path / f"{name}.png" for name in "ab"]
     if os.geteuid() == 0:  # root may write anywhere but here
-        status, out, err = call("upscale", *pictures, "-o", "/proc", "-m", "bicubic")
+        status, out, err = call("upscale", *images, "-o", "/proc", "-m", "bicubic")
         assert (status, out) == (1, "")
         lines = sorted(err.splitlines()[-2:])  # in the order in which they failed
-        for picture, line in zip(pictures, lines, strict=True):
-            assert line == f"  {picture}: cannot write /proc/{picture.name}: no such file or directory"
+        for image, line in zip(images, lines, strict=True):
+            assert line == f"  {image}: cannot write /proc/{image.name}: no such file or directory"
         return
     protected = tmp_path / "protected"
     protected.mkdir(mode=0o500)
-    status, out, err = call("upscale", *pictures, "-o", protected, "-m", "bicubic")
+    status, out, err = call("upscale", *images, "-o", protected, "-m", "bicubic")
     assert (status, out, err) == (2, "", f"subpixel: cannot write {protected}: the folder is write-protected\n")
     assert list(protected.iterdir()) == []
 
 
 def test_ctrl_c_leaves_nothing_half_done_and_the_next_run_goes_on(call: Call, tmp_path: Path) -> None:
-    pictures = [f"{i:02}.png" for i in range(10)]
-    for i, name in enumerate(pictures):
+    images = [f"{i:02}.png" for i in range(10)]
+    for i, name in enumerate(images):
         photo(tmp_path / "in" / name, i)
     arguments = ("upscale", tmp_path / "in", "-o", tmp_path / "out", "-m", "lanczos", "-s", 60)
     heard = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # a shell's background jobs ignore it
@@ -281,11 +279,11 @@ def test_ctrl_c_leaves_nothing_half_done_and_the_next_run_goes_on(call: Call, tm
     assert "subpixel: stopped; " in err
     kept = names(out)
     assert not [name for name in kept if name.startswith(".")]
-    assert 0 < len(kept) < len(pictures)
+    assert 0 < len(kept) < len(images)
     times = {name: (out / name).stat().st_mtime_ns for name in kept}
     status, _, err = call(*arguments)
     assert status == 0
     assert f"{len(kept)} skipped" in err
-    assert names(out) == pictures
+    assert names(out) == images
     assert times == {name: (out / name).stat().st_mtime_ns for name in kept}
-    assert read(out / pictures[-1]).to_array().shape == (2400, 3000, 3)
+    assert read(out / images[-1]).to_array().shape == (2400, 3000, 3)

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from subpixel import models
-from subpixel.compat import graphdef
 from subpixel.compat import opencv as dnn_superres
-from subpixel.compat.graphdef import Node
 from subpixel.errors import BadRequest, BadWeights, UnknownName
+from subpixel.imports import graphdef
+from subpixel.imports.graphdef import Node
 from subpixel.inference.upscaler import Upscaler
 
 FILES = {
@@ -72,7 +72,7 @@ def test_opencvs_files_give_opencvs_pixels(name: str, shared: Path, opencv: Modu
 
 
 @pytest.mark.parametrize("name", ["FSRCNN_x3", "ESPCN_x2", "LapSRN_x2"])
-def test_gray_pictures(name: str, shared: Path, opencv: ModuleType) -> None:
+def test_gray_images(name: str, shared: Path, opencv: ModuleType) -> None:
     theirs, ours = _both(opencv, _folder(shared) / f"{name}.pb", name.partition("_")[0].lower(), FILES[name])
     gray = np.ascontiguousarray(_photo(shared, "Set5/*butterfly*")[:70, :90, 1])
     assert _levels(ours(gray), theirs(gray)).max() <= 1
@@ -98,11 +98,11 @@ def test_edsr_computes_its_formula(scale: int, edsr: Callable[[int], list[Node]]
         assert _levels(sr.upsample(photo), expected.astype(np.uint8)).max() <= 1
 
 
-def _computed(nodes: list[Node], picture: NDArray[np.float64]) -> NDArray[np.float64]:
+def _computed(nodes: list[Node], image: NDArray[np.float64]) -> NDArray[np.float64]:
     """The last value in height, width, channels of a graph that is in order."""
     values: dict[str, NDArray[np.float64]] = {}
     for node in nodes:
-        x, *rest = (values[name] for name in node.inputs) if node.inputs else (picture,)
+        x, *rest = (values[name] for name in node.inputs) if node.inputs else (image,)
         if node.op == "Const":
             x = np.asarray(node.attributes["value"], np.float64)
         elif node.op == "Conv2D":
@@ -123,7 +123,7 @@ def _computed(nodes: list[Node], picture: NDArray[np.float64]) -> NDArray[np.flo
 
 
 def test_the_outputs_of_lapsrn(shared: Path, opencv: ModuleType) -> None:
-    """OpenCV's binding leaves its list of results empty; its engine gives the luma, which gray pictures show."""
+    """OpenCV's binding leaves its list of results empty; its engine gives the luma, which gray images show."""
     photo = _photo(shared, "Set5/*woman*")[:60, :50]
     sr = dnn_superres.DnnSuperResImpl.create()
     sr.readModel(str(_folder(shared) / "LapSRN_x4.pb"))
@@ -278,7 +278,7 @@ def test_mistakes_are_said_in_one_line(edsr: Callable[[int], list[Node]], tmp_pa
             sr.upsample(wrong)  # pyright: ignore[reportArgumentType]
 
 
-def test_a_large_picture_is_enlarged_in_tiles(shared: Path) -> None:
+def test_a_large_image_is_enlarged_in_tiles(shared: Path) -> None:
     """The result of a part is the part of the result, far from the part's borders."""
     sr = dnn_superres.DnnSuperResImpl_create()
     sr.readModel(str(_folder(shared) / "FSRCNN-small_x2.pb"))

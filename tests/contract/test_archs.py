@@ -119,7 +119,7 @@ def test_the_halo_is_exact(label: str, axis: int) -> None:
 
 
 @every
-def test_a_tile_with_its_halo_equals_the_whole_picture(label: str) -> None:
+def test_a_tile_with_its_halo_equals_the_whole_image(label: str) -> None:
     model = network(label).deploy()
     halo, scale = model.halo, model.config.scale
     x = torch.rand(1, 3, halo + 5, 2 * halo + 6)

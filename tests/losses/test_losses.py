@@ -26,7 +26,7 @@ def test_pixel_losses_by_hand() -> None:
     assert pixel.total_variation(output).item() == pytest.approx((1.0 + 0.0 + 0.5 + 0.5) / 4)
 
 
-def test_the_psnr_that_is_raised_is_the_mean_of_the_pictures_in_tens_of_dB() -> None:
+def test_the_psnr_that_is_raised_is_the_mean_of_the_images_in_tens_of_dB() -> None:
     output, target = torch.zeros(2, 1, 1, 2), torch.tensor([[[[0.1, 0.1]]], [[[0.1, 0.3]]]])
     expected = -(20 + 10 * math.log10(1 / 0.05)) / 2 / 10
     assert pixel.psnr(output, target).item() == pytest.approx(expected, abs=1e-4)

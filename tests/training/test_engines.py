@@ -21,20 +21,20 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from subpixel import archs, models
-from subpixel.datasets import photos
+from subpixel.datasets import sources
 from subpixel.errors import DataError, RecipeError, TrainingDiverged
-from subpixel.image import Image, read, write
+from subpixel.images import Image, read, write
 from subpixel.losses import content, pixel
 from subpixel.models import weights
 from subpixel.resample import resize
-from subpixel.training import checkpoint, gan, health, recipe, start
+from subpixel.training import checkpoint, finite, gan, initial, recipe
+from subpixel.training.initial import InitialWeights
 from subpixel.training.objective import Objective, reduced
-from subpixel.training.optim import averaged
+from subpixel.training.optim import ema
 from subpixel.training.recipe import Loss, Recipe
 from subpixel.training.run import run
-from subpixel.training.start import Start
 
-RECIPES = Path(__file__).parents[2] / "recipes"
+RECIPES = Path(__file__).parents[2] / "subpixel/recipes"
 SMALL: dict[str, Any] = {
     "steps": 4, "validate_every": 2, "ema": 0.5, "data.batch": 2, "data.patch": 12, "optim.lr": 1e-3,
     "schedule.warmup": 0, "schedule.kind": "constant", "schedule.milestones": [],
@@ -131,7 +131,7 @@ def test_an_adversarial_training_resumes_bit_equal(kind: str, folder: Path, vgg:
         **{"config.blocks": 1, "config.features": 8},
     )  # fmt: skip
     torch.set_num_threads(1)
-    crops = {4: photos.pairs(folder, 4, resize, tmp_path / "cache")}
+    crops = {4: sources.pairs(folder, 4, resize, tmp_path / "cache")}
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     feature = content.load(vgg, "1_1")
     gan.train(page, crops, whole, validate=silent, content=feature)
@@ -161,18 +161,18 @@ def test_edsr_x3_takes_the_body_of_x2_and_not_its_tail(tmp_path: Path) -> None:
     config = {"blocks": 2, "features": 8}
     x2 = archs.create("edsr", {"scale": 2, **config})
     path = tmp_path / "edsr-tiny-x2.onnx"
-    init = Start.from_models([weights.save(x2, path)])
+    init = InitialWeights.from_models([weights.save(x2, path)])
     page = shipped("edsr-base-x3", **{"config.blocks": 2, "config.features": 8})
-    x3 = start.network(page, init, "cpu")
+    x3 = initial.network(page, init, "cpu")
     x = torch.rand(1, 3, 7, 6)
     plain = x2.deploy()
     with torch.no_grad():
         torch.testing.assert_close(x3.body(x3.head(x3.input(x))), plain.body(plain.head(plain.input(x))))
-    fresh = start.network(page, None, "cpu").deploy()
+    fresh = initial.network(page, None, "cpu").deploy()
     assert all(torch.equal(a, b) for a, b in zip(x3.tail.parameters(), fresh.tail.parameters(), strict=True))
-    taken = start.start_from(x3, init.weights)
+    taken = initial.load_fitting(x3, init.weights)
     assert {name.split(".")[0] for name in taken} == {"head", "body"}
-    assert start.mark(x3, replace(init, steps=7, hours=2.0)) == checkpoint.Mark(plain=True)
+    assert initial.initial_state(x3, replace(init, steps=7, hours=2.0)) == checkpoint.TrainState(plain=True)
 
 
 def test_one_model_file_does_not_start_a_network_of_several_scales(folder: Path, tmp_path: Path) -> None:
@@ -197,7 +197,7 @@ def test_training_goes_on_from_the_models_of_all_scales(
     first = run(page, folder, folder, tmp_path / "first")
     assert [model.card.scale for model in first] == [2, 3, 4]
     again = page.model_copy(update={"init": str(tmp_path / f"first/{name}-x{recipe.SCALE}.onnx")})
-    network = start.network(again, Start.from_models(first), "cpu")
+    network = initial.network(again, InitialWeights.from_models(first), "cpu")
     x = torch.rand(1, 3, 9, 9)
     with torch.no_grad():
         for model in first:
@@ -213,14 +213,14 @@ def test_models_of_two_networks_do_not_start_one(folder: Path, tmp_path: Path) -
         run(shipped("vdsr", seed=seed, **config), folder, folder, tmp_path / str(seed))
     mixed = [models.load(tmp_path / path) for path in ("0/vdsr-x2.onnx", "1/vdsr-x3.onnx")]
     with pytest.raises(RecipeError, match=r"vdsr-x3.onnx has another .*; expected the scales of one network"):
-        Start.from_models(mixed)
+        InitialWeights.from_models(mixed)
 
 
 def test_training_goes_on_from_a_model_file_where_it_was(folder: Path, tmp_path: Path) -> None:
     page = shipped("swift-x2", **{"config.channels": 16, "config.layers": 3})
     (first,) = run(page, folder, folder, tmp_path / "first")
     again = page.model_copy(update={"init": str(first.path), "name": "again"})
-    network = start.network(again, Start.from_models([first]), "cpu")
+    network = initial.network(again, InitialWeights.from_models([first]), "cpu")
     x = torch.rand(1, 3, 9, 9)
     with torch.no_grad():
         torch.testing.assert_close(network(x), weights.network(first)(x))
@@ -229,8 +229,10 @@ def test_training_goes_on_from_a_model_file_where_it_was(folder: Path, tmp_path:
     third_page = page.model_copy(update={"init": str(tmp_path / "second/last.safetensors"), "name": "third"})
     (third,) = run(third_page, folder, folder, tmp_path / "third")
     assert [model.card.steps for model in (first, second, third)] == [4, 8, 12]
-    long = Start.from_models([models.Model(first.path, first.card.model_copy(update={"hours": 5.0}), first.graph)])
-    assert start.mark(network, long) == checkpoint.Mark(hours=5.0, earlier=4, plain=True)
+    long = InitialWeights.from_models(
+        [models.Model(first.path, first.card.model_copy(update={"hours": 5.0}), first.graph)]
+    )
+    assert initial.initial_state(network, long) == checkpoint.TrainState(hours=5.0, earlier=4, plain=True)
     with pytest.raises(RecipeError, match="none of the weights"):
         run(shipped("espcn-x3", init=str(first.path)), folder, folder, tmp_path / "other")
 
@@ -251,7 +253,7 @@ def test_a_run_that_began_with_a_model_file_is_gone_on_from(
     (first,) = run(page, folder, folder, tmp_path / "first")
     (second,) = run(page.model_copy(update={"init": str(first.path)}), folder, folder, tmp_path / "second")
     last = tmp_path / "second" / "last.safetensors"
-    third = start.network(page, Start.from_run(last), "cpu")
+    third = initial.network(page, InitialWeights.from_run(last), "cpu")
     x = torch.rand(1, 3, 9, 9)
     with torch.no_grad():
         torch.testing.assert_close(third(x), weights.network(second)(x), rtol=0, atol=1e-5)
@@ -262,7 +264,7 @@ def test_a_run_that_began_with_a_model_file_is_gone_on_from(
 def test_weights_that_are_no_checkpoint_start_nothing(tmp_path: Path) -> None:
     save_file({"average.module.tail.weight": torch.zeros(3, 3)}, tmp_path / "other.safetensors")
     with pytest.raises(DataError, match=r"other\.safetensors holds weights, but is no checkpoint.*last\.safetensors"):
-        Start.from_run(tmp_path / "other.safetensors")
+        InitialWeights.from_run(tmp_path / "other.safetensors")
 
 
 def test_fine_tuning_treats_every_pixel_alike(folder: Path, tmp_path: Path) -> None:
@@ -285,7 +287,7 @@ def test_what_a_run_leaves(folder: Path, tmp_path: Path) -> None:
     run(page, folder, folder, tmp_path)
     lines = logged(tmp_path)
     assert [line["step"] for line in lines] == [2, 4, 6]
-    parts = {"average": averaged(archs.create("espcn", {"scale": 2}), 0.5)}
+    parts = {"average": ema(archs.create("espcn", {"scale": 2}), 0.5)}
     mark = checkpoint.restore(tmp_path / "best.safetensors", page.digest, parts)
     assert mark.hours > 0
     assert (mark.best, mark.step) == max((line["psnr"], line["step"]) for line in lines)
@@ -347,11 +349,11 @@ def test_two_processes_train_one_network(folder: Path, tmp_path: Path) -> None:
     found = load_file(tmp_path / "run/last.safetensors")
 
     page = recipe.load(RECIPES / "vdsr.toml", changes)
-    network = start.network(page, None, "cpu")
+    network = initial.network(page, None, "cpu")
     optimizer = torch.optim.Adam(network.parameters(), lr=page.optim.lr)
     optimizer.zero_grad()
     scale = page.scales[int(np.random.default_rng([page.seed, 0]).integers(3))]
-    pairs = photos.pairs(folder, scale, resize, tmp_path / "cache")
+    pairs = sources.pairs(folder, scale, resize, tmp_path / "cache")
     for rank in range(2):
         batch = pairs.batch(np.random.default_rng([page.seed, 0, rank]), 2, 12)
         low, high = (torch.from_numpy(pixels).float() / 255 for pixels in batch)
@@ -366,15 +368,15 @@ def test_a_broken_layer_is_named() -> None:
     network = archs.create("espcn", {"scale": 2})
     network.body[2].weight.data[0, 0, 0, 0] = float("nan")
     with pytest.raises(TrainingDiverged, match=r"at step 7, first the output of layer body\.2; lower optim\.lr"):
-        health.check(7, float("nan"), 1.0, network, torch.rand(1, 3, 6, 6))
+        finite.check(7, float("nan"), 1.0, network, torch.rand(1, 3, 6, 6))
     network.body[0].weight.grad = torch.full_like(network.body[0].weight, float("inf"))
     with pytest.raises(TrainingDiverged, match=r"gradient is inf at step 8, in body\.0\.weight"):
-        health.check(8, 1.0, float("inf"), network, torch.rand(1, 3, 6, 6))
+        finite.check(8, 1.0, float("inf"), network, torch.rand(1, 3, 6, 6))
 
 
 def test_a_full_disk_keeps_the_checkpoint_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path, network = tmp_path / "last.safetensors", nn.Linear(2, 2)
-    checkpoint.save(path, "digest", checkpoint.Mark(1), {"model": network})
+    checkpoint.save(path, "digest", checkpoint.TrainState(1), {"model": network})
     before = path.read_bytes()
 
     def full(*_: object) -> None:
@@ -383,7 +385,7 @@ def test_a_full_disk_keeps_the_checkpoint_before(tmp_path: Path, monkeypatch: py
 
     monkeypatch.setattr(checkpoint, "save_file", full)
     with pytest.raises(DataError, match=r"step 2: .*No space left.*the checkpoint before is kept; make room"):
-        checkpoint.save(path, "digest", checkpoint.Mark(2), {"model": network})
+        checkpoint.save(path, "digest", checkpoint.TrainState(2), {"model": network})
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]
 
@@ -402,7 +404,7 @@ def test_wrong_keys_are_met_with_the_nearest(tmp_path: Path) -> None:
                 recipe.load(path, changes)
         else:
             with pytest.raises(RecipeError, match=r"data\.scales.*not x5"):
-                start.network(recipe.load(path, changes), None, "cpu")
+                initial.network(recipe.load(path, changes), None, "cpu")
 
 
 def test_models_of_the_package_remember_their_recipe() -> None:

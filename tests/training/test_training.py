@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import torch
 
-from subpixel.datasets import photos
-from subpixel.datasets.pairs import turned
+from subpixel.datasets import sources
+from subpixel.datasets.pairs import dihedral
 from subpixel.errors import DataError, RecipeError, RuntimeUnavailable, TrainingDiverged
-from subpixel.image import Image, write
+from subpixel.images import Image, write
 from subpixel.resample import resize
 from subpixel.training import loop, optim, recipe
 from subpixel.training.recipe import Recipe
@@ -61,14 +61,14 @@ def test_a_run_learns_and_ends_with_a_model(folder: Path, tmp_path: Path) -> Non
     assert [line["step"] for line in lines] == [100, 200]
     assert lines[1]["loss"] < lines[0]["loss"]
     assert lines[1]["psnr"] > 30
-    assert (model.card.name, model.card.steps, model.card.data) == ("tiny-x2", 200, photos.digest(folder))
+    assert (model.card.name, model.card.steps, model.card.data) == ("tiny-x2", 200, sources.digest(folder))
 
 
 @pytest.mark.parametrize("optimiser", ["adam", "soap"])
 def test_resuming_is_bit_equal(folder: Path, tmp_path: Path, optimiser: str) -> None:
     torch.set_num_threads(1)
     page = made(tmp_path, **{"optim.name": optimiser})
-    pairs = photos.pairs(folder, 2, resize, tmp_path / "cache")
+    pairs = sources.pairs(folder, 2, resize, tmp_path / "cache")
     whole = loop.train(page, {2: pairs}, tmp_path / "whole", validate=silent)
 
     def stop(network: object, step: int) -> dict[str, float]:
@@ -93,20 +93,20 @@ def test_runs_share_the_decoded_photos(folder: Path, tmp_path: Path) -> None:
 
 
 def test_another_recipe_does_not_continue_a_run(folder: Path, tmp_path: Path) -> None:
-    pairs = photos.pairs(folder, 2, resize, tmp_path / "cache")
+    pairs = sources.pairs(folder, 2, resize, tmp_path / "cache")
     loop.train(made(tmp_path), {2: pairs}, tmp_path / "run", validate=silent)
     with pytest.raises(DataError, match="belongs to another recipe"):
         loop.train(made(tmp_path, seed=1), {2: pairs}, tmp_path / "run", validate=silent)
 
 
 def test_crops_are_aligned_and_turned_alike(folder: Path, tmp_path: Path) -> None:
-    nearest = photos.pairs(folder, 2, lambda p, h, w: p[::2, ::2], tmp_path / "cache")
+    nearest = sources.pairs(folder, 2, lambda p, h, w: p[::2, ::2], tmp_path / "cache")
     low, high = nearest.batch(np.random.default_rng(0), 16, 10)
     corners = [high[:, :, a::2, b::2] for a in (0, 1) for b in (0, 1)]
     for k in range(16):  # turning moves the sampled corner, never the crop
         assert any(np.array_equal(low[k], corner[k]) for corner in corners)
     square = np.arange(12, dtype=np.uint8).reshape(2, 2, 3)
-    assert len({turned(square, k).tobytes() for k in range(8)}) == 8
+    assert len({dihedral(square, k).tobytes() for k in range(8)}) == 8
 
 
 def test_schedules_by_hand(tmp_path: Path) -> None:
@@ -118,7 +118,7 @@ def test_schedules_by_hand(tmp_path: Path) -> None:
 
 
 def test_a_loss_that_is_not_finite_stops_the_run(folder: Path, tmp_path: Path) -> None:
-    pairs = photos.pairs(folder, 2, resize, tmp_path / "cache")
+    pairs = sources.pairs(folder, 2, resize, tmp_path / "cache")
     with pytest.raises(TrainingDiverged, match=r"lower optim\.lr"):
         loop.train(made(tmp_path, **{"optim.lr": 1e30}), {2: pairs}, tmp_path / "run", validate=silent)
 
@@ -136,7 +136,7 @@ def test_a_wrong_recipe_names_the_key(folder: Path, tmp_path: Path, changes: dic
     with pytest.raises(RecipeError, match=words) as caught:
         loop.train(
             made(tmp_path, **changes),
-            {2: photos.pairs(folder, 2, resize, tmp_path / "c")},
+            {2: sources.pairs(folder, 2, resize, tmp_path / "c")},
             tmp_path / "run",
             validate=silent,
         )
@@ -147,7 +147,7 @@ def test_wrong_data_is_told_before_the_first_step(folder: Path, tmp_path: Path) 
     with pytest.raises(DataError, match="smaller than the patch of 48"):
         run(made(tmp_path, **{"data.patch": 48}), folder, folder, tmp_path / "run")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(DataError, match="no pictures"):
+    with pytest.raises(DataError, match="no images"):
         run(made(tmp_path), tmp_path / "empty", folder, tmp_path / "run")
     (tmp_path / "empty/broken.png").write_bytes(b"\x89PNG nothing")
     with pytest.raises(DataError, match=r"broken\.png"):
@@ -158,7 +158,9 @@ def test_wrong_data_is_told_before_the_first_step(folder: Path, tmp_path: Path) 
 
 
 @pytest.mark.parametrize(
-    "path", sorted(Path(__file__).parents[2].glob("recipes/**/*.toml")), ids=lambda p: f"{p.parent.name}-{p.stem}"
+    "path",
+    sorted(Path(__file__).parents[2].glob("subpixel/recipes/**/*.toml")),
+    ids=lambda p: f"{p.parent.name}-{p.stem}",
 )
 def test_every_shipped_recipe_can_be_read(path: Path) -> None:
     assert recipe.load(path).name == path.stem

@@ -1,0 +1,66 @@
+"""What a name on the command line stands for as a candidate of a benchmark, and the scores on the models' cards."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from subpixel import models
+from subpixel.benchmarks.quality import Candidate, bicubic
+from subpixel.errors import BadWeights
+from subpixel.evaluation.report import Report
+from subpixel.inference.upscaler import Upscaler
+from subpixel.models import store
+from subpixel.resample import KERNELS
+
+
+def candidates(names: Sequence[str] | None) -> list[Candidate]:
+    """The named models; by default every model of the package, and bicubic at each of their scales.
+
+    Raises: UnknownName, BadWeights.
+    """
+    chosen = [candidate(name) for name in names or models.names()]
+    return chosen if names else [*map(bicubic, sorted({c.scale for c in chosen})), *chosen]
+
+
+def candidate(name: str, scale: int | None = None) -> Candidate:
+    """A model of the package, a family, a kernel, an .onnx file, or the folder of a training run; computed in f32.
+
+    scale: by default the model's own, 2 for a family or a kernel; a model goes on to others as `Upscaler` does.
+    Raises: UnknownName; BadWeights, also for a folder that does not hold one model.
+    """
+    if name in KERNELS:
+        return Candidate(name, scale or 2, Upscaler(name, scale=scale or 2).upscale_image)
+    in_family = f"{name}-x{scale or 2}"
+    chosen = in_family if in_family in models.names() else str(_of_run(Path(name)))
+    card = models.load(chosen).card
+    label = Path(chosen).stem if Path(chosen).suffix else chosen
+    upscale = Upscaler(chosen, scale=scale, precision="f32").upscale_image
+    paper = card.family if scale in (None, card.scale) else ""
+    return Candidate(label, scale or card.scale, upscale, paper=paper)
+
+
+def write_cards(report: Report) -> None:
+    """Writes the means of a report into the cards of the shipped models that it measured, beside other scores."""
+    for name in models.names():
+        new = [
+            models.Score(dataset=m.dataset, metric=m.metric, value=round(m.value, 4), protocol=str(report.protocol))
+            for m in report.means()
+            if m.model == name
+        ]
+        if new:
+            measured = {(score.dataset, score.metric) for score in new}
+            kept = [s for s in models.load(name).card.scores if (s.dataset, s.metric) not in measured]
+            store.rewrite_card(store.FOLDER / f"{name}.onnx", scores=(*kept, *new))
+
+
+def _of_run(path: Path) -> Path:
+    """The model of a training run's folder; any other path as it is."""
+    if not path.is_dir():
+        return path
+    files = sorted(path.glob("*.onnx"))
+    if len(files) != 1:
+        raise BadWeights(
+            path, f"the folder holds {len(files)} .onnx files; expected one, as a finished training leaves"
+        )
+    return files[0]

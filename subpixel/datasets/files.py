@@ -1,0 +1,111 @@
+"""Image files below a folder and inside its zip archives, which are read without unpacking."""
+
+from __future__ import annotations
+
+import zipfile
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+
+from subpixel.datasets.packed import Pixels
+from subpixel.errors import DataError, UnreadableImage
+from subpixel.images import Image, quantise, read
+
+SUFFIXES = {".avif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
+_DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, KeyError, RuntimeError)
+
+
+@dataclass(frozen=True)
+class ImageFile:
+    """An image on disk, or a member of a zip archive."""
+
+    place: PurePosixPath
+    """Where it lies below the folder, as if the archives were unpacked."""
+    path: Path
+    """The file, or the archive."""
+    member: str
+    """Its name in the archive; empty for a file."""
+    stamp: str
+    """Changes when the content does."""
+
+    @property
+    def name(self) -> str:
+        """For messages: the path of the file, or of the archive and in it."""
+        return f"{self.path}/{self.member}" if self.member else str(self.path)
+
+    @property
+    def key(self) -> str:
+        """Another one for every file and content."""
+        return f"{self.path.resolve()}/{self.member} {self.stamp}"
+
+    def read(self) -> Image:
+        """The whole image. Raises: UnreadableImage."""
+        if not self.member:
+            return read(self.path)
+        try:
+            with zipfile.ZipFile(self.path) as archive:
+                content = archive.read(self.member)
+        except (OSError, *_DAMAGED) as error:
+            raise UnreadableImage(self.name, f"the archive does not give it: {error}") from error
+        try:
+            return read(content)
+        except UnreadableImage as error:
+            raise UnreadableImage(self.name, error.why) from error
+
+    def rgb(self) -> Pixels:
+        """H W 3 uint8: without alpha, gray as R = G = B, rounded where the file has more bits.
+
+        Raises: UnreadableImage.
+        """
+        levels = quantise(self.read().pixels, 8)
+        return np.repeat(levels, 3, axis=2) if levels.shape[2] == 1 else levels
+
+
+def find_images(folder: Path) -> list[ImageFile]:
+    """The images below a folder or in a zip archive, ordered by place; hidden files are left out.
+
+    An archive counts as if it were unpacked where it lies: into a folder of its own name, unless everything in it is
+    in one folder already. A file that is there both packed and unpacked counts once.
+    Raises: DataError for a folder that does not exist or holds no images, and an archive that cannot be read.
+    """
+    try:
+        files = list(_below(folder)) if folder.is_dir() else _packed(folder, PurePosixPath())
+    except OSError as error:
+        raise DataError(f"cannot look into {error.filename or folder}: {(error.strerror or '').lower()}") from error
+    by_place = {file.place: file for file in sorted(files, key=lambda f: not f.member)}  # the last one stays: unpacked
+    if not by_place:
+        raise DataError(f"no images in {folder}; expected {', '.join(sorted(SUFFIXES))} files, or a .zip of them")
+    return [by_place[place] for place in sorted(by_place)]
+
+
+def _below(folder: Path) -> Iterator[ImageFile]:
+    for path in sorted(folder.rglob("*")):
+        place = PurePosixPath(path.relative_to(folder).as_posix())
+        if _wanted(place):
+            status = path.stat()
+            yield ImageFile(place, path, "", f"{status.st_size} {status.st_mtime_ns}")
+        elif path.suffix.lower() == ".zip" and not _hidden(place) and path.is_file():
+            yield from _packed(path, place.parent)
+
+
+def _packed(path: Path, place: PurePosixPath) -> list[ImageFile]:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = [m for m in archive.infolist() if not m.is_dir() and _wanted(PurePosixPath(m.filename))]
+    except _DAMAGED as error:
+        raise DataError(f"cannot read the archive {path}: {error}; expected a folder of images or a .zip") from error
+    tops = {PurePosixPath(m.filename).parts[:-1][:1] for m in members}
+    base = place if len(tops) == 1 and () not in tops else place / path.stem
+    return [ImageFile(base / m.filename, path, m.filename, f"{m.file_size} {m.CRC}") for m in members]
+
+
+def _wanted(place: PurePosixPath) -> bool:
+    return place.suffix.lower() in SUFFIXES and not _hidden(place)
+
+
+def _hidden(place: PurePosixPath) -> bool:
+    """Also what macOS adds to archives."""
+    return any(part[0] == "." or part == "__MACOSX" for part in place.parts)

@@ -1,0 +1,74 @@
+"""Where training takes its crops from, and batches of them prepared while the network works."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Generator, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
+from typing import Protocol, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from subpixel.datasets.packed import PackedImages, Pixels
+from subpixel.errors import DataError
+
+T = TypeVar("T")
+
+
+class PatchSource(Protocol):
+    """A source of aligned low- and high-resolution crops."""
+
+    @property
+    def scale(self) -> int: ...
+
+    def check(self, patch: int) -> None:
+        """Raises: DataError if the images cannot give crops of `patch` low-resolution pixels a side."""
+        ...
+
+    def batch(self, rng: np.random.Generator, size: int, patch: int) -> tuple[Pixels, Pixels]:
+        """Random crops, flipped and rotated: uint8, size 3 patch patch, and size 3 s*patch s*patch."""
+        ...
+
+
+def prefetch(make: Callable[[int], T], steps: Iterable[int], threads: int = 2) -> Generator[T]:
+    """make(step) for every step, in order, made in threads while the consumer works: at most one a thread waits.
+
+    What is made must depend on the step alone. Close the generator and the threads end.
+    """
+    rest = iter(steps)
+    with ThreadPoolExecutor(threads, "batches") as pool:
+        waiting = deque(pool.submit(make, step) for step in islice(rest, threads))
+        while waiting:
+            ready = waiting.popleft().result()
+            waiting.extend(pool.submit(make, step) for step in islice(rest, 1))
+            yield ready
+
+
+def check_sizes(pack: PackedImages, patch: int, scale: int = 1) -> None:
+    """Raises: DataError if an image, reduced by `scale`, is smaller than the patch, with the first such name."""
+    small = np.flatnonzero(pack.sizes.min(axis=1) // scale < patch)
+    if small.size:
+        height, width = pack.sizes[small[0]] // scale
+        more = f" (and {small.size - 1} more)" if small.size > 1 else ""
+        raise DataError(
+            f"{pack.names[small[0]]}{more}: a low-resolution image is {width}x{height}, smaller than the patch of"
+            f" {patch}; lower data.patch or remove it (subpixel data check names all)"
+        )
+
+
+def collate(crops: list[tuple[Pixels, Pixels]]) -> tuple[Pixels, Pixels]:
+    """Pairs of H W 3 as two arrays N 3 H W, contiguous."""
+    low, high = (np.stack([c[k] for c in crops]).transpose(0, 3, 1, 2) for k in (0, 1))
+    return np.ascontiguousarray(low), np.ascontiguousarray(high)
+
+
+def sample_index(areas: NDArray[np.float64], rng: np.random.Generator) -> int:
+    """An index, sample_index by area: a large image more often than a small one. areas: cumulative."""
+    return int(np.searchsorted(areas, rng.random() * areas[-1], side="right"))
+
+
+def dihedral(pixels: Pixels, turn: int) -> Pixels:
+    """One of the eight symmetries of the square: quarter turns, the upper four mirrored first. H W C."""
+    return np.rot90(pixels[:, ::-1] if turn >= 4 else pixels, turn % 4)

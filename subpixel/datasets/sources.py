@@ -1,0 +1,96 @@
+"""The door for training data: a folder or zip of photos, of pairs, or DIV2K's (see `layouts`), packed once."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+from subpixel.datasets.degraded import Degradation, Degraded
+from subpixel.datasets.files import ImageFile, find_images
+from subpixel.datasets.layouts import Part, layout, matched, size_mismatch
+from subpixel.datasets.packed import PackedImages, Pixels, pack
+from subpixel.datasets.pairs import Pairs
+from subpixel.errors import DataError, UnreadableImage
+
+Reduce = Callable[[NDArray[Any], int, int], NDArray[Any]]
+"""Pixels H W 3 uint8, height, width -> the reduced pixels; `resample.resize` is the field's."""
+
+
+def pairs(folder: Path, scale: int, reduce: Reduce, cache: Path) -> Pairs:
+    """Packs the training images of a folder or zip (once; then the packs are reopened) and returns their pairs.
+
+    LR comes from files where there are any, else it is HR, cut to a multiple of the scale, and reduced.
+    Raises: DataError naming the folder that is empty or the image that cannot be used.
+    """
+    there = layout(folder)
+    lows = there.lows(scale)
+    if lows:
+        return _from_files(there.high, lows, scale, cache)
+    high = _packed(there.high, lambda k: _rgb(there.high[k]), cache, "rgb")
+
+    def low(index: int) -> Pixels:
+        height, width = (int(n) // scale for n in high.sizes[index])
+        if 0 in (height, width):
+            raise DataError(f"{high.names[index]}: a side of less than {scale} pixels; remove it and start again")
+        return reduce(high[index][: height * scale, : width * scale], height, width)
+
+    method = getattr(reduce, "__qualname__", str(reduce))
+    return Pairs(_packed(there.high, low, cache, f"{method} x{scale}"), high, scale)
+
+
+def degraded(folder: Path, scale: int, degradation: Degradation, cache: Path) -> Degraded:
+    """Packs the HR training images of a folder or zip; their LR is made anew for every crop.
+
+    Raises: DataError naming the folder that is empty or the image that cannot be used.
+    """
+    highs = layout(folder).high
+    return Degraded(_packed(highs, lambda k: _rgb(highs[k]), cache, "rgb"), scale, degradation)
+
+
+def images(folder: Path, part: Part = "valid") -> tuple[ImageFile, ...]:
+    """The HR images of a folder or zip; where it holds those for training and for validation, of one part.
+
+    Raises: DataError if there are none.
+    """
+    return layout(folder, part).high
+
+
+def digest(folder: Path) -> str:
+    """Sixteen hexadecimal digits that name the training data: of manifest.csv where there is one, else of the names."""
+    manifest = folder / "manifest.csv"
+    names = [file.place.name for file in find_images(folder)] if not manifest.is_file() else []
+    content = "\n".join(names).encode() or manifest.read_bytes()
+    return hashlib.sha256(content).hexdigest()[:16]
+
+
+def _from_files(highs: Sequence[ImageFile], lows: Sequence[ImageFile], scale: int, cache: Path) -> Pairs:
+    both, wrong = matched(highs, lows)
+    if wrong:
+        raise DataError(f"{wrong[0][0].name}: {wrong[0][1]} (subpixel data check names all such)")
+    highs, lows = [pair[0] for pair in both], [pair[1] for pair in both]
+    high = _packed(highs, lambda k: _rgb(highs[k]), cache, "rgb")
+
+    def low(index: int) -> Pixels:
+        pixels, (height, width) = _rgb(lows[index]), (int(n) for n in high.sizes[index])
+        problem = size_mismatch(pixels.shape[:2], (height, width), scale)
+        if problem:
+            raise DataError(f"{lows[index].name}: {problem} of {highs[index].name}")
+        return pixels[: height // scale, : width // scale]
+
+    stamps = [file.key for file in highs]  # whose sizes decide the cut
+    return Pairs(_packed(lows, low, cache, ["cut", scale, stamps]), high, scale)
+
+
+def _packed(chosen: Sequence[ImageFile], image: Callable[[int], Pixels], cache: Path, made: object) -> PackedImages:
+    return pack([file.name for file in chosen], image, cache, [made, [file.key for file in chosen]])
+
+
+def _rgb(file: ImageFile) -> Pixels:
+    try:
+        return file.rgb()
+    except UnreadableImage as error:
+        raise DataError(f"{error}; mend or remove it and start again") from None

@@ -1,0 +1,153 @@
+"""Images in and out: `Image` in memory, and the rows of files (`open_image`, `create`) as they come.
+
+Values are float32 in [0, 1] everywhere. Nothing but the pixels changes on the way through: profile, EXIF,
+XMP, IPTC, resolution, alpha and bit depth stay, or `loses` says what a format cannot keep.
+"""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from subpixel.errors import BadRequest
+from subpixel.images import metadata
+from subpixel.images.metadata import Depth, Metadata
+from subpixel.images.reader import open_image
+from subpixel.images.samples import Floats, dequantise, in_range, quantise
+from subpixel.images.writer import create
+
+if TYPE_CHECKING:
+    import PIL.Image
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Image:
+    """An image in memory: colour (H, W, 1 or 3) and alpha (H, W), float32 in [0, 1].
+
+    Raises BadRequest for any other shape, type or range.
+    """
+
+    pixels: Floats
+    alpha: Floats | None = None
+    meta: Metadata = field(default_factory=Metadata)
+
+    def __post_init__(self) -> None:
+        shape = self.pixels.shape
+        if len(shape) != 3 or shape[2] not in (1, 3) or 0 in shape:
+            raise BadRequest(f"pixels have shape {shape}; expected (height, width, 1 or 3)")
+        if self.alpha is not None and self.alpha.shape != shape[:2]:
+            raise BadRequest(f"alpha has shape {self.alpha.shape}; expected {shape[:2]}")
+        for name, values in (("pixels", self.pixels), ("alpha", self.alpha)):
+            if values is not None and values.dtype != np.float32:
+                raise BadRequest(f"{name} are {values.dtype}; expected float32 (Image.from_array converts)")
+            if values is not None and not in_range(values):
+                raise BadRequest(f"{name} leave [0, 1] or are not numbers; clip or scale them first")
+
+    @property
+    def height(self) -> int:
+        return self.pixels.shape[0]
+
+    @property
+    def width(self) -> int:
+        return self.pixels.shape[1]
+
+    @property
+    def channels(self) -> int:
+        return self.pixels.shape[2]
+
+    @property
+    def has_alpha(self) -> bool:
+        return self.alpha is not None
+
+    @property
+    def samples(self) -> Floats:
+        """Colour and alpha together, (H, W, C [+ 1]), as `Source.rows` gives and `Sink.write` takes them."""
+        return self.pixels if self.alpha is None else np.dstack([self.pixels, self.alpha])
+
+    @classmethod
+    def from_samples(cls, samples: Floats, meta: Metadata | None = None) -> Self:
+        """The inverse of `samples`: 2 and 4 channels have alpha last."""
+        meta = meta or Metadata()
+        if samples.ndim == 3 and samples.shape[2] in (2, 4):
+            return cls(np.ascontiguousarray(samples[..., :-1]), np.ascontiguousarray(samples[..., -1]), meta)
+        return cls(samples, None, meta)
+
+    @classmethod
+    def from_array(cls, array: NDArray[Any], meta: Metadata | None = None) -> Self:
+        """uint8, uint16 or float in [0, 1], (H, W) or (H, W, 1 to 4); the depth follows from the type."""
+        if array.dtype.name not in ("uint8", "uint16") and array.dtype.kind != "f":
+            raise BadRequest(f"the array is {array.dtype}; expected uint8, uint16 or float in [0, 1]")
+        depth: Depth = 8 if array.dtype == np.uint8 else 16 if array.dtype == np.uint16 else 32
+        samples = dequantise(array[..., None] if array.ndim == 2 else array)
+        return cls.from_samples(samples, replace(meta or Metadata(), depth=depth))
+
+    def to_array(self, depth: Depth | None = None) -> NDArray[Any]:
+        """uint8, uint16 or float32 (by default as `meta.depth`), (H, W) for plain gray, else (H, W, C)."""
+        array = quantise(self.samples, depth or self.meta.depth)
+        return array[..., 0] if array.shape[2] == 1 else array
+
+    @classmethod
+    def from_pil(cls, image: PIL.Image.Image) -> Self:
+        """A Pillow image of mode 1, L, LA, P, PA, RGB, RGBA, I;16 or F, turned upright, with its metadata."""
+        from PIL import ImageOps
+
+        info = image.info
+        exif = image.getexif()
+        block = metadata.upright(exif.tobytes().removeprefix(b"Exif\0\0")) if exif else None
+        meta = Metadata(icc=info.get("icc_profile"), exif=block, xmp=info.get("xmp"), dpi=info.get("dpi"))
+        image = ImageOps.exif_transpose(image)
+        if image.mode in ("P", "PA"):
+            image = image.convert("RGBA" if image.has_transparency_data else "RGB")
+        elif image.mode == "1":
+            image = image.convert("L")
+        if image.mode not in ("L", "LA", "RGB", "RGBA", "I;16", "F"):
+            raise BadRequest(f"a Pillow image of mode {image.mode}; convert it to RGB first")
+        return cls.from_array(np.asarray(image), meta)
+
+    def to_pil(self) -> PIL.Image.Image:
+        """A Pillow image: L, LA, RGB or RGBA, and I;16 or F for deep gray.
+
+        Colour and alpha are rounded to 8 bit, for Pillow has no deeper ones.
+        """
+        import PIL.Image
+
+        deep_gray = self.channels == 1 and not self.has_alpha
+        image = PIL.Image.fromarray(self.to_array(None if deep_gray else 8))
+        meta = self.meta
+        blocks = {"icc_profile": meta.icc, "exif": meta.exif, "xmp": meta.xmp, "dpi": meta.dpi}
+        image.info.update({name: block for name, block in blocks.items() if block is not None})
+        return image
+
+    def __repr__(self) -> str:
+        colour = ("gray" if self.channels == 1 else "RGB") + (" and alpha" if self.has_alpha else "")
+        return f"Image({self.width}x{self.height}, {colour}, {self.meta.depth} bit)"
+
+    def _repr_png_(self) -> bytes:
+        file = io.BytesIO()
+        write(file, Image(self.pixels, self.alpha, replace(self.meta, depth=8)), format="png")
+        return file.getvalue()
+
+
+def read(path: str | Path | bytes) -> Image:
+    """Read a whole image into memory; raises UnreadableImage as `open_image` and `Source.rows` do."""
+    source = open_image(path)
+    return Image.from_samples(source.rows(0, source.height), source.meta)
+
+
+def write(
+    path: str | Path | BinaryIO,
+    image: Image,
+    *,
+    format: str | None = None,
+    quality: int = 95,
+    compress: bool = False,
+) -> None:
+    """Write a whole image, as `create` does."""
+    shape = (image.height, image.width, image.channels, image.has_alpha)
+    with create(path, *shape, image.meta, format=format, quality=quality, compress=compress) as sink:
+        sink.write(image.samples)

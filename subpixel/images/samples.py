@@ -1,0 +1,56 @@
+"""Sample values: levels of a file to floats in [0, 1] and back; and libvips, which decodes and encodes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from subpixel.images.metadata import Depth
+
+Floats = NDArray[np.float32]
+
+
+def quantise(values: Floats, depth: Depth) -> NDArray[Any]:
+    """Clip to [0, 1] and round half up to uint8 or uint16 levels; depth 32 only clips."""
+    if depth == 32:
+        return np.clip(values, 0, 1)
+    levels = np.empty(values.shape, np.uint8 if depth == 8 else np.uint16)
+    step = max(1, 2**16 // max(1, values[:1].size))  # bands that stay in the cache
+    for y in range(0, len(values), step):
+        band = np.clip(values[y : y + step], 0, 1)
+        band *= np.float32(2**depth - 1)
+        band += np.float32(0.5)
+        levels[y : y + step] = band
+    return levels
+
+
+def dequantise(levels: NDArray[Any]) -> Floats:
+    """uint8 and uint16 levels to float32 in [0, 1], correctly rounded; floats keep their values."""
+    if levels.dtype.kind == "u":
+        return np.divide(levels, np.float32(np.iinfo(levels.dtype).max), dtype=np.float32)
+    return levels.astype(np.float32)
+
+
+def in_range(values: Floats) -> bool:
+    """Whether all values are numbers in [0, 1]."""
+    return bool(values.min() >= 0 and values.max() <= 1)  # false for NaN too
+
+
+def vips() -> Any:
+    """libvips, imported late and without its cache of operations, which would keep whole images alive."""
+    import pyvips
+
+    pyvips.cache_set_max(0)
+    return pyvips
+
+
+def to_batch(pixels: Floats) -> Floats:
+    """(H, W, C) to (1, C, H, W), contiguous."""
+    return np.ascontiguousarray(pixels.transpose(2, 0, 1)[None])
+
+
+def from_batch(batch: Floats) -> Floats:
+    """(1, C, H, W) to (H, W, C), contiguous."""
+    return np.ascontiguousarray(batch[0].transpose(1, 2, 0))

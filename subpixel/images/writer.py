@@ -1,0 +1,328 @@
+"""Writing images: a `Sink` takes rows of floats, the file appears when it is complete; libvips encodes."""
+
+from __future__ import annotations
+
+import math
+import os
+import shutil
+import sys
+import tempfile
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import TracebackType
+from typing import Any, BinaryIO, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from subpixel import atomic
+from subpixel.errors import BadRequest, UnwritableImage
+from subpixel.images import metadata, tiff
+from subpixel.images.metadata import Depth, Metadata
+from subpixel.images.samples import Floats, quantise, vips
+
+IN_MEMORY = 64 * 2**20
+"""A result of up to this many bytes is collected in memory, a larger one in a file beside the target."""
+
+
+@dataclass(frozen=True)
+class _Format:
+    name: str
+    save: str  # the operation of libvips
+    suffixes: tuple[str, ...]
+    depths: tuple[Depth, ...]
+    alpha: bool
+    side: int  # pixels that a side may have
+    iptc: bool
+
+
+_FORMATS = {
+    "png": _Format("PNG", "pngsave", (".png",), (8, 16), True, 2**31 - 1, False),
+    "jpg": _Format("JPEG", "jpegsave", (".jpg", ".jpeg", ".jpe", ".jfif"), (8,), False, 65500, True),
+    "webp": _Format("WebP", "webpsave", (".webp",), (8,), True, 16383, False),
+    "tif": _Format("TIFF", "tiffsave", (".tif", ".tiff"), (8, 16, 32), True, 2**31 - 1, True),
+    "avif": _Format("AVIF", "heifsave", (".avif",), (8,), True, 16384, False),
+}
+FORMATS = tuple(_FORMATS)
+"""The formats that can be written."""
+
+
+def format_of(path: str | Path | BinaryIO, format: str | None = None) -> str:
+    """The name in FORMATS that `format` or else the path's ending means; png for "-" and streams.
+
+    Raises UnwritableImage that lists the formats.
+    """
+    if format:
+        ending = f".{format.lower().lstrip('.')}"
+    elif isinstance(path, str | Path) and str(path) != "-":
+        ending = Path(path).suffix.lower()
+    else:
+        ending = ".png"
+    for name, form in _FORMATS.items():
+        if ending in form.suffixes:
+            return name
+    why = f"unknown format {ending!r}" if ending else "its name has no ending"
+    raise UnwritableImage(_name(path), f"{why}; choose one of {', '.join(FORMATS)}")
+
+
+def lost_on_write(format: str, meta: Metadata) -> str | None:
+    """A sentence on what is not kept of an image's depth and metadata in a format, or None if all is."""
+    form, lost = _FORMATS[format], list[str]()
+    if meta.depth not in form.depths:
+        names = {8: "8 bits", 16: "16 bits", 32: "floats"}
+        lost.append(f"{names[form.depths[-1]]} instead of {names[meta.depth]}")
+    kept = _storable(form, meta)
+    blocks = [b for b in ("icc", "exif", "xmp", "iptc") if getattr(meta, b) and not getattr(kept, b)]
+    lost += [f"no {block.upper()}" for block in blocks]
+    said = [f"{form.name} stores {', '.join(lost)}"] if lost else []
+    if meta.gain_map:
+        said.append("the HDR gain map is left out")
+    return "; ".join(said) or None
+
+
+def _storable(form: _Format, meta: Metadata) -> Metadata:
+    """The metadata a format has room for: JPEG has 65,533 bytes a block, WebP and AVIF no gray profiles."""
+    if not form.iptc:
+        meta = replace(meta, iptc=None)
+    if form.name in ("WebP", "AVIF") and meta.icc and meta.icc[16:20] == b"GRAY":
+        meta = replace(meta, icc=None)
+    if form.name == "JPEG":
+        limits = {"exif": 65527, "xmp": 65504, "iptc": 65493}  # less each block's own prefix
+        too_long = [b for b, limit in limits.items() if len(getattr(meta, b) or b"") > limit]
+        meta = replace(meta, **dict.fromkeys(too_long))
+    return replace(meta, depth=max(d for d in form.depths if d <= max(meta.depth, 8)))
+
+
+def create(
+    path: str | Path | BinaryIO,
+    height: int,
+    width: int,
+    channels: int,
+    has_alpha: bool,
+    meta: Metadata,
+    *,
+    format: str | None = None,
+    quality: int = 95,
+    compress: bool = False,
+) -> ImageWriter:
+    """Begin an image whose rows then come top to bottom: ``with create(...) as sink: sink.write(rows)``.
+
+    The path "-" is standard output, and a binary stream is taken too. `quality` (1 to 100) is for JPEG, WebP
+    and AVIF, which are written lossy; `compress` spends time on a smaller PNG or TIFF.
+    Raises UnwritableImage for what the format or the place cannot hold.
+    """
+    form = _FORMATS[format_of(path, format)]
+    if has_alpha and not form.alpha:
+        raise UnwritableImage(_name(path), f"{form.name} has no alpha; choose png, webp, tif or avif")
+    if max(height, width) > form.side:
+        why = f"{width:,} x {height:,}, and {form.name} ends at {form.side:,} pixels a side; choose png or tif"
+        raise UnwritableImage(_name(path), why)
+    if not 1 <= quality <= 100:
+        raise BadRequest(f"quality {quality}; expected 1 to 100")
+    shape = (height, width, channels + has_alpha)
+    return ImageWriter(path, shape, form, _storable(form, meta), quality, compress)
+
+
+class ImageWriter:
+    """An image on its way into a file, which appears whole at the end of the with block, or not at all."""
+
+    def __init__(
+        self,
+        path: str | Path | BinaryIO,
+        shape: tuple[int, int, int],
+        form: _Format,
+        meta: Metadata,
+        quality: int,
+        compress: bool,
+    ) -> None:
+        self._path, self._shape, self._form, self._meta = path, shape, form, meta
+        self._quality, self._compress = quality, compress
+        self._done = 0
+        self._levels = np.dtype({8: "u1", 16: "u2", 32: "f4"}[meta.depth])
+
+    def __enter__(self) -> Self:
+        try:
+            self._target = _target(self._path)
+        except OSError as error:
+            raise self._unwritable(error) from error
+        folder = Path(tempfile.gettempdir()) if self._target is None else self._target.parent
+        self._part = atomic.temporary(folder)
+        self._raw = self._part.with_suffix(".raw")
+        self._pixels: NDArray[Any] | None = None
+        self._spill: BinaryIO | None = None
+        try:
+            self._begin()
+        except OSError as error:
+            self._clean()
+            raise self._unwritable(error) from error
+        except BaseException:
+            self._clean()
+            raise
+        return self
+
+    def _begin(self) -> None:
+        with self._part.open("xb"):  # says at once whether the place can be written
+            pass
+        if math.prod(self._shape) * self._levels.itemsize <= IN_MEMORY:
+            self._pixels = np.empty(self._shape, self._levels)
+        else:
+            self._spill = self._raw.open("xb")
+            self._spill.write(tiff.raw_tiff(self._shape, self._levels)[0])
+
+    def write(self, rows: Floats | NDArray[np.uint8]) -> None:
+        """Append rows (n, W, C [+ 1: alpha]): floats, clipped to [0, 1] and rounded half up, or 8-bit levels."""
+        height, width, samples = self._shape
+        end = self._done + len(rows)
+        if rows.shape[1:] != (width, samples) or end > height:
+            raise ValueError(f"rows {self._done} to {end}, shape {rows.shape}, in an image {self._shape}")
+        levels = np.ascontiguousarray(rows if rows.dtype == np.uint8 else self._quantised(rows))
+        if self._pixels is not None:
+            self._pixels[self._done : end] = levels
+        elif self._spill is not None:
+            try:
+                self._spill.write(levels.data)
+            except OSError as error:
+                raise self._unwritable(error) from error
+        self._done = end
+
+    def _quantised(self, rows: NDArray[Any]) -> NDArray[Any]:
+        with np.errstate(invalid="ignore", over="ignore"):
+            finite = np.isfinite(np.sum(rows))
+        if not finite:
+            end = self._done + len(rows)
+            raise UnwritableImage(_name(self._path), f"rows {self._done} to {end} are not all finite numbers")
+        return quantise(rows, self._meta.depth)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if kind is None:
+                self._finish()
+        except OSError as failure:
+            raise self._unwritable(failure) from failure
+        finally:
+            self._clean()
+
+    def _finish(self) -> None:
+        if self._done != self._shape[0]:
+            raise ValueError(f"{self._done} of {self._shape[0]} rows were written")
+        if self._spill is not None:
+            self._spill.write(tiff.raw_tiff(self._shape, self._levels)[1])
+            self._spill.close()
+        pyvips = vips()
+        try:
+            _encode(self._image(), self._part, self._form, self._meta, self._quality, self._compress)
+        except pyvips.Error as error:
+            lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+            said = lines[-1].replace(str(self._part), "the file") if lines else "no more is known"
+            raise UnwritableImage(_name(self._path), f"is the disk full? The encoder says: {said}") from error
+        self._raw.unlink(missing_ok=True)
+        if self._target is None:
+            stream = sys.stdout.buffer if isinstance(self._path, str | Path) else self._path
+            with self._part.open("rb") as file:
+                shutil.copyfileobj(file, stream)
+            stream.flush()
+            return
+        if self._target.exists():
+            shutil.copymode(self._target, self._part)
+        atomic.commit(self._part, self._target)
+
+    def _image(self) -> Any:
+        """The collected levels as a libvips image."""
+        height, width, samples = self._shape
+        form = {"u1": "uchar", "u2": "ushort", "f4": "float"}[self._levels.str[1:]]
+        if self._pixels is not None:
+            return vips().Image.new_from_memory(self._pixels.data, width, height, samples, form)
+        return vips().Image.tiffload(str(self._raw), access="sequential")  # `rawload` would map all of it
+
+    def _clean(self) -> None:
+        if self._spill is not None:
+            with suppress(OSError):
+                self._spill.close()
+        self._pixels = None
+        self._raw.unlink(missing_ok=True)
+        self._part.unlink(missing_ok=True)
+
+    def _unwritable(self, error: OSError) -> UnwritableImage:
+        if isinstance(error, UnwritableImage):
+            return error
+        return UnwritableImage(_name(self._path), (error.strerror or str(error)).lower())
+
+
+def _name(path: str | Path | BinaryIO) -> str | Path:
+    if not isinstance(path, str | Path):
+        return "the stream"
+    return "standard output" if str(path) == "-" else path
+
+
+def _target(path: str | Path | BinaryIO) -> Path | None:
+    """The file that will be replaced (behind links), or None for a stream."""
+    if not isinstance(path, str | Path) or str(path) == "-":
+        return None
+    target = Path(os.path.realpath(path))
+    if target.is_dir():
+        raise UnwritableImage(path, "it is a folder")
+    if target.exists() and not target.is_file():
+        raise UnwritableImage(path, "it is a device, not a file; - is standard output")
+    if target.exists() and not os.access(target, os.W_OK):
+        raise UnwritableImage(path, "it is write-protected")
+    if not target.parent.is_dir():
+        raise UnwritableImage(path, f"there is no folder {target.parent}")
+    return target
+
+
+_ALL_BUT_EXIF = 2 + 4 + 8 + 16  # VipsForeignKeep: XMP, ICC, IPTC, others
+
+
+def _encode(image: Any, part: Path, form: _Format, meta: Metadata, quality: int, compress: bool) -> None:
+    options: dict[str, Any] = {
+        "PNG": {"compression": 7, "filter": "all"} if compress else {"compression": 1, "filter": "sub"},
+        "JPEG": {"Q": quality, "subsample_mode": "off"},
+        "WebP": {"Q": quality, "smart_subsample": True, "effort": 2},
+        "TIFF": {
+            "compression": "deflate",
+            "level": 6 if compress else 1,
+            "predictor": "none" if meta.depth == 32 else "horizontal",  # few readers know that for floats
+            "bigtiff": image.width * image.height * image.bands * meta.depth // 8 > 3.5e9,
+        },
+        "AVIF": {"Q": quality, "subsample_mode": "off", "compression": "av1", "effort": 2},
+    }[form.name]
+    if not meta.exif and (meta.dpi is None or form.name in ("PNG", "TIFF")):
+        options["keep"] = _ALL_BUT_EXIF  # else libvips makes up a block, which the other formats need for the dpi
+    getattr(_attach_metadata(image, form, meta), form.save)(str(part), **options)
+    if form.name == "PNG" and meta.xmp:
+        _insert(part, 33, metadata.png_xmp(meta.xmp))  # behind the header
+    if form.name == "TIFF" and (meta.exif or meta.iptc):
+        with part.open("r+b") as file:
+            tiff.into_tiff(file, meta.exif, meta.iptc)
+
+
+def _insert(path: Path, at: int, data: bytes) -> None:
+    whole = path.with_suffix(".whole")
+    try:
+        with path.open("rb") as source, whole.open("xb") as target:
+            target.write(source.read(at) + data)
+            shutil.copyfileobj(source, target)
+        whole.replace(path)
+    finally:
+        whole.unlink(missing_ok=True)
+
+
+def _attach_metadata(image: Any, form: _Format, meta: Metadata) -> Any:
+    """The image with its metadata; an unknown resolution is written as EXIF's 72 dpi."""
+    x, y = meta.dpi or (72.0, 72.0)
+    gray = image.bands < 3
+    space = ("grey16" if gray else "rgb16") if meta.depth == 16 else "b-w" if gray else "srgb"
+    image = image.copy(interpretation=space, xres=x / 25.4, yres=y / 25.4)
+    blocks = {
+        "icc-profile-data": meta.icc,
+        "exif-data": meta.exif and b"Exif\0\0" + meta.exif,
+        "xmp-data": form.name != "PNG" and meta.xmp,  # libvips would write Latin-1 text there
+        "iptc-data": meta.iptc and form.name == "JPEG" and metadata.iptc_to_jpeg(meta.iptc),
+    }
+    for name, block in blocks.items():
+        if block:
+            image.set_type(vips().GValue.blob_type, name, block)
+    return image

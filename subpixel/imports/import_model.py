@@ -1,0 +1,214 @@
+"""Weights from elsewhere as model files: OpenCV's .pb, what `export` wrote, and those of the community."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from subpixel import archs, atomic
+from subpixel.errors import BadRequest, BadWeights, MissingExtra, SubpixelError
+from subpixel.imports import tensorflow
+from subpixel.jobs.discovery import check_target
+from subpixel.models import Card, Model, store
+from subpixel.runtimes.parity import SIZES, compare
+
+if TYPE_CHECKING:
+    from subpixel.imports.community import Found
+
+WEIGHTS = (".pth", ".pt", ".ckpt", ".safetensors")
+_LARGEST_HALO = 64
+_LARGEST_STEP = 32
+_SIDE = 192
+"""Of the graph of a network that cannot be recorded for any size: a multiple of most windows."""
+_SEEN = 1 / 510
+"""Half a level: what pixels beyond the halo may change together."""
+
+
+def import_model(source: Path, output: Path | None = None, overwrite: bool = False) -> Model:
+    """Writes a model file from a .pb of OpenCV's dnn_superres, a .safetensors of `export`, or community weights.
+
+    output: by default the name and factor in this folder. Weights of the community need spandrel and torch; the file
+    is compared with the network before it is handed over. Their halo is measured, up to 64 pixels: see `halo`;
+    a network that cuts windows gets a graph for one size, and tiles of it.
+    Raises: BadRequest for another kind of file or one that exists; BadWeights; MissingExtra; ParityError, and then
+    there is no file.
+    """
+    kind = source.suffix.lower()
+    if kind not in (".pb", *WEIGHTS):
+        raise BadRequest(f"{source}: expected a file that ends in .pb, {', '.join(WEIGHTS)}")
+    if output is not None and output.suffix != ".onnx":
+        raise BadRequest(f"{output}: a model file ends in .onnx")
+    if kind == ".pb":
+        return _saved(tensorflow.load(source), output, overwrite)
+    for package in ("torch", "safetensors"):
+        if importlib.util.find_spec(package) is None:
+            raise MissingExtra(package, "community")
+    card = _own_card(source)
+    if card is not None:
+        return _again(source, card, check_target(output or Path(f"{card.name}.onnx"), overwrite))
+    from subpixel.imports import community
+
+    found = community.load(source)
+    return _saved(_model(source, found), output, overwrite)
+
+
+def _saved(model: Model, output: Path | None, overwrite: bool) -> Model:
+    target = check_target(output or Path(f"{model.card.name}.onnx"), overwrite)
+    try:
+        atomic.write_bytes(target, model.graph)
+    except OSError as error:
+        raise BadRequest(f"cannot write {target}: {error.strerror or error}") from None
+    return store.load(target)
+
+
+def _own_card(source: Path) -> Card | None:
+    """The card in a .safetensors that `export` wrote."""
+    from safetensors import SafetensorError, safe_open
+
+    if source.suffix != ".safetensors":
+        return None
+    try:
+        with safe_open(source, "pt") as file:
+            text = (file.metadata() or {}).get(store.KEY)
+    except (OSError, SafetensorError) as error:
+        raise BadWeights(source, " ".join(str(error).split())) from None
+    return None if text is None else Card.model_validate_json(text)
+
+
+def _again(source: Path, card: Card, target: Path) -> Model:
+    """The model whose weights `export` wrote."""
+    from safetensors.torch import load_file
+
+    from subpixel.models import weights
+
+    network = archs.create(card.arch, card.config).deploy()
+    try:
+        network.load_state_dict(load_file(source))
+    except RuntimeError as error:
+        raise BadWeights(source, f"its weights do not fit {card.arch}: {' '.join(str(error).split())}") from None
+    path = weights.save(network, target).path
+    store.rewrite_card(path, **card.model_dump(exclude={"sha256"}))
+    return store.load(path)
+
+
+def _model(source: Path, found: Found) -> Model:
+    """The network as a model that computes the same.
+
+    It is recorded while it runs, for images of any size. Where its code looks at the size, to cut windows or to
+    mask them, the graph holds for one size only, which the comparison finds; then it is recorded for the size of a
+    tile.
+    """
+    from subpixel.imports.recording import recorded
+
+    failure: SubpixelError | None = None
+    for side in (found.side,) if found.side else (0, _SIDE):
+        try:
+            content = store.with_card(recorded(found.network, side), _card(source, found, side))
+            model = Model(source, store.card_of(source, store.parse(source, content)), content)
+            compare(source, model, partial(_run, found.network), sizes=((side, side),) if side else SIZES)
+        except SubpixelError as error:
+            failure = error
+        except Exception as error:  # the exporter and networks raise nearly anything
+            why = next(iter(str(error.__cause__ or error).splitlines()), type(error).__name__)[:200]
+            failure = BadWeights(source, f"its {found.name} cannot be recorded: {why}")
+        else:
+            return model
+    assert failure is not None
+    raise failure
+
+
+def _card(source: Path, found: Found, side: int) -> Card:
+    from subpixel.models import weights
+
+    largest = side // 6 or _LARGEST_HALO  # two thirds of a tile's side are its own
+    reach, measured = halo(found, largest)
+    step = 1 if found.side else multiple(found)
+    known = "measured" if measured else "assumed: faint seams are possible"
+    return Card(
+        name=_name(source, found.scale),
+        arch=found.name,
+        config={"file": source.name, "halo": known},
+        scale=found.scale,
+        halo=max(step, min(largest, reach + step - 1) // step * step) if step > 1 else reach,
+        tile_stride=step,
+        fixed_size=side,
+        parameters=weights.count(found.network),
+        macs=weights.macs(found.network, found.scale),
+        widest=weights.widest(found.network, found.scale),
+        licence="unknown, imported",
+        paper=found.name,
+    )
+
+
+def halo(found: Found, largest: int = _LARGEST_HALO) -> tuple[int, bool]:
+    """The pixels around a position that matter, and whether that is all of them.
+
+    Measured by the gradient of one output pixel on noise: everything farther away changes it by less than half a
+    level of 255, to first order. Networks with attention over the whole image have no such distance, and deep ones
+    one that is too long for a tile; they get the largest, and so do networks that write into their values, for those
+    have no gradient.
+    """
+    import torch
+
+    side = 2 * largest + 1
+    low = _noise(side).requires_grad_()
+    centre = largest * found.scale
+    try:
+        (gradient,) = torch.autograd.grad(found.network(low)[0, :, centre, centre].sum(), low)
+    except RuntimeError:
+        return largest, False
+    seen = gradient.abs().sum((0, 1))
+    place = (torch.arange(side) - largest).abs()
+    distance = torch.maximum(place[:, None], place[None])
+    for reach in range(1, largest):
+        if float(seen[distance > reach].sum()) < _SEEN:
+            return reach, True
+    return largest, False
+
+
+def multiple(found: Found) -> int:
+    """The pixels by whose multiples an image may be shifted without changing what is computed: where tiles begin.
+
+    A network that counts windows or phases of pixels from the corner computes something else in between. Measured
+    on noise, doubled up to at least 32, which is assumed where nothing suits: most windows have 8, 16 or 32.
+    """
+    import torch
+
+    step = min(found.multiple, _LARGEST_STEP)
+    edge = core = _LARGEST_STEP
+    low = _noise(2 * edge + core)
+    with torch.no_grad():
+        whole = found.network(low.clone())
+        while step < _LARGEST_STEP:
+            moved = found.network(low[..., step:, step:].clone())
+            expected, got = (
+                y[..., at : at + core * found.scale, at : at + core * found.scale]
+                for y, at in ((whole, edge * found.scale), (moved, (edge - step) * found.scale))
+            )
+            if float((expected - got).abs().max()) < _SEEN:
+                break
+            step *= 2
+    return step
+
+
+def _noise(side: int) -> Any:
+    import torch
+
+    return torch.rand(1, 3, side, side, generator=torch.Generator().manual_seed(0))
+
+
+def _run(network: Any, batch: Any) -> Any:
+    import torch
+
+    with torch.no_grad():
+        return network(torch.from_numpy(batch.copy())).numpy()  # some write into their input
+
+
+def _name(source: Path, scale: int) -> str:
+    """4x_Nice_Photo.pth -> nice-photo-x4."""
+    words = re.sub(r"[^a-z0-9]+", "-", source.stem.lower()).strip("-")
+    bare = words.removeprefix(f"{scale}x-").removesuffix(f"-{scale}x").removesuffix(f"-x{scale}")
+    return f"{bare or 'model'}-x{scale}"

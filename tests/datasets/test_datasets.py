@@ -1,0 +1,385 @@
+"""Training data: every layout gives the same pixels, crops are aligned, and nothing wrong passes."""
+
+from __future__ import annotations
+
+import resource
+import shutil
+import zipfile
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from subpixel import degradations as d
+from subpixel.datasets import patches, sources
+from subpixel.datasets.check import inspect
+from subpixel.datasets.files import ImageFile, find_images
+from subpixel.datasets.layouts import layout, size_mismatch
+from subpixel.errors import DataError, UnreadableImage
+from subpixel.images import Image, read, write
+from subpixel.resample import resize
+
+
+def pixels(seed: int, height: int = 40, width: int = 52, channels: int = 3) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 256, (height, width, channels), dtype=np.uint8)
+
+
+def save(path: Path, levels: np.ndarray) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write(path, Image.from_array(levels))
+
+
+def half(levels: np.ndarray) -> np.ndarray:
+    """Not what `resize` would make: so that it shows where LR came from."""
+    return levels[::2, ::2] // 2
+
+
+def zipped(folder: Path, archive: Path, below: Path) -> None:
+    with zipfile.ZipFile(archive, "w") as file:
+        for path in sorted(folder.rglob("*.png")):
+            file.write(path, path.relative_to(below))
+
+
+HIGH = {"0001": pixels(1), "0002": pixels(2, 64, 36), "0801": pixels(3)}
+
+
+@pytest.fixture
+def div2k(tmp_path: Path) -> Path:
+    """Two images to train on and one for validation, with LR for x2."""
+    root = tmp_path / "DIV2K"
+    for name, high in HIGH.items():
+        part = "valid" if name == "0801" else "train"
+        save(root / f"DIV2K_{part}_HR/{name}.png", high)
+        save(root / f"DIV2K_{part}_LR_bicubic/X2/{name}x2.png", half(high))
+    return root
+
+
+def refused(folder: Path, cache: Path, scale: int = 2) -> str:
+    with pytest.raises(DataError) as caught:
+        sources.pairs(folder, scale, resize, cache)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def contents(data: sources.Pairs) -> list[tuple[bytes, bytes]]:
+    return [(data.low[k].tobytes(), data.high[k].tobytes()) for k in range(len(data.high))]
+
+
+TRAINING = [(half(HIGH[name]).tobytes(), HIGH[name].tobytes()) for name in ("0001", "0002")]
+
+# --- layouts
+
+
+def test_photos_alone_are_reduced(tmp_path: Path) -> None:
+    save(tmp_path / "in/a.png", pixels(1, 41, 53))
+    save(tmp_path / "in/b/a.png", pixels(2, 40, 40, 1))
+    data = sources.pairs(tmp_path / "in", 2, resize, tmp_path / "cache")
+    assert np.array_equal(data.low[0], resize(pixels(1, 41, 53)[:40, :52], 20, 26))
+    gray = np.repeat(pixels(2, 40, 40, 1), 3, axis=2)
+    assert np.array_equal(data.high[1], gray)
+    assert np.array_equal(data.low[1], resize(gray, 20, 20))
+
+
+def test_div2k_as_folders(div2k: Path, tmp_path: Path) -> None:
+    assert contents(sources.pairs(div2k, 2, resize, tmp_path / "cache")) == TRAINING
+    assert [file.name for file in sources.images(div2k)] == [str(div2k / "DIV2K_valid_HR/0801.png")]
+    assert [file.place.stem for file in sources.images(div2k, "train")] == ["0001", "0002"]
+    message = refused(div2k, tmp_path / "cache", scale=3)
+    assert message.startswith(f"{div2k} has low resolution for x2, not for x3")
+    alone = sources.pairs(div2k / "DIV2K_train_HR", 2, resize, tmp_path / "cache")
+    assert np.array_equal(alone.low[0], resize(HIGH["0001"], 20, 26))
+
+
+def test_div2k_as_zip_files(div2k: Path, tmp_path: Path) -> None:
+    packed = tmp_path / "packed"
+    packed.mkdir()
+    zipped(div2k / "DIV2K_train_HR", packed / "DIV2K_train_HR.zip", div2k)
+    zipped(div2k / "DIV2K_train_LR_bicubic", packed / "DIV2K_train_LR_bicubic_X2.zip", div2k)
+    assert contents(sources.pairs(packed, 2, resize, tmp_path / "cache")) == TRAINING
+    shutil.copytree(div2k / "DIV2K_train_HR", packed / "DIV2K_train_HR")  # unpacked beside: counts once
+    assert [bool(file.member) for file in find_images(packed)] == [False, False, True, True]
+    assert contents(sources.pairs(packed, 2, resize, tmp_path / "cache")) == TRAINING
+    single = sources.pairs(packed / "DIV2K_train_HR.zip", 2, resize, tmp_path / "cache")
+    assert [single.high[k].tobytes() for k in (0, 1)] == [high for _, high in TRAINING]
+    assert sorted(p.name for p in packed.iterdir()) == [
+        "DIV2K_train_HR", "DIV2K_train_HR.zip", "DIV2K_train_LR_bicubic_X2.zip",
+    ]  # fmt: skip
+
+
+def test_an_archive_without_a_folder_takes_its_own_name(div2k: Path, tmp_path: Path) -> None:
+    packed = tmp_path / "packed"
+    packed.mkdir()
+    zipped(div2k / "DIV2K_train_HR", packed / "HR.zip", div2k / "DIV2K_train_HR")
+    zipped(div2k / "DIV2K_train_LR_bicubic/X2", packed / "LR_x2.zip", div2k / "DIV2K_train_LR_bicubic/X2")
+    assert contents(sources.pairs(packed, 2, resize, tmp_path / "cache")) == TRAINING
+
+
+@pytest.mark.parametrize("low", ["LR", "LR_x2", "LRx2", "lr/X2", "LR_bicubic/X2", "LR_unknown_x2"])
+def test_paired_folders(tmp_path: Path, low: str) -> None:
+    for name, ending in (("0001", "png"), ("0002", "webp")):
+        save(tmp_path / f"in/HR/deep/{name}.png", HIGH[name])
+        save(tmp_path / f"in/{low}/deep/{name}.{ending}", half(HIGH[name]))
+    data = sources.pairs(tmp_path / "in", 2, resize, tmp_path / "cache")
+    assert contents(data)[0] == TRAINING[0]
+    assert data.low[1].shape == (32, 18, 3)
+
+
+def test_several_scales_and_names_that_end_like_a_scale(tmp_path: Path) -> None:
+    save(tmp_path / "in/HR/linux2.png", HIGH["0001"])
+    for scale, name in ((2, "linux2"), (4, "linux2x4")):
+        save(tmp_path / f"in/LR_x{scale}/{name}.png", HIGH["0001"][::scale, ::scale])
+    for scale in (2, 4):
+        data = sources.pairs(tmp_path / "in", scale, resize, tmp_path / "cache")
+        assert np.array_equal(data.low[0], HIGH["0001"][::scale, ::scale])
+        assert data.scale == scale
+
+
+def test_folders_whose_names_only_look_alike_are_photos(tmp_path: Path) -> None:
+    for place in ("low_light/a", "LR_export/b", "THR/c", "flowers_x2/d"):
+        save(tmp_path / f"{place}.png", HIGH["0001"])
+    assert len(layout(tmp_path).high) == 4
+    assert layout(tmp_path).low == {}
+
+
+def test_low_resolution_rounded_up_is_cut(tmp_path: Path) -> None:
+    high, low = pixels(1, 41, 53), pixels(2, 21, 27)
+    save(tmp_path / "in/HR/a.png", high)
+    save(tmp_path / "in/LR/a.png", low)
+    data = sources.pairs(tmp_path / "in", 2, resize, tmp_path / "cache")
+    assert np.array_equal(data.low[0], low[:20, :26])
+    x, y = data.batch(np.random.default_rng(0), 64, 20)
+    assert (x.shape, y.shape) == ((64, 3, 20, 20), (64, 3, 40, 40))
+
+
+# --- what is refused
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "scale", "expected"),
+    [
+        ((20, 26), (40, 52), 2, ""),
+        ((20, 27), (41, 53), 2, ""),
+        ((21, 26), (40, 52), 2, "26x21 pixels; expected 26x20, 1/2"),
+        ((26, 20), (40, 52), 2, "20x26 pixels; expected 26x20, 1/2"),
+        ((13, 17), (40, 52), 3, ""),
+        ((1, 1), (1, 5), 2, "1x1 pixels; expected 2x0, 1/2"),
+    ],
+)
+def test_sizes_by_hand(low: tuple[int, int], high: tuple[int, int], scale: int, expected: str) -> None:
+    assert size_mismatch(low, high, scale) == expected
+
+
+def test_what_does_not_fit_is_named(div2k: Path, tmp_path: Path) -> None:
+    cache, low = tmp_path / "cache", div2k / "DIV2K_train_LR_bicubic/X2"
+    save(low / "0002x2.png", pixels(0, 30, 18))
+    expected = f"{low}/0002x2.png: 18x30 pixels; expected 18x32, 1/2 of {div2k}/DIV2K_train_HR/0002.png"
+    assert refused(div2k, cache) == expected
+    (low / "0002x2.png").unlink()
+    assert refused(div2k, cache).startswith(f"{div2k}/DIV2K_train_HR/0002.png: there is no LR image of that name")
+    save(low / "0002x2.png", half(HIGH["0002"]))
+    save(low / "0002.png", half(HIGH["0002"]))
+    assert "0002x2.png: " in refused(div2k, cache)
+    assert "0002.png is already the LR image" in refused(div2k, cache)
+    (low / "0002.png").rename(low / "0003.png")
+    assert refused(div2k, cache).startswith(f"{low}/0003.png: there is no HR image of that name")
+    shutil.rmtree(div2k / "DIV2K_train_HR")
+    shutil.rmtree(div2k / "DIV2K_valid_HR")
+    assert "holds low resolution alone" in refused(div2k, cache)
+
+
+def test_what_is_no_data_at_all(tmp_path: Path) -> None:
+    assert (
+        refused(tmp_path / "missing", tmp_path / "c")
+        == f"cannot look into {tmp_path}/missing: no such file or directory"
+    )
+    (tmp_path / "in").mkdir()
+    save(tmp_path / "in/.hidden.png", HIGH["0001"])
+    assert refused(tmp_path / "in", tmp_path / "c").startswith(f"no images in {tmp_path}/in; expected")
+    (tmp_path / "in/a.zip").write_bytes(b"PK nothing")
+    assert refused(tmp_path / "in", tmp_path / "c").startswith(f"cannot read the archive {tmp_path}/in/a.zip")
+    (tmp_path / "in/a.zip").unlink()
+    save(tmp_path / "in/tiny.png", pixels(0, 1, 9))
+    assert "tiny.png: a side of less than 2 pixels" in refused(tmp_path / "in", tmp_path / "c")
+
+
+def test_damage_inside_an_archive_is_named(div2k: Path, tmp_path: Path) -> None:
+    archive = tmp_path / "HR.zip"
+    zipped(div2k / "DIV2K_train_HR", archive, div2k)
+    content = bytearray(archive.read_bytes())
+    content[500] ^= 255  # in the first image, which is stored as it is
+    archive.write_bytes(content)
+    with pytest.raises(UnreadableImage, match=r"HR\.zip/DIV2K_train_HR/0001\.png: .*CRC"):
+        find_images(archive)[0].read()
+    assert np.array_equal(find_images(archive)[1].rgb(), HIGH["0002"])
+    with zipfile.ZipFile(archive, "w") as file:
+        file.writestr("a.png", b"\x89PNG nothing")
+    assert refused(archive, tmp_path / "c").startswith(f"cannot read {archive}/a.png: it is damaged")
+
+
+def test_an_image_that_vanishes_while_packing_leaves_no_pack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in "abc":
+        save(tmp_path / f"in/{name}.png", pixels(1))
+    whole = ImageFile.rgb
+
+    def rgb(file: ImageFile) -> np.ndarray:
+        (tmp_path / "in/b.png").unlink(missing_ok=True)
+        return whole(file)
+
+    monkeypatch.setattr(ImageFile, "rgb", rgb)
+    message = refused(tmp_path / "in", tmp_path / "cache")
+    assert message == f"cannot read {tmp_path}/in/b.png: no such file; mend or remove it and start again"
+    assert list((tmp_path / "cache").iterdir()) == []
+
+
+@contextmanager
+def largest_file(size: int):
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_full_disk_leaves_no_pack(tmp_path: Path) -> None:
+    for name in "abc":
+        save(tmp_path / f"in/{name}.png", pixels(1))
+    cache = tmp_path / "cache"
+    with largest_file(10_000):
+        message = refused(tmp_path / "in", cache)
+    assert message == f"cannot pack the images into {cache}: file too large; make room or take another folder"
+    assert list(cache.iterdir()) == []
+    assert len(sources.pairs(tmp_path / "in", 2, resize, cache).high) == 3
+    (tmp_path / "in/file").touch()
+    assert "cannot pack the images into" in refused(tmp_path / "in", tmp_path / "in/file")
+
+
+def test_a_pack_is_made_once_and_again_when_an_image_changes(tmp_path: Path) -> None:
+    path, cache, calls = tmp_path / "in/a.png", tmp_path / "cache", []
+    plain = [np.full((40, 52, 3), level, np.uint8) for level in (7, 9)]
+    save(path, plain[0])
+    before = path.stat()
+
+    def counted(levels, height, width):
+        calls.append(height)
+        return resize(levels, height, width)
+
+    for _ in range(2):
+        data = sources.pairs(tmp_path / "in", 2, counted, cache)
+    assert calls == [20]
+    assert np.array_equal(data.high[0], plain[0])
+    save(path, plain[1])
+    assert path.stat().st_size == before.st_size  # the time alone tells
+    assert np.array_equal(sources.pairs(tmp_path / "in", 2, counted, cache).high[0], plain[1])
+    sources.pairs(tmp_path / "in", 4, counted, cache)
+    assert len(list(cache.glob("*.bin"))) == 5  # HR is shared by the scales
+
+
+def test_alpha_is_left_out(tmp_path: Path) -> None:
+    save(tmp_path / "in/a.png", pixels(1, 8, 9, 2))
+    save(tmp_path / "in/b.png", pixels(2, 8, 9, 4))
+    data = sources.pairs(tmp_path / "in", 2, resize, tmp_path / "cache")
+    assert np.array_equal(data.high[0], np.repeat(pixels(1, 8, 9, 2)[..., :1], 3, axis=2))
+    assert np.array_equal(data.high[1], pixels(2, 8, 9, 4)[..., :3])
+
+
+# --- degraded on the fly
+
+BLURRED = d.Chain((d.GaussianBlur(2.0), d.Downsample(2)))
+
+
+@pytest.fixture
+def photo(tmp_path: Path, examples: Path) -> Path:
+    """One real image of 81 x 120 pixels, in a folder."""
+    save(tmp_path / "in/a.png", read(examples / "astronaut.jpg").to_array()[100:181, 150:270])
+    return tmp_path / "in"
+
+
+@pytest.mark.parametrize("patch", [8, 24, 40])
+def test_crops_are_those_of_the_whole_image_degraded(photo: Path, tmp_path: Path, patch: int) -> None:
+    data = sources.degraded(photo, 2, BLURRED, tmp_path / "cache")
+    whole = read(photo / "a.png").pixels[:80]
+    low = np.round(255 * BLURRED.apply(whole, np.random.default_rng(0))).astype(np.uint8)
+    expected = {
+        patches.dihedral(low[y : y + patch, x : x + patch], turn).tobytes(): (y, x, turn)
+        for y in range(41 - patch) for x in range(61 - patch) for turn in range(8)
+    }  # fmt: skip
+    lows, highs = data.batch(np.random.default_rng(1), 12, patch)
+    for one, high in zip(lows.transpose(0, 2, 3, 1), highs.transpose(0, 2, 3, 1), strict=True):
+        y, x, turn = expected[one.tobytes()]  # bit by bit, at the edges too
+        around = data.high[0][2 * y : 2 * (y + patch), 2 * x : 2 * (x + patch)]
+        assert np.array_equal(high, patches.dihedral(around, turn))
+
+
+def test_random_degradations_repeat_themselves(photo: Path, tmp_path: Path) -> None:
+    data = sources.degraded(photo, 4, d.real_world(4), tmp_path / "cache")
+    first, again, other = (data.batch(np.random.default_rng(seed), 3, 12) for seed in (5, 5, 6))
+    assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
+    assert not np.array_equal(first[0], other[0])
+    assert (first[0].shape, first[1].shape, first[0].dtype) == ((3, 3, 12, 12), (3, 3, 48, 48), np.uint8)
+
+
+def test_a_degradation_of_another_scale_is_refused(photo: Path, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"makes 44x40 of 88x80 pixels; expected 22x20: it must reduce by 4"):
+        sources.degraded(photo, 4, d.Downsample(2), tmp_path / "cache").check(8)
+    with pytest.raises(DataError, match=r"a\.png: a low-resolution image is 60x40, smaller than the patch of 41"):
+        sources.degraded(photo, 2, BLURRED, tmp_path / "cache").check(41)
+    sources.degraded(photo, 2, BLURRED, tmp_path / "cache").check(40)
+
+
+# --- batches ahead
+
+
+def test_batches_ahead_are_those_of_their_steps(photo: Path, tmp_path: Path) -> None:
+    data = sources.pairs(photo, 2, resize, tmp_path / "cache")
+
+    def batch(step: int) -> tuple[np.ndarray, np.ndarray]:
+        return data.batch(np.random.default_rng([3, step]), 2, 10)
+
+    made = list(patches.prefetch(batch, range(4, 9)))
+    assert len(made) == 5
+    for step, pair in zip(range(4, 9), made, strict=True):
+        assert all(np.array_equal(a, b) for a, b in zip(pair, batch(step), strict=True))
+
+
+def test_no_more_is_made_ahead_than_there_are_threads() -> None:
+    made: list[int] = []
+
+    def make(step: int) -> int:
+        if step == 6:
+            raise DataError("the sixth")
+        made.append(step)
+        return step
+
+    steps = patches.prefetch(make, range(100), threads=2)
+    assert [next(steps), next(steps)] == [0, 1]
+    steps.close()
+    assert set(made) <= {0, 1, 2, 3}
+    with pytest.raises(DataError, match="the sixth"):
+        list(patches.prefetch(make, range(100)))
+
+
+def test_a_small_image_is_named(tmp_path: Path) -> None:
+    for name, side in (("a", 40), ("b", 30), ("c", 31)):
+        save(tmp_path / f"in/{name}.png", pixels(1, side, 50))
+    data = sources.pairs(tmp_path / "in", 2, resize, tmp_path / "cache")
+    data.check(15)
+    with pytest.raises(DataError, match=r"in/b\.png \(and 1 more\): a low-resolution image is 25x15"):
+        data.check(16)
+
+
+# --- the check
+
+
+def test_inspect_tells_of_every_image(div2k: Path) -> None:
+    save(div2k / "DIV2K_train_LR_bicubic/X4/0001x4.png", pixels(0, 10, 13))
+    problems = {Path(f.name).name: f.problem for f in inspect(div2k) if f.problem}
+    assert problems == {"0002.png": "there is no LR image of that name"}  # of x4
+    assert [f.problem for f in inspect(div2k, scale=2)] == [""] * 4
+    assert sum(f.pixels for f in inspect(div2k, scale=2)) == (40 * 52 + 64 * 36) * 5 // 4
+    small = {Path(f.name).name: f.problem for f in inspect(div2k, patch=20, scale=2) if f.problem}
+    assert small == {
+        "0002.png": "36x64 pixels; expected at least 40 a side in HR",
+        "0002x2.png": "18x32 pixels; expected at least 20 a side in LR",
+    }

@@ -1,0 +1,72 @@
+"""Two threads may enter a binding at the same moment, in a process where nothing has touched it before.
+
+OpenVINO's hung for ever in 2 of 150 such processes: each thread held what the other was waiting for.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+FORKS = """
+import os, signal, sys, threading, time
+import numpy, onnx, pydantic, google.protobuf  # what is not on trial is imported once, for all forks
+
+UPSCALE = lambda runtime: __import__("subpixel").Upscaler("espcn", runtime=runtime)(numpy.zeros((8, 8, 3), "u1"))
+ENTER = dict.fromkeys(("openvino", "onnxruntime", "torch"), lambda: UPSCALE(sys.argv[1]))
+ENTER["vips"] = lambda: __import__("subpixel").read(PNG)
+PNG = bytes.fromhex(
+    "89504e470d0a1a0a0000000d494844520000000100000001080000000"
+    "03a7e9b550000000a49444154789c63f80f00010101001bb6ee560000000049454e44ae426082"
+)
+
+
+def child():
+    barrier, done = threading.Barrier(2), []
+
+    def enter():
+        barrier.wait()
+        done.append(ENTER[sys.argv[1]]())
+
+    threads = [threading.Thread(target=enter, daemon=True) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    os._exit(0 if len(done) == 2 else 1)
+
+
+def outcome(pid, limit):
+    end = time.monotonic() + limit
+    while time.monotonic() < end:
+        ended, status = os.waitpid(pid, os.WNOHANG)
+        if ended:
+            return "done" if status == 0 else "failed"
+        time.sleep(0.01)
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+    return "hung"
+
+
+results = []
+for _ in range(int(sys.argv[2]) // 2):
+    pids = []
+    for _ in range(2):
+        if (pid := os.fork()) == 0:
+            child()
+        pids.append(pid)
+    results += [outcome(pid, 30) for pid in pids]
+print(results.count("done"), results.count("failed"), results.count("hung"))
+"""
+
+
+@pytest.mark.parametrize(
+    ("binding", "processes"), [("openvino", 200), ("onnxruntime", 40), ("torch", 20), ("vips", 60)]
+)
+def test_two_threads_may_be_first(binding: str, processes: int) -> None:
+    run = subprocess.run(
+        [sys.executable, "-c", FORKS, binding, str(processes)], capture_output=True, text=True, timeout=280, check=True
+    )
+    assert run.stdout.split() == [str(processes), "0", "0"], run.stderr[-2000:]

@@ -1,0 +1,38 @@
+"""The mean of two models has the mean of their weights, and the card of the second."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from subpixel import archs, models
+from subpixel.errors import BadWeights
+from subpixel.models import weights
+from zoo.average import mean
+
+
+def saved(path: Path, seed: int, steps: int, blocks: int = 1) -> models.Model:
+    torch.manual_seed(seed)
+    network = archs.create("edsr", {"scale": 2, "blocks": blocks, "features": 4})
+    return weights.save(network, path, recipe=f"recipe {seed}", steps=steps, hours=seed / 10, data="data")
+
+
+def test_the_mean_of_two_models(tmp_path: Path) -> None:
+    start, end = saved(tmp_path / "start.onnx", 1, 100), saved(tmp_path / "end.onnx", 2, 300)
+    made = mean(start, end, tmp_path / "mean.onnx")
+    first, second, found = (weights.state(model) for model in (start, end, made))
+    assert len(found) > 4
+    for name, value in found.items():
+        torch.testing.assert_close(value, (first[name] + second[name]) / 2)
+    assert any((first[name] != second[name]).any() for name in found)
+    card = made.card
+    assert (card.name, card.recipe, card.steps, card.hours, card.data) == ("end", "recipe 2", 300, 0.2, "data")
+
+
+def test_models_of_different_networks_have_no_mean(tmp_path: Path) -> None:
+    start, end = saved(tmp_path / "start.onnx", 1, 100), saved(tmp_path / "end.onnx", 2, 300, blocks=2)
+    with pytest.raises(BadWeights, match="another network than"):
+        mean(start, end, tmp_path / "mean.onnx")
+    assert not (tmp_path / "mean.onnx").exists()
