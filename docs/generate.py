@@ -23,8 +23,10 @@ from subpixel.metrics.protocol import STANDARD, Protocol
 from subpixel.training.recipe import Recipe
 
 MODULES = {
-    "Images": ("image", "metadata", "color", "resample"),
-    "Enlarging": ("inference.upscaler", "inference.batch", "inference.comparison", "inference.tiles", "runtimes"),
+    "Images": ("images.image", "images.reader", "images.writer", "images.metadata", "color", "resample"),
+    "Enlarging": (
+        "inference.upscaler", "inference.comparison", "inference.tiles", "jobs.discovery", "jobs.pool", "runtimes",
+    ),
     "Models": ("models.card", "models.store", "models.weights"),
     "Measuring": (
         "metrics.protocol", "metrics.psnr", "metrics.ssim", "metrics.lpips", "evaluation.evaluate",
@@ -32,14 +34,14 @@ MODULES = {
     ),
     "Degradations": (
         "degradations.degradation", "degradations.blur", "degradations.noise", "degradations.codecs",
-        "degradations.resizing", "degradations.distributions", "degradations.presets", "degradations.page",
+        "degradations.resizing", "degradations.distributions", "degradations.presets", "degradations.serialization",
     ),
     "Training": (
-        "training.run", "training.loop", "training.gan", "datasets.photos", "datasets.check", "losses.pixel",
+        "training.run", "training.loop", "training.gan", "datasets.sources", "datasets.check", "losses.pixel",
         "losses.content", "losses.adversarial",
     ),
     "Networks": ("nn.arch", "nn.halo", "nn.upsampling", "nn.luma", "nn.collapsible"),
-    "Elsewhere": ("compat.opencv", "export.export", "export.imports"),
+    "Elsewhere": ("compat.opencv", "export.export", "imports.import_model"),
     "Errors": ("errors",),
 }  # fmt: skip
 """The chapters of the Python reference and the modules in each."""
