@@ -7,21 +7,38 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from subpixel.errors import SubpixelError
-    from subpixel.images import Image, read, write
+    from subpixel.images import Encoding, Image, read, write
+    from subpixel.inference.file import upscale_file
     from subpixel.inference.upscaler import Upscaler
+    from subpixel.jobs.request import Request
+    from subpixel.runtimes import Execution
 
 __version__ = "0.1.0"
 
 _PUBLIC = {
+    "Encoding": "images",
+    "Execution": "runtimes",
     "Image": "images",
+    "Request": "jobs.request",
     "SubpixelError": "errors",
     "Upscaler": "inference.upscaler",
     "read": "images",
+    "upscale_file": "inference.file",
     "write": "images",
 }
 """Public name -> its module, imported when it is first used: importing the package loads no runtime."""
 
-__all__ = ["Image", "SubpixelError", "Upscaler", "read", "write"]
+__all__ = [
+    "Encoding",
+    "Execution",
+    "Image",
+    "Request",
+    "SubpixelError",
+    "Upscaler",
+    "read",
+    "upscale_file",
+    "write",
+]
 
 
 def __getattr__(name: str) -> Any:

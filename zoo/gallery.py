@@ -9,7 +9,7 @@ from pathlib import Path
 
 from subpixel import models
 from subpixel.errors import DataError
-from subpixel.images import Image, read, write
+from subpixel.images import Encoding, Image, read, write
 from subpixel.inference.comparison import Box, compare
 from zoo.models_page import write_page
 
@@ -44,7 +44,7 @@ def write_gallery(photos: Path, docs: Path, scale: int = 4) -> Path:
     for name, (title, detail) in DETAILS.items():
         file = f"images/gallery-{name}.webp"
         drawn = compare(_photo(photos, name), shown, scale=scale, crop=detail, reduce=True, title=title)
-        write(docs / file, drawn, quality=80)
+        write(docs / file, drawn, Encoding(quality=80))
         lines.append(f"## {title}\n\n![{title}: input, bicubic, models, original]({file})\n")
     return write_page(docs / "gallery.md", "\n".join([*lines, "## Credits\n", thanks]) + "\n")
 

@@ -18,7 +18,7 @@ from subpixel.benchmarks.tradeoff import Point, conditions, draw, tradeoff
 from subpixel.errors import UnwritableImage
 from subpixel.evaluation.evaluate import Metric
 from subpixel.evaluation.report import Mean, Report, Row, merged
-from subpixel.images import write
+from subpixel.images import Encoding, write
 from subpixel.metrics.lpips import load as load_lpips
 
 SETS = ("Set5", "Set14", "BSD100")
@@ -45,7 +45,7 @@ def write_zoo(
     points = tradeoff(report, SETS[0], runs)
     image = docs / "images" / "tradeoff.png"
     image.parent.mkdir(parents=True, exist_ok=True)
-    write(image, draw(points, SETS[0]), compress=True)
+    write(image, draw(points, SETS[0]), Encoding(compress=True))
     return write_page(docs / "zoo.md", page(report, points))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,16 +18,27 @@ NAMES: tuple[str, ...] = tuple(sorted(m.name for m in pkgutil.iter_modules(__pat
 
 
 def find(name: str) -> type[Arch]:
-    """The class of an architecture.
+    """The class of an architecture: a file of this folder, or "module:Class" of a module that is imported already.
 
+    A name can come out of a model file, which must not make us import what it likes.
     Raises: UnknownName with the closest name.
     """
+    module_name, _, class_name = name.partition(":")
+    own = getattr(sys.modules.get(module_name), class_name, None) if class_name else None
+    if isinstance(own, type) and issubclass(own, Arch):
+        return own
     if name not in NAMES:
         raise UnknownName("architecture", name, NAMES)
     module = importlib.import_module(f"{__name__}.{name}")
     classes = [c for c in vars(module).values() if isinstance(c, type) and issubclass(c, Arch)]
     own = (c for c in classes if c.__module__ == module.__name__)
     return next(c for c in own if c.__name__.lower() == name.replace("_", ""))
+
+
+def name_of(network: Arch) -> str:
+    """The name by which `find` finds the class of a network."""
+    package, _, module = type(network).__module__.rpartition(".")
+    return module if package == __name__ else f"{type(network).__module__}:{type(network).__name__}"
 
 
 def create(name: str, config: Mapping[str, Any]) -> Arch:

@@ -11,7 +11,9 @@ from subpixel.errors import BadWeights
 from subpixel.evaluation.report import Report
 from subpixel.inference.upscaler import Upscaler
 from subpixel.models import store
+from subpixel.ports import ModelName
 from subpixel.resample import KERNELS
+from subpixel.runtimes import Execution
 
 
 def candidates(names: Sequence[str] | None) -> list[Candidate]:
@@ -30,12 +32,12 @@ def candidate(name: str, scale: int | None = None) -> Candidate:
     Raises: UnknownName; BadWeights, also for a folder that does not hold one model.
     """
     if name in KERNELS:
-        return Candidate(name, scale or 2, Upscaler(name, scale=scale or 2).upscale_image)
-    in_family = f"{name}-x{scale or 2}"
+        return Candidate(name, scale or 2, Upscaler(name, scale=scale or 2))
+    in_family = str(ModelName(name, scale or 2))
     chosen = in_family if in_family in models.names() else str(_of_run(Path(name)))
     card = models.load(chosen).card
     label = Path(chosen).stem if Path(chosen).suffix else chosen
-    upscale = Upscaler(chosen, scale=scale, precision="f32").upscale_image
+    upscale = Upscaler(chosen, scale=scale, execution=Execution(precision="f32"))
     paper = card.family if scale in (None, card.scale) else ""
     return Candidate(label, scale or card.scale, upscale, paper=paper)
 

@@ -21,7 +21,7 @@ from subpixel.compat import opencv as dnn_superres
 from subpixel.errors import MissingExtra
 from subpixel.images import Image, write
 from subpixel.inference.upscaler import Upscaler
-from subpixel.runtimes import open_runtime
+from subpixel.runtimes import on_batches, open_runtime
 
 Call = Callable[[], object]
 
@@ -146,8 +146,8 @@ def shares(names: Sequence[str], size: tuple[int, int] = (360, 640), runs: int =
     ceiling, flops = _ceiling(size, precision)
     for name in names:
         model = models.load(name)
-        runtime = open_runtime(model)
-        times = interleaved({"ceiling": ceiling, name: lambda r=runtime: r.run(batch)}, runs, patience=5.0)
+        network = on_batches(open_runtime(model).run)
+        times = interleaved({"ceiling": ceiling, name: lambda run=network: run(batch)}, runs, patience=5.0)
         median = statistics.median(times[name])
         reached = 2 * model.card.macs * model.card.scale**2 * size[0] * size[1] / median
         best = flops / min(times["ceiling"])

@@ -120,10 +120,10 @@ def tradeoff(
     from subpixel.benchmarks.benchmark_sets import benchmark
     from subpixel.benchmarks.candidates import candidates
     from subpixel.benchmarks.quality import bench_quality
-    from subpixel.images import write
+    from subpixel.images import Encoding, write
 
     name = benchmark(dataset).name
     points = bench.tradeoff(bench_quality(candidates(model), data_root, [name]), name, runs)
     typer.echo(bench.table(points, name), nl=False)
-    write(output, bench.draw(points, name), compress=True)
+    write(output, bench.draw(points, name), Encoding(compress=True))
     typer.echo(str(output), err=True)

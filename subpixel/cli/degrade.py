@@ -64,7 +64,7 @@ def command(
     from subpixel.jobs.discovery import STREAM, find_jobs, remaining
 
     record = _records(scale, preset, recipe, replay, seed)
-    jobs = find_jobs(inputs, output, tag="", format=kind)
+    jobs = find_jobs(inputs, output, suffix="", format=kind)
     if any(STREAM in (job.source, job.target) for job in jobs):
         raise BadRequest("a stream has no place for the page that is written beside each result; name files")
     todo = jobs if overwrite else remaining(jobs)

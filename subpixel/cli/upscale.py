@@ -105,6 +105,7 @@ Quality = Annotated[
     int,
     typer.Option(metavar="1-100", min=1, max=100, help="Of JPEG, WebP and AVIF.", rich_help_panel=_FILE),
 ]
+Lossless = Annotated[bool, typer.Option("--lossless", help="WebP and AVIF without loss.", rich_help_panel=_FILE)]
 Compress = Annotated[
     bool, typer.Option("--compress", help="Smaller PNG and TIFF files, slower.", rich_help_panel=_FILE)
 ]
@@ -129,6 +130,7 @@ def command(
     tta: Ensemble = False,
     kind: Format = None,
     quality: Quality = 95,
+    lossless: Lossless = False,
     compress: Compress = False,
     overwrite: Overwrite = False,
 ) -> None:
@@ -139,32 +141,29 @@ def command(
     What exists already is skipped, so that an interrupted run goes on where it stopped.
     """
     from subpixel.cli.progress import Display
-    from subpixel.inference.upscaler import Upscaler
+    from subpixel.images import Encoding
+    from subpixel.jobs.batch import upscale_batch
     from subpixel.jobs.discovery import find_jobs, remaining, suffix
-    from subpixel.jobs.pool import upscale_batch
+    from subpixel.jobs.request import Request
+    from subpixel.runtimes import Execution
 
-    side = "auto" if tile == "auto" else _number(tile)
-
-    def make() -> Upscaler:
-        return Upscaler(
-            model,
-            scale=scale,
-            size=size,
-            fit=fit,
-            tile=side,
-            runtime=runtime,
-            precision=precision,
-            threads=threads,
-            device=device,
-            tta=tta,
-        )
-
-    jobs = find_jobs(inputs, output, tag=suffix(make()), format=kind)
-    todo = jobs if overwrite else remaining(jobs)
-    batch = upscale_batch(todo, make, format=kind, quality=quality, compress=compress)
-    with closing(batch) as events, Display(len(todo), skipped=len(jobs) - len(todo)) as display:
-        for event in events:
-            display.show(event)
+    request = Request(
+        model=model,
+        scale=scale,
+        size=size,
+        fit=fit,
+        tile="auto" if tile == "auto" else _number(tile),
+        tta=tta,
+        execution=Execution(runtime, precision, threads, device),
+        encoding=Encoding(kind, quality, lossless, compress),
+    )
+    with request.upscaler() as upscaler:
+        jobs = find_jobs(inputs, output, suffix=suffix(upscaler), format=kind)
+        todo = jobs if overwrite else remaining(jobs)
+        batch = upscale_batch(todo, upscaler, request.encoding)
+        with closing(batch) as events, Display(len(todo), skipped=len(jobs) - len(todo)) as display:
+            for event in events:
+                display.show(event)
     raise typer.Exit(1 if display.failures else 0)
 
 

@@ -16,7 +16,6 @@ weights are used. OpenCV itself is not needed.
 from __future__ import annotations
 
 import operator
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, overload
@@ -28,6 +27,8 @@ from subpixel import models
 from subpixel.errors import BadRequest, UnknownName
 from subpixel.imports import tensorflow
 from subpixel.inference.upscaler import Upscaler
+from subpixel.ports import ModelName
+from subpixel.runtimes import Execution
 
 Uint8Image = NDArray[np.uint8]
 """8-bit levels: H W 3 in the order blue, green, red; H W or H W 1 for gray."""
@@ -65,7 +66,7 @@ class DnnSuperResImpl:
 
         Raises: UnknownName; TypeError for a factor that is no integer.
         """
-        known = {*ALGORITHMS, *(name.rpartition("-x")[0] for name in models.names())}
+        known = {*ALGORITHMS, *(name.family for text in models.names() if (name := ModelName.parse(text)))}
         if algo.lower() not in known:
             raise UnknownName("algorithm", algo, known)
         self._algorithm, self._scale = algo.lower(), operator.index(scale)
@@ -143,7 +144,7 @@ class DnnSuperResImpl:
     def _enlarged(self, img: Uint8Image, node: str, scale: int) -> Uint8Image:
         upscaler = self._upscaler(node)
         _check(img)
-        made = upscaler.plan(1, 1).width
+        made = upscaler.factor
         if made != scale:
             raise BadRequest(f"the file enlarges by {made} at {node}, not by {scale}")
         if img.ndim == 2 or img.shape[2] == 1:
@@ -160,7 +161,7 @@ class DnnSuperResImpl:
 
     def _own(self) -> Upscaler:
         family = "edsr-base" if self._algorithm == "edsr" else self._algorithm
-        name = f"{family}-x{self._scale}"
+        name = str(ModelName(family, self._scale))
         if name not in models.names():
             have = ", ".join(models.names())
             raise BadRequest(f"the package has no weights for {name} (it has {have}); call readModel with a .pb file")
@@ -168,10 +169,7 @@ class DnnSuperResImpl:
 
     def _read(self, path: Path, node: str) -> Upscaler:
         model = tensorflow.load(path, node, exact=not self._half)
-        with tempfile.TemporaryDirectory() as folder:
-            file = Path(folder, f"{model.card.name}.onnx")
-            file.write_bytes(model.graph)
-            return Upscaler(file, precision="auto" if self._half else "f32")
+        return Upscaler(model, execution=Execution(precision="auto" if self._half else "f32"))
 
 
 DnnSuperResImpl_create = DnnSuperResImpl.create

@@ -14,7 +14,7 @@ from subpixel.errors import BadRequest, MissingExtra
 from subpixel.imports import graphdef, tensorflow
 from subpixel.models import Model
 from subpixel.models.store import KEY
-from subpixel.runtimes import installed, open_runtime
+from subpixel.runtimes import Execution, Tensors, installed, on_batches, open_runtime
 from subpixel.runtimes.fixed import of_size
 
 Batch = NDArray[Any]
@@ -53,7 +53,8 @@ def _write_onnx(model: Model, path: Path) -> None:
 
 def _open_onnx(path: Path, model: Model) -> Run:
     name = "onnxruntime" if installed("onnxruntime") else "openvino"
-    return open_runtime(Model(path, model.card, path.read_bytes()), name, "f32", device="cpu").run
+    runtime = open_runtime(Model(path, model.card, path.read_bytes()), Execution(name, "f32", device="cpu"))
+    return on_batches(runtime.run)
 
 
 def _write_openvino(model: Model, path: Path) -> None:
@@ -69,10 +70,11 @@ def _open_openvino(path: Path, model: Model) -> Run:
 
     compiled = core().compile_model(core().read_model(path), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
 
-    def run(batch: Batch) -> Batch:
-        return compiled([batch])[0]
+    def run(feeds: Tensors) -> dict[str, Batch]:
+        return {"high": compiled([feeds["low"]])[0]}
 
-    return of_size(run, model.card.fixed_size, model.card.scale) if model.card.fixed_size else run
+    size = model.card.fixed_size
+    return on_batches(of_size(run, model.card.ports, size) if size else run)
 
 
 def _write_torchscript(model: Model, path: Path) -> None:
@@ -124,7 +126,8 @@ def _write_opencv_pb(model: Model, path: Path) -> None:
 
 
 def _open_opencv_pb(path: Path, model: Model) -> Run:
-    return open_runtime(tensorflow.load(path), "openvino", "f32").run
+    again = tensorflow.load(path)
+    return on_batches(open_runtime(again, Execution("openvino", "f32")).run)
 
 
 FORMATS = {

@@ -8,9 +8,9 @@ from subpixel.images.image import Image, read, write
 from subpixel.images.metadata import Depth, Metadata
 from subpixel.images.reader import MAX_PIXELS, ImageReader, open_image
 from subpixel.images.samples import Floats, dequantise, from_batch, quantise, to_batch
-from subpixel.images.writer import FORMATS, ImageWriter, create, format_of, lost_on_write
+from subpixel.images.writer import FORMATS, Encoding, ImageWriter, create, format_of, lost_on_write
 
 __all__ = [
-    "FORMATS", "MAX_PIXELS", "Depth", "Floats", "Image", "ImageReader", "ImageWriter", "Metadata", "create",
+    "FORMATS", "MAX_PIXELS", "Depth", "Encoding", "Floats", "Image", "ImageReader", "ImageWriter", "Metadata", "create",
     "dequantise", "format_of", "from_batch", "lost_on_write", "open_image", "quantise", "read", "to_batch", "write",
 ]  # fmt: skip

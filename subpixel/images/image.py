@@ -19,7 +19,8 @@ from subpixel.images import metadata
 from subpixel.images.metadata import Depth, Metadata
 from subpixel.images.reader import open_image
 from subpixel.images.samples import Floats, dequantise, in_range, quantise
-from subpixel.images.writer import create
+from subpixel.images.writer import Encoding, create
+from subpixel.ports import Shape
 
 if TYPE_CHECKING:
     import PIL.Image
@@ -63,6 +64,10 @@ class Image:
     @property
     def has_alpha(self) -> bool:
         return self.alpha is not None
+
+    @property
+    def shape(self) -> Shape:
+        return Shape(self.height, self.width, self.channels, self.has_alpha)
 
     @property
     def samples(self) -> Floats:
@@ -129,25 +134,17 @@ class Image:
 
     def _repr_png_(self) -> bytes:
         file = io.BytesIO()
-        write(file, Image(self.pixels, self.alpha, replace(self.meta, depth=8)), format="png")
+        write(file, Image(self.pixels, self.alpha, replace(self.meta, depth=8)), Encoding(format="png"))
         return file.getvalue()
 
 
-def read(path: str | Path | bytes) -> Image:
+def read(path: str | Path | bytes | BinaryIO) -> Image:
     """Read a whole image into memory; raises UnreadableImage as `open_image` and `Source.rows` do."""
     source = open_image(path)
-    return Image.from_samples(source.rows(0, source.height), source.meta)
+    return Image.from_samples(dequantise(source.rows(0, source.shape.height)), source.meta)
 
 
-def write(
-    path: str | Path | BinaryIO,
-    image: Image,
-    *,
-    format: str | None = None,
-    quality: int = 95,
-    compress: bool = False,
-) -> None:
+def write(path: str | Path | BinaryIO, image: Image, encoding: Encoding = Encoding()) -> None:  # noqa: B008 (frozen)
     """Write a whole image, as `create` does."""
-    shape = (image.height, image.width, image.channels, image.has_alpha)
-    with create(path, *shape, image.meta, format=format, quality=quality, compress=compress) as sink:
-        sink.write(image.samples)
+    with create(path, image.shape, image.meta, encoding) as writer:
+        writer.write(image.samples)

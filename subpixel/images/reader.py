@@ -8,7 +8,7 @@ import os
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from subpixel.errors import UnreadableImage
 from subpixel.images import metadata, tiff
 from subpixel.images.metadata import Depth, Metadata
-from subpixel.images.samples import Floats, dequantise, in_range, vips
+from subpixel.images.samples import dequantise, in_range, vips
+from subpixel.ports import Shape
 
 MAX_PIXELS = 2**30
 """A header that claims more pixels than this is refused before anything is decoded (32,768 x 32,768)."""
@@ -27,6 +28,7 @@ _LEVELS: dict[str, tuple[str, Depth]] = {  # libvips' sample formats
     "float": ("f4", 32),
     "double": ("f8", 32),
 }
+_DTYPES: dict[Depth, Literal["uint8", "uint16", "float32"]] = {8: "uint8", 16: "uint16", 32: "float32"}
 # Interpretations whose samples are taken as they are.
 _PLAIN = {"b-w", "srgb", "rgb", "rgb16", "grey16", "scrgb", "multiband"}
 _LOADERS = ("jpeg", "png", "webp", "tiff", "heif", "gif", "jxl", "jp2k")
@@ -36,42 +38,45 @@ class ImageReader:
     """An opened image, upright, in gray or RGB; its rows are decoded when they are asked for."""
 
     def __init__(self, name: str | Path, image: Any, meta: Metadata, has_alpha: bool) -> None:
-        self.name, self.meta, self.has_alpha = name, meta, has_alpha
-        self.height, self.width = int(image.height), int(image.width)
-        self.channels = int(image.bands) - has_alpha
+        self.name, self.meta = name, meta
+        dtype = _DTYPES[meta.depth]
+        self.shape = Shape(int(image.height), int(image.width), int(image.bands) - has_alpha, has_alpha, dtype)
         self._image = image
 
-    def rows(self, y0: int, y1: int) -> Floats:
-        """Rows y0 to y1 (exclusive) as (y1 - y0, W, C [+ 1: alpha]), float32 in [0, 1].
+    def rows(self, y0: int, y1: int) -> NDArray[Any]:
+        """Rows y0 to y1 (exclusive) as (y1 - y0, W, C [+ 1: alpha]): uint8, uint16, or float32 in [0, 1].
 
         Raises UnreadableImage where the file turns out to be damaged, or holds floats outside [0, 1].
         """
-        levels = self.levels(y0, y1)
-        if levels.dtype.kind == "f" and not in_range(levels):
+        height, width = self.shape.height, self.shape.width
+        if not 0 <= y0 < y1 <= height:
+            raise IndexError(f"rows {y0} to {y1} of an image of {height} rows")
+        pyvips, image = vips(), self._image
+        try:
+            data = pyvips.Region.new(image).fetch(0, y0, width, y1 - y0)
+        except pyvips.Error as error:
+            raise UnreadableImage(self.name, _reason(error)) from error
+        levels = np.frombuffer(data, _LEVELS[image.format][0]).reshape(y1 - y0, width, image.bands)
+        if levels.dtype.kind != "f":
+            return levels
+        if not in_range(levels):
             why = "its floats leave [0, 1] or are not numbers; scale them to [0, 1] or store it with 16 bits"
             raise UnreadableImage(self.name, why)
         return dequantise(levels)
 
-    def levels(self, y0: int, y1: int) -> NDArray[Any]:
-        """The same rows as the file has them: uint8, uint16 or float."""
-        if not 0 <= y0 < y1 <= self.height:
-            raise IndexError(f"rows {y0} to {y1} of an image of {self.height} rows")
-        pyvips, image = vips(), self._image
-        try:
-            data = pyvips.Region.new(image).fetch(0, y0, self.width, y1 - y0)
-        except pyvips.Error as error:
-            raise UnreadableImage(self.name, _reason(error)) from error
-        return np.frombuffer(data, _LEVELS[image.format][0]).reshape(y1 - y0, self.width, image.bands)
 
+def open_image(source: str | Path | bytes | BinaryIO) -> ImageReader:
+    """Open an image: a path, "-" for standard input, the bytes of a file, or an open binary file.
 
-def open_image(source: str | Path | bytes) -> ImageReader:
-    """Open an image: a path, "-" for standard input, or the bytes of a file; only its header is read.
+    Of a path only the header is read.
 
     Raises UnreadableImage for a file that is missing, not an image, animated, or larger than MAX_PIXELS.
     """
-    name = "the image" if isinstance(source, bytes) else "standard input" if str(source) == "-" else source
-    if name == "standard input":
-        source = sys.stdin.buffer.read()
+    name: str | Path = source if isinstance(source, str | Path) else "the image"
+    if str(source) == "-":
+        name, source = "standard input", sys.stdin.buffer
+    if not isinstance(source, str | Path | bytes):
+        source = source.read()
     head = _head(source)
     if not head:
         raise UnreadableImage(name, "it is empty")

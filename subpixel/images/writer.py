@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO, Self
+from typing import Any, BinaryIO, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,7 @@ from subpixel.errors import BadRequest, UnwritableImage
 from subpixel.images import metadata, tiff
 from subpixel.images.metadata import Depth, Metadata
 from subpixel.images.samples import Floats, quantise, vips
+from subpixel.ports import Shape
 
 IN_MEMORY = 64 * 2**20
 """A result of up to this many bytes is collected in memory, a larger one in a file beside the target."""
@@ -35,11 +36,12 @@ class _Format:
     alpha: bool
     side: int  # pixels that a side may have
     iptc: bool
+    lossless: bool = True
 
 
 _FORMATS = {
     "png": _Format("PNG", "pngsave", (".png",), (8, 16), True, 2**31 - 1, False),
-    "jpg": _Format("JPEG", "jpegsave", (".jpg", ".jpeg", ".jpe", ".jfif"), (8,), False, 65500, True),
+    "jpg": _Format("JPEG", "jpegsave", (".jpg", ".jpeg", ".jpe", ".jfif"), (8,), False, 65500, True, lossless=False),
     "webp": _Format("WebP", "webpsave", (".webp",), (8,), True, 16383, False),
     "tif": _Format("TIFF", "tiffsave", (".tif", ".tiff"), (8, 16, 32), True, 2**31 - 1, True),
     "avif": _Format("AVIF", "heifsave", (".avif",), (8,), True, 16384, False),
@@ -94,34 +96,50 @@ def _storable(form: _Format, meta: Metadata) -> Metadata:
     return replace(meta, depth=max(d for d in form.depths if d <= max(meta.depth, 8)))
 
 
+@dataclass(frozen=True)
+class Encoding:
+    """How an image is written into a file.
+
+    Raises: BadRequest for a quality that does not exist.
+    """
+
+    format: str | None = None
+    """One of FORMATS; None: what the file's ending says."""
+    quality: int = 95
+    """1 to 100, for JPEG, WebP and AVIF where they are lossy."""
+    lossless: bool = False
+    """WebP and AVIF without loss; PNG and TIFF always are."""
+    compress: bool = False
+    """Spend time on a smaller PNG or TIFF."""
+
+    __pydantic_config__: ClassVar[Any] = {"extra": "forbid"}
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.quality <= 100:
+            raise BadRequest(f"quality {self.quality}; expected 1 to 100")
+
+
 def create(
     path: str | Path | BinaryIO,
-    height: int,
-    width: int,
-    channels: int,
-    has_alpha: bool,
+    shape: Shape,
     meta: Metadata,
-    *,
-    format: str | None = None,
-    quality: int = 95,
-    compress: bool = False,
+    encoding: Encoding = Encoding(),
 ) -> ImageWriter:
-    """Begin an image whose rows then come top to bottom: ``with create(...) as sink: sink.write(rows)``.
+    """Begin an image whose rows then come top to bottom: ``with create(...) as writer: writer.write(rows)``.
 
-    The path "-" is standard output, and a binary stream is taken too. `quality` (1 to 100) is for JPEG, WebP
-    and AVIF, which are written lossy; `compress` spends time on a smaller PNG or TIFF.
+    The path "-" is standard output, and a binary stream is taken too. The depth of the file follows from `meta`.
     Raises UnwritableImage for what the format or the place cannot hold.
     """
-    form = _FORMATS[format_of(path, format)]
-    if has_alpha and not form.alpha:
+    form = _FORMATS[format_of(path, encoding.format)]
+    if shape.alpha and not form.alpha:
         raise UnwritableImage(_name(path), f"{form.name} has no alpha; choose png, webp, tif or avif")
-    if max(height, width) > form.side:
-        why = f"{width:,} x {height:,}, and {form.name} ends at {form.side:,} pixels a side; choose png or tif"
+    if encoding.lossless and not form.lossless:
+        raise UnwritableImage(_name(path), f"{form.name} is never lossless; choose png, webp, tif or avif")
+    if max(shape.height, shape.width) > form.side:
+        size = f"{shape.width:,} x {shape.height:,}"
+        why = f"{size}, and {form.name} ends at {form.side:,} pixels a side; choose png or tif"
         raise UnwritableImage(_name(path), why)
-    if not 1 <= quality <= 100:
-        raise BadRequest(f"quality {quality}; expected 1 to 100")
-    shape = (height, width, channels + has_alpha)
-    return ImageWriter(path, shape, form, _storable(form, meta), quality, compress)
+    return ImageWriter(path, shape, form, _storable(form, meta), encoding)
 
 
 class ImageWriter:
@@ -130,14 +148,13 @@ class ImageWriter:
     def __init__(
         self,
         path: str | Path | BinaryIO,
-        shape: tuple[int, int, int],
+        shape: Shape,
         form: _Format,
         meta: Metadata,
-        quality: int,
-        compress: bool,
+        encoding: Encoding,
     ) -> None:
-        self._path, self._shape, self._form, self._meta = path, shape, form, meta
-        self._quality, self._compress = quality, compress
+        self._path, self._form, self._meta, self._encoding = path, form, meta, encoding
+        self._shape = (shape.height, shape.width, shape.samples)
         self._done = 0
         self._levels = np.dtype({8: "u1", 16: "u2", 32: "f4"}[meta.depth])
 
@@ -213,7 +230,7 @@ class ImageWriter:
             self._spill.close()
         pyvips = vips()
         try:
-            _encode(self._image(), self._part, self._form, self._meta, self._quality, self._compress)
+            _encode(self._image(), self._part, self._form, self._meta, self._encoding)
         except pyvips.Error as error:
             lines = [line.strip() for line in str(error).splitlines() if line.strip()]
             said = lines[-1].replace(str(self._part), "the file") if lines else "no more is known"
@@ -276,18 +293,25 @@ def _target(path: str | Path | BinaryIO) -> Path | None:
 _ALL_BUT_EXIF = 2 + 4 + 8 + 16  # VipsForeignKeep: XMP, ICC, IPTC, others
 
 
-def _encode(image: Any, part: Path, form: _Format, meta: Metadata, quality: int, compress: bool) -> None:
+def _encode(image: Any, part: Path, form: _Format, meta: Metadata, encoding: Encoding) -> None:
+    quality, compress, lossless = encoding.quality, encoding.compress, encoding.lossless
     options: dict[str, Any] = {
         "PNG": {"compression": 7, "filter": "all"} if compress else {"compression": 1, "filter": "sub"},
         "JPEG": {"Q": quality, "subsample_mode": "off"},
-        "WebP": {"Q": quality, "smart_subsample": True, "effort": 2},
+        "WebP": {"Q": quality, "smart_subsample": True, "effort": 2, "lossless": lossless},
         "TIFF": {
             "compression": "deflate",
             "level": 6 if compress else 1,
             "predictor": "none" if meta.depth == 32 else "horizontal",  # few readers know that for floats
             "bigtiff": image.width * image.height * image.bands * meta.depth // 8 > 3.5e9,
         },
-        "AVIF": {"Q": quality, "subsample_mode": "off", "compression": "av1", "effort": 2},
+        "AVIF": {
+            "Q": quality,
+            "subsample_mode": "off",
+            "compression": "av1",
+            "effort": 2,
+            "lossless": lossless,
+        },
     }[form.name]
     if not meta.exif and (meta.dpi is None or form.name in ("PNG", "TIFF")):
         options["keep"] = _ALL_BUT_EXIF  # else libvips makes up a block, which the other formats need for the dpi

@@ -13,6 +13,7 @@ from subpixel.errors import BadRequest, BadWeights, MissingExtra, SubpixelError
 from subpixel.imports import tensorflow
 from subpixel.jobs.discovery import check_target
 from subpixel.models import Card, Model, store
+from subpixel.ports import Ports
 from subpixel.runtimes.parity import SIZES, compare
 
 if TYPE_CHECKING:
@@ -136,8 +137,8 @@ def _card(source: Path, found: Found, side: int) -> Card:
         tile_stride=step,
         fixed_size=side,
         parameters=weights.count(found.network),
-        macs=weights.macs(found.network, found.scale),
-        widest=weights.widest(found.network, found.scale),
+        macs=weights.macs(found.network, Ports.enlarging(found.scale)),
+        widest=weights.widest(found.network, Ports.enlarging(found.scale)),
         licence="unknown, imported",
         paper=found.name,
     )

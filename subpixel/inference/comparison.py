@@ -124,8 +124,9 @@ def _enlarged(name: str, low: Floats, box: Box, scale: int, original: Floats | N
     """A model's detail; only the rows around it are computed, unless all of them are to be scored."""
     large = box.times(scale)
     with Upscaler(name, scale=scale) as upscaler:
-        rows = upscaler.rows(ArrayRows(Image(low)))
-        top, bottom = (large.y, large.y + large.height) if original is None else (0, rows.height)
+        source = ArrayRows.of(Image(low))
+        rows = upscaler.prepare(source.shape).rows(source)
+        top, bottom = (large.y, large.y + large.height) if original is None else (0, rows.shape.height)
         result = rows.rows(top, bottom)
     label = Path(name).stem if name.endswith(".onnx") else name
     score = None if original is None else _score(result, original, scale)

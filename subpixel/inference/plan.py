@@ -1,106 +1,110 @@
-"""How an image gets its size: which networks, one after the other, and what is left to a kernel. Pure."""
+"""What will be done to one image: the networks with their tiles, and the kernel that does the rest. Made once."""
 
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import combinations_with_replacement, count
+from typing import Literal
 
-from subpixel.errors import BadRequest
+from subpixel.inference import tiles
+from subpixel.inference.rows import AlphaRows, BledRows, ResizedRows, Rows, WithAlpha, as_floats
+from subpixel.inference.tiled import TiledNetwork, self_ensemble
+from subpixel.models import Card
+from subpixel.ports import Shape
+from subpixel.runtimes import Runtime
 
-LARGEST = 2**20
-"""Pixels a side of a result may have."""
+Tile = Literal["auto"] | int
+"""The side of a tile in input pixels, 0 for the whole image at once, "auto" for what suits the memory."""
+
+_FEATURES = 512 * 2**20
+"""Bytes that the networks of a chain may take for what they compute with, together."""
+_DEEP = 2 * 2**30
+"""The same, where smaller windows would be hardly more than halo."""
+_RESULTS = 128 * 2**20
+"""Bytes that a row of tiles may take for its result, in all networks of a chain together."""
+_BLEED = 8
+"""Pixels that colour bleeds into what is transparent: what bicubic, Lanczos and shallow networks can see."""
 
 
 @dataclass(frozen=True)
-class Target:
-    """What is asked for: a factor, or a size.
+class Step:
+    """One network on the way."""
 
-    size: "1920x1080" (width x height), "4096x" or "x1080", where the open side follows from the aspect.
-    fit: keep the aspect and let the result lie inside `size`; otherwise it has exactly that size.
-    Raises: BadRequest for a factor that is no positive number, a size that cannot be read, or both at once.
-    """
-
-    scale: float | None = None
-    size: str | None = None
-    fit: bool = False
-
-    def __post_init__(self) -> None:
-        if self.scale is not None and self.size is not None:
-            raise BadRequest(f"scale {self.scale:g} and size {self.size}: give one of the two")
-        if self.scale is not None and not (math.isfinite(self.scale) and self.scale > 0):
-            raise BadRequest(f"scale {self.scale}; expected a positive number such as 2 or 2.7")
-        if self.size is not None:
-            _parse(self.size)
-
-    def sides(self, height: int, width: int, default: float) -> tuple[int, int]:
-        """The result's height and width, to the nearest pixel; `default` is the factor if none was given.
-
-        Raises: BadRequest for a result larger than LARGEST.
-        """
-        scale = self.scale or default
-        tall, wide = height * scale, width * scale
-        if self.size is not None:
-            asked_wide, asked_tall = _parse(self.size)
-            ratios = [a / b for a, b in ((asked_tall, height), (asked_wide, width)) if a]
-            scale = min(ratios)
-            exact = len(ratios) == 2 and not self.fit
-            tall, wide = (asked_tall, asked_wide) if exact else (height * scale, width * scale)
-        if max(tall, wide) > LARGEST:
-            size = f"{wide:.6g} x {tall:.6g} pixels"
-            raise BadRequest(f"the result would have {size}; a side may have at most {LARGEST:,}")
-        return max(1, math.floor(tall + 0.5)), max(1, math.floor(wide + 0.5))
-
-
-def _parse(size: str) -> tuple[int, int]:
-    """Width and height, 0 where it is open."""
-    match = re.fullmatch(r"([1-9]\d{0,8})?x([1-9]\d{0,8})?", size.strip().lower())
-    if match is None or not any(match.groups()):
-        raise BadRequest(f"size {size!r}; expected WIDTHxHEIGHT such as 1920x1080, 4096x or x1080")
-    wide, tall = match.groups()
-    return int(wide or 0), int(tall or 0)
+    card: Card
+    runtime: Runtime
+    tile: tuple[int, int]
+    """Height and width in the pixels of its input."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """The networks' factors in their order, then a kernel to height x width, if that is not reached yet."""
+    """The steps from one shape to another; `rows` pulls an image through them."""
 
-    scales: tuple[int, ...]
+    source: Shape
+    target: Shape
+    steps: tuple[Step, ...]
     kernel: str | None
-    height: int
-    width: int
+    """Resizes what the networks gave to the target, where that is not reached yet."""
+    ensemble: bool = False
+    """The mean over 8 flips and turns."""
+    idle: bool = False
+    """There is a model, but nothing for it to do."""
 
-    def describe(self, names: dict[int, str]) -> str:
-        """For instance "swift-x3, then bicubic to 5184x3456"; `names` has the model of each factor."""
-        steps = [names[scale] for scale in self.scales]
-        if self.kernel is not None:
-            steps.append(self.kernel)
-        why = "" if self.scales or not names else " (a model only enlarges)"
-        return f"{', then '.join(steps) or 'unchanged'} to {self.width}x{self.height}{why}"
+    def describe(self) -> str:
+        """For instance "swift-x3, then bicubic to 5184x3456; swift-x3: openvino f32 on cpu; tile 512x512"."""
+        names = [step.card.name for step in self.steps] + ([self.kernel] if self.kernel else [])
+        why = " (a model only enlarges)" if self.idle else ""
+        parts = [f"{', then '.join(names) or 'unchanged'} to {self.target.width}x{self.target.height}{why}"]
+        runtimes = {step.card.name: step.runtime for step in self.steps}
+        parts += [f"{name}: {r.name} {r.precision} on {r.device}" for name, r in runtimes.items()]
+        parts += [f"tile {step.tile[1]}x{step.tile[0]}" for step in self.steps]
+        return "; ".join([*parts, "self-ensemble of 8"] if self.ensemble and self.steps else parts)
+
+    def rows(self, source: Rows) -> Rows:
+        """The result for an image of the plan's shape, as rows that are computed when they are pulled."""
+        if self.target.dtype == "uint8":
+            return self._colour(source)
+        floats = as_floats(source)
+        if not self.source.alpha:
+            return self._colour(floats)
+        height, width = self.target.height, self.target.width
+        reach = _BLEED * max(1, -(-self.source.height // height), -(-self.source.width // width))
+        alpha = ResizedRows(AlphaRows(floats), height, width, self.kernel or "bicubic")
+        return WithAlpha(self._colour(BledRows(floats, reach)), alpha)
+
+    def _colour(self, rows: Rows) -> Rows:
+        for step in self.steps:
+            run = self_ensemble(step.runtime.run) if self.ensemble else step.runtime.run
+            rows = TiledNetwork(rows, run, step.card.ports, step.card.geometry, step.tile)
+        return ResizedRows(rows, self.target.height, self.target.width, self.kernel) if self.kernel else rows
 
 
-def plan(height: int, width: int, sides: tuple[int, int], scales: Iterable[int], kernel: str) -> Plan:
-    """The nearest sufficient network, else the shortest chain, then the kernel down to the exact size.
-
-    scales: the factors there are networks for; without any, the kernel does it all.
-    """
-    known = sorted(set(scales), reverse=True)
-    chain: tuple[int, ...] = ()
-    if known == [1]:  # it restores: once, whatever the size
-        chain = (1,)
-    elif known and (sides[0] > height or sides[1] > width):
-        chain = _chain(known, height, width, sides)
-    factor = math.prod(chain)
-    reached = (height * factor, width * factor) == sides
-    return Plan(chain, None if reached else kernel, *sides)
+def target_shape(
+    source: Shape, sides: tuple[int, int], cards: Sequence[Card], kernel: str | None, ensemble: bool
+) -> Shape:
+    """What comes out: 8-bit levels where one plain network does all the work on 8-bit RGB, else floats."""
+    on_levels = source.dtype == "uint8" and source.channels == 3 and not source.alpha and not ensemble
+    on_levels = on_levels and len(cards) == 1 and kernel is None and cards[0].ports.is_plain
+    return Shape(*sides, source.channels, source.alpha, "uint8" if on_levels else "float32")
 
 
-def _chain(known: list[int], height: int, width: int, sides: tuple[int, int]) -> tuple[int, ...]:
-    for length in count(1):
-        chains = combinations_with_replacement(known, length)  # larger factors first
-        enough = [c for c in chains if height * math.prod(c) >= sides[0] and width * math.prod(c) >= sides[1]]
-        if enough:
-            return min(enough, key=math.prod)
-    raise AssertionError("unreachable: the chains grow")
+def tile_of(card: Card, asked: Tile, height: int, width: int, networks: int) -> tuple[int, int]:
+    """The tile (height, width) for an input of height x width, in a chain of so many networks."""
+    halo = card.halo
+    if card.fixed_size:
+        largest = card.fixed_size - 2 * halo
+        side = largest if asked == "auto" else min(asked or largest, largest)
+        return side, side
+    if asked != "auto":
+        return asked or height, asked or width
+    usual, most = (size // networks // tiles.footprint(card.widest, card.scale) for size in (_FEATURES, _DEEP))
+    pixels = min(max(usual, (6 * halo) ** 2), most)  # four halos of result in a window of six
+    rows = _RESULTS // networks // (3 * 4 * card.scale**2 * width)
+    return tiles.automatic(height, width, halo, pixels, rows)
+
+
+def inputs_of(cards: Sequence[Card], height: int, width: int) -> list[tuple[int, int]]:
+    """Height and width of what each network of a chain is given."""
+    factors = [math.prod(card.scale for card in cards[:k]) for k in range(len(cards))]
+    return [(height * factor, width * factor) for factor in factors]

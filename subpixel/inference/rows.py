@@ -6,13 +6,14 @@ bounded by the bands, never by the image. What `rows` returns is not to be writt
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Protocol
+from dataclasses import replace
+from typing import Any, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from subpixel.images import Floats, Image
+from subpixel.images import Floats, Image, dequantise
+from subpixel.ports import Shape
 from subpixel.resample import Taps, along_columns, along_rows, taps
 
 _BAND = 2**22
@@ -20,59 +21,60 @@ _BAND = 2**22
 
 
 class Rows(Protocol):
-    """An image whose rows can be asked for, top to bottom: an opened file (`image.Source`) is one."""
+    """An image whose rows can be asked for, top to bottom: an opened file (`images.ImageReader`) is one."""
 
     @property
-    def height(self) -> int: ...
-    @property
-    def width(self) -> int: ...
-    @property
-    def channels(self) -> int:
-        """1 or 3 channels of colour; alpha is not counted."""
-        ...
-
-    @property
-    def has_alpha(self) -> bool: ...
+    def shape(self) -> Shape: ...
     def rows(self, y0: int, y1: int) -> Any:
-        """Rows y0 to y1 (exclusive) as (y1 - y0, W, C [+ 1: alpha]), float32 in [0, 1]; uint8 after `Levels`."""
+        """Rows y0 to y1 (exclusive) as (y1 - y0, W, C [+ 1: alpha]) of the shape's dtype; floats are in [0, 1]."""
         ...
 
 
 class ArrayRows:
-    """An image in memory as rows."""
+    """An image in memory as rows: H W C, with alpha last where the shape says so."""
 
-    def __init__(self, image: Image) -> None:
-        self.height, self.width = image.height, image.width
-        self.channels, self.has_alpha = image.channels, image.has_alpha
-        self._samples = image.samples
+    def __init__(self, samples: NDArray[Any], shape: Shape) -> None:
+        self.shape = shape
+        self._samples = samples
 
-    def rows(self, y0: int, y1: int) -> Floats:
+    @classmethod
+    def of(cls, image: Image) -> Self:
+        """The rows of an Image."""
+        return cls(image.samples, image.shape)
+
+    def rows(self, y0: int, y1: int) -> NDArray[Any]:
         return self._samples[y0:y1]
 
 
-class Uint8Rows:
-    """The 8-bit levels of an RGB image, as they are: what a network that computes on bytes is fed."""
+class FloatRows:
+    """Rows of 8 or 16 bit levels as floats in [0, 1]."""
 
-    channels, has_alpha = 3, False
+    def __init__(self, source: Rows) -> None:
+        self.shape = replace(source.shape, dtype="float32")
+        self._source = source
 
-    def __init__(self, height: int, width: int, levels: Callable[[int, int], NDArray[np.uint8]]) -> None:
-        self.height, self.width = height, width
-        self.rows = levels
+    def rows(self, y0: int, y1: int) -> Floats:
+        return dequantise(self._source.rows(y0, y1))
+
+
+def as_floats(source: Rows) -> Rows:
+    """The rows as floats in [0, 1], whatever they are stored as."""
+    return source if source.shape.dtype == "float32" else FloatRows(source)
 
 
 class ResizedRows:
     """Rows resampled by a kernel of `resample`, antialiased where they shrink, and clipped to [0, 1]."""
 
     def __init__(self, source: Rows, height: int, width: int, kernel: str = "bicubic") -> None:
-        self.height, self.width = height, width
-        self.channels, self.has_alpha = source.channels, source.has_alpha
+        given = source.shape
+        self.shape = replace(given, height=height, width=width)
         self._source = source
-        self._down, self._across = taps(source.height, height, kernel), taps(source.width, width, kernel)
-        samples = max(width, source.width) * (self.channels + self.has_alpha)
-        self._step = max(1, int(_BAND / samples / max(1, source.height / height)))
+        self._down, self._across = taps(given.height, height, kernel), taps(given.width, width, kernel)
+        samples = max(width, given.width) * given.samples
+        self._step = max(1, int(_BAND / samples / max(1, given.height / height)))
 
     def rows(self, y0: int, y1: int) -> Floats:
-        out = np.empty((y1 - y0, self.width, self.channels + self.has_alpha), np.float32)
+        out = np.empty((y1 - y0, self.shape.width, self.shape.samples), np.float32)
         for top in range(y0, y1, self._step):
             bottom = min(top + self._step, y1)
             np.clip(self._band(top, bottom), 0, 1, out=out[top - y0 : bottom - y0])
@@ -90,10 +92,8 @@ class ResizedRows:
 class AlphaRows:
     """The alpha of an image as a gray image."""
 
-    channels, has_alpha = 1, False
-
     def __init__(self, source: Rows) -> None:
-        self.height, self.width = source.height, source.width
+        self.shape = replace(source.shape, channels=1, alpha=False)
         self._source = source
 
     def rows(self, y0: int, y1: int) -> Floats:
@@ -108,15 +108,13 @@ class BledRows:
     exp(-|dx| - |dy|); farther from anything visible it stays.
     """
 
-    has_alpha = False
-
     def __init__(self, source: Rows, reach: int) -> None:
-        self.height, self.width, self.channels = source.height, source.width, source.channels
+        self.shape = replace(source.shape, alpha=False)
         self._source, self._reach = source, reach
-        self._down, self._across = _nearby(self.height, reach), _nearby(self.width, reach)
+        self._down, self._across = _nearby(self.shape.height, reach), _nearby(self.shape.width, reach)
 
     def rows(self, y0: int, y1: int) -> Floats:
-        low, high = max(0, y0 - self._reach), min(self.height, y1 + self._reach)
+        low, high = max(0, y0 - self._reach), min(self.shape.height, y1 + self._reach)
         band = self._source.rows(low, high)
         inner = band[y0 - low : y1 - low]
         colour = np.ascontiguousarray(inner[..., :-1])
@@ -141,10 +139,8 @@ def _nearby(length: int, reach: int) -> Taps:
 class WithAlpha:
     """Colour and alpha, side by side again."""
 
-    has_alpha = True
-
     def __init__(self, colour: Rows, alpha: Rows) -> None:
-        self.height, self.width, self.channels = colour.height, colour.width, colour.channels
+        self.shape = replace(colour.shape, alpha=True)
         self._colour, self._alpha = colour, alpha
 
     def rows(self, y0: int, y1: int) -> Floats:

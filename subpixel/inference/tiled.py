@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from subpixel.errors import OutOfMemory
-from subpixel.images import Floats, to_batch
+from subpixel.errors import BadRequest, OutOfMemory
+from subpixel.images import Floats
 from subpixel.inference import tiles
-from subpixel.inference.rows import Rows, Uint8Rows
-
-Run = Callable[[Floats], Floats]
-"""(N, 3, h, w) in [0, 1] -> (N, 3, scale h, scale w), not clipped, float32."""
+from subpixel.inference.adapt import adapt
+from subpixel.inference.rows import Rows
+from subpixel.ports import Geometry, Port, Ports
+from subpixel.runtimes import Run, Tensors
 
 Pixels = NDArray[Any]
 """Floats in [0, 1], or 8-bit levels."""
@@ -26,70 +27,64 @@ _CACHED = 8  # rows that are converted at a time
 
 
 def self_ensemble(run: Run) -> Run:
-    """The mean over the 8 flips and quarter turns of the input, each undone on the output.
+    """The mean over the 8 flips and quarter turns of the input, each undone on the output; for plain networks.
 
     Source: the geometric self-ensemble of EDSR (Lim et al., CVPRW 2017, arXiv:1707.02921, section 3.3).
     """
 
-    def average(batch: Floats) -> Floats:
-        total: Floats | None = None
+    def average(feeds: Tensors) -> dict[str, Pixels]:
+        ((low, batch),) = feeds.items()
+        total: dict[str, Pixels] = {}
         for turn in range(4):
             for flip in (1, -1):
-                turned = np.rot90(batch, turn, (2, 3))[..., ::flip]
-                result = np.rot90(run(np.ascontiguousarray(turned))[..., ::flip], -turn, (2, 3))
-                total = result.copy() if total is None else np.add(total, result, out=total)
-        assert total is not None
-        return np.divide(total, np.float32(8), out=total)
+                turned = np.ascontiguousarray(np.rot90(batch, turn, (2, 3))[..., ::flip])
+                for name, result in run({low: turned}).items():
+                    upright = np.rot90(result[..., ::flip], -turn, (2, 3))
+                    total[name] = total[name] + upright if name in total else upright.copy()
+        return {name: result / np.float32(8) for name, result in total.items()}
 
     return average
 
 
-def on_floats(run: Run) -> Callable[[Floats], Floats]:
-    """A network as H W C -> sH sW 3; gray is replicated to RGB."""
-
-    def patch_run(patch: Floats) -> Floats:
-        batch = to_batch(patch)
-        batch = batch if batch.shape[1] == 3 else np.repeat(batch, 3, axis=1)
-        return np.moveaxis(run(batch)[0], 0, -1)
-
-    return patch_run
-
-
 class TiledNetwork:
-    """Rows enlarged by a network and clipped to [0, 1]; the colour is 1 or 3 channels, without alpha.
+    """Rows of a network's first output, an image, clipped to [0, 1]; without alpha.
 
-    run: from a patch H W C to sH sW 3, see `on_floats`; or from 8-bit levels to 8-bit levels, with dtype uint8.
-    halo, tile_stride, fixed_size: see `models.Card`.
+    source: the rows of the first input. run: see `Runtime.run`. maps: what the other inputs are fed, whole, H W C at
+    the port's scale. The dtype is the source's: 8-bit levels give 8-bit levels.
 
-    A row of tiles is computed at once and kept until a call no longer reaches it, so neighbouring calls may
-    overlap at no cost. Where the source is gray the result is averaged back. When the memory does not
-    suffice, the tile is halved and its row done again.
+    A row of tiles is computed at once and kept until a call no longer reaches it, so neighbouring calls may overlap at
+    no cost. The other outputs gather in `maps`, H W C, as their rows are computed, and in `vectors`; a network with a
+    vector sees the whole image as one tile. When the memory does not suffice, the tile is halved and its row is done
+    again.
 
-    Raises (when pulled): OutOfMemory when the smallest tile does not fit.
+    Raises: BadRequest for a map of another size; when pulled, OutOfMemory when the smallest tile does not fit.
     """
-
-    has_alpha = False
 
     def __init__(
         self,
-        source: Rows | Uint8Rows,
-        run: Callable[[Pixels], Pixels],
-        scale: int,
-        halo: int,
+        source: Rows,
+        run: Run,
+        ports: Ports,
+        geometry: Geometry,
         tile: tuple[int, int],
-        dtype: type[np.float32] | type[np.uint8] = np.float32,
-        tile_stride: int = 1,
-        fixed_size: int = 0,
+        maps: Mapping[str, Floats] | None = None,
     ) -> None:
-        self.height, self.width, self.channels = source.height * scale, source.width * scale, source.channels
-        self.tile = tile
-        self._source, self._run, self._scale, self._dtype = source, run, scale, dtype
-        self._halo, self._tile_stride, self._fixed_size = halo, tile_stride, fixed_size
-        self._bands = self._spans(0, source.height, tile[0], source.height)
+        shape = source.shape
+        vectors = any(port.kind == "vector" for port in ports.outputs)
+        self.tile = (shape.height, shape.width) if vectors else tile
+        self._source, self._run, self._ports, self._geometry = source, run, ports, geometry
+        self._adapter = adapt(shape, ports.inputs[0])
+        channels = ports.outputs[0].depth if self._adapter.equal else shape.channels
+        height, width = shape.height * geometry.scale, shape.width * geometry.scale
+        self.shape = replace(shape, height=height, width=width, channels=channels)
+        self._fed = {port.name: _checked(port, (maps or {}).get(port.name), source) for port in ports.inputs[1:]}
+        self.maps = {port.name: self._zeros(port) for port in ports.outputs[1:] if port.kind != "vector"}
+        self.vectors: dict[str, Floats] = {}
+        self._bands = self._spans(0, shape.height, tile[0] if not vectors else shape.height, shape.height)
         self._kept: dict[tiles.Span, Pixels] = {}
 
     def rows(self, y0: int, y1: int) -> Pixels:
-        s = self._scale
+        s = self._geometry.scale
         bands = [band for band in self._bands if band.start * s < y1 and band.stop * s > y0]
         self._kept = {band: self._kept[band] for band in bands if band in self._kept}
         out = self._empty(y1 - y0)
@@ -107,10 +102,15 @@ class TiledNetwork:
         return out
 
     def _spans(self, start: int, stop: int, tile: int, length: int) -> list[tiles.Span]:
-        return tiles.spans(start, stop, tile, self._halo, length, self._tile_stride, self._fixed_size)
+        g = self._geometry
+        return tiles.spans(start, stop, tile, g.halo, length, g.stride, g.fixed_size)
 
     def _empty(self, rows: int) -> Pixels:
-        return np.empty((rows, self.width, self.channels), self._dtype)
+        return np.empty((rows, self.shape.width, self.shape.channels), self.shape.dtype)
+
+    def _zeros(self, port: Port) -> Floats:
+        shape = self._source.shape
+        return np.zeros((shape.height * port.scale, shape.width * port.scale, port.depth), np.float32)
 
     def _compute(self, band: tiles.Span, out: Pixels) -> Pixels:
         window = self._source.rows(band.low, band.high)
@@ -123,28 +123,64 @@ class TiledNetwork:
                 self.tile = _smaller(self.tile, error)
 
     def _fill(self, band: tiles.Span, window: Pixels, out: Pixels) -> Pixels:
-        s, source = self._scale, self._source
-        for row in self._spans(band.start, band.stop, self.tile[0], source.height):
-            for column in self._spans(0, source.width, self.tile[1], source.width):
+        shape, s = self._source.shape, self._geometry.scale
+        for row in self._spans(band.start, band.stop, self.tile[0], shape.height):
+            for column in self._spans(0, shape.width, self.tile[1], shape.width):
                 patch = window[row.low - band.low : row.high - band.low, column.low : column.high]
-                result = self._run(patch)
-                core = result[s * (row.start - row.low) : s * (row.stop - row.low)]
-                core = core[:, s * (column.start - column.low) : s * (column.stop - column.low)]
-                y, x = s * (row.start - band.start), s * column.start
-                _put(core, out[y : y + core.shape[0], x : x + core.shape[1]])
+                results = self._run(self._feeds(patch, row, column))
+                first, *others = self._ports.outputs
+                target = out[s * (row.start - band.start) : s * (row.stop - band.start), s * column.start :]
+                self._put(results[first.name], row, column, target[:, : s * (column.stop - column.start)])
+                for port in others:
+                    self._gather(port, results[port.name], row, column)
         return out
 
+    def _feeds(self, patch: Pixels, row: tiles.Span, column: tiles.Span) -> Tensors:
+        first, *others = self._ports.inputs
+        maps = {
+            port.name: np.ascontiguousarray(
+                self._fed[port.name][_scaled(row, port.scale), _scaled(column, port.scale)].transpose(2, 0, 1)[None]
+            )
+            for port in others
+        }
+        return {first.name: self._adapter.to_batch(patch), **maps}
 
-def _put(core: Pixels, target: Pixels) -> None:
-    """Copies levels, or clips floats, in bands that stay in the cache; gray becomes the mean of the three."""
-    if target.dtype == np.uint8:
-        target[:] = core
-        return
-    for y in range(0, len(target), _CACHED):
-        band = np.moveaxis(core[y : y + _CACHED], -1, 0)
-        planes = np.clip(band if target.shape[2] == 3 else band.mean(axis=0, keepdims=True), 0, 1)
-        for channel, plane in enumerate(planes):
-            target[y : y + _CACHED, :, channel] = plane
+    def _put(self, batch: Pixels, row: tiles.Span, column: tiles.Span, target: Pixels) -> None:
+        """The tile's own part of an image: levels are copied, floats clipped, in bands that stay in the cache."""
+        inner, across = _core(row, self._geometry.scale), _core(column, self._geometry.scale)
+        if target.dtype == np.uint8:
+            target[:] = batch[0][inner, across]
+            return
+        for channel, planes in enumerate(self._adapter.channels(batch[..., inner, across])):
+            for y in range(0, len(target), _CACHED):
+                band = planes[..., y : y + _CACHED, :]
+                np.clip(band.mean(axis=0) if band.ndim == 3 else band, 0, 1, out=target[y : y + _CACHED, :, channel])
+
+    def _gather(self, port: Port, batch: Floats, row: tiles.Span, column: tiles.Span) -> None:
+        if port.kind == "vector":
+            self.vectors[port.name] = batch[0]
+            return
+        core = batch[0][:, _core(row, port.scale), _core(column, port.scale)].transpose(1, 2, 0)
+        rows, columns = slice(row.start * port.scale, row.stop * port.scale), column.start * port.scale
+        self.maps[port.name][rows, columns : columns + core.shape[1]] = core
+
+
+def _core(span: tiles.Span, scale: int) -> slice:
+    """Where a tile lies in what its window gave."""
+    return slice(scale * (span.start - span.low), scale * (span.stop - span.low))
+
+
+def _scaled(span: tiles.Span, scale: int) -> slice:
+    return slice(span.low * scale, span.high * scale)
+
+
+def _checked(port: Port, values: Floats | None, source: Rows) -> Floats:
+    shape = source.shape
+    expected = (shape.height * port.scale, shape.width * port.scale, port.depth)
+    if values is None or values.shape != expected:
+        given = "nothing" if values is None else f"shape {values.shape}"
+        raise BadRequest(f"the input {port.name} is given {given}; expected {expected}")
+    return values
 
 
 def _smaller(tile: tuple[int, int], error: Exception) -> tuple[int, int]:

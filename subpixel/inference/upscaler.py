@@ -3,222 +3,151 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+import threading
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, BinaryIO, Literal, Self, cast, overload
+from typing import TYPE_CHECKING, Any, BinaryIO, Self, cast, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
 from subpixel import models
 from subpixel.errors import BadRequest, OutOfMemory, UnknownName
-from subpixel.images import Image, ImageReader, create, open_image, read
-from subpixel.images.metadata import Metadata
-from subpixel.inference import tiles
-from subpixel.inference.plan import Plan, Target, plan
-from subpixel.inference.rows import AlphaRows, ArrayRows, BledRows, ResizedRows, Rows, Uint8Rows, WithAlpha
-from subpixel.inference.tiled import TiledNetwork, on_floats, self_ensemble
+from subpixel.images import Image, open_image, quantise
+from subpixel.inference.plan import Plan, Step, Tile, inputs_of, target_shape, tile_of
+from subpixel.inference.rows import ArrayRows, Rows
+from subpixel.inference.target import Target, chain
+from subpixel.ports import ModelName, Shape
 from subpixel.resample import KERNELS
-from subpixel.runtimes import Runtime, open_runtime
+from subpixel.runtimes import Execution, Runtime, open_runtime
 
 if TYPE_CHECKING:
     import PIL.Image
 
-Tile = Literal["auto"] | int
-
-_FEATURES = 512 * 2**20
-"""Bytes that the networks of a chain may take for what they compute with, together."""
-_DEEP = 2 * 2**30
-"""The same, where smaller windows would be hardly more than halo."""
-_RESULTS = 128 * 2**20
-"""Bytes that a row of tiles may take for its result, in all networks of a chain together."""
-_BLEED = 8
-"""Pixels that colour bleeds into what is transparent: what bicubic, Lanczos and shallow networks can see."""
-
 
 class Upscaler:
-    """Enlarges images; what it compiles is kept for the next image.
+    """Enlarges images; what it compiles is kept for the next image. Any number of threads may share one.
 
-    model: a model ("swift-x2"), a family that has several factors ("swift"), the path of an .onnx file, or a
-    kernel ("nearest", "bilinear", "bicubic", "lanczos"). scale, size, fit: see `plan.Target`; without them
-    the model's own factor, 2 for a family or a kernel. tile: the side of a tile in input pixels, 0 for the
-    whole image at once, "auto" for what suits the memory; a graph for one size gets at most that. tta: the mean
-    over 8 flips and turns, 8 times as slow. The others: see `runtimes`.
+    model: a model ("swift-x2"), a family that has several factors ("swift"), the path of an .onnx file, a loaded Model,
+    or a kernel ("nearest", "bilinear", "bicubic", "lanczos"). scale, size, fit: see `Target`; without them the model's
+    own factor, 2 for a family or a kernel. tile: the side of a tile in input pixels, 0 for the whole image at once,
+    "auto" for what suits the memory; a graph for one size gets at most that. tta: the mean over 8 flips and turns, 8
+    times as slow. execution: how it is run.
 
     Called with an image it returns one of the same kind: Image, numpy array (uint8, uint16, or float; H W or
-    H W 1 to 4) or Pillow image; a path is read and gives an Image.
+    H W 1 to 4) or Pillow image; a path, the bytes of a file and an open binary file are read and give an Image.
     Raises: UnknownName, BadRequest, BadWeights, RuntimeUnavailable, MissingExtra; OutOfMemory when it runs.
     """
 
     def __init__(
         self,
-        model: str | Path = "swift",
+        model: str | Path | models.Model = "swift",
         *,
         scale: float | None = None,
         size: str | None = None,
         fit: bool = False,
         tile: Tile = "auto",
-        runtime: str = "auto",
-        precision: str = "auto",
-        threads: int | None = None,
-        device: str = "auto",
         tta: bool = False,
+        execution: Execution = Execution(),  # noqa: B008 (a frozen value)
     ) -> None:
         self.target = Target(scale, size, fit)
         self.tile: Tile = _checked(tile)
+        self.execution = execution
         self._tta = tta
-        self._kernel = str(model) if model in KERNELS else "bicubic"
-        self._loaded: dict[str, models.Model] = {}
-        self._names = {} if model in KERNELS else self._find(model)
-        self._how = (runtime, precision, threads, device)
+        is_kernel = isinstance(model, str) and model in KERNELS
+        self._kernel = str(model) if is_kernel else "bicubic"
+        self._models: dict[int, str | models.Model] = {} if is_kernel else _by_scale(model)
+        self._begin()
+
+    def _begin(self) -> None:
         self._runtimes: dict[int, Runtime] = {}
+        self._opening = threading.Lock()
 
-    def _find(self, model: str | Path) -> dict[int, str]:
-        """The models to use, by their factor."""
-        names = models.names()
-        family = {int(n.rpartition("-x")[2]): n for n in names if n.rpartition("-x")[0] == str(model)}
-        if family:
-            return family
-        try:
-            loaded = models.load(model)
-        except UnknownName:
-            families = {n.rpartition("-x")[0] for n in names}
-            raise UnknownName("model", str(model), {*names, *families, *KERNELS}) from None
-        self._loaded[loaded.card.name] = loaded
-        return {loaded.card.scale: loaded.card.name}
+    @property
+    def factor(self) -> float:
+        """What it enlarges by where no size is asked for."""
+        return self.target.scale or min(self._models, default=2)
 
-    def plan(self, height: int, width: int) -> Plan:
-        """What will be done to an image of this size."""
-        sides = self.target.sides(height, width, min(self._names, default=2))
-        return plan(height, width, sides, self._names, self._kernel)
-
-    def describe(self, height: int, width: int) -> str:
-        """What will be done to an image of this size: the plan, the runtime, its precision and the tile."""
-        made = self.plan(height, width)
-        parts = [made.describe(self._names)]
-        for scale in dict.fromkeys(made.scales):
-            runtime = self._runtime(scale)
-            parts.append(f"{self._names[scale]}: {runtime.name} {runtime.precision} on {runtime.device}")
-        for scale in made.scales:
-            tall, wide = self._tile(height, width, scale, len(made.scales))
-            parts.append(f"tile {wide}x{tall}")
-            height, width = height * scale, width * scale
-        return "; ".join([*parts, "self-ensemble of 8"] if self._tta and made.scales else parts)
-
-    def rows(self, source: Rows) -> Rows:
-        """The enlarged image, as rows that are computed when they are pulled.
-
-        An opened 8-bit RGB file that one network enlarges gives 8-bit levels, everything else floats.
-        """
-        if isinstance(source, ImageReader) and (source.meta.depth, source.channels, source.has_alpha) == (
-            8,
-            3,
-            False,
-        ):
-            levels = self._levels(Uint8Rows(source.height, source.width, source.levels))
-            if levels is not None:
-                return levels
-        made = self.plan(source.height, source.width)
-        if not source.has_alpha:
-            return self._colour(source, made)
-        reach = _BLEED * max(1, -(-source.height // made.height), -(-source.width // made.width))
-        alpha = ResizedRows(AlphaRows(source), made.height, made.width, made.kernel or "bicubic")
-        return WithAlpha(self._colour(BledRows(source, reach), made), alpha)
-
-    def _colour(self, rows: Rows, made: Plan) -> Rows:
-        for scale in made.scales:
-            run = self._runtime(scale).run
-            tile = self._tile(rows.height, rows.width, scale, len(made.scales))
-            patch_run = on_floats(self_ensemble(run) if self._tta else run)
-            card = self._card(scale)
-            rows = TiledNetwork(
-                rows, patch_run, scale, card.halo, tile, tile_stride=card.tile_stride, fixed_size=card.fixed_size
-            )
-        return ResizedRows(rows, made.height, made.width, made.kernel) if made.kernel else rows
-
-    def _levels(self, source: Uint8Rows) -> TiledNetwork | None:
-        """The enlarged image computed on 8-bit levels throughout, where one network does all of it; else None."""
-        made = self.plan(source.height, source.width)
-        if self._tta or made.kernel or len(made.scales) != 1:
-            return None
-        scale = made.scales[0]
-        tile = self._tile(source.height, source.width, scale, 1)
-        card = self._card(scale)
-        return TiledNetwork(
-            source, self._runtime(scale).run_bytes, scale, card.halo, tile, np.uint8, card.tile_stride, card.fixed_size
-        )
-
-    def _tile(self, height: int, width: int, scale: int, networks: int) -> tuple[int, int]:
-        card = self._card(scale)
-        if card.fixed_size:
-            largest = card.fixed_size - 2 * card.halo
-            side = largest if self.tile == "auto" else min(self.tile or largest, largest)
-            return side, side
-        if self.tile != "auto":
-            return self.tile or height, self.tile or width
-        usual, most = (b // networks // tiles.footprint(card.widest, scale) for b in (_FEATURES, _DEEP))
-        pixels = min(max(usual, (6 * card.halo) ** 2), most)  # four halos of result in a window of six
-        rows = _RESULTS // networks // (3 * 4 * scale**2 * width)
-        return tiles.automatic(height, width, card.halo, pixels, rows)
-
-    def _card(self, scale: int) -> models.Card:
-        return self._model(scale).card
+    def prepare(self, shape: Shape) -> Plan:
+        """What will be done to an image of this shape; the networks it needs are compiled."""
+        sides = self.target.sides(shape.height, shape.width, self.factor)
+        scales = chain(shape.height, shape.width, sides, self._models)
+        cards = [self._model(scale).card for scale in scales]
+        tiles = [
+            tile_of(card, self.tile, height, width, len(cards))
+            for card, (height, width) in zip(cards, inputs_of(cards, shape.height, shape.width), strict=True)
+        ]
+        steps = tuple(Step(card, self._runtime(card.scale), tile) for card, tile in zip(cards, tiles, strict=True))
+        factor = int(np.prod([card.scale for card in cards]))
+        kernel = None if (shape.height * factor, shape.width * factor) == sides else self._kernel
+        target = target_shape(shape, sides, cards, kernel, self._tta)
+        return Plan(shape, target, steps, kernel, self._tta, idle=bool(self._models) and not steps)
 
     def _model(self, scale: int) -> models.Model:
-        name = self._names[scale]
-        if name not in self._loaded:
-            self._loaded[name] = models.load(name)
-        return self._loaded[name]
+        with self._opening:
+            model = self._models[scale]
+            if isinstance(model, str):
+                model = self._models[scale] = models.load(model)
+            return model
 
     def _runtime(self, scale: int) -> Runtime:
-        if scale not in self._runtimes:
-            self._runtimes[scale] = open_runtime(self._model(scale), *self._how)
-        return self._runtimes[scale]
-
-    def upscale_image(self, image: Image) -> Image:
-        """The enlarged image, with the metadata it had."""
-        rows = self.rows(ArrayRows(image))
-        try:
-            return Image.from_samples(rows.rows(0, rows.height), image.meta)
-        except OutOfMemory:
-            raise
-        except MemoryError as error:
-            size = f"{rows.width} x {rows.height} pixels"
-            raise OutOfMemory(f"a result of {size} does not fit into memory; use upscale_file") from error
+        model = self._model(scale)
+        with self._opening:
+            if scale not in self._runtimes:
+                self._runtimes[scale] = open_runtime(model, self.execution)
+            return self._runtimes[scale]
 
     @overload
-    def __call__(self, image: Image | str | Path) -> Image: ...
+    def __call__(self, image: Image | str | Path | bytes | BinaryIO) -> Image: ...
     @overload
     def __call__(self, image: NDArray[Any]) -> NDArray[Any]: ...
     @overload
     def __call__(self, image: PIL.Image.Image) -> PIL.Image.Image: ...
     def __call__(self, image: Any) -> Any:
-        if isinstance(image, Image):
-            return self.upscale_image(image)
-        if isinstance(image, str | Path):
-            return self.upscale_image(read(image))
         if isinstance(image, np.ndarray):
-            return self._upscale_array(cast("NDArray[Any]", image))
+            array = cast("NDArray[Any]", image)
+            result = self._computed(_array_rows(array))
+            depth = {"uint8": 8, "uint16": 16}.get(array.dtype.newbyteorder("=").name, 32)
+            result = result if result.dtype == np.uint8 else quantise(result, depth)  # pyright: ignore[reportArgumentType]
+            return result.reshape(*result.shape[:2], *array.shape[2:]).astype(array.dtype, copy=False)
+        if isinstance(image, Image):
+            return Image.from_samples(self._computed(ArrayRows.of(image)), image.meta)
         pillow = sys.modules.get("PIL.Image")
         if pillow is not None and isinstance(image, pillow.Image):
-            return self.upscale_image(Image.from_pil(image)).to_pil()
+            return self(Image.from_pil(image)).to_pil()
+        if isinstance(image, str | Path | bytes) or hasattr(image, "read"):
+            source = open_image(image)
+            result = self._computed(source)
+            if result.dtype == np.uint8:
+                return Image.from_array(result, source.meta)
+            return Image.from_samples(result, source.meta)
         given = f"an image of type {type(image).__name__}"
-        raise BadRequest(f"{given}; expected an Image, a numpy array, a Pillow image or a path")
+        raise BadRequest(f"{given}; expected an Image, a numpy array, a Pillow image, a path, bytes or an open file")
 
-    def _upscale_array(self, array: NDArray[Any]) -> NDArray[Any]:
-        if array.dtype == np.uint8 and array.ndim == 3 and array.shape[2] == 3:
-            rows = self._levels(Uint8Rows(array.shape[0], array.shape[1], lambda y0, y1: array[y0:y1]))
-            if rows is not None:
-                return rows.rows(0, rows.height)
-        result = self.upscale_image(Image.from_array(array)).to_array()
-        return result.reshape(*result.shape[:2], *array.shape[2:]).astype(array.dtype, copy=False)
+    def _computed(self, source: Rows) -> NDArray[Any]:
+        """The whole result, floats or 8-bit levels."""
+        rows = self.prepare(source.shape).rows(source)
+        try:
+            return rows.rows(0, rows.shape.height)
+        except OutOfMemory:
+            raise
+        except MemoryError as error:
+            size = f"{rows.shape.width} x {rows.shape.height} pixels"
+            raise OutOfMemory(f"a result of {size} does not fit into memory; use upscale_file") from error
 
     def close(self) -> None:
         """Frees the runtimes; the next image opens them again."""
-        for runtime in self._runtimes.values():
-            runtime.close()
-        self._runtimes.clear()
+        with self._opening:
+            for runtime in self._runtimes.values():
+                runtime.close()
+            self._runtimes.clear()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {key: value for key, value in self.__dict__.items() if key not in ("_runtimes", "_opening")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._begin()
 
     def __enter__(self) -> Self:
         return self
@@ -229,55 +158,41 @@ class Upscaler:
         self.close()
 
 
+def _by_scale(model: str | Path | models.Model) -> dict[int, str | models.Model]:
+    """The models to use, by their factor: names of the package's, or one that is loaded."""
+    if isinstance(model, models.Model):
+        return {model.card.scale: model}
+    names = {text: name for text in models.names() if (name := ModelName.parse(text))}
+    family: dict[int, str | models.Model] = {n.scale: text for text, n in names.items() if n.family == str(model)}
+    if family:
+        return family
+    try:
+        loaded = models.load(model)
+    except UnknownName:
+        families = {name.family for name in names.values()}
+        raise UnknownName("model", str(model), {*names, *families, *KERNELS}) from None
+    return {loaded.card.scale: loaded}
+
+
+def _array_rows(array: NDArray[Any]) -> ArrayRows:
+    """An array as rows: levels as they are, in the machine's byte order; floats checked and in float32.
+
+    Raises: BadRequest.
+    """
+    levels = array.dtype.newbyteorder("=")
+    if levels.name not in ("uint8", "uint16"):
+        return ArrayRows.of(Image.from_array(array))
+    if array.ndim not in (2, 3) or 0 in array.shape or (array.ndim == 3 and array.shape[2] > 4):
+        raise BadRequest(f"the array has shape {array.shape}; expected (height, width) or (height, width, 1 to 4)")
+    samples = (array[..., None] if array.ndim == 2 else array).astype(levels, copy=False)
+    height, width, count = samples.shape
+    alpha = count in (2, 4)
+    return ArrayRows(samples, Shape(height, width, count - alpha, alpha, "uint8" if levels.itemsize == 1 else "uint16"))
+
+
 def _checked(tile: object) -> Tile:
     if tile == "auto":
         return "auto"
     if isinstance(tile, int) and tile >= 0:
         return tile
     raise BadRequest(f"tile {tile!r}; expected auto, 0 for the whole image, or a side in pixels")
-
-
-_ENCODED = 2**23
-"""Samples handed to the encoder at a time (32 MiB)."""
-
-
-def upscale_file(
-    source: str | Path | bytes,
-    target: str | Path | BinaryIO,
-    upscaler: Upscaler,
-    *,
-    format: str | None = None,
-    quality: int = 95,
-    compress: bool = False,
-) -> None:
-    """Enlarges a file into a file, a band at a time: the memory does not grow with the image.
-
-    format, quality, compress: see `image.create`. The target appears when it is complete.
-    Raises: UnreadableImage, UnwritableImage, and what `Upscaler` raises.
-    """
-    opened = open_image(source)
-    rows = upscaler.rows(opened)
-    write_rows(rows, target, opened.meta, lambda _: None, format=format, quality=quality, compress=compress)
-
-
-def write_rows(
-    rows: Rows,
-    target: str | Path | BinaryIO,
-    meta: Metadata,
-    computed: Callable[[int], None],
-    *,
-    format: str | None,
-    quality: int,
-    compress: bool,
-) -> None:
-    """Computes a result and writes it, a band at a time; `computed` is told of the rows of each band.
-
-    What `computed` raises ends the work, and nothing is left of the target.
-    """
-    shape = (rows.height, rows.width, rows.channels, rows.has_alpha)
-    step = max(1, _ENCODED // (rows.width * (rows.channels + rows.has_alpha)))
-    with create(target, *shape, meta, format=format, quality=quality, compress=compress) as sink:
-        for y in range(0, rows.height, step):
-            band = rows.rows(y, min(y + step, rows.height))
-            computed(len(band))
-            sink.write(band)

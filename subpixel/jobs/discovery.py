@@ -30,11 +30,11 @@ class Job:
     target: Path
 
 
-def find_jobs(inputs: Sequence[str], output: str | None = None, *, tag: str, format: str | None = None) -> list[Job]:
+def find_jobs(inputs: Sequence[str], output: str | None = None, *, suffix: str, format: str | None = None) -> list[Job]:
     """The images that files, folders (with all below them), globs and "-" name, each with its target.
 
     output: a file if there is one input file and it has the ending of an image, else a folder in which the
-    input folder is mirrored; by default `NAME_tag.EXT` beside each image. format: decides the ending, which
+    input folder is mirrored; by default `NAME_suffix.EXT` beside each image. format: decides the ending, which
     else stays what it is, or becomes .png where it cannot be written. Images that are results of others are
     left out, so that a folder can be done again.
     Raises: BadRequest where nothing is found, an input would be overwritten or two results have one name;
@@ -48,16 +48,16 @@ def find_jobs(inputs: Sequence[str], output: str | None = None, *, tag: str, for
     ending = f".{kind}" if kind else None
     if output is not None:
         below = Path(output)
-        return _consistent([Job(p, below / place.with_suffix(ending or _suffix(p))) for p, place in found])
-    jobs = [Job(p, p.with_name(f"{p.stem}_{tag}{ending or _suffix(p)}")) for p, _ in found]
+        return _consistent([Job(p, below / place.with_suffix(ending or _extension(p))) for p, place in found])
+    jobs = [Job(p, p.with_name(f"{p.stem}_{suffix}{ending or _extension(p)}")) for p, _ in found]
     results = {_real(job.target.with_suffix("")) for job in jobs}
     return _consistent([job for job in jobs if _real(job.source.with_suffix("")) not in results])
 
 
 def suffix(upscaler: Upscaler) -> str:
     """What the name of a result says of its size: x2, x2.7, 1920x1080."""
-    target = upscaler.target
-    return target.size.strip().lower() if target.size else f"x{target.scale or upscaler.plan(1, 1).width:g}"
+    size = upscaler.target.size
+    return size.strip().lower() if size else f"x{upscaler.factor:g}"
 
 
 def remaining(jobs: Iterable[Job]) -> list[Job]:
@@ -156,7 +156,7 @@ def _refuse(error: OSError) -> None:
     raise BadRequest(f"cannot look into the folder {error.filename}: {(error.strerror or '').lower()}")
 
 
-def _suffix(source: Path) -> str:
+def _extension(source: Path) -> str:
     with suppress(UnwritableImage):
         format_of(source)
         return source.suffix

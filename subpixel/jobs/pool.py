@@ -1,25 +1,19 @@
-"""Many images, band by band and two at a time: one is decoded or encoded while the other is computed."""
+"""Jobs in parallel, taken one by one: a job's fault costs that job alone, and every front end sees the same events."""
 
 from __future__ import annotations
 
-import os
 import queue
 import threading
-from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import nullcontext, suppress
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 from subpixel.errors import BadRequest, OutOfMemory, SubpixelError, UnreadableImage, UnwritableImage
-from subpixel.images import format_of, lost_on_write, open_image
-from subpixel.inference.rows import Rows
-from subpixel.inference.upscaler import Upscaler, write_rows
 from subpixel.jobs.discovery import STREAM, Job
 
-_WORKERS = 2
-_LARGE = 64 * 10**6
-"""A result of more pixels than this is made alone, so that the memory is that of one large image."""
+_OWN = (UnreadableImage, UnwritableImage, BadRequest, OutOfMemory)
+"""The errors of one job; any other concerns all of them."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +24,7 @@ class Progress:
     pixels: int
     share: float
     chosen: str
-    """What does the work: see `Upscaler.describe`."""
+    """What does the work: see `Plan.describe`."""
 
 
 @dataclass(frozen=True)
@@ -51,76 +45,44 @@ class Finished:
 
 Event = Progress | Finished
 
+Work = Callable[[Job, Callable[[Progress], None]], str | None]
+"""Does a job, tells its progress to the function, and returns what its result could not keep."""
+
 
 class _Stopped(Exception):
     """Nobody waits for the result any more."""
 
 
-def upscale_batch(
-    jobs: Sequence[Job],
-    make: Callable[[], Upscaler],
-    *,
-    format: str | None = None,
-    quality: int = 95,
-    compress: bool = False,
-) -> Generator[Event]:
-    """Enlarges images into files and tells of each band and each image as it is done.
+def run(jobs: Iterable[Job], work: Work, workers: int = 2) -> Generator[Event]:
+    """Does jobs in so many threads and yields what happens as it happens.
 
-    make: called once for each of the workers, for an upscaler runs one image at a time. An image that
-    cannot be read, enlarged or written is told of and the others go on. Close the generator and what is half
-    done is removed. Missing folders of the targets are made, and removed again if they stay empty.
-    Raises: UnwritableImage for a folder that cannot be written to; what concerns every image, such as a
-    runtime that is not there.
+    A job is taken when a worker is free for it. One that cannot be read, computed or written is told of and the
+    others go on. Close the generator and what is half done is removed. Missing folders of the targets are made, and
+    removed again if they stay empty.
+    Raises: what concerns every job, such as a runtime that is not there.
     """
-    batch = _Batch(jobs, make, format, quality, compress)
-    made = list[Path]()
-    threads = [threading.Thread(target=batch.work) for _ in range(min(_WORKERS, len(jobs)))]
+    pool = _Pool(jobs, work)
+    threads = [threading.Thread(target=pool.work) for _ in range(workers)]
     try:
-        _prepare(jobs, made)
         for thread in threads:
             thread.start()
-        yield from batch.events(len(threads))
+        yield from pool.events(len(threads))
     finally:
-        batch.stop.set()
+        pool.stop.set()
         for thread in threads:
             if thread.ident:
                 thread.join()
-        for folder in reversed(made):
-            with suppress(OSError):  # it is not empty
-                folder.rmdir()
+        pool.remove_empty_folders()
 
 
-def _prepare(jobs: Sequence[Job], made: list[Path]) -> None:
-    """Makes the folders of the targets and notes those it made, outer ones first."""
-    for folder in sorted({job.target.parent for job in jobs if job.target != STREAM}):
-        missing = [place for place in (folder, *folder.parents) if not place.exists()]
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            why = f"the folder cannot be made: {(error.strerror or '').lower()}"
-            raise UnwritableImage(folder, why) from error
-        finally:
-            made += [place for place in reversed(missing) if place.exists()]
-        if not os.access(folder, os.W_OK | os.X_OK):
-            raise UnwritableImage(folder, "the folder is write-protected")
+class _Pool:
+    """What the workers share: the jobs that wait, the events, the folders they made, and the word to stop."""
 
-
-class _Batch:
-    """What the workers share: the jobs that wait, the events, and the word to stop."""
-
-    def __init__(
-        self,
-        jobs: Sequence[Job],
-        make: Callable[[], Upscaler],
-        format: str | None,
-        quality: int,
-        compress: bool,
-    ) -> None:
+    def __init__(self, jobs: Iterable[Job], work: Work) -> None:
         self.stop = threading.Event()
-        self._make, self._format, self._quality, self._compress = make, format, quality, compress
-        self._waiting = iter(jobs)
+        self._waiting, self._work = iter(jobs), work
         self._events = queue.SimpleQueue[Event | BaseException | None]()
-        self._taking, self._large = threading.Lock(), threading.Lock()
+        self._taking, self._folders = threading.Lock(), list[Path]()
 
     def events(self, workers: int) -> Iterator[Event]:
         """Everything the workers tell, until the last of them has ended; raises what ended one of them."""
@@ -136,9 +98,8 @@ class _Batch:
     def work(self) -> None:
         """What a worker does: one job after the other."""
         try:
-            with self._make() as upscaler:
-                while (job := self._take()) is not None:
-                    self._events.put(self._upscale(job, upscaler))
+            while (job := self._take()) is not None:
+                self._events.put(self._finished(job))
         except _Stopped:
             pass
         except BaseException as error:
@@ -146,32 +107,39 @@ class _Batch:
         finally:
             self._events.put(None)
 
+    def remove_empty_folders(self) -> None:
+        for folder in reversed(self._folders):
+            with suppress(OSError):  # it is not empty
+                folder.rmdir()
+
     def _take(self) -> Job | None:
         with self._taking:
             return None if self.stop.is_set() else next(self._waiting, None)
 
-    def _upscale(self, job: Job, upscaler: Upscaler) -> Finished:
+    def _finished(self, job: Job) -> Finished:
         try:
-            source = open_image(job.source)
-            rows = upscaler.rows(source)
-            with self._large if rows.height * rows.width > _LARGE else nullcontext():
-                told = partial(self._tell, job, rows, upscaler.describe(source.height, source.width))
-                write_rows(
-                    rows,
-                    job.target,
-                    source.meta,
-                    told,
-                    format=self._format,
-                    quality=self._quality,
-                    compress=self._compress,
-                )
-            return Finished(job, lost_on_write(format_of(job.target, self._format), source.meta))
-        except (UnreadableImage, UnwritableImage, BadRequest, OutOfMemory) as error:
+            self._make_folder(job)
+            return Finished(job, self._work(job, self._tell))
+        except _OWN as error:
             return Finished(job, error=error)
         except MemoryError:
             return Finished(job, error=OutOfMemory("the result does not fit into memory; free some"))
 
-    def _tell(self, job: Job, rows: Rows, chosen: str, count: int) -> None:
+    def _make_folder(self, job: Job) -> None:
+        folder = job.target.parent
+        if job.target == STREAM or folder.is_dir():
+            return
+        with self._taking:
+            missing = [place for place in (folder, *folder.parents) if not place.exists()]
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                why = f"the folder cannot be made: {(error.strerror or '').lower()}"
+                raise UnwritableImage(folder, why) from error
+            finally:
+                self._folders += [place for place in reversed(missing) if place.exists()]
+
+    def _tell(self, progress: Progress) -> None:
         if self.stop.is_set():
             raise _Stopped
-        self._events.put(Progress(job, count * rows.width, count / rows.height, chosen))
+        self._events.put(progress)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
+
+from subpixel.ports import Geometry, ModelName, Ports
 
 
 class Score(BaseModel):
@@ -19,6 +21,17 @@ class Score(BaseModel):
     """How the images were prepared: channel, shave, rounding, degradation."""
 
 
+class Condition(BaseModel):
+    """What a conditioned network is told, and which of its layers listen: see `Model.conditioned`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    values: tuple[str, ...]
+    """Names of the numbers, in the order of the condition's first layer."""
+    layers: tuple[str, ...]
+    """The convolutions that are scaled and shifted, by their names in the graph."""
+
+
 class Card(BaseModel):
     """Everything a model file says about itself."""
 
@@ -29,6 +42,10 @@ class Card(BaseModel):
     arch: str
     config: dict[str, Any]
     scale: int
+    ports: Ports = Field(default_factory=lambda known: Ports.enlarging(known["scale"]))
+    """What the graph takes and gives; cards that do not say it mean `low` and `high`."""
+    condition: Condition | None = None
+    """None for a network that is told nothing, or whose condition is folded into its weights."""
     halo: int
     """Low-resolution pixels around an output pixel that can change it, exact."""
     tile_stride: int = 1
@@ -58,7 +75,12 @@ class Card(BaseModel):
     @property
     def family(self) -> str:
         """The name without its scale."""
-        return self.name.removesuffix(f"-x{self.scale}")
+        name = ModelName.parse(self.name)
+        return name.family if name and name.scale == self.scale else self.name
+
+    @property
+    def geometry(self) -> Geometry:
+        return Geometry(self.scale, self.halo, self.tile_stride, self.fixed_size)
 
     def score(self, dataset: str, metric: str = "psnr") -> float | None:
         """A measured number, or None where none was taken."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,9 +11,10 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 
 from subpixel import atomic
-from subpixel.errors import BadWeights, UnknownName
+from subpixel.errors import BadRequest, BadWeights, UnknownName
 from subpixel.models.card import Card
 from subpixel.models.compact import load_full
+from subpixel.models.conditioning import fold
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -29,6 +31,19 @@ class Model:
     path: Path
     card: Card
     graph: bytes
+
+    def conditioned(self, values: Mapping[str, float]) -> Model:
+        """The plain model for images of which this is true: the condition is folded into the weights.
+
+        values: a number for each name in `card.condition.values`.
+        Raises: BadRequest for a model that is told nothing, or a value that is missing, unknown or not finite.
+        """
+        if self.card.condition is None:
+            raise BadRequest(f"{self.card.name} is not conditioned; it takes no values")
+        proto = parse(self.path, self.graph)
+        fold(proto, self.card.condition, values)
+        card = self.card.model_copy(update={"condition": None, "sha256": digest(proto)})
+        return Model(self.path, card, with_metadata(proto, card))
 
 
 def names() -> list[str]:
@@ -47,6 +62,7 @@ def load(name_or_path: str | Path) -> Model:
     card = card_of(path, proto)
     if load_full(path, proto):
         graph = proto.SerializeToString(deterministic=True)
+    _check_ports(path, proto, card)
     actual = digest(proto)
     if actual != card.sha256:
         raise BadWeights(path, f"its sha256 is {actual[:16]}..., its card says {card.sha256[:16]}...; fetch it anew")
@@ -102,6 +118,16 @@ def card_of(path: Path, proto: ModelProto) -> Card:
     except ValidationError as error:
         first = error.errors()[0]
         raise BadWeights(path, f"its card is wrong at {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+
+
+def _check_ports(path: Path, proto: ModelProto, card: Card) -> None:
+    for kind, stated, values in (
+        ("inputs", card.ports.inputs, proto.graph.input),
+        ("outputs", card.ports.outputs, proto.graph.output),
+    ):
+        expected, actual = [port.name for port in stated], [value.name for value in values]
+        if expected != actual:
+            raise BadWeights(path, f"its graph has the {kind} {', '.join(actual)}; its card says {', '.join(expected)}")
 
 
 def digest(proto: ModelProto) -> str:

@@ -16,9 +16,11 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from subpixel import archs, atomic
 from subpixel.errors import BadWeights
-from subpixel.models.card import Card, Score
+from subpixel.models.card import Card, Condition, Score
+from subpixel.models.conditioning import PREFIX
 from subpixel.models.store import Model, load, parse, with_card
 from subpixel.nn.arch import Arch
+from subpixel.ports import Ports
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -44,13 +46,15 @@ def save(
     plain = network.deploy().float().cpu().eval()
     card = Card(
         name=name or path.stem,
-        arch=_arch_name(plain),
+        arch=archs.name_of(plain),
         config=asdict(plain.config),
         scale=plain.config.scale,
+        ports=plain.ports,
+        condition=_condition(plain),
         halo=plain.halo,
-        parameters=min(count(archs.create(_arch_name(plain), asdict(plain.config))), count(plain)),
-        macs=macs(plain, plain.config.scale),
-        widest=widest(plain, plain.config.scale),
+        parameters=min(count(archs.create(archs.name_of(plain), asdict(plain.config))), count(plain)),
+        macs=macs(plain, plain.ports),
+        widest=widest(plain, plain.ports),
         licence=LICENCE,
         paper=f"{plain.paper.title} ({plain.paper.year})",
         recipe=recipe,
@@ -70,6 +74,8 @@ def network(model: Model) -> Arch:
     """
     card = model.card
     plain = archs.create(card.arch, card.config).deploy()
+    if card.condition is None:
+        plain.condition = None
     try:
         plain.load_state_dict(state(model))
     except RuntimeError as error:
@@ -90,10 +96,6 @@ def state(model: Model) -> dict[str, Tensor]:
     }
 
 
-def _arch_name(network: Arch) -> str:
-    return type(network).__module__.rpartition(".")[2]
-
-
 def _export(plain: Arch) -> ModelProto:
     """The graph with free batch, height and width, and the weights under their state-dict names.
 
@@ -106,7 +108,7 @@ def _export(plain: Arch) -> ModelProto:
     with torch.no_grad():
         for parameter in skeleton.parameters():
             parameter.copy_(torch.rand_like(parameter))
-    proto = traced(skeleton)
+    proto = traced(skeleton, skeleton.ports)
     known = {v.numpy().tobytes(): k for k, v in skeleton.state_dict().items()}
     slopes = {node.input[1] for node in proto.graph.node if node.op_type == "PRelu"}
     weights, names = plain.state_dict(), dict[str, str]()
@@ -125,23 +127,45 @@ def _export(plain: Arch) -> ModelProto:
             tensor.CopyFrom(numpy_helper.from_array(weights[key].numpy().reshape(shape), key))
     for node in proto.graph.node:
         node.input[:] = [names.get(n, n) for n in node.input]
+    told = {key: value for key, value in weights.items() if key.startswith(PREFIX)}
+    proto.graph.initializer.extend(numpy_helper.from_array(value.numpy(), key) for key, value in told.items())
     return proto
 
 
-def traced(network: nn.Module) -> ModelProto:
-    """The ONNX graph of a network, from `low`, N 3 H W, to `high`, for any N, H and W."""
+def _condition(plain: Arch) -> Condition | None:
+    told = plain.condition
+    return None if told is None else Condition(values=told.values, layers=tuple(told.layers))
+
+
+def examples(ports: Ports, height: int, width: int, batch: int = 1) -> tuple[Tensor, ...]:
+    """Random tensors for the inputs of a network, for images of height x width."""
+    return tuple(torch.rand(batch, port.depth, height * port.scale, width * port.scale) for port in ports.inputs)
+
+
+def _axes(ports: Ports) -> tuple[dict[int, Any], ...]:
+    """Free batch, height and width, alike for all inputs."""
+    batch, height, width = (torch.export.Dim(name, min=1) for name in ("batch", "height", "width"))
+    return tuple(
+        {0: batch, 2: height, 3: width}
+        if port.scale == 1
+        else {0: batch, 2: port.scale * height, 3: port.scale * width}
+        for port in ports.inputs
+    )
+
+
+def traced(network: nn.Module, ports: Ports) -> ModelProto:
+    """The ONNX graph of a network, with the names of its ports, for any batch, height and width."""
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
-    axes = {i: torch.export.Dim(n, min=1) for i, n in ((0, "batch"), (2, "height"), (3, "width"))}
     buffer = io.BytesIO()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporter warns of its own internals
         program = torch.onnx.export(
             network,
-            (torch.rand(2, 3, 40, 50),),
+            examples(ports, 40, 50, batch=2),
             dynamo=True,
-            dynamic_shapes=(axes,),
-            input_names=["low"],
-            output_names=["high"],
+            dynamic_shapes=_axes(ports),
+            input_names=[port.name for port in ports.inputs],
+            output_names=[port.name for port in ports.outputs],
             verbose=False,
         )
     assert program is not None
@@ -159,25 +183,27 @@ def count(network: nn.Module) -> int:
     return sum(p.numel() for p in network.parameters())
 
 
-def macs(network: nn.Module, scale: int) -> float:
-    """Multiply-adds per output pixel of everything a network convolves and multiplies."""
-    size = 48
+_SIZE = 48
+"""Side of the images with which a network's cost is counted."""
+
+
+def macs(network: nn.Module, ports: Ports) -> float:
+    """Multiply-adds per pixel of the first output (of the input, for a vector) of all a network convolves."""
     with torch.inference_mode(), FlopCounterMode(display=False) as counter:
-        network(torch.rand(1, 3, size, size))
-    return round(counter.get_total_flops() / 2 / (size * scale) ** 2, 1)
+        network(*examples(ports, _SIZE, _SIZE))
+    return round(counter.get_total_flops() / 2 / (_SIZE * ports.outputs[0].scale) ** 2, 1)
 
 
-def widest(network: nn.Module, scale: int) -> int:
+def widest(network: nn.Module, ports: Ports) -> int:
     """The widest layer, in channels at low resolution."""
-    size = 48
-    widths = [3 * scale**2]
+    widths = [port.depth * port.scale**2 for port in ports.outputs]
     hooks = [
-        layer.register_forward_hook(lambda _layer, _in, out: widths.append(out[0].numel() // size**2))
+        layer.register_forward_hook(lambda _layer, _in, out: widths.append(out[0].numel() // _SIZE**2))
         for layer in network.modules()
         if not list(layer.children())
     ]
     with torch.inference_mode():
-        network(torch.rand(1, 3, size, size))
+        network(*examples(ports, _SIZE, _SIZE))
     for hook in hooks:
         hook.remove()
     return max(widths)

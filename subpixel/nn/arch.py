@@ -10,7 +10,9 @@ from typing import Any, ClassVar, Protocol, Self
 from torch import Tensor, nn
 
 from subpixel.errors import BadRequest
+from subpixel.nn.conditioning import Modulation
 from subpixel.nn.scales import ByScale
+from subpixel.ports import Ports
 
 
 @dataclass(frozen=True)
@@ -42,10 +44,13 @@ class Arch(nn.Module, ABC):
     """The factors the configuration accepts."""
 
     config: Any
+    condition: Modulation | None
+    """What it is told of an image, where it is told anything; forward then takes `condition`, N numbers, as well."""
 
     def __init__(self, config: ScaleConfig) -> None:
         super().__init__()
         self.config = config
+        self.condition = None
         branches: tuple[int, ...] = getattr(config, "scales", (config.scale,))
         for scale in (config.scale, *branches):
             if scale not in self.scales:
@@ -57,6 +62,11 @@ class Arch(nn.Module, ABC):
     @abstractmethod
     def halo(self) -> int:
         """Low-resolution pixels around an output pixel that can change it: exact, tiles have no seams."""
+
+    @property
+    def ports(self) -> Ports:
+        """The tensors that forward takes and returns, in their order."""
+        return Ports.enlarging(self.config.scale)
 
     @property
     def shared(self) -> tuple[int, ...]:
@@ -91,8 +101,8 @@ class Arch(nn.Module, ABC):
         """Every output that a loss may see, with its scale; a pyramid has several, forward's is last."""
         return [(self(x), self.config.scale)]
 
-    def __call__(self, x: Tensor) -> Tensor:
-        return super().__call__(x)
+    def __call__(self, *inputs: Tensor, **condition: Tensor) -> Any:
+        return super().__call__(*inputs, **condition)
 
 
 def _listed(scales: tuple[int, ...]) -> str:

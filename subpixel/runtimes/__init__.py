@@ -3,37 +3,73 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, ClassVar, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from subpixel.errors import BadRequest, MissingExtra, RuntimeUnavailable, UnknownName
 from subpixel.models import Model
+from subpixel.ports import Port, Ports
 
 Precision = Literal["f32", "bf16"]
+PRECISIONS = ("auto", "f32", "bf16")
 MODULES = {"openvino": "openvino_", "onnxruntime": "onnxruntime_", "torch": "torch_"}
 """Runtime -> module of this package, in the order `auto` tries them."""
 
 EXTRAS = {"openvino": "", "onnxruntime": "onnxruntime", "torch": "train"}
 
+Tensors = Mapping[str, NDArray[Any]]
+"""Port -> tensor."""
+
+Run = Callable[[Tensors], dict[str, NDArray[Any]]]
+"""What `Runtime.run` is."""
+
+
+@dataclass(frozen=True)
+class Execution:
+    """How a model is run.
+
+    Raises: UnknownName for a precision that does not exist, BadRequest for less than one thread.
+    """
+
+    runtime: str = "auto"
+    """`auto`, or one of MODULES."""
+    precision: str = "auto"
+    """`auto` is bf16 where the processor computes in it, else f32."""
+    threads: int | None = None
+    """None for all cores."""
+    device: str = "auto"
+    """`cpu`, `cuda` ... as the runtime calls it; `auto` is the CPU for OpenVINO and the best there is elsewhere."""
+
+    __pydantic_config__: ClassVar[Any] = {"extra": "forbid"}
+
+    def __post_init__(self) -> None:
+        if self.precision not in PRECISIONS:
+            raise UnknownName("precision", self.precision, PRECISIONS)
+        if self.threads is not None and self.threads < 1:
+            raise BadRequest(f"threads is {self.threads}; expected at least 1")
+
 
 class Runtime(Protocol):
-    """A model, ready to run."""
+    """A model, ready to run; any number of threads may call it at once."""
 
     name: str
     precision: Precision
     device: str
 
-    def run(self, batch: NDArray[Any]) -> NDArray[Any]:
-        """N 3 H W float32 in [0, 1] -> N 3 sH sW float32, not clipped; any H, W >= 1."""
-        ...
+    @property
+    def run(self) -> Run:
+        """A tensor for each input port -> one for each output port.
 
-    def run_bytes(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """H W 3 uint8 -> sH sW 3 uint8, clipped and rounded half up."""
+        Images and maps are N C H W float32, any H, W >= 1, images in [0, 1] and, as results, not clipped; vectors are
+        N C. A plain network (see `Ports.is_plain`) also takes its image as N H W 3 uint8, and gives such levels then,
+        clipped and rounded half up.
+        """
         ...
 
     def close(self) -> None:
@@ -41,32 +77,19 @@ class Runtime(Protocol):
         ...
 
 
-def open_runtime(
-    model: Model,
-    name: str = "auto",
-    precision: str = "auto",
-    threads: int | None = None,
-    device: str = "auto",
-) -> Runtime:
+def open_runtime(model: Model, execution: Execution = Execution()) -> Runtime:
     """Compiles a model.
 
-    precision: `auto` is bf16 where the processor computes in it, else f32. threads: None for all cores.
-    device: `cpu`, `cuda` ... as the runtime calls it; `auto` is the CPU for OpenVINO and the best there is elsewhere.
-    A model whose card has a `fixed_size` runs images up to that side: see `fixed`.
+    A model whose card has a `fixed_size` runs images up to that size: see `fixed`.
     Raises: UnknownName, MissingExtra, RuntimeUnavailable, BadRequest.
     """
-    chosen = choose(name)
-    if precision not in ("auto", "f32", "bf16"):
-        raise UnknownName("precision", precision, ("auto", "f32", "bf16"))
-    if threads is not None and threads < 1:
-        raise BadRequest(f"threads is {threads}; expected at least 1")
-    module = importlib.import_module(f"{__name__}.{MODULES[chosen]}")
-    runtime = module.open_model(model, precision, threads, device)
+    module = importlib.import_module(f"{__name__}.{MODULES[choose(execution.runtime)]}")
+    runtime = module.open_model(model, execution)
     if not model.card.fixed_size:
         return runtime
-    from subpixel.runtimes.fixed import Fixed
+    from subpixel.runtimes.fixed import FixedSize
 
-    return Fixed(runtime, model.card.fixed_size, model.card.scale)
+    return FixedSize(runtime, model.card.ports, model.card.fixed_size)
 
 
 def choose(name: str = "auto") -> str:
@@ -90,11 +113,33 @@ def installed(name: str) -> bool:
     return importlib.util.find_spec(name) is not None
 
 
-def bytes_through(run: Callable[[NDArray[Any]], NDArray[Any]], pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """`run_bytes` for a runtime that has only `run`."""
-    batch = np.divide(pixels.transpose(2, 0, 1)[None], 255, dtype=np.float32)
-    levels = np.clip(run(batch)[0], 0, 1) * 255 + 0.5
-    return np.ascontiguousarray(levels.astype(np.uint8).transpose(1, 2, 0))
+def through_floats(run: Run, ports: Ports) -> Run:
+    """`Runtime.run` for a runtime that computes on floats alone: levels are converted before and after."""
+
+    def converted(feeds: Tensors) -> dict[str, NDArray[Any]]:
+        levels = feeds[ports.inputs[0].name]
+        if levels.dtype != np.uint8:
+            return run(feeds)
+        batch = np.divide(levels.transpose(0, 3, 1, 2), 255, dtype=np.float32)
+        results = run({ports.inputs[0].name: batch})
+        return {name: _levels(result) for name, result in results.items()}
+
+    return converted
+
+
+def _levels(batch: NDArray[Any]) -> NDArray[np.uint8]:
+    levels = np.clip(batch, 0, 1) * 255 + 0.5
+    return np.ascontiguousarray(levels.astype(np.uint8).transpose(0, 2, 3, 1))
+
+
+def on_batches(run: Run) -> Callable[[NDArray[Any]], NDArray[Any]]:
+    """A network from `low` to `high` as a function of one batch."""
+    return lambda batch: run({"low": batch})["high"]
+
+
+def named(ports: tuple[Port, ...], values: Any) -> dict[str, NDArray[Any]]:
+    """Results in the order of their ports, by name."""
+    return {port.name: value for port, value in zip(ports, values, strict=True)}
 
 
 @cache

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from subpixel.errors import BadWeights, RuntimeUnavailable
 from subpixel.models import Model
-from subpixel.runtimes import Precision, bytes_through
+from subpixel.ports import Ports
+from subpixel.runtimes import Execution, Precision, Tensors, named, through_floats
 
 PROVIDERS = {
     "tensorrt": "TensorrtExecutionProvider",
@@ -28,23 +29,24 @@ class OnnxRuntime:
     name = "onnxruntime"
     precision: Precision = "f32"
 
-    def __init__(self, session: Any, device: str) -> None:
+    def __init__(self, session: Any, ports: Ports, device: str) -> None:
         self.device = device
         self._session: Any = session
+        self._ports = ports
+        self.run = through_floats(self._floats, ports)
 
-    def run(self, batch: NDArray[Any]) -> NDArray[Any]:
-        return self._session.run(None, {"low": np.ascontiguousarray(batch)})[0]
-
-    def run_bytes(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        return bytes_through(self.run, pixels)
+    def _floats(self, feeds: Tensors) -> dict[str, NDArray[Any]]:
+        results = self._session.run(None, {name: np.ascontiguousarray(batch) for name, batch in feeds.items()})
+        return named(self._ports.outputs, results)
 
     def close(self) -> None:
         self._session = None
 
 
-def open_model(model: Model, precision: str, threads: int | None, device: str) -> OnnxRuntime:
+def open_model(model: Model, execution: Execution) -> OnnxRuntime:
     """Opens a session; ONNX Runtime computes the models in f32."""
-    if precision == "bf16":
+    device = execution.device
+    if execution.precision == "bf16":
         raise RuntimeUnavailable("onnxruntime computes in f32 only; use --runtime openvino for bf16")
     available: list[str] = ort.get_available_providers()
     usable = [d for d, provider in PROVIDERS.items() if provider in available]
@@ -52,10 +54,10 @@ def open_model(model: Model, precision: str, threads: int | None, device: str) -
     if chosen not in usable:
         raise RuntimeUnavailable(f"onnxruntime has no device {device!r}; it has {', '.join(usable)}")
     options: Any = ort.SessionOptions()
-    options.intra_op_num_threads = threads or 0
+    options.intra_op_num_threads = execution.threads or 0
     options.log_severity_level = 3
     try:
         session = ort.InferenceSession(model.graph, options, providers=[PROVIDERS[chosen]])
     except Exception as error:  # its exceptions have no common parent but Exception
         raise BadWeights(model.path, f"onnxruntime cannot load it: {str(error).splitlines()[0]}") from None
-    return OnnxRuntime(session, chosen)
+    return OnnxRuntime(session, model.card.ports, chosen)

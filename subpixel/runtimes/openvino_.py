@@ -6,7 +6,7 @@ ever, so this module uses it once while it is imported, which Python lets one th
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import threading
 from functools import cache
 from typing import Any
 
@@ -18,7 +18,8 @@ from openvino.preprocess import PrePostProcessor
 
 from subpixel.errors import BadWeights, RuntimeUnavailable
 from subpixel.models import Model
-from subpixel.runtimes import Precision, computes_in_bf16
+from subpixel.ports import Ports
+from subpixel.runtimes import Execution, Precision, Tensors, computes_in_bf16, named
 
 
 @cache
@@ -39,54 +40,65 @@ _first_use()
 
 
 class OpenVINORuntime:
-    """A compiled model; one call at a time."""
+    """A compiled model with a pool of requests: as many as threads have called it at once."""
 
     name = "openvino"
 
-    def __init__(self, model: Any, precision: Precision, device: str, settings: dict[str, Any]) -> None:
+    def __init__(self, model: Any, ports: Ports, precision: Precision, device: str, settings: dict[str, Any]) -> None:
         self.precision: Precision = precision
         self.device = device
         self._model: Any = model
+        self._ports = ports
         self._settings = settings
-        self._requests: dict[str, Any] = {}
+        self._compiling = threading.Lock()
+        self._compiled: dict[bool, Any] = {}
+        self._idle: dict[bool, list[Any]] = {True: [], False: []}  # requests, by whether they compute on levels
 
-    def run(self, batch: NDArray[Any]) -> NDArray[Any]:
-        return self._infer("floats", lambda model: model, batch)
-
-    def run_bytes(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        return self._infer("bytes", _on_bytes, pixels[None])[0]
+    def run(self, feeds: Tensors) -> dict[str, NDArray[Any]]:
+        on_levels = feeds[self._ports.inputs[0].name].dtype == np.uint8
+        request = self._request(on_levels)
+        inputs = [np.ascontiguousarray(feeds[port.name]) for port in self._ports.inputs]
+        results = request.infer(inputs, share_inputs=True)
+        self._idle[on_levels].append(request)
+        return named(self._ports.outputs, (results[k] for k in range(len(self._ports.outputs))))
 
     def close(self) -> None:
-        self._requests.clear()
+        with self._compiling:
+            self._compiled.clear()
+            self._idle = {True: [], False: []}
 
-    def _infer(self, form: str, prepare: Callable[[Any], Any], batch: NDArray[Any]) -> NDArray[Any]:
-        """Runs one of the two forms of the graph, compiled when it is first needed."""
-        if form not in self._requests:
-            compiled = core().compile_model(prepare(self._model.clone()), self.device.upper(), self._settings)
-            self._requests[form] = compiled.create_infer_request()
-        return self._requests[form].infer([np.ascontiguousarray(batch)], share_inputs=True)[0]
+    def _request(self, on_levels: bool) -> Any:
+        """An idle request of one of the two forms of the graph, which is compiled when it is first needed."""
+        with self._compiling:
+            if self._idle[on_levels]:
+                return self._idle[on_levels].pop()
+            if on_levels not in self._compiled:
+                graph = _on_levels(self._model.clone()) if on_levels else self._model
+                self._compiled[on_levels] = core().compile_model(graph, self.device.upper(), self._settings)
+            return self._compiled[on_levels].create_infer_request()
 
 
-def open_model(model: Model, precision: str, threads: int | None, device: str) -> OpenVINORuntime:
+def open_model(model: Model, execution: Execution) -> OpenVINORuntime:
     """Reads a model; the precision is always set explicitly, for OpenVINO would choose by itself."""
-    where = "CPU" if device in ("auto", "cpu") else device.upper()
+    where = "CPU" if execution.device in ("auto", "cpu") else execution.device.upper()
     devices = core().available_devices
     if where.split(".")[0] not in devices:
-        raise RuntimeUnavailable(f"openvino has no device {device!r}; it has {', '.join(devices)}")
-    chosen: Precision = "bf16" if precision == "bf16" or (precision == "auto" and _fast_bf16(where)) else "f32"
-    settings: dict[str, Any] = {"INFERENCE_PRECISION_HINT": chosen, "PERFORMANCE_HINT": "LATENCY"}
+        raise RuntimeUnavailable(f"openvino has no device {execution.device!r}; it has {', '.join(devices)}")
+    fast = execution.precision == "bf16" or (execution.precision == "auto" and _fast_bf16(where))
+    precision: Precision = "bf16" if fast else "f32"
+    settings: dict[str, Any] = {"INFERENCE_PRECISION_HINT": precision, "PERFORMANCE_HINT": "LATENCY"}
     if where == "CPU":
         settings["ENABLE_CPU_PINNING"] = False  # two processes would otherwise share one core
-        if threads:
-            settings["INFERENCE_NUM_THREADS"] = threads
+        if execution.threads:
+            settings["INFERENCE_NUM_THREADS"] = execution.threads
     try:
         graph = core().read_model(model.graph)
     except RuntimeError as error:
         raise BadWeights(model.path, f"openvino cannot read it: {str(error).strip().splitlines()[-1]}") from None
-    return OpenVINORuntime(graph, chosen, where.lower(), settings)
+    return OpenVINORuntime(graph, model.card.ports, precision, where.lower(), settings)
 
 
-def _on_bytes(model: Any) -> Any:
+def _on_levels(model: Any) -> Any:
     """The same graph from N H W 3 uint8 to N sH sW 3 uint8: conversion, clipping and rounding inside."""
     before = PrePostProcessor(model)
     before.input().tensor().set_element_type(ov.Type.u8).set_layout(ov.Layout("NHWC"))

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from subpixel.errors import ParityError
 from subpixel.models import Model
-from subpixel.runtimes import open_runtime
+from subpixel.runtimes import Execution, on_batches, open_runtime
 
 Run = Callable[[NDArray[Any]], NDArray[Any]]
 """N 3 H W float32 in [0, 1] -> N 3 sH sW float32."""
@@ -30,10 +30,11 @@ def compare(
 
     gray: on gray images only. Raises: ParityError.
     """
-    reference = open_runtime(original, "openvino", "f32", device="cpu")
+    runtime = open_runtime(original, Execution("openvino", "f32", device="cpu"))
+    reference = on_batches(runtime.run)
     for size in sizes:
         low = noise_image(size, gray)
-        expected, found = reference.run(low), run(low)
+        expected, found = reference(low), run(low)
         same = expected.shape == found.shape
         difference = float(np.abs(expected - found).max()) if same else float("inf")
         if not difference <= TOLERANCE:  # NaN is no parity

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import torch
 from numpy.typing import NDArray
 
@@ -12,7 +11,8 @@ from subpixel.errors import RuntimeUnavailable
 from subpixel.models import Model
 from subpixel.models.weights import network
 from subpixel.nn.arch import Arch
-from subpixel.runtimes import Precision, bytes_through, computes_in_bf16
+from subpixel.ports import Ports
+from subpixel.runtimes import Execution, Precision, Tensors, computes_in_bf16, named, through_floats
 
 
 class TorchRuntime:
@@ -20,33 +20,35 @@ class TorchRuntime:
 
     name = "torch"
 
-    def __init__(self, net: Arch, precision: Precision, device: str) -> None:
+    def __init__(self, net: Arch, ports: Ports, precision: Precision, device: str) -> None:
         self.precision: Precision = precision
         self.device = device
-        self._network = net
+        self._network, self._ports = net, ports
+        self.run = through_floats(self._floats, ports)
 
     @torch.inference_mode()
-    def run(self, batch: NDArray[Any]) -> NDArray[Any]:
-        x = torch.tensor(batch, device=self.device).to(memory_format=torch.channels_last)
+    def _floats(self, feeds: Tensors) -> dict[str, NDArray[Any]]:
+        inputs = [torch.tensor(feeds[port.name], device=self.device) for port in self._ports.inputs]
         with torch.autocast(self.device, torch.bfloat16, enabled=self.precision == "bf16"):
-            return self._network(x).float().cpu().contiguous().numpy()
-
-    def run_bytes(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        return bytes_through(self.run, pixels)
+            results = self._network(*(x.to(memory_format=torch.channels_last) for x in inputs))
+        outputs = results if isinstance(results, tuple) else (results,)
+        return named(self._ports.outputs, [y.float().cpu().contiguous().numpy() for y in outputs])
 
     def close(self) -> None:
         del self._network
 
 
-def open_model(model: Model, precision: str, threads: int | None, device: str) -> TorchRuntime:
+def open_model(model: Model, execution: Execution) -> TorchRuntime:
     """Rebuilds the torch network of a model file."""
+    device, precision = execution.device, execution.precision
     where = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
     if where not in ("cpu", "cuda") or (where == "cuda" and not torch.cuda.is_available()):
         raise RuntimeUnavailable(
             f"torch has no device {device!r} here; use cpu" + (" or cuda" if torch.cuda.is_available() else "")
         )
-    if threads:
-        torch.set_num_threads(threads)
+    if execution.threads:
+        torch.set_num_threads(execution.threads)
     chosen: Precision = "bf16" if precision == "bf16" or (precision == "auto" and computes_in_bf16()) else "f32"
     net = network(model).to(where)
-    return TorchRuntime(net.to(memory_format=torch.channels_last), chosen, where)  # pyright: ignore[reportCallIssue]
+    fast = net.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+    return TorchRuntime(fast, model.card.ports, chosen, where)

@@ -15,6 +15,7 @@ from subpixel.errors import BadRequest, RecipeError, RuntimeUnavailable
 from subpixel.losses import content
 from subpixel.models import weights
 from subpixel.nn.arch import Arch
+from subpixel.ports import ModelName
 from subpixel.resample import resize
 from subpixel.training import checkpoint, gan, loop, processes
 from subpixel.training.initial import InitialWeights
@@ -104,7 +105,7 @@ def _written(network: Arch, recipe: Recipe, data: Path, validation: Path, folder
         seen = {at for scale in recipe.scales for _, at in network.at_scale(scale).outputs(x)}
     digest, mark, written = sources.digest(data), checkpoint.read_state(folder / LAST), list[models.Model]()
     for scale in sorted(seen):
-        name = recipe.name if len(seen) == 1 else f"{recipe.name}-x{scale}"
+        name = recipe.name if len(seen) == 1 else str(ModelName(recipe.name, scale))
         view = network.at_scale(scale)
         model = weights.save(
             view,

@@ -18,6 +18,7 @@ import pytest
 
 from subpixel.images import Image, Metadata, read, write
 from subpixel.inference.upscaler import Upscaler
+from subpixel.runtimes import Execution
 
 Call = Callable[..., tuple[int, str, str]]
 
@@ -47,7 +48,7 @@ def test_a_file(call: Call, model: str, tmp_path: Path) -> None:
     chosen, summary = err.splitlines()
     assert chosen == "tiny-x2 to 100x80; tiny-x2: openvino f32 on cpu; tile 50x40"
     assert summary.startswith(f"{target}: 0.0 megapixels in ")
-    wanted = Upscaler(model, precision="f32")(NOISE)
+    wanted = Upscaler(model, execution=Execution(precision="f32"))(NOISE)
     assert np.array_equal(read(target).to_array(), wanted)
     for options, sides in (
         (["-s", 2.7], (108, 135)),
@@ -64,7 +65,7 @@ def test_options_reach_the_upscaler(call: Call, model: str, tmp_path: Path) -> N
     status, _, err = call("upscale", source, "-m", model, *options, "--format", "tif", "--compress")
     assert status == 0
     assert err.startswith("tiny-x2 to 100x80; tiny-x2: onnxruntime f32 on cpu; tile 32x32; self-ensemble of 8\n")
-    wanted = Upscaler(model, tile=32, runtime="onnxruntime", tta=True)(NOISE)
+    wanted = Upscaler(model, tile=32, tta=True, execution=Execution("onnxruntime"))(NOISE)
     assert np.abs(read(tmp_path / "a_x2.tif").to_array().astype(int) - wanted).max() <= 1
     sizes = []
     for quality in (30, 95):

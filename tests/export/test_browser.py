@@ -20,7 +20,7 @@ from PIL import Image
 
 from subpixel import models
 from subpixel.export.export import export
-from subpixel.runtimes import open_runtime
+from subpixel.runtimes import Execution, on_batches, open_runtime
 
 ROOT = Path(__file__).parents[2]
 MODULES = ROOT / "node_modules"
@@ -48,7 +48,7 @@ def test_the_documented_page_computes_the_same(name: str, tmp_path: Path) -> Non
     export(name, "onnx", site / f"{name}.onnx")
 
     low = (pixels.transpose(2, 0, 1)[None] / 255).astype(np.float32)
-    expected = open_runtime(models.load(name), "openvino", "f32", device="cpu").run(low)
+    expected = on_batches(open_runtime(models.load(name), Execution("openvino", "f32", device="cpu")).run)(low)
     answer = _answer(site, tmp_path)
     height, width = expected.shape[2:]
     assert len(answer) == expected.nbytes + height * width * 4

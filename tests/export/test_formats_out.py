@@ -22,7 +22,7 @@ from subpixel.export.export import export
 from subpixel.imports.import_model import import_model
 from subpixel.inference.upscaler import Upscaler
 from subpixel.models import store, weights
-from subpixel.runtimes import open_runtime
+from subpixel.runtimes import Execution, on_batches, open_runtime
 
 SIZES = [(13, 18), (1, 1), (2, 9)]
 CONFIGS: dict[str, dict[str, Any]] = {
@@ -146,7 +146,7 @@ def test_a_pb_gives_our_pixels_in_opencv(name: str, folder: Path, tmp_path: Path
     for sr in (theirs, ours):
         sr.readModel(str(path))
         sr.setModel(algorithm, scale)
-    upscaler = Upscaler(folder / f"{name}.onnx", precision="f32")
+    upscaler = Upscaler(folder / f"{name}.onnx", execution=Execution(precision="f32"))
     for size in [(40, 52), (7, 2), (1, 1)]:
         photo = np.random.default_rng(1).integers(0, 256, (*size, 3), dtype=np.uint8)
         gray = np.ascontiguousarray(photo[..., 0])
@@ -212,7 +212,7 @@ def test_an_imported_model_is_exported_too(folder: Path, tmp_path: Path) -> None
     model = import_model(pb, tmp_path / "back.onnx")
     assert (model.card.name, model.card.scale, model.card.arch) == ("f-x2", 2, "tensorflow")
     low = _low((9, 9))[:, :1].repeat(3, axis=1)
-    back = open_runtime(model, "openvino", "f32").run(low)
+    back = on_batches(open_runtime(model, Execution("openvino", "f32")).run)(low)
     assert np.abs(back - _expected(folder, "fsrcnn-x2", low)).max() < 1e-5
     export(tmp_path / "back.onnx", "openvino", tmp_path / "back.xml")
     with pytest.raises(BadRequest, match="is imported and has no network"):

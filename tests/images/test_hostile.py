@@ -17,7 +17,20 @@ import pytest
 import tifffile
 
 from subpixel.errors import BadRequest, SubpixelError, UnreadableImage, UnwritableImage
-from subpixel.images import FORMATS, Image, Metadata, create, format_of, open_image, read, reader, write, writer
+from subpixel.images import (
+    FORMATS,
+    Encoding,
+    Image,
+    Metadata,
+    create,
+    format_of,
+    open_image,
+    read,
+    reader,
+    write,
+    writer,
+)
+from subpixel.ports import Shape
 
 NOISE = np.random.default_rng(0).integers(0, 256, (96, 96, 3), dtype=np.uint8)
 IMAGE = Image.from_array(NOISE)
@@ -106,7 +119,7 @@ def test_any_flipped_byte_gives_an_image_or_one_line(kind: str) -> None:
 def test_damage_is_found_when_the_rows_are_read() -> None:
     whole = encoded("PNG")
     source = open_image(whole[: len(whole) // 2])
-    assert (source.height, source.width) == (96, 96)
+    assert (source.shape.height, source.shape.width) == (96, 96)
     with pytest.raises(UnreadableImage, match="damaged"):
         source.rows(90, 96)
 
@@ -168,9 +181,9 @@ def test_refusals_are_silent(tmp_path: Path) -> None:
 # ---- writing -------------------------------------------------------------------------------------
 
 
-def deny(path: str | Path, image: Image = IMAGE, **options: object) -> str:
+def deny(path: str | Path, image: Image = IMAGE, format: str | None = None) -> str:
     with pytest.raises(UnwritableImage) as caught:
-        write(path, image, **options)
+        write(path, image, Encoding(format))
     assert "\n" not in str(caught.value)
     return str(caught.value)
 
@@ -188,10 +201,10 @@ def test_unknown_formats(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("name", "side"), [("jpg", 65501), ("webp", 16384), ("avif", 16385)])
 def test_the_limits_of_formats(tmp_path: Path, name: str, side: int) -> None:
     with pytest.raises(UnwritableImage, match=f"ends at {side - 1:,} pixels a side; choose png or tif"):
-        create(tmp_path / f"a.{name}", 1, side, 1, False, Metadata())
+        create(tmp_path / f"a.{name}", Shape(1, side, 1), Metadata())
     if name != "jpg":
         return
-    with create(tmp_path / "a.jpg", 1, side - 1, 1, False, Metadata()) as sink:
+    with create(tmp_path / "a.jpg", Shape(1, side - 1, 1), Metadata()) as sink:
         sink.write(np.zeros((1, side - 1, 1), np.float32))
     assert read(tmp_path / "a.jpg").width == side - 1
 
@@ -200,7 +213,7 @@ def test_alpha_and_quality(tmp_path: Path) -> None:
     alpha = Image.from_array(np.zeros((4, 4, 4), np.uint8))
     assert deny(tmp_path / "a.jpg", alpha).endswith("JPEG has no alpha; choose png, webp, tif or avif")
     with pytest.raises(BadRequest, match="quality 0"):
-        write(tmp_path / "a.jpg", IMAGE, quality=0)
+        write(tmp_path / "a.jpg", IMAGE, Encoding(quality=0))
 
 
 def test_places_that_cannot_be_written(tmp_path: Path) -> None:
@@ -212,7 +225,7 @@ def test_places_that_cannot_be_written(tmp_path: Path) -> None:
 
 
 def fail(path: Path, error: type[BaseException], height: int = 96) -> None:
-    with pytest.raises(error), create(path, height, 96, 3, False, Metadata()) as sink:  # noqa: PT012
+    with pytest.raises(error), create(path, Shape(height, 96, 3), Metadata()) as sink:  # noqa: PT012
         sink.write(IMAGE.pixels[:50])
         raise error
 
@@ -238,7 +251,7 @@ def test_wrong_rows_leave_nothing(tmp_path: Path, in_memory: int, monkeypatch: p
     monkeypatch.setattr(writer, "IN_MEMORY", in_memory)
 
     def attempt(rows: Callable[[], np.ndarray], error: type[Exception], match: str) -> None:
-        with pytest.raises(error, match=match), create(tmp_path / "a.png", 96, 96, 3, False, Metadata()) as sink:
+        with pytest.raises(error, match=match), create(tmp_path / "a.png", Shape(96, 96, 3), Metadata()) as sink:
             sink.write(rows())
         assert list(tmp_path.iterdir()) == []
 

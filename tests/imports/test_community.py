@@ -16,6 +16,7 @@ import torch
 from subpixel import Upscaler
 from subpixel.imports import community, recording
 from subpixel.imports.import_model import import_model
+from subpixel.runtimes import Execution
 
 pytestmark = pytest.mark.skipif(importlib.util.find_spec("spandrel") is None, reason="needs the extra `community`")
 
@@ -61,8 +62,8 @@ def test_an_imported_transformer_computes_what_spandrel_computes(name: str, tmp_
     original = spandrel.ModelLoader(device="cpu").load_from_state_dict(torch.load(source, weights_only=True))
     expected = original(torch.from_numpy(photo.copy()).permute(2, 0, 1)[None])[0].permute(1, 2, 0).numpy()
     assert expected.std() > 0.05
-    tiled = Upscaler(model.path, tile=64, precision="f32")(photo)
-    whole = Upscaler(model.path, tile=0, precision="f32")(photo)
+    tiled = Upscaler(model.path, tile=64, execution=Execution(precision="f32"))(photo)
+    whole = Upscaler(model.path, tile=0, execution=Execution(precision="f32"))(photo)
     # beyond a measured halo at most half a level may come together; a graph for one size reflects up to that size
     assert np.abs(whole - expected).max() < (1 / 510 if model.card.fixed_size else 5e-4)
     assert np.abs(tiled - expected).max() < 1 / 510
@@ -78,7 +79,7 @@ def test_a_network_for_one_size_is_cut_by_our_tiles(tmp_path: Path) -> None:
     photo = np.random.default_rng(0).random((48, 48, 3), dtype=np.float32)
     with torch.no_grad():
         expected = original(torch.from_numpy(photo).permute(2, 0, 1)[None] * 255)[0].permute(1, 2, 0).numpy() / 255
-    with Upscaler(model.path, precision="f32") as upscale:
+    with Upscaler(model.path, execution=Execution(precision="f32")) as upscale:
         whole = upscale(np.pad(photo, ((0, 80), (0, 144), (0, 0)), mode="wrap"))
     assert whole.shape == (256, 384, 3)
     assert np.abs(whole[:64, :64] - expected.clip(0, 1)[:64, :64]).max() < 1e-4  # the first tile's own
@@ -94,7 +95,7 @@ def test_a_network_that_multiplies_spectra_is_imported(tmp_path: Path) -> None:
     photo = np.random.default_rng(0).random((40, 51, 3), dtype=np.float32)
     expected = original(torch.from_numpy(photo.copy()).permute(2, 0, 1)[None])[0].permute(1, 2, 0).numpy()
     assert expected.std() > 0.05
-    with Upscaler(model.path, tile=0, precision="f32") as upscale:
+    with Upscaler(model.path, tile=0, execution=Execution(precision="f32")) as upscale:
         assert np.abs(upscale(photo) - expected).max() < 5e-4
 
 

@@ -18,8 +18,8 @@ from subpixel.images import Metadata, read, write
 from subpixel.imports import import_model as imports
 from subpixel.imports.community import Found
 from subpixel.imports.import_model import halo, import_model, multiple
-from subpixel.inference.upscaler import upscale_file
-from subpixel.runtimes import open_runtime
+from subpixel.inference.file import upscale_file
+from subpixel.runtimes import Execution, on_batches, open_runtime
 
 Weights = dict[str, torch.Tensor]
 
@@ -72,7 +72,7 @@ def test_the_card_says_what_was_found(imported: models.Model) -> None:
 
 
 def test_it_computes_what_the_network_computes(imported: models.Model, compact: Compact) -> None:
-    upscale = Upscaler(imported.path, precision="f32")
+    upscale = Upscaler(imported.path, execution=Execution(precision="f32"))
     photo = np.random.default_rng(0).random((19, 23, 3), dtype=np.float32)
     with torch.no_grad():
         expected = compact(torch.from_numpy(photo).permute(2, 0, 1)[None])[0].permute(1, 2, 0).clamp(0, 1)
@@ -82,8 +82,8 @@ def test_it_computes_what_the_network_computes(imported: models.Model, compact: 
 def test_tiles_alpha_and_metadata_work(imported: models.Model) -> None:
     rng = np.random.default_rng(1)
     image = Image.from_array(rng.integers(0, 65536, (50, 70, 4), dtype=np.uint16))
-    whole = Upscaler(imported.path, tile=0, precision="f32")(image)
-    tiled = Upscaler(imported.path, tile=32, precision="f32")(image)
+    whole = Upscaler(imported.path, tile=0, execution=Execution(precision="f32"))(image)
+    tiled = Upscaler(imported.path, tile=32, execution=Execution(precision="f32"))(image)
     assert np.abs(whole.pixels - tiled.pixels).max() < 1e-5
     assert whole.alpha is not None
     assert whole.alpha.shape == (100, 140)
@@ -195,24 +195,24 @@ def test_a_recording_that_holds_for_one_size_gets_the_size_of_a_tile(windowed: m
 def test_its_tiles_are_the_whole_image(windowed: models.Model, tile: int) -> None:
     photo = np.random.default_rng(0).random((229, 309, 3), dtype=np.float32)
     expected = Windows()(torch.from_numpy(photo).permute(2, 0, 1)[None])[0].permute(1, 2, 0).clamp(0, 1).numpy()
-    got = Upscaler(windowed.path, tile=tile, precision="f32")(photo)
+    got = Upscaler(windowed.path, tile=tile, execution=Execution(precision="f32"))(photo)
     # the last windows are filled up by reflection, where this network repeats its border
     assert np.abs(got - expected)[: 2 * 224, : 2 * 304].max() < 1e-5
     assert np.abs(got - expected).max() < 0.6
 
 
 def test_its_runtime_takes_smaller_images_and_refuses_larger_ones(windowed: models.Model) -> None:
-    runtime = open_runtime(windowed, "openvino", "f32")
+    runtime = open_runtime(windowed, Execution("openvino", "f32"))
     pixels = np.random.default_rng(0).integers(0, 256, (1, 9, 3), dtype=np.uint8)
     low = pixels.transpose(2, 0, 1)[None].astype(np.float32) / 255
     full = np.pad(low, ((0, 0), (0, 0), (0, 7), (0, 7)), mode="reflect")
     expected = Windows()(torch.from_numpy(full)).numpy()[..., :2, :18]
-    made = runtime.run(np.concatenate([low, low]))
+    made = on_batches(runtime.run)(np.concatenate([low, low]))
     assert np.abs(made - expected).max() < 1e-6
     levels = np.clip(expected[0], 0, 1).transpose(1, 2, 0) * 255
-    assert np.abs(runtime.run_bytes(pixels) - levels).max() < 0.51
+    assert np.abs(on_batches(runtime.run)(pixels[None])[0] - levels).max() < 0.51
     with pytest.raises(BadRequest, match="193x9 pixels; this graph takes at most 192x192"):
-        runtime.run(np.zeros((1, 3, 9, 193), np.float32))
+        on_batches(runtime.run)(np.zeros((1, 3, 9, 193), np.float32))
 
 
 def test_files_of_16_bit_with_alpha_keep_what_they_say(windowed: models.Model, tmp_path: Path) -> None:
@@ -222,7 +222,7 @@ def test_files_of_16_bit_with_alpha_keep_what_they_say(windowed: models.Model, t
     )
     image = Image.from_array(samples, meta)
     write(tmp_path / "a.png", image)
-    upscale = Upscaler(windowed.path, precision="f32")
+    upscale = Upscaler(windowed.path, execution=Execution(precision="f32"))
     upscale_file(tmp_path / "a.png", tmp_path / "b.png", upscale)
     made, expected = read(tmp_path / "b.png"), upscale(image)
     assert np.abs(made.samples - expected.samples).max() <= 0.51 / 65535

@@ -17,7 +17,7 @@ from subpixel.imports import graphdef, tensorflow
 from subpixel.imports.graphdef import Node
 from subpixel.inference.upscaler import Upscaler
 from subpixel.models import store
-from subpixel.runtimes import open_runtime
+from subpixel.runtimes import Execution, on_batches, open_runtime
 
 START = Node("IteratorGetNext", "Placeholder", (), {"dtype": 1})
 END = [const("order", [0, 3, 1, 2]), Node("NCHW_output", "Transpose", ("last", "order"))]
@@ -39,8 +39,8 @@ def _tail(x: str, channels: int = 1) -> list[Node]:
 
 def _luma_of(path: Path, gray: int) -> float:
     """The level that the network makes of a gray pixel: all of it is luma."""
-    runtime = open_runtime(tensorflow.load(path), "openvino", "f32")
-    result = runtime.run(np.full((1, 3, 1, 1), gray / 255, np.float32))
+    runtime = open_runtime(tensorflow.load(path), Execution("openvino", "f32"))
+    result = on_batches(runtime.run)(np.full((1, 3, 1, 1), gray / 255, np.float32))
     assert result.shape == (1, 3, 2, 2)
     assert np.ptp(result) < 1e-6
     return float(result[0, 0, 0, 0] * 255)
@@ -76,7 +76,7 @@ def test_same_padding_of_even_kernels_puts_the_odd_pixel_last(tmp_path: Path) ->
     up = [*conv("up", "IteratorGetNext", kernel, np.zeros(4)), Node("last", "DepthToSpace", ("up",), {"block_size": 2})]
     model = tensorflow.load(_saved(tmp_path, [START, *up, *END]))
     low = np.random.default_rng(0).random((1, 1, 3, 4), dtype=np.float32).repeat(3, axis=1)
-    high = open_runtime(model, "openvino", "f32").run(low)
+    high = on_batches(open_runtime(model, Execution("openvino", "f32")).run)(low)
     np.testing.assert_allclose(high, low.repeat(2, axis=2).repeat(2, axis=3), atol=1e-6)
     assert model.card.halo == 2
 
@@ -86,7 +86,7 @@ def test_depth_to_space_has_tensorflows_order(tmp_path: Path) -> None:
     kernel = np.zeros((1, 1, 3, 12))
     nodes = [START, *conv("up", "IteratorGetNext", kernel, np.arange(12.0))]
     nodes += [Node("last", "DepthToSpace", ("up",), {"block_size": 2}), *END]
-    high = open_runtime(tensorflow.load(_saved(tmp_path, nodes)), "openvino", "f32").run(
+    high = on_batches(open_runtime(tensorflow.load(_saved(tmp_path, nodes)), Execution("openvino", "f32")).run)(
         np.zeros((1, 3, 1, 1), np.float32)
     )
     mean = np.array([103.1545782, 111.561547, 114.35629928])
@@ -115,7 +115,9 @@ def test_the_model_is_a_valid_file_that_loads(edsr: Callable[[int], list[Node]],
 def test_the_halo_makes_tiles_exact(edsr: Callable[[int], list[Node]], scale: int, tmp_path: Path) -> None:
     (tmp_path / "net.onnx").write_bytes(tensorflow.load(_saved(tmp_path, edsr(scale))).graph)
     photo = np.random.default_rng(1).random((45, 50, 3))
-    whole, tiled = (Upscaler(tmp_path / "net.onnx", tile=t, precision="f32")(photo) for t in (0, 16))
+    whole, tiled = (
+        Upscaler(tmp_path / "net.onnx", tile=t, execution=Execution(precision="f32"))(photo) for t in (0, 16)
+    )
     assert np.abs(whole - tiled).max() < 2e-6
 
 
@@ -166,5 +168,5 @@ def test_a_graph_of_something_else_is_refused(edsr: Callable[[int], list[Node]],
 def test_one_file_for_all_runtimes(edsr: Callable[[int], list[Node]], opencv: ModuleType, tmp_path: Path) -> None:
     model = tensorflow.load(_saved(tmp_path, edsr(3)))
     low = np.random.default_rng(3).random((1, 3, 9, 11), dtype=np.float32)
-    ours = open_runtime(model, "openvino", "f32").run(low)
-    np.testing.assert_allclose(open_runtime(model, "onnxruntime").run(low), ours, atol=1e-5)
+    ours = on_batches(open_runtime(model, Execution("openvino", "f32")).run)(low)
+    np.testing.assert_allclose(on_batches(open_runtime(model, Execution("onnxruntime")).run)(low), ours, atol=1e-5)

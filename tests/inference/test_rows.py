@@ -8,6 +8,7 @@ import pytest
 from subpixel import resample
 from subpixel.images import Floats, Image
 from subpixel.inference.rows import AlphaRows, ArrayRows, BledRows, ResizedRows, Rows, WithAlpha
+from subpixel.ports import Shape
 
 
 def noise(*shape: int) -> Floats:
@@ -15,7 +16,7 @@ def noise(*shape: int) -> Floats:
 
 
 def pulled(rows: Rows, step: int) -> Floats:
-    return np.concatenate([rows.rows(y, min(y + step, rows.height)) for y in range(0, rows.height, step)])
+    return np.concatenate([rows.rows(y, min(y + step, rows.shape.height)) for y in range(0, rows.shape.height, step)])
 
 
 @pytest.mark.parametrize("kernel", resample.KERNELS)
@@ -24,24 +25,24 @@ def test_resized_in_bands_equals_resize(sides: tuple[int, int], kernel: str) -> 
     pixels = noise(23, 31, 3)
     expected = np.clip(resample.resize(pixels, *sides, kernel), 0, 1)
     for step in (1, 7, 1000):
-        got = pulled(ResizedRows(ArrayRows(Image(pixels)), *sides, kernel), step)
+        got = pulled(ResizedRows(ArrayRows.of(Image(pixels)), *sides, kernel), step)
         np.testing.assert_allclose(got, expected, atol=3e-6)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 9), (9, 1)], ids=str)
 def test_resized_from_a_line_or_a_point(size: tuple[int, int]) -> None:
     flat = Image(np.full((*size, 1), 0.25, np.float32))
-    np.testing.assert_allclose(ResizedRows(ArrayRows(flat), 13, 8).rows(0, 13), np.full((13, 8, 1), 0.25), atol=1e-6)
+    np.testing.assert_allclose(ResizedRows(ArrayRows.of(flat), 13, 8).rows(0, 13), np.full((13, 8, 1), 0.25), atol=1e-6)
 
 
 def with_alpha(colour: Floats, alpha: Floats) -> ArrayRows:
-    return ArrayRows(Image(colour, alpha))
+    return ArrayRows.of(Image(colour, alpha))
 
 
 def test_opacity_and_joined_are_inverse_to_each_other() -> None:
     image = with_alpha(noise(6, 5, 3), np.ones((6, 5), np.float32))
     again = WithAlpha(BledRows(image, 2), AlphaRows(image))
-    assert (again.height, again.width, again.channels, again.has_alpha) == (6, 5, 3, True)
+    assert again.shape == Shape(6, 5, 3, alpha=True)
     np.testing.assert_array_equal(again.rows(1, 4), image.rows(1, 4))
 
 

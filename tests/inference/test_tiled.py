@@ -13,8 +13,9 @@ from subpixel import archs
 from subpixel.errors import OutOfMemory
 from subpixel.images import Floats, Image
 from subpixel.inference.rows import ArrayRows
-from subpixel.inference.tiled import TiledNetwork, on_floats, self_ensemble
+from subpixel.inference.tiled import TiledNetwork, self_ensemble
 from subpixel.nn.arch import Arch
+from subpixel.ports import Geometry, Ports
 
 torch.set_num_threads(1)  # small images; more threads only wait for each other
 
@@ -40,7 +41,7 @@ def image(height: int, width: int, channels: int = 3) -> Floats:
 
 
 def memory(pixels: Floats) -> ArrayRows:
-    return ArrayRows(Image(pixels))
+    return ArrayRows.of(Image(pixels))
 
 
 def as_run(network: Arch) -> Callable[[Floats], Floats]:
@@ -51,12 +52,33 @@ def as_run(network: Arch) -> Callable[[Floats], Floats]:
     return run
 
 
+def tiled(
+    pixels: Floats,
+    run: Callable[[Floats], Floats],
+    scale: int,
+    halo: int,
+    tile: tuple[int, int],
+    stride: int = 1,
+    fixed_size: int = 0,
+) -> TiledNetwork:
+    """A network given as a function of a batch."""
+    geometry = Geometry(scale, halo, stride, fixed_size)
+    return TiledNetwork(
+        memory(pixels), lambda feeds: {"high": run(feeds["low"])}, Ports.enlarging(scale), geometry, tile
+    )
+
+
+def ensemble(run: Callable[[Floats], Floats]) -> Callable[[Floats], Floats]:
+    average = self_ensemble(lambda feeds: {"high": run(feeds["low"])})
+    return lambda batch: average({"low": batch})["high"]
+
+
 def nearest(batch: Floats) -> Floats:
     return batch.repeat(2, axis=2).repeat(2, axis=3)
 
 
 def all_rows(network: TiledNetwork) -> Floats:
-    return network.rows(0, network.height)
+    return network.rows(0, network.shape.height)
 
 
 @pytest.fixture(params=[(name, scale) for name in archs.NAMES for scale in archs.find(name).scales], ids=str)
@@ -79,8 +101,8 @@ def test_tiles_equal_the_whole_image_for_each_architecture(network: Arch, size: 
         batch = torch.from_numpy(pixels.transpose(2, 0, 1)[None].copy())
         whole = network(batch)[0].clamp(0, 1).permute(1, 2, 0).numpy()
     for tile in ((10, 13), (1, 64), size):
-        tiled = TiledNetwork(memory(pixels), on_floats(as_run(network)), scale, network.halo, tile)
-        np.testing.assert_allclose(all_rows(tiled), whole, rtol=0, atol=2e-6)
+        cut = tiled(pixels, as_run(network), scale, network.halo, tile)
+        np.testing.assert_allclose(all_rows(cut), whole, rtol=0, atol=2e-6)
 
 
 @pytest.mark.parametrize("side", [0, 24])
@@ -96,26 +118,25 @@ def test_tiles_of_a_network_that_counts_windows_equal_the_whole_image(side: int)
 
     pixels = image(33, 47)
     largest.append(max(pixels.shape))
-    expected = on_floats(run)(pixels)
+    expected = np.moveaxis(run(pixels.transpose(2, 0, 1)[None])[0], 0, -1)
     largest.append(side or 47)
-    tiled = all_rows(TiledNetwork(memory(pixels), on_floats(run), 1, 4, (16, 16), tile_stride=4, fixed_size=side))
-    np.testing.assert_allclose(tiled, expected, rtol=0, atol=1e-6)
+    cut = all_rows(tiled(pixels, run, 1, 4, (16, 16), stride=4, fixed_size=side))
+    np.testing.assert_allclose(cut, expected, rtol=0, atol=1e-6)
     largest.append(47)
-    shifted = all_rows(TiledNetwork(memory(pixels), on_floats(run), 1, 4, (15, 15)))
+    shifted = all_rows(tiled(pixels, run, 1, 4, (15, 15)))
     assert np.abs(shifted - expected).max() > 0.1
 
 
 def test_a_halo_that_is_too_small_shows(network: Arch) -> None:
     pixels, scale = image(48, 48), network.config.scale
     whole, short = (
-        TiledNetwork(memory(pixels), on_floats(as_run(network)), scale, halo, (size, size))
-        for halo, size in ((network.halo, 48), (0, 16))
+        tiled(pixels, as_run(network), scale, halo, (size, size)) for halo, size in ((network.halo, 48), (0, 16))
     )
     assert np.abs(all_rows(whole) - all_rows(short)).max() > 1e-4
 
 
 def test_the_result_is_clipped() -> None:
-    enlarged = TiledNetwork(memory(image(5, 6)), on_floats(lambda batch: 4 * nearest(batch) - 2), 2, 0, (3, 3))
+    enlarged = tiled(image(5, 6), lambda batch: 4 * nearest(batch) - 2, 2, 0, (3, 3))
     assert all_rows(enlarged).min() == 0
     assert all_rows(enlarged).max() == 1
 
@@ -127,7 +148,7 @@ def test_gray_is_the_mean_of_three_equal_channels() -> None:
         assert np.array_equal(batch, batch[:, :1].repeat(3, axis=1))
         return nearest(batch) * 0.5 + np.array([0.0, 0.1, 0.2], np.float32)[None, :, None, None]
 
-    enlarged = all_rows(TiledNetwork(memory(gray), on_floats(tinted), 2, 0, (4, 4)))
+    enlarged = all_rows(tiled(gray, tinted, 2, 0, (4, 4)))
     np.testing.assert_allclose(enlarged, gray.repeat(2, 0).repeat(2, 1) * 0.5 + 0.1, atol=1e-6)
 
 
@@ -140,7 +161,7 @@ def test_calls_may_overlap_and_compute_each_pixel_once() -> None:
         return nearest(batch)
 
     pixels = image(40, 30)
-    enlarged = TiledNetwork(memory(pixels), on_floats(counting), 2, 0, (7, 11))
+    enlarged = tiled(pixels, counting, 2, 0, (7, 11))
     expected = pixels.repeat(2, 0).repeat(2, 1)
     for y in range(0, 70, 5):  # each call reaches 5 rows into the next one
         np.testing.assert_array_equal(enlarged.rows(y, y + 10), expected[y : y + 10])
@@ -156,7 +177,7 @@ def test_self_ensemble_is_equivariant() -> None:
         return torch.pixel_shuffle(features, 2).numpy()
 
     batch = image(7, 10).transpose(2, 0, 1)[None].copy()
-    run = self_ensemble(lopsided)
+    run = ensemble(lopsided)
     expected = run(batch)
     assert np.abs(lopsided(batch[..., ::-1].copy())[..., ::-1] - lopsided(batch)).max() > 0.1
     np.testing.assert_allclose(run(batch[..., ::-1].copy())[..., ::-1], expected, atol=1e-5)
@@ -173,9 +194,9 @@ def test_self_ensemble_is_the_mean_of_eight() -> None:
         return np.full((1, 3, 2 * batch.shape[2], 2 * batch.shape[3]), len(seen), np.float32)
 
     square = image(3, 3).transpose(2, 0, 1)[None].copy()
-    np.testing.assert_array_equal(self_ensemble(numbered)(square), np.full((1, 3, 6, 6), 4.5))
+    np.testing.assert_array_equal(ensemble(numbered)(square), np.full((1, 3, 6, 6), 4.5))
     assert len({view.tobytes() for view in seen}) == 8
-    np.testing.assert_allclose(self_ensemble(nearest)(square), nearest(square), atol=1e-7)
+    np.testing.assert_allclose(ensemble(nearest)(square), nearest(square), atol=1e-7)
 
 
 class Limited:
@@ -203,7 +224,7 @@ ERRORS = [
 @pytest.mark.parametrize("error", ERRORS, ids=lambda e: f"{type(e).__name__} {str(e)[:12]}")
 def test_out_of_memory_halves_the_tile_and_leaves_no_hole(error: Exception) -> None:
     pixels, run = image(150, 170), Limited(60 * 60, error)
-    enlarged = TiledNetwork(memory(pixels), on_floats(run), 2, 3, (100, 100))
+    enlarged = tiled(pixels, run, 2, 3, (100, 100))
     np.testing.assert_array_equal(all_rows(enlarged), pixels.repeat(2, 0).repeat(2, 1))
     assert enlarged.tile == (50, 50)
     assert run.failures == 1  # the smaller tile stays
@@ -212,7 +233,7 @@ def test_out_of_memory_halves_the_tile_and_leaves_no_hole(error: Exception) -> N
 def test_out_of_memory_gives_up_at_the_smallest_tile() -> None:
     run = Limited(100, MemoryError())
     with pytest.raises(OutOfMemory, match="32x32 pixels does not fit"):
-        all_rows(TiledNetwork(memory(image(150, 170)), on_floats(run), 2, 3, (100, 100)))
+        all_rows(tiled(image(150, 170), run, 2, 3, (100, 100)))
     assert run.failures == 3  # 100, 50, 32
 
 
@@ -221,4 +242,4 @@ def test_other_errors_pass() -> None:
         raise RuntimeError("the device is gone")
 
     with pytest.raises(RuntimeError, match="the device is gone"):
-        all_rows(TiledNetwork(memory(image(5, 5)), on_floats(broken), 2, 0, (5, 5)))
+        all_rows(tiled(image(5, 5), broken, 2, 0, (5, 5)))

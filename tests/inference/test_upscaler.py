@@ -14,9 +14,12 @@ from numpy.typing import NDArray
 from subpixel import models, resample
 from subpixel.errors import BadRequest, OutOfMemory, UnknownName
 from subpixel.images import Floats, Image, Metadata, read, write
+from subpixel.inference import file, plan
 from subpixel.inference import upscaler as module
+from subpixel.inference.file import upscale_file
 from subpixel.inference.rows import Rows
-from subpixel.inference.upscaler import Upscaler, upscale_file
+from subpixel.inference.upscaler import Upscaler
+from subpixel.ports import Shape
 
 
 def card(scale: int) -> models.Card:
@@ -32,11 +35,9 @@ class Nearest:
     def __init__(self, scale: int) -> None:
         self.scale, self.closed = scale, False
 
-    def run(self, batch: Floats) -> Floats:
-        return batch.repeat(self.scale, axis=2).repeat(self.scale, axis=3)
-
-    def run_bytes(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        return pixels.repeat(self.scale, axis=0).repeat(self.scale, axis=1)
+    def run(self, feeds: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+        first = 1 if feeds["low"].dtype == np.uint8 else 2
+        return {"high": feeds["low"].repeat(self.scale, axis=first).repeat(self.scale, axis=first + 1)}
 
     def close(self) -> None:
         self.closed = True
@@ -113,14 +114,21 @@ def test_sizes(opened: list[Nearest]) -> None:
     assert not opened  # nothing was compiled for what a kernel does
 
 
+def described(upscaler: Upscaler) -> str:
+    return upscaler.prepare(Shape(10, 20, 3)).describe()
+
+
 def test_description() -> None:
-    assert Upscaler("near", scale=8).describe(10, 20) == (
+    assert described(Upscaler("near", scale=8)) == (
         "near-x4, then near-x2 to 160x80; near-x4: fake f32 on cpu; near-x2: fake f32 on cpu; tile 20x10; tile 80x40"
     )
-    assert Upscaler("near-x2", tile=5, tta=True).describe(10, 20) == (
+    assert described(Upscaler("near-x2", tile=5, tta=True)) == (
         "near-x2 to 40x20; near-x2: fake f32 on cpu; tile 5x5; self-ensemble of 8"
     )
-    assert Upscaler("lanczos", scale=2).describe(10, 20) == "lanczos to 40x20"
+    assert described(Upscaler("lanczos", scale=2)) == "lanczos to 40x20"
+    assert described(Upscaler("near", scale=2.7)).startswith("near-x3, then bicubic to 54x27; near-x3: fake")
+    assert described(Upscaler("near", scale=1)) == "unchanged to 20x10 (a model only enlarges)"
+    assert described(Upscaler("near", scale=0.5)) == "bicubic to 10x5 (a model only enlarges)"
 
 
 def test_an_unknown_model_is_compared_with_models_families_and_kernels() -> None:
@@ -216,7 +224,7 @@ def test_alpha_is_enlarged_bicubically() -> None:
 
 @pytest.mark.parametrize("channels", [1, 2, 3, 4])
 def test_a_file_equals_an_image_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, channels: int) -> None:
-    monkeypatch.setattr(module, "_ENCODED", 2000)  # bands of some rows
+    monkeypatch.setattr(file, "_ENCODED", 2000)  # bands of some rows
     array = (noise(40, 30, channels) * 65535).astype(np.uint16)
     array[:10, :10, -1] = 0
     write(tmp_path / "a.png", Image.from_array(array, Metadata(dpi=(300.0, 300.0))))
@@ -230,15 +238,15 @@ def test_a_file_equals_an_image_in_memory(tmp_path: Path, monkeypatch: pytest.Mo
 
 def test_a_file_that_fails_half_way_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write(tmp_path / "a.png", Image.from_array((noise(40, 30, 3) * 255).astype(np.uint8)))
-    monkeypatch.setattr(module, "_ENCODED", 2000)
+    monkeypatch.setattr(file, "_ENCODED", 2000)
     calls = iter(range(3))
 
-    def failing(self: Nearest, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    def failing(self: Nearest, feeds: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
         if next(calls, None) is None:
             raise MemoryError
-        return pixels.repeat(2, axis=0).repeat(2, axis=1)
+        return {"high": feeds["low"].repeat(2, axis=1).repeat(2, axis=2)}
 
-    monkeypatch.setattr(Nearest, "run_bytes", failing)
+    monkeypatch.setattr(Nearest, "run", failing)
     with pytest.raises(OutOfMemory):
         upscale_file(tmp_path / "a.png", tmp_path / "b.png", Upscaler("near-x2", tile=9))
     assert [p.name for p in tmp_path.iterdir()] == ["a.png"]
@@ -247,13 +255,11 @@ def test_a_file_that_fails_half_way_leaves_nothing(tmp_path: Path, monkeypatch: 
 class Endless:
     """An image that is nowhere in memory."""
 
-    width, channels, has_alpha = 200, 3, False
-
     def __init__(self, height: int) -> None:
-        self.height = height
+        self.shape = Shape(height, 200, 3)
 
     def rows(self, y0: int, y1: int) -> Floats:
-        y, x = np.arange(y0, y1)[:, None], np.arange(self.width)
+        y, x = np.arange(y0, y1)[:, None], np.arange(self.shape.width)
         return np.repeat(((x ^ y) % 256 / np.float32(255))[..., None].astype(np.float32), 3, axis=2)
 
 
@@ -261,8 +267,8 @@ def peak_of(rows: Rows) -> int:
     """Bytes alive at most while an image is pulled, band by band."""
     tracemalloc.start()
     try:
-        for y in range(0, rows.height, 64):
-            rows.rows(y, min(y + 64, rows.height))
+        for y in range(0, rows.shape.height, 64):
+            rows.rows(y, min(y + 64, rows.shape.height))
         return tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
@@ -270,11 +276,11 @@ def peak_of(rows: Rows) -> int:
 
 @pytest.mark.parametrize("scale", [3, 3.5, 8], ids=str)
 def test_the_memory_does_not_grow_with_the_image(monkeypatch: pytest.MonkeyPatch, scale: float) -> None:
-    monkeypatch.setattr(module, "_FEATURES", 2**21)
-    monkeypatch.setattr(module, "_RESULTS", 2**20)
+    monkeypatch.setattr(plan, "_FEATURES", 2**21)
+    monkeypatch.setattr(plan, "_RESULTS", 2**20)
     monkeypatch.setattr("subpixel.inference.rows._BAND", 2**16)
     upscaler = Upscaler("near", scale=scale)
-    short, long = (peak_of(upscaler.rows(Endless(height))) for height in (200, 800))
+    short, long = (peak_of(upscaler.prepare(Shape(height, 200, 3)).rows(Endless(height))) for height in (200, 800))
     assert long < 1.1 * short
     assert long < 0.2 * 800 * 200 * scale**2 * 3 * 4 + 2**20
 

@@ -31,7 +31,7 @@ def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def found(*inputs: str, output: str | None = None, format: str | None = None) -> dict[str, str]:
-    return {str(j.source): str(j.target) for j in find_jobs(inputs, output, tag="x2", format=format)}
+    return {str(j.source): str(j.target) for j in find_jobs(inputs, output, suffix="x2", format=format)}
 
 
 def refused(*inputs: str, output: str | None = None, format: str | None = None) -> str:

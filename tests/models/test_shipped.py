@@ -10,14 +10,16 @@ import pytest
 
 from subpixel import models
 from subpixel.images import Image, read, write
-from subpixel.inference.upscaler import Upscaler, upscale_file
+from subpixel.inference.file import upscale_file
+from subpixel.inference.upscaler import Upscaler
+from subpixel.runtimes import Execution
 
 
 @pytest.mark.parametrize("tile", [0, 64, "auto"])
 def test_levels_files_and_floats_agree(examples: Path, tmp_path: Path, tile: int | str) -> None:
     """An 8-bit array and an 8-bit file are computed on levels, an Image on floats; only ties may round otherwise."""
     photo = read(examples / "chelsea.jpg").to_array()[:150, :201]
-    with Upscaler("swift-x2", precision="f32", tile=tile) as upscaler:  # pyright: ignore[reportArgumentType]
+    with Upscaler("swift-x2", tile=tile, execution=Execution(precision="f32")) as upscaler:  # pyright: ignore[reportArgumentType]
         by_levels = upscaler(photo)
         by_floats = upscaler(Image.from_array(photo)).to_array()
         write(tmp_path / "low.png", Image.from_array(photo))

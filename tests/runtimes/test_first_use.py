@@ -14,7 +14,11 @@ FORKS = """
 import os, signal, sys, threading, time
 import numpy, onnx, pydantic, google.protobuf  # what is not on trial is imported once, for all forks
 
-UPSCALE = lambda runtime: __import__("subpixel").Upscaler("espcn", runtime=runtime)(numpy.zeros((8, 8, 3), "u1"))
+
+def UPSCALE(runtime):
+    import subpixel
+    return subpixel.Upscaler("espcn", execution=subpixel.Execution(runtime))(numpy.zeros((8, 8, 3), "u1"))
+
 ENTER = dict.fromkeys(("openvino", "onnxruntime", "torch"), lambda: UPSCALE(sys.argv[1]))
 ENTER["vips"] = lambda: __import__("subpixel").read(PNG)
 PNG = bytes.fromhex(

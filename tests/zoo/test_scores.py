@@ -41,7 +41,7 @@ def test_the_machines_own_precision_costs_little(name: str) -> None:
     card = models.load(name).card
     promised = card.score("Crops")  # in f32, which the test above repeats
     assert promised is not None
-    assert measured(Candidate(name, card.scale, Upscaler(name).upscale_image)) > promised - 0.06
+    assert measured(Candidate(name, card.scale, Upscaler(name))) > promised - 0.06
 
 
 @pytest.mark.parametrize("scale", [2, 3, 4])

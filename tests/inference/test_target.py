@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 
 from subpixel.errors import BadRequest
-from subpixel.inference.plan import LARGEST, Plan, Target, plan
+from subpixel.inference.target import LARGEST, Target, chain
 
 SWIFT = {2: "swift-x2", 3: "swift-x3", 4: "swift-x4"}
 
 
 @pytest.mark.parametrize(
-    ("scale", "chain"),
+    ("scale", "expected"),
     [
         (0.5, ()), (1, ()), (1.01, (2,)), (2, (2,)), (2.001, (3,)), (3, (3,)), (3.5, (4,)), (4, (4,)),
         (5, (3, 2)), (6, (3, 2)), (7, (4, 2)), (8, (4, 2)), (9, (3, 3)), (12, (4, 3)), (16, (4, 4)),
@@ -19,25 +19,25 @@ SWIFT = {2: "swift-x2", 3: "swift-x3", 4: "swift-x4"}
     ],
 )  # fmt: skip
 def test_family_takes_the_nearest_sufficient_model_then_the_shortest_chain(
-    scale: float, chain: tuple[int, ...]
+    scale: float, expected: tuple[int, ...]
 ) -> None:
     sides = Target(scale).sides(1000, 2000, 2)
-    assert plan(1000, 2000, sides, SWIFT, "bicubic").scales == chain
+    assert chain(1000, 2000, sides, SWIFT) == expected
 
 
-def test_one_model_chains_with_itself_and_bicubic_does_the_rest() -> None:
-    assert plan(10, 10, (80, 80), [2], "bicubic") == Plan((2, 2, 2), None, 80, 80)
-    assert plan(10, 10, (70, 71), [2], "bicubic") == Plan((2, 2, 2), "bicubic", 70, 71)
-    assert plan(1, 1, (LARGEST, LARGEST), [2], "bicubic") == Plan((2,) * 20, None, LARGEST, LARGEST)
+def test_one_model_chains_with_itself_and_a_kernel_does_the_rest() -> None:
+    assert chain(10, 10, (80, 80), [2]) == (2, 2, 2)
+    assert chain(10, 10, (70, 71), [2]) == (2, 2, 2)
+    assert chain(1, 1, (LARGEST, LARGEST), [2]) == (2,) * 20
 
 
-def test_a_network_that_restores_runs_once_and_bicubic_does_the_rest() -> None:
-    assert plan(10, 20, (10, 20), [1], "bicubic") == Plan((1,), None, 10, 20)
-    assert plan(10, 20, (30, 60), [1], "bicubic") == Plan((1,), "bicubic", 30, 60)
+def test_a_network_that_restores_runs_once_and_a_kernel_does_the_rest() -> None:
+    assert chain(10, 20, (10, 20), [1]) == (1,)
+    assert chain(10, 20, (30, 60), [1]) == (1,)
 
 
 def test_the_longer_demand_decides() -> None:
-    assert plan(100, 100, (50, 390), SWIFT, "bicubic") == Plan((4,), "bicubic", 50, 390)
+    assert chain(100, 100, (50, 390), SWIFT) == (4,)
 
 
 @pytest.mark.parametrize(
@@ -81,20 +81,3 @@ def test_one_target_only_and_not_too_large() -> None:
     for target in (Target(1e6), Target(1e300), Target(size="1048577x")):
         with pytest.raises(BadRequest, match="1,048,576"):
             target.sides(100, 100, 2)
-
-
-@pytest.mark.parametrize(
-    ("sides", "text"),
-    [
-        ((27, 54), "swift-x3, then bicubic to 54x27"),
-        ((80, 160), "swift-x4, then swift-x2 to 160x80"),
-        ((10, 20), "unchanged to 20x10 (a model only enlarges)"),
-        ((5, 10), "bicubic to 10x5 (a model only enlarges)"),
-    ],
-)
-def test_descriptions(sides: tuple[int, int], text: str) -> None:
-    assert plan(10, 20, sides, SWIFT, "bicubic").describe(SWIFT) == text
-
-
-def test_description_of_a_kernel() -> None:
-    assert plan(10, 20, (80, 160), (), "lanczos").describe({}) == "lanczos to 160x80"

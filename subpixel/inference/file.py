@@ -1,0 +1,41 @@
+"""From file to file, a band at a time: the memory does not grow with the image."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import BinaryIO
+
+from subpixel.images import Encoding, create, format_of, lost_on_write, open_image
+from subpixel.inference.plan import Plan
+from subpixel.inference.upscaler import Upscaler
+
+_ENCODED = 2**23
+"""Samples handed to the encoder at a time (32 MiB)."""
+
+OnProgress = Callable[[Plan, int], object]
+"""Is told the plan and how many rows of the result are computed; what it raises ends the work, and nothing is left."""
+
+
+def upscale_file(
+    source: str | Path | bytes | BinaryIO,
+    target: str | Path | BinaryIO,
+    upscaler: Upscaler,
+    encoding: Encoding = Encoding(),  # noqa: B008 (a frozen value)
+    on_progress: OnProgress | None = None,
+) -> str | None:
+    """Enlarges a file into a file, which appears when it is complete; returns what its format could not keep.
+
+    Raises: UnreadableImage, UnwritableImage, and what `Upscaler` raises.
+    """
+    opened = open_image(source)
+    plan = upscaler.prepare(opened.shape)
+    rows, height = plan.rows(opened), plan.target.height
+    step = max(1, _ENCODED // (plan.target.width * plan.target.samples))
+    with create(target, plan.target, opened.meta, encoding) as writer:
+        for y in range(0, height, step):
+            band = rows.rows(y, min(y + step, height))
+            if on_progress:
+                on_progress(plan, y + len(band))
+            writer.write(band)
+    return lost_on_write(format_of(target, encoding.format), opened.meta)

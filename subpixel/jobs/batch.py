@@ -1,0 +1,61 @@
+"""Many images with one request: one is decoded or encoded while another is computed."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Generator, Iterable
+
+from subpixel.images import Encoding
+from subpixel.inference.file import upscale_file
+from subpixel.inference.plan import Plan
+from subpixel.inference.upscaler import Upscaler
+from subpixel.jobs.discovery import Job
+from subpixel.jobs.pool import Event, Progress, run
+
+_LARGE = 64 * 10**6
+"""A result of more pixels than this is made alone, so that the memory is that of one large image."""
+
+
+def upscale_batch(
+    jobs: Iterable[Job],
+    upscaler: Upscaler,
+    encoding: Encoding = Encoding(),  # noqa: B008 (a frozen value)
+) -> Generator[Event]:
+    """Enlarges images into files and tells of each band and each image as it is done; see `pool.run`."""
+    return run(jobs, _Enlarging(upscaler, encoding))
+
+
+class _Enlarging:
+    """The work of the pool: a file into a file."""
+
+    def __init__(self, upscaler: Upscaler, encoding: Encoding) -> None:
+        self._upscaler, self._encoding = upscaler, encoding
+        self._large = threading.Lock()
+
+    def __call__(self, job: Job, tell: Callable[[Progress], None]) -> str | None:
+        band = _Band(job, tell, self._large)
+        try:
+            return upscale_file(job.source, job.target, self._upscaler, self._encoding, band)
+        finally:
+            band.end()
+
+
+class _Band:
+    """Tells of each band of one image; a large image waits here until no other large one is being made."""
+
+    def __init__(self, job: Job, tell: Callable[[Progress], None], large: threading.Lock) -> None:
+        self._job, self._tell, self._large = job, tell, large
+        self._rows, self._waited = 0, False
+
+    def __call__(self, plan: Plan, rows: int) -> None:
+        target = plan.target
+        if target.pixels > _LARGE and not self._waited:
+            self._large.acquire()
+            self._waited = True
+        new = rows - self._rows
+        self._rows = rows
+        self._tell(Progress(self._job, new * target.width, new / target.height, plan.describe()))
+
+    def end(self) -> None:
+        if self._waited:
+            self._large.release()

@@ -1,0 +1,60 @@
+"""Everything that a user can ask of an enlargement, as one value: what every front end builds, and JSON carries."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from subpixel.errors import BadRequest
+from subpixel.images import Encoding
+from subpixel.inference.target import Target
+from subpixel.inference.upscaler import Upscaler
+from subpixel.runtimes import Execution
+
+
+class Request(BaseModel):
+    """What to do with images: the model, the size, how it is run and how the result is written."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    model: str = "swift"
+    """A model, a family, a kernel, or the path of an .onnx file."""
+    scale: float | None = None
+    """Any factor; None: the model's own, or `size`."""
+    size: str | None = None
+    """1920x1080, 4096x or x1080, in place of a factor."""
+    fit: bool = False
+    """Keep the aspect and lie inside `size`."""
+    tile: Literal["auto"] | int = Field("auto", union_mode="left_to_right")
+    """The side of a tile in pixels of the input; 0: the whole image at once."""
+    tta: bool = False
+    """The mean over 8 flips and turns."""
+    execution: Execution = Execution()
+    encoding: Encoding = Encoding()
+
+    @classmethod
+    def parse(cls, given: str | bytes | dict[str, Any]) -> Self:
+        """A request from JSON or plain values. Raises: BadRequest naming the key that is wrong."""
+        try:
+            text = isinstance(given, str | bytes)
+            request = cls.model_validate_json(given) if text else cls.model_validate(given)
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(str(part) for part in first["loc"])
+            why = first["msg"].removeprefix("Value error, ")
+            raise BadRequest(f"{where}: {why}" if where else why) from None
+        Target(request.scale, request.size, request.fit)
+        return request
+
+    def upscaler(self) -> Upscaler:
+        """What does it. Raises: as Upscaler does."""
+        return Upscaler(
+            self.model,
+            scale=self.scale,
+            size=self.size,
+            fit=self.fit,
+            tile=self.tile,
+            tta=self.tta,
+            execution=self.execution,
+        )
