@@ -19,7 +19,10 @@ from subpixel.degradations import from_dict
 from subpixel.training import recipe
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", *(p for p in sorted((ROOT / "docs").rglob("*.md")) if p.parent.name != "generated")]
+PAGES = [
+    *sorted(ROOT.glob("*.md")),
+    *(p for p in sorted((ROOT / "docs").rglob("*.md")) if p.parent.name != "generated"),
+]
 ENDS = {"|", "<", ">", ">>", "&&", ";", "&"}  # where a shell ends a command's arguments
 
 

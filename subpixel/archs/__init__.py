@@ -6,12 +6,14 @@ import importlib
 import pkgutil
 import sys
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
 
 from subpixel.errors import BadRequest, RecipeError, UnknownName
-from subpixel.nn.arch import Arch
+
+if TYPE_CHECKING:
+    from subpixel.nn.arch import Arch  # imports torch, which the names do not need
 
 NAMES: tuple[str, ...] = tuple(sorted(m.name for m in pkgutil.iter_modules(__path__)))
 """Every architecture: the files of this folder."""
@@ -29,6 +31,8 @@ def find(name: str) -> type[Arch]:
         return own
     if name not in NAMES:
         raise UnknownName("architecture", name, NAMES)
+    from subpixel.nn.arch import Arch
+
     module = importlib.import_module(f"{__name__}.{name}")
     classes = [c for c in vars(module).values() if isinstance(c, type) and issubclass(c, Arch)]
     own = (c for c in classes if c.__module__ == module.__name__)

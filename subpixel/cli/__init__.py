@@ -18,7 +18,6 @@ app = typer.Typer(
     help="Larger, sharper photos, by small neural networks that run on a plain CPU.",
     epilog="Start with: subpixel upscale photo.jpg",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},

@@ -47,6 +47,7 @@ def speed(
     from subpixel import models
     from subpixel.benchmarks import speed as bench
 
+    _need_torch()  # starting it is the alternative of the first row
     rows = bench.whole_process(runs)
     if opencv_files is not None:
         rows += bench.against_opencv(opencv_files, runs)
@@ -81,12 +82,10 @@ def dataloader(
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # numpy's threads would only be in the way of torch's
     from subpixel.datasets import sources
     from subpixel.degradations import PRESETS
-    from subpixel.errors import MissingExtra, UnknownName
+    from subpixel.errors import UnknownName
     from subpixel.resample import resize
-    from subpixel.runtimes import installed
 
-    if not installed("torch"):
-        raise MissingExtra("torch", "train")
+    _need_torch()
     if preset is not None and preset not in PRESETS:
         raise UnknownName("preset", preset, PRESETS)
     from subpixel.benchmarks.dataloader import reading, training_step
@@ -127,3 +126,12 @@ def tradeoff(
     typer.echo(bench.table(points, name), nl=False)
     write(output, bench.draw(points, name), Encoding(compress=True))
     typer.echo(str(output), err=True)
+
+
+def _need_torch() -> None:
+    """Raises: MissingExtra."""
+    from subpixel.errors import MissingExtra
+    from subpixel.runtimes import installed
+
+    if not installed("torch"):
+        raise MissingExtra("torch", "train")
