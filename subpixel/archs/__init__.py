@@ -35,7 +35,7 @@ def create(name: str, config: Mapping[str, Any]) -> Arch:
     Raises: UnknownName for the name, RecipeError naming the key of `config` that is wrong.
     """
     cls = find(name)
-    strict: Any = with_config(ConfigDict(extra="forbid"))(cls.Config)
+    strict: Any = with_config(ConfigDict(extra="forbid"))(type(cls.EXAMPLE))
     try:
         values = TypeAdapter(strict).validate_python(dict(config))
     except ValidationError as error:

@@ -21,7 +21,21 @@ LIFT = 0.5
 """What keeps colours, whose mean is taken off, above the zero of the ReLUs while the network begins."""
 
 
-class CARN(Arch):
+@dataclass(frozen=True)
+class Config:
+    scale: int = 2
+    """Upscaling factor that is computed."""
+    scales: tuple[int, ...] = (2, 3, 4)
+    """Upscaling factors that have their own sub-pixel stages."""
+    features: int = 64
+    """Channels of every hidden layer."""
+    groups: int = 1
+    """Groups of the 3x3 convolutions; above one a unit ends in a 1x1 convolution (efficient block)."""
+    recursive: bool = False
+    """Whether the three units of a block share their weights."""
+
+
+class CARN(Arch[Config]):
     """Three cascading blocks of three residual units, then the sub-pixel stages of each scale.
 
     CARN-M is groups = 4 and recursive = True.
@@ -32,19 +46,7 @@ class CARN(Arch):
         2018,
         "1803.08664",
     )
-
-    @dataclass(frozen=True)
-    class Config:
-        scale: int = 2
-        """Upscaling factor that is computed."""
-        scales: tuple[int, ...] = (2, 3, 4)
-        """Upscaling factors that have their own sub-pixel stages."""
-        features: int = 64
-        """Channels of every hidden layer."""
-        groups: int = 1
-        """Groups of the 3x3 convolutions; above one a unit ends in a 1x1 convolution (efficient block)."""
-        recursive: bool = False
-        """Whether the three units of a block share their weights."""
+    EXAMPLE = Config(features=8)
 
     def __init__(self, config: Config) -> None:
         super().__init__(config)
@@ -59,7 +61,7 @@ class CARN(Arch):
         identity_init(self.tail, bias=-LIFT)
 
     @property
-    def shared(self) -> tuple[int, ...]:
+    def supported_scales(self) -> tuple[int, ...]:
         return self.up.scales
 
     @property
@@ -116,7 +118,7 @@ class Unit(nn.Module):
         return torch.relu(x + self.body(x))
 
 
-def _block(config: CARN.Config) -> Cascade:
+def _block(config: Config) -> Cascade:
     units = 1 if config.recursive else STEPS
     return Cascade([Unit(config.features, config.groups) for _ in range(units)], config.features)
 

@@ -19,25 +19,27 @@ PEAK = 255.0
 """Inside, colours run from 0 to 255 around their mean, as in the paper."""
 
 
-class EDSR(Arch):
+@dataclass(frozen=True)
+class Config:
+    scale: int = 2
+    """Upscaling factor."""
+    blocks: int = 16
+    """Residual blocks (B in the paper)."""
+    features: int = 64
+    """Channels of every hidden layer (F in the paper)."""
+    residual_scale: float = 1.0
+    """Factor of each block's residual; 0.1 keeps wide networks stable."""
+
+
+class EDSR(Arch[Config]):
     """One skip over all residual blocks at low resolution; the defaults are the paper's baseline.
 
     The full network has 32 blocks of 256 features and a residual scale of 0.1.
     """
 
     paper = Paper("Enhanced Deep Residual Networks for Single Image Super-Resolution", 2017, "1707.02921")
-    scales = (2, 3, 4, 8)
-
-    @dataclass(frozen=True)
-    class Config:
-        scale: int = 2
-        """Upscaling factor."""
-        blocks: int = 16
-        """Residual blocks (B in the paper)."""
-        features: int = 64
-        """Channels of every hidden layer (F in the paper)."""
-        residual_scale: float = 1.0
-        """Factor of each block's residual; 0.1 keeps wide networks stable."""
+    EXAMPLE = Config(blocks=2, features=8)
+    SCALES = (2, 3, 4, 8)
 
     def __init__(self, config: Config) -> None:
         super().__init__(config)

@@ -19,25 +19,27 @@ PEAK = 255.0
 """Inside, colours run from 0 to 255 around their mean, as in the paper."""
 
 
-class MDSR(Arch):
+@dataclass(frozen=True)
+class Config:
+    scale: int = 2
+    """Upscaling factor that is computed."""
+    scales: tuple[int, ...] = (2, 3, 4)
+    """Upscaling factors that have a head and a tail."""
+    blocks: int = 16
+    """Residual blocks of the trunk (B in the paper)."""
+    features: int = 64
+    """Channels of every hidden layer (F in the paper)."""
+
+
+class MDSR(Arch[Config]):
     """Two 5x5 residual blocks before the trunk and the stages behind it belong to a scale, the rest to all.
 
     The defaults are the paper's baseline; the full network has 80 blocks.
     """
 
     paper = Paper("Enhanced Deep Residual Networks for Single Image Super-Resolution", 2017, "1707.02921")
-    scales = (2, 3, 4, 8)
-
-    @dataclass(frozen=True)
-    class Config:
-        scale: int = 2
-        """Upscaling factor that is computed."""
-        scales: tuple[int, ...] = (2, 3, 4)
-        """Upscaling factors that have a head and a tail."""
-        blocks: int = 16
-        """Residual blocks of the trunk (B in the paper)."""
-        features: int = 64
-        """Channels of every hidden layer (F in the paper)."""
+    EXAMPLE = Config(scales=(2, 3, 4, 8), blocks=1, features=8)
+    SCALES = (2, 3, 4, 8)
 
     def __init__(self, config: Config) -> None:
         super().__init__(config)
@@ -55,7 +57,7 @@ class MDSR(Arch):
         identity_init(self.tail)
 
     @property
-    def shared(self) -> tuple[int, ...]:
+    def supported_scales(self) -> tuple[int, ...]:
         return self.up.scales
 
     @property

@@ -8,6 +8,7 @@ from itertools import pairwise
 from torch import Tensor, nn
 
 from subpixel.nn.arch import Paper
+from subpixel.nn.generator import Config as GeneratorConfig
 from subpixel.nn.generator import Generator
 
 
@@ -19,6 +20,7 @@ class SRGAN(Generator):
         2017,
         "1609.04802",
     )
+    EXAMPLE = GeneratorConfig(blocks=2, features=8)
 
 
 class Discriminator(nn.Module):

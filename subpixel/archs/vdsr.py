@@ -15,7 +15,17 @@ from subpixel.nn.scales import ByScale
 from subpixel.nn.upsampling import Bicubic
 
 
-class VDSR(Arch):
+@dataclass(frozen=True)
+class Config:
+    scale: int = 2
+    """Upscaling factor; it touches the bicubic enlargement alone."""
+    layers: int = 20
+    """Convolutions, the first and the last included (D in the paper)."""
+    features: int = 64
+    """Channels of every hidden layer."""
+
+
+class VDSR(Arch[Config]):
     """3x3 convolutions without biases on the enlarged luma; the same weights serve every scale."""
 
     paper = Paper(
@@ -23,20 +33,12 @@ class VDSR(Arch):
         2016,
         "1511.04587",
     )
-    scales = (2, 3, 4, 5, 6, 7, 8)
-
-    @dataclass(frozen=True)
-    class Config:
-        scale: int = 2
-        """Upscaling factor; it touches the bicubic enlargement alone."""
-        layers: int = 20
-        """Convolutions, the first and the last included (D in the paper)."""
-        features: int = 64
-        """Channels of every hidden layer."""
+    EXAMPLE = Config(layers=5, features=8)
+    SCALES = (2, 3, 4, 5, 6, 7, 8)
 
     def __init__(self, config: Config) -> None:
         super().__init__(config)
-        self.bicubic = ByScale(self.scales, Bicubic)
+        self.bicubic = ByScale(self.SCALES, Bicubic)
         widths = [1, *[config.features] * (config.layers - 1), 1]
         layers: list[nn.Module] = []
         for inputs, outputs in pairwise(widths):
@@ -51,7 +53,7 @@ class VDSR(Arch):
         return halo(self.config.scale, bicubic(self.config.scale), convolution(self.config.layers))
 
     @property
-    def shared(self) -> tuple[int, ...]:
+    def supported_scales(self) -> tuple[int, ...]:
         return self.bicubic.scales
 
     def forward(self, x: Tensor) -> Tensor:

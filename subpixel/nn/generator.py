@@ -16,21 +16,22 @@ from subpixel.nn.scales import ByScale, stages
 from subpixel.nn.upsampling import SubPixelConv, WideConv
 
 
-class Generator(Arch):
+@dataclass(frozen=True)
+class Config:
+    scale: int = 4
+    """Upscaling factor."""
+    blocks: int = 16
+    """Residual blocks (B in the paper)."""
+    features: int = 64
+    """Channels of every hidden layer."""
+    batch_norm: bool = True
+    """False where batches are too small for it; deployed, both are the same network."""
+
+
+class Generator(Arch[Config]):
     """Batch-normalised residual blocks at low resolution between 9x9 convolutions, sub-pixel stages."""
 
-    scales = (2, 3, 4, 8)
-
-    @dataclass(frozen=True)
-    class Config:
-        scale: int = 4
-        """Upscaling factor."""
-        blocks: int = 16
-        """Residual blocks (B in the paper)."""
-        features: int = 64
-        """Channels of every hidden layer."""
-        batch_norm: bool = True
-        """False where batches are too small for it; deployed, both are the same network."""
+    SCALES = (2, 3, 4, 8)
 
     def __init__(self, config: Config) -> None:
         super().__init__(config)

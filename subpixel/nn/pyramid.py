@@ -8,7 +8,7 @@ from typing import Self
 import torch
 from torch import Tensor, nn
 
-from subpixel.nn.arch import Arch, ScaleConfig
+from subpixel.nn.arch import Arch, ConfigT
 from subpixel.nn.luma import luma, with_luma
 from subpixel.nn.scales import ByScale
 from subpixel.nn.upsampling import Bicubic, as_subpixel
@@ -33,29 +33,29 @@ class Level(nn.Module):
         return features, enlarged + self.residual(features).float()
 
 
-class Pyramid(Arch):
+class Pyramid(Arch[ConfigT]):
     """A head and levels on luma; with fewer levels than doublings the last level repeats itself.
 
     No layer has a bias: the papers' parameter counts are without.
     """
 
-    scales = (2, 4, 8)
+    SCALES = (2, 4, 8)
 
-    def __init__(self, config: ScaleConfig, head: nn.Module, levels: Sequence[Level], shared: Sequence[int]) -> None:
+    def __init__(self, config: ConfigT, head: nn.Module, levels: Sequence[Level], scales: Sequence[int]) -> None:
         super().__init__(config)
         self.head = head
         self.levels = nn.ModuleList(levels)
-        self.bicubic = ByScale(shared, Bicubic)
+        self.bicubic = ByScale(scales, Bicubic)
         self._initialise()
 
     @property
-    def shared(self) -> tuple[int, ...]:
+    def supported_scales(self) -> tuple[int, ...]:
         return self.bicubic.scales
 
     @property
     def doublings(self) -> int:
         """Levels that are walked: log2 of the scale."""
-        return int(self.config.scale).bit_length() - 1
+        return self.config.scale.bit_length() - 1
 
     def pyramid(self, y: Tensor) -> list[Tensor]:
         """The luma N 1 H W at twice its size, four times ..., up to the scale."""
