@@ -42,7 +42,7 @@ class AppliedDegradation:
         if alpha is not None:
             small = resample.resize(quantise(alpha[:height, :width, None], 8), *low.shape[:2])
             alpha = dequantise(small)[..., 0]
-        return Image(low, alpha, replace(image.meta, depth=8))
+        return Image(low, alpha, replace(image.metadata, depth=8))
 
     def page(self) -> dict[str, Any]:
         """The inverse of `read_record`, as values for JSON."""

@@ -111,7 +111,7 @@ class Upscaler:
 
         An opened 8-bit RGB file that one network enlarges gives 8-bit levels, everything else floats.
         """
-        if isinstance(source, ImageReader) and (source.meta.depth, source.channels, source.has_alpha) == (
+        if isinstance(source, ImageReader) and (source.metadata.depth, source.channels, source.has_alpha) == (
             8,
             3,
             False,
@@ -180,7 +180,7 @@ class Upscaler:
         """The enlarged image, with the metadata it had."""
         rows = self.rows(ArrayRows(image))
         try:
-            return Image.from_samples(rows.rows(0, rows.height), image.meta)
+            return Image.from_samples(rows.rows(0, rows.height), image.metadata)
         except OutOfMemory:
             raise
         except MemoryError as error:
@@ -257,13 +257,13 @@ def upscale_file(
     """
     opened = open_image(source)
     rows = upscaler.rows(opened)
-    write_rows(rows, target, opened.meta, lambda _: None, format=format, quality=quality, compress=compress)
+    write_rows(rows, target, opened.metadata, lambda _: None, format=format, quality=quality, compress=compress)
 
 
 def write_rows(
     rows: Rows,
     target: str | Path | BinaryIO,
-    meta: Metadata,
+    metadata: Metadata,
     computed: Callable[[int], None],
     *,
     format: str | None,
@@ -276,7 +276,7 @@ def write_rows(
     """
     shape = (rows.height, rows.width, rows.channels, rows.has_alpha)
     step = max(1, _ENCODED // (rows.width * (rows.channels + rows.has_alpha)))
-    with create(target, *shape, meta, format=format, quality=quality, compress=compress) as sink:
+    with create(target, *shape, metadata, format=format, quality=quality, compress=compress) as sink:
         for y in range(0, rows.height, step):
             band = rows.rows(y, min(y + step, rows.height))
             computed(len(band))

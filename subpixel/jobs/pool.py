@@ -159,13 +159,13 @@ class _Batch:
                 write_rows(
                     rows,
                     job.target,
-                    source.meta,
+                    source.metadata,
                     told,
                     format=self._format,
                     quality=self._quality,
                     compress=self._compress,
                 )
-            return Finished(job, lost_on_write(format_of(job.target, self._format), source.meta))
+            return Finished(job, lost_on_write(format_of(job.target, self._format), source.metadata))
         except (UnreadableImage, UnwritableImage, BadRequest, OutOfMemory) as error:
             return Finished(job, error=error)
         except MemoryError:
