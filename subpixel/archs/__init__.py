@@ -25,8 +25,8 @@ def find(name: str) -> type[Arch]:
         raise UnknownName("architecture", name, NAMES)
     module = importlib.import_module(f"{__name__}.{name}")
     classes = [c for c in vars(module).values() if isinstance(c, type) and issubclass(c, Arch)]
-    own = (c for c in classes if c.__module__ == module.__name__)
-    return next(c for c in own if c.__name__.lower() == name.replace("_", ""))
+    defined = (c for c in classes if c.__module__ == module.__name__)
+    return next(c for c in defined if c.__name__.lower() == name.replace("_", ""))
 
 
 def create(name: str, config: Mapping[str, Any]) -> Arch:

@@ -74,10 +74,10 @@ class CARN(Arch[Config]):
         return self.output(self.tail(self.up.of(self.config.scale)(features)).float())
 
     def deploy(self) -> Self:
-        plain = super().deploy()
-        if isinstance(plain.output, Affine):
-            plain.tail, plain.output = folded_output(plain.tail, plain.output), nn.Identity()
-        return plain
+        deployed = super().deploy()
+        if isinstance(deployed.output, Affine):
+            deployed.tail, deployed.output = folded_output(deployed.tail, deployed.output), nn.Identity()
+        return deployed
 
 
 class Cascade(nn.Module):
@@ -93,10 +93,10 @@ class Cascade(nn.Module):
             identity_init(mix.get_submodule("0"))
 
     def forward(self, x: Tensor) -> Tensor:
-        known = x
+        features = x
         for n, mix in enumerate(self.mix):
-            known = torch.cat([known, self.units[n % len(self.units)](x)], dim=1)
-            x = mix(known)
+            features = torch.cat([features, self.units[n % len(self.units)](x)], dim=1)
+            x = mix(features)
         return x
 
 

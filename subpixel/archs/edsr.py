@@ -10,10 +10,10 @@ from torch import Tensor, nn
 from subpixel.nn.affine import add_mean, scaled_input, subtract_mean
 from subpixel.nn.arch import Arch, Paper
 from subpixel.nn.halo import convolution, halo, subpixel
-from subpixel.nn.init import identity_init
-from subpixel.nn.residual import ResidualBlock, zero_init
+from subpixel.nn.init import identity_init, zero_init
+from subpixel.nn.residual import ResidualBlock
 from subpixel.nn.scales import ByScale, stages
-from subpixel.nn.upsampling import enlarging
+from subpixel.nn.upsampling import subpixel_stages
 
 PEAK = 255.0
 """Inside, colours run from 0 to 255 around their mean, as in the paper."""
@@ -64,15 +64,15 @@ class EDSR(Arch[Config]):
         return self.output(self.tail.of(self.config.scale)(features).float())
 
     def deploy(self) -> Self:
-        plain = super().deploy()
-        plain.head, plain.input = scaled_input(plain.head, plain.input.gain), subtract_mean()
-        for block in plain.body:
+        deployed = super().deploy()
+        deployed.head, deployed.input = scaled_input(deployed.head, deployed.input.gain), subtract_mean()
+        for block in deployed.body:
             if isinstance(block, ResidualBlock):
                 block.fold()
-        return plain
+        return deployed
 
 
 def _tail(features: int, scale: int) -> nn.Sequential:
     last = nn.Conv2d(features, 3, 3, padding=1)
     identity_init(last)
-    return nn.Sequential(*enlarging(features, stages(scale)), last)
+    return nn.Sequential(*subpixel_stages(features, stages(scale)), last)

@@ -64,11 +64,11 @@ class FSRCNN(Arch[Config]):
         return luma_only(phases, x, self.chroma)
 
     def deploy(self) -> Self:
-        plain = copy.deepcopy(self).eval()
-        tail = as_subpixel(plain.tail) if isinstance(plain.tail, nn.ConvTranspose2d) else plain.tail
+        deployed = copy.deepcopy(self).eval()
+        tail = as_subpixel(deployed.tail) if isinstance(deployed.tail, nn.ConvTranspose2d) else deployed.tail
         if isinstance(tail, nn.Conv2d):
-            plain.tail = WideConv(tail, 2)
-        return plain
+            deployed.tail = WideConv(tail, 2)
+        return deployed
 
     @torch.no_grad()
     def _initialise(self) -> None:

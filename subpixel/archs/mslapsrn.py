@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from subpixel.nn.arch import Paper
 from subpixel.nn.halo import Step, convolution, halo, transposed
+from subpixel.nn.init import zero_init
 from subpixel.nn.pyramid import SLOPE, Level, Pyramid, conv, doubling
 
 
@@ -38,7 +39,7 @@ class MSLapSRN(Pyramid[Config]):
         up = nn.Sequential(nn.LeakyReLU(SLOPE), doubling(c, 3))
         recursion = Recursion(c, config.depth, config.recursions)
         super().__init__(config, conv(1, c), [Level(recursion, up, c)], self.SCALES)
-        recursion.begin_as_identity()
+        zero_init(recursion.block[-1])  # however many, the recursions add nothing yet: the network learns sooner
 
     @property
     def halo(self) -> int:
@@ -55,11 +56,6 @@ class Recursion(nn.Module):
         layers = [layer for _ in range(depth) for layer in (nn.LeakyReLU(SLOPE), conv(features, features))]
         self.block = nn.Sequential(*layers)
         self.recursions = recursions
-
-    def begin_as_identity(self) -> None:
-        """Whatever the number of recursions, they add nothing yet: the network learns sooner."""
-        for parameter in self.block[-1].parameters():
-            nn.init.zeros_(parameter)
 
     def forward(self, source: Tensor) -> Tensor:
         x = source

@@ -55,7 +55,7 @@ class SRCNN(Arch[Config]):
         return luma_refined(lambda y: self.tail(self.features(y)), self.bicubic(x))
 
     def deploy(self) -> Self:
-        plain = copy.deepcopy(self).eval()
-        if isinstance(plain.tail, nn.Conv2d):
-            plain.tail = WideConv(plain.tail, self.config.scale)
-        return plain
+        deployed = copy.deepcopy(self).eval()
+        if isinstance(deployed.tail, nn.Conv2d):
+            deployed.tail = WideConv(deployed.tail, self.config.scale)
+        return deployed

@@ -55,6 +55,6 @@ class Swift(Arch[Config]):
         return F.pixel_shuffle(residual + nearest_phases(x, self.config.scale), self.config.scale)
 
     def deploy(self) -> Self:
-        plain = copy.deepcopy(self).eval()
-        plain.body = nn.Sequential(*(m.collapse() if isinstance(m, CollapsibleConv) else m for m in plain.body))
-        return plain
+        deployed = copy.deepcopy(self).eval()
+        deployed.body = nn.Sequential(*(m.collapse() if isinstance(m, CollapsibleConv) else m for m in deployed.body))
+        return deployed

@@ -46,7 +46,7 @@ class VDSR(Arch[Config]):
             nn.init.kaiming_normal_(conv.weight, mode="fan_out")
             layers += [conv, nn.ReLU()]
         self.body = nn.Sequential(*layers[:-1])
-        _nearly_identities(self.body)
+        _near_identity_init(self.body)
 
     @property
     def halo(self) -> int:
@@ -61,7 +61,7 @@ class VDSR(Arch[Config]):
 
 
 @torch.no_grad()
-def _nearly_identities(body: nn.Sequential) -> None:
+def _near_identity_init(body: nn.Sequential) -> None:
     """Hidden layers begin close to the identity and the last at 0: the image starts as bicubic, and learns sooner."""
     first, *hidden, last = [layer for layer in body if isinstance(layer, nn.Conv2d)]
     for conv in hidden:

@@ -86,13 +86,13 @@ class Arch(nn.Module, ABC, Generic[ConfigT]):
 
         Of a network with several scales only its own is kept.
         """
-        plain = copy.deepcopy(self).eval()
-        for module in plain.modules():
+        deployed = copy.deepcopy(self).eval()
+        for module in deployed.modules():
             if isinstance(module, ByScale):
                 module.keep(self.config.scale)
         if hasattr(self.config, "scales"):
-            plain.config = replace(self.config, scales=(self.config.scale,))
-        return plain
+            deployed.config = replace(self.config, scales=(self.config.scale,))
+        return deployed
 
     def outputs(self, x: Tensor) -> list[tuple[Tensor, int]]:
         """Every output that a loss may see, with its scale; a pyramid has several, forward's is last."""

@@ -73,25 +73,25 @@ class Pyramid(Arch[ConfigT]):
         return [(with_luma(self.bicubic.of(2**n)(x), y), 2**n) for n, y in levels]
 
     def deploy(self) -> Self:
-        plain = super().deploy()
-        plain.levels = plain.levels[: self.doublings]
-        for module in list(plain.modules()):
+        deployed = super().deploy()
+        deployed.levels = deployed.levels[: self.doublings]
+        for module in list(deployed.modules()):
             for name, child in module.named_children():
                 if isinstance(child, nn.ConvTranspose2d):
                     setattr(module, name, as_subpixel(child))
-        return plain
+        return deployed
 
     @torch.no_grad()
     def _initialise(self) -> None:
         """He's normal weights; the image starts out bilinearly enlarged."""
-        line = torch.tensor([0.25, 0.75, 0.75, 0.25])
+        bilinear = torch.tensor([0.25, 0.75, 0.75, 0.25])
         for layer in self.modules():
             if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
                 widest = max(layer.in_channels, layer.out_channels)
                 if widest > 1:
                     nn.init.normal_(layer.weight, std=(2 / (9 * widest)) ** 0.5)
                 else:
-                    layer.weight.copy_(torch.outer(line, line))
+                    layer.weight.copy_(torch.outer(bilinear, bilinear))
 
 
 def conv(inputs: int, outputs: int) -> nn.Conv2d:
