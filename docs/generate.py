@@ -130,7 +130,8 @@ def _architecture(name: str) -> str:
     count = sum(p.numel() for p in archs.create(name, {}).parameters())
     head = f"\n## {name}\n\n{_paragraphs(cls)}\n\n{paper.title} ({paper.year}{link}). Scales: "
     return (
-        head + f"{', '.join(map(str, cls.scales))}. Parameters with the defaults: {count:,}.\n\n{_fields(cls.Config)}"
+        head
+        + f"{', '.join(map(str, cls.SCALES))}. Parameters with the defaults: {count:,}.\n\n{_fields(type(cls.EXAMPLE))}"
     )
 
 

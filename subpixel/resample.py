@@ -89,8 +89,8 @@ def taps(length: int, target: int, kernel: str = "bicubic", scale: float | None 
     positions = left[:, None] + np.arange(math.ceil(width) + 3)
     weights = stretch * function(stretch * (centre[:, None] - positions))
     weights /= weights.sum(axis=1, keepdims=True)
-    used = np.any(weights != 0, axis=0)
-    return Taps(_mirrored(positions[:, used], length), weights[:, used])
+    nonzero = np.any(weights != 0, axis=0)
+    return Taps(_mirrored(positions[:, nonzero], length), weights[:, nonzero])
 
 
 def _mirrored(positions: NDArray[np.int64], length: int) -> NDArray[np.int64]:
@@ -101,18 +101,18 @@ def _mirrored(positions: NDArray[np.int64], length: int) -> NDArray[np.int64]:
 def along_rows(pixels: Array, axis: Taps, first: int = 0) -> Array:
     """Resamples axis 0 of H W C; `pixels` holds the input rows from `first` on."""
     flat = pixels.reshape(len(pixels), -1)
-    blocks = [matrix @ flat[start:stop] for matrix, start, stop in _blocks(axis, first, pixels.dtype)]
+    blocks = [matrix @ flat[start:stop] for matrix, start, stop in _band_blocks(axis, first, pixels.dtype)]
     return np.concatenate(blocks).reshape(-1, *pixels.shape[1:])
 
 
 def along_columns(pixels: Array, axis: Taps) -> Array:
     """Resamples axis 1 of H W C."""
     planes = np.ascontiguousarray(np.moveaxis(pixels, -1, 0))
-    blocks = [planes[..., start:stop] @ matrix.T for matrix, start, stop in _blocks(axis, 0, pixels.dtype)]
+    blocks = [planes[..., start:stop] @ matrix.T for matrix, start, stop in _band_blocks(axis, 0, pixels.dtype)]
     return np.ascontiguousarray(np.moveaxis(np.concatenate(blocks, axis=-1), 0, -1))
 
 
-def _blocks(axis: Taps, first: int, dtype: np.dtype[Any]) -> list[tuple[Array, int, int]]:
+def _band_blocks(axis: Taps, first: int, dtype: np.dtype[Any]) -> list[tuple[Array, int, int]]:
     """The band matrix of an axis, as dense blocks with the input range each of them reads."""
     blocks: list[tuple[Array, int, int]] = []
     for start in range(0, len(axis.weights), _BLOCK):
@@ -138,10 +138,9 @@ def resize(pixels: Array, height: int, width: int, kernel: str = "bicubic", scal
     passes: list[tuple[Callable[[Array, Taps], Array], Taps]] = [(along_rows, rows), (along_columns, columns)]
     if width / pixels.shape[1] < height / pixels.shape[0]:
         passes.reverse()  # the smaller scale first, rows first where they are equal
-    for resample, axis in passes:
-        pixels = (
-            _as_uint8(resample(pixels.astype(np.float64), axis)) if pixels.dtype == np.uint8 else resample(pixels, axis)
-        )
+    for along, axis in passes:
+        is_uint8 = pixels.dtype == np.uint8
+        pixels = _as_uint8(along(pixels.astype(np.float64), axis)) if is_uint8 else along(pixels, axis)
     return pixels
 
 

@@ -145,7 +145,7 @@ def test_the_architecture_of_the_how_to_keeps_the_contract(tmp_path: Path, monke
     (tmp_path / "plain_arch.py").write_text(block, "utf-8")
     monkeypatch.syspath_prepend(tmp_path)
     plain = importlib.import_module("plain_arch").Plain
-    network = plain(plain.Config(scale=2, features=8)).eval()
+    network = plain(plain.EXAMPLE).eval()
     x = torch.rand(1, 3, 21, 21)
     poked = x.clone()
     poked[..., 10, 10] += 1

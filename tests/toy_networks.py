@@ -19,14 +19,14 @@ class Config:
     scale: int = 2
 
 
-class Toy(Arch):
+class Toy(Arch[Config]):
     """Two 3x3 convolutions and a shuffle."""
 
     paper = Paper("a toy", 2026)
-    Config = Config
+    EXAMPLE = Config()
     inputs = 3
 
-    def __init__(self, config: Any) -> None:
+    def __init__(self, config: Config) -> None:
         super().__init__(config)
         self.head = nn.Conv2d(self.inputs, 8, 3, padding=1)
         self.tail = nn.Conv2d(8, 3 * config.scale**2, 3, padding=1)
@@ -58,7 +58,7 @@ class MapInput(Toy):
 class VectorOutput(Toy):
     """Also says two numbers of the whole image."""
 
-    def __init__(self, config: Any) -> None:
+    def __init__(self, config: Config) -> None:
         super().__init__(config)
         self.estimate = nn.Linear(8, 2)
 
@@ -76,7 +76,7 @@ class Recurrent(Toy):
 
     inputs = 9 + 4
 
-    def __init__(self, config: Any) -> None:
+    def __init__(self, config: Config) -> None:
         super().__init__(config)
         self.keep = nn.Conv2d(8, 4, 3, padding=1)
 
@@ -95,7 +95,7 @@ class Recurrent(Toy):
 class Conditioned(Toy):
     """Told two numbers of the image."""
 
-    def __init__(self, config: Any) -> None:
+    def __init__(self, config: Config) -> None:
         super().__init__(config)
         self.condition = Modulation(("noise", "blur"), {"head": 8, "tail": 3 * config.scale**2}, hidden=6)
 

@@ -25,18 +25,18 @@ def find(name: str) -> type[Arch]:
     A name can come out of a model file, which must not make us import what it likes.
     Raises: UnknownName with the closest name.
     """
+    from subpixel.nn.arch import Arch
+
     module_name, _, class_name = name.partition(":")
     own = getattr(sys.modules.get(module_name), class_name, None) if class_name else None
     if isinstance(own, type) and issubclass(own, Arch):
         return own
     if name not in NAMES:
         raise UnknownName("architecture", name, NAMES)
-    from subpixel.nn.arch import Arch
-
     module = importlib.import_module(f"{__name__}.{name}")
     classes = [c for c in vars(module).values() if isinstance(c, type) and issubclass(c, Arch)]
-    own = (c for c in classes if c.__module__ == module.__name__)
-    return next(c for c in own if c.__name__.lower() == name.replace("_", ""))
+    defined = (c for c in classes if c.__module__ == module.__name__)
+    return next(c for c in defined if c.__name__.lower() == name.replace("_", ""))
 
 
 def name_of(network: Arch) -> str:
@@ -51,7 +51,7 @@ def create(name: str, config: Mapping[str, Any]) -> Arch:
     Raises: UnknownName for the name, RecipeError naming the key of `config` that is wrong.
     """
     cls = find(name)
-    strict: Any = with_config(ConfigDict(extra="forbid"))(cls.Config)
+    strict: Any = with_config(ConfigDict(extra="forbid"))(type(cls.EXAMPLE))
     try:
         values = TypeAdapter(strict).validate_python(dict(config))
     except ValidationError as error:

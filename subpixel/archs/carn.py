@@ -21,7 +21,21 @@ LIFT = 0.5
 """What keeps colours, whose mean is taken off, above the zero of the ReLUs while the network begins."""
 
 
-class CARN(Arch):
+@dataclass(frozen=True)
+class Config:
+    scale: int = 2
+    """Upscaling factor that is computed."""
+    scales: tuple[int, ...] = (2, 3, 4)
+    """Upscaling factors that have their own sub-pixel stages."""
+    features: int = 64
+    """Channels of every hidden layer."""
+    groups: int = 1
+    """Groups of the 3x3 convolutions; above one a unit ends in a 1x1 convolution (efficient block)."""
+    recursive: bool = False
+    """Whether the three units of a block share their weights."""
+
+
+class CARN(Arch[Config]):
     """Three cascading blocks of three residual units, then the sub-pixel stages of each scale.
 
     CARN-M is groups = 4 and recursive = True.
@@ -32,19 +46,7 @@ class CARN(Arch):
         2018,
         "1803.08664",
     )
-
-    @dataclass(frozen=True)
-    class Config:
-        scale: int = 2
-        """Upscaling factor that is computed."""
-        scales: tuple[int, ...] = (2, 3, 4)
-        """Upscaling factors that have their own sub-pixel stages."""
-        features: int = 64
-        """Channels of every hidden layer."""
-        groups: int = 1
-        """Groups of the 3x3 convolutions; above one a unit ends in a 1x1 convolution (efficient block)."""
-        recursive: bool = False
-        """Whether the three units of a block share their weights."""
+    EXAMPLE = Config(features=8)
 
     def __init__(self, config: Config) -> None:
         super().__init__(config)
@@ -59,7 +61,7 @@ class CARN(Arch):
         identity_init(self.tail, bias=-LIFT)
 
     @property
-    def shared(self) -> tuple[int, ...]:
+    def supported_scales(self) -> tuple[int, ...]:
         return self.up.scales
 
     @property
@@ -72,10 +74,10 @@ class CARN(Arch):
         return self.output(self.tail(self.up.of(self.config.scale)(features)).float())
 
     def deploy(self) -> Self:
-        plain = super().deploy()
-        if isinstance(plain.output, Affine):
-            plain.tail, plain.output = folded_output(plain.tail, plain.output), nn.Identity()
-        return plain
+        deployed = super().deploy()
+        if isinstance(deployed.output, Affine):
+            deployed.tail, deployed.output = folded_output(deployed.tail, deployed.output), nn.Identity()
+        return deployed
 
 
 class Cascade(nn.Module):
@@ -91,10 +93,10 @@ class Cascade(nn.Module):
             identity_init(mix.get_submodule("0"))
 
     def forward(self, x: Tensor) -> Tensor:
-        known = x
+        features = x
         for n, mix in enumerate(self.mix):
-            known = torch.cat([known, self.units[n % len(self.units)](x)], dim=1)
-            x = mix(known)
+            features = torch.cat([features, self.units[n % len(self.units)](x)], dim=1)
+            x = mix(features)
         return x
 
 
@@ -116,7 +118,7 @@ class Unit(nn.Module):
         return torch.relu(x + self.body(x))
 
 
-def _block(config: CARN.Config) -> Cascade:
+def _block(config: Config) -> Cascade:
     units = 1 if config.recursive else STEPS
     return Cascade([Unit(config.features, config.groups) for _ in range(units)], config.features)
 

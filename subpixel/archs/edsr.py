@@ -10,34 +10,36 @@ from torch import Tensor, nn
 from subpixel.nn.affine import add_mean, scaled_input, subtract_mean
 from subpixel.nn.arch import Arch, Paper
 from subpixel.nn.halo import convolution, halo, subpixel
-from subpixel.nn.init import identity_init
-from subpixel.nn.residual import ResidualBlock, zero_init
+from subpixel.nn.init import identity_init, zero_init
+from subpixel.nn.residual import ResidualBlock
 from subpixel.nn.scales import ByScale, stages
-from subpixel.nn.upsampling import enlarging
+from subpixel.nn.upsampling import subpixel_stages
 
 PEAK = 255.0
 """Inside, colours run from 0 to 255 around their mean, as in the paper."""
 
 
-class EDSR(Arch):
+@dataclass(frozen=True)
+class Config:
+    scale: int = 2
+    """Upscaling factor."""
+    blocks: int = 16
+    """Residual blocks (B in the paper)."""
+    features: int = 64
+    """Channels of every hidden layer (F in the paper)."""
+    residual_scale: float = 1.0
+    """Factor of each block's residual; 0.1 keeps wide networks stable."""
+
+
+class EDSR(Arch[Config]):
     """One skip over all residual blocks at low resolution; the defaults are the paper's baseline.
 
     The full network has 32 blocks of 256 features and a residual scale of 0.1.
     """
 
     paper = Paper("Enhanced Deep Residual Networks for Single Image Super-Resolution", 2017, "1707.02921")
-    scales = (2, 3, 4, 8)
-
-    @dataclass(frozen=True)
-    class Config:
-        scale: int = 2
-        """Upscaling factor."""
-        blocks: int = 16
-        """Residual blocks (B in the paper)."""
-        features: int = 64
-        """Channels of every hidden layer (F in the paper)."""
-        residual_scale: float = 1.0
-        """Factor of each block's residual; 0.1 keeps wide networks stable."""
+    EXAMPLE = Config(blocks=2, features=8)
+    SCALES = (2, 3, 4, 8)
 
     def __init__(self, config: Config) -> None:
         super().__init__(config)
@@ -62,15 +64,15 @@ class EDSR(Arch):
         return self.output(self.tail.of(self.config.scale)(features).float())
 
     def deploy(self) -> Self:
-        plain = super().deploy()
-        plain.head, plain.input = scaled_input(plain.head, plain.input.gain), subtract_mean()
-        for block in plain.body:
+        deployed = super().deploy()
+        deployed.head, deployed.input = scaled_input(deployed.head, deployed.input.gain), subtract_mean()
+        for block in deployed.body:
             if isinstance(block, ResidualBlock):
                 block.fold()
-        return plain
+        return deployed
 
 
 def _tail(features: int, scale: int) -> nn.Sequential:
     last = nn.Conv2d(features, 3, 3, padding=1)
     identity_init(last)
-    return nn.Sequential(*enlarging(features, stages(scale)), last)
+    return nn.Sequential(*subpixel_stages(features, stages(scale)), last)

@@ -13,7 +13,15 @@ from subpixel.nn.luma import Chroma, luma, luma_only
 from subpixel.nn.upsampling import SubPixelConv
 
 
-class ESPCN(Arch):
+@dataclass(frozen=True)
+class Config:
+    scale: int = 3
+    """Upscaling factor."""
+    features: tuple[int, int] = (64, 32)
+    """Channels after the first and the second convolution (n1, n2 in the paper)."""
+
+
+class ESPCN(Arch[Config]):
     """Three convolutions on luma, the last one sub-pixel."""
 
     paper = Paper(
@@ -21,13 +29,7 @@ class ESPCN(Arch):
         2016,
         "1609.05158",
     )
-
-    @dataclass(frozen=True)
-    class Config:
-        scale: int = 3
-        """Upscaling factor."""
-        features: tuple[int, int] = (64, 32)
-        """Channels after the first and the second convolution (n1, n2 in the paper)."""
+    EXAMPLE = Config(features=(8, 4))
 
     def __init__(self, config: Config) -> None:
         super().__init__(config)

@@ -16,21 +16,23 @@ from subpixel.nn.luma import Chroma, luma, luma_only
 from subpixel.nn.upsampling import WideConv, as_subpixel
 
 
-class FSRCNN(Arch):
+@dataclass(frozen=True)
+class Config:
+    scale: int = 3
+    """Upscaling factor."""
+    d: int = 56
+    """Channels of the feature extraction."""
+    s: int = 12
+    """Channels of the mapping layers."""
+    m: int = 4
+    """Number of mapping layers."""
+
+
+class FSRCNN(Arch[Config]):
     """An hourglass of narrow convolutions on luma with a 9x9 transposed convolution as its tail."""
 
     paper = Paper("Accelerating the Super-Resolution Convolutional Neural Network", 2016, "1608.00367")
-
-    @dataclass(frozen=True)
-    class Config:
-        scale: int = 3
-        """Upscaling factor."""
-        d: int = 56
-        """Channels of the feature extraction."""
-        s: int = 12
-        """Channels of the mapping layers."""
-        m: int = 4
-        """Number of mapping layers."""
+    EXAMPLE = Config(d=8, s=4, m=2)
 
     def __init__(self, config: Config) -> None:
         super().__init__(config)
@@ -62,11 +64,11 @@ class FSRCNN(Arch):
         return luma_only(phases, x, self.chroma)
 
     def deploy(self) -> Self:
-        plain = copy.deepcopy(self).eval()
-        tail = as_subpixel(plain.tail) if isinstance(plain.tail, nn.ConvTranspose2d) else plain.tail
+        deployed = copy.deepcopy(self).eval()
+        tail = as_subpixel(deployed.tail) if isinstance(deployed.tail, nn.ConvTranspose2d) else deployed.tail
         if isinstance(tail, nn.Conv2d):
-            plain.tail = WideConv(tail, 2)
-        return plain
+            deployed.tail = WideConv(tail, 2)
+        return deployed
 
     @torch.no_grad()
     def _initialise(self) -> None:

@@ -11,7 +11,19 @@ from subpixel.nn.halo import Step, convolution, halo, transposed
 from subpixel.nn.pyramid import SLOPE, Level, Pyramid, conv, doubling
 
 
-class LapSRN(Pyramid):
+@dataclass(frozen=True)
+class Config:
+    scale: int = 4
+    """Upscaling factor: two to the number of levels."""
+    depth: int = 10
+    """3x3 convolutions of a level, before its transposed convolution (d in the paper)."""
+    features: int = 64
+    """Channels of every hidden layer."""
+    kernel: int = 3
+    """Size of the features' transposed convolutions: 3, as the published counts have it, or 4."""
+
+
+class LapSRN(Pyramid[Config]):
     """Each level has its own weights; the levels of a smaller scale are the first ones of a larger."""
 
     paper = Paper(
@@ -19,17 +31,7 @@ class LapSRN(Pyramid):
         2017,
         "1704.03915",
     )
-
-    @dataclass(frozen=True)
-    class Config:
-        scale: int = 4
-        """Upscaling factor: two to the number of levels."""
-        depth: int = 10
-        """3x3 convolutions of a level, before its transposed convolution (d in the paper)."""
-        features: int = 64
-        """Channels of every hidden layer."""
-        kernel: int = 3
-        """Size of the features' transposed convolutions: 3, as the published counts have it, or 4."""
+    EXAMPLE = Config(depth=2, features=8)
 
     def __init__(self, config: Config) -> None:
         head = nn.Sequential(conv(1, config.features), nn.LeakyReLU(SLOPE))
@@ -42,7 +44,7 @@ class LapSRN(Pyramid):
         return halo(self.config.scale, convolution(1), *level * self.doublings, convolution(1))
 
 
-def _level(config: LapSRN.Config) -> Level:
+def _level(config: Config) -> Level:
     c = config.features
     embed = [layer for _ in range(config.depth) for layer in (conv(c, c), nn.LeakyReLU(SLOPE))]
     up = nn.Sequential(doubling(c, config.kernel), nn.LeakyReLU(SLOPE))

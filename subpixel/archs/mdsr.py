@@ -10,44 +10,46 @@ from torch import Tensor, nn
 from subpixel.nn.affine import add_mean, scaled_input, subtract_mean
 from subpixel.nn.arch import Arch, Paper
 from subpixel.nn.halo import convolution, halo, subpixel
-from subpixel.nn.init import identity_init
-from subpixel.nn.residual import ResidualBlock, zero_init
+from subpixel.nn.init import identity_init, zero_init
+from subpixel.nn.residual import ResidualBlock
 from subpixel.nn.scales import ByScale, stages
-from subpixel.nn.upsampling import enlarging
+from subpixel.nn.upsampling import subpixel_stages
 
 PEAK = 255.0
 """Inside, colours run from 0 to 255 around their mean, as in the paper."""
 
 
-class MDSR(Arch):
+@dataclass(frozen=True)
+class Config:
+    scale: int = 2
+    """Upscaling factor that is computed."""
+    scales: tuple[int, ...] = (2, 3, 4)
+    """Upscaling factors that have a head and a tail."""
+    blocks: int = 16
+    """Residual blocks of the trunk (B in the paper)."""
+    features: int = 64
+    """Channels of every hidden layer (F in the paper)."""
+
+
+class MDSR(Arch[Config]):
     """Two 5x5 residual blocks before the trunk and the stages behind it belong to a scale, the rest to all.
 
     The defaults are the paper's baseline; the full network has 80 blocks.
     """
 
     paper = Paper("Enhanced Deep Residual Networks for Single Image Super-Resolution", 2017, "1707.02921")
-    scales = (2, 3, 4, 8)
-
-    @dataclass(frozen=True)
-    class Config:
-        scale: int = 2
-        """Upscaling factor that is computed."""
-        scales: tuple[int, ...] = (2, 3, 4)
-        """Upscaling factors that have a head and a tail."""
-        blocks: int = 16
-        """Residual blocks of the trunk (B in the paper)."""
-        features: int = 64
-        """Channels of every hidden layer (F in the paper)."""
+    EXAMPLE = Config(scales=(2, 3, 4, 8), blocks=1, features=8)
+    SCALES = (2, 3, 4, 8)
 
     def __init__(self, config: Config) -> None:
         super().__init__(config)
         c = config.features
         self.input = subtract_mean(PEAK)
         self.head = nn.Conv2d(3, c, 3, padding=1)
-        self.enter = ByScale(config.scales, lambda _: _blocks(c))
+        self.enter = ByScale(config.scales, lambda _: _preprocessing(c))
         blocks = [ResidualBlock(c) for _ in range(config.blocks)]
         self.body = nn.Sequential(*blocks, nn.Conv2d(c, c, 3, padding=1))
-        self.up = ByScale(config.scales, lambda scale: nn.Sequential(*enlarging(c, stages(scale))))
+        self.up = ByScale(config.scales, lambda scale: nn.Sequential(*subpixel_stages(c, stages(scale))))
         self.tail = nn.Conv2d(c, 3, 3, padding=1)
         self.output = add_mean(PEAK)
         identity_init(self.head)  # with the stages and the tail: begins as nearest-neighbour enlargement
@@ -55,7 +57,7 @@ class MDSR(Arch):
         identity_init(self.tail)
 
     @property
-    def shared(self) -> tuple[int, ...]:
+    def supported_scales(self) -> tuple[int, ...]:
         return self.up.scales
 
     @property
@@ -69,12 +71,12 @@ class MDSR(Arch):
         return self.output(self.tail(self.up.of(self.config.scale)(features)).float())
 
     def deploy(self) -> Self:
-        plain = super().deploy()
-        plain.head, plain.input = scaled_input(plain.head, plain.input.gain), subtract_mean()
-        return plain
+        deployed = super().deploy()
+        deployed.head, deployed.input = scaled_input(deployed.head, deployed.input.gain), subtract_mean()
+        return deployed
 
 
-def _blocks(features: int) -> nn.Sequential:
+def _preprocessing(features: int) -> nn.Sequential:
     blocks = [ResidualBlock(features, 5) for _ in range(2)]
     for block in blocks:
         zero_init(block.body[2])

@@ -8,10 +8,23 @@ from torch import Tensor, nn
 
 from subpixel.nn.arch import Paper
 from subpixel.nn.halo import Step, convolution, halo, transposed
+from subpixel.nn.init import zero_init
 from subpixel.nn.pyramid import SLOPE, Level, Pyramid, conv, doubling
 
 
-class MSLapSRN(Pyramid):
+@dataclass(frozen=True)
+class Config:
+    scale: int = 4
+    """Upscaling factor that is computed; the weights serve 2, 4 and 8."""
+    depth: int = 5
+    """3x3 convolutions of a recursive block (D in the paper)."""
+    recursions: int = 8
+    """How often a level runs its block (R in the paper)."""
+    features: int = 64
+    """Channels of every hidden layer."""
+
+
+class MSLapSRN(Pyramid[Config]):
     """LapSRN with its weights shared across levels and, inside a level, across recursive blocks."""
 
     paper = Paper(
@@ -19,24 +32,14 @@ class MSLapSRN(Pyramid):
         2018,
         "1710.01992",
     )
-
-    @dataclass(frozen=True)
-    class Config:
-        scale: int = 4
-        """Upscaling factor that is computed; the weights serve 2, 4 and 8."""
-        depth: int = 5
-        """3x3 convolutions of a recursive block (D in the paper)."""
-        recursions: int = 8
-        """How often a level runs its block (R in the paper)."""
-        features: int = 64
-        """Channels of every hidden layer."""
+    EXAMPLE = Config(depth=2, recursions=2, features=8)
 
     def __init__(self, config: Config) -> None:
         c = config.features
         up = nn.Sequential(nn.LeakyReLU(SLOPE), doubling(c, 3))
         recursion = Recursion(c, config.depth, config.recursions)
-        super().__init__(config, conv(1, c), [Level(recursion, up, c)], self.scales)
-        recursion.begin_as_identity()
+        super().__init__(config, conv(1, c), [Level(recursion, up, c)], self.SCALES)
+        zero_init(recursion.block[-1])  # however many, the recursions add nothing yet: the network learns sooner
 
     @property
     def halo(self) -> int:
@@ -53,11 +56,6 @@ class Recursion(nn.Module):
         layers = [layer for _ in range(depth) for layer in (nn.LeakyReLU(SLOPE), conv(features, features))]
         self.block = nn.Sequential(*layers)
         self.recursions = recursions
-
-    def begin_as_identity(self) -> None:
-        """Whatever the number of recursions, they add nothing yet: the network learns sooner."""
-        for parameter in self.block[-1].parameters():
-            nn.init.zeros_(parameter)
 
     def forward(self, source: Tensor) -> Tensor:
         x = source

@@ -15,19 +15,21 @@ from subpixel.nn.luma import luma_refined
 from subpixel.nn.upsampling import Bicubic, WideConv
 
 
-class SRCNN(Arch):
+@dataclass(frozen=True)
+class Config:
+    scale: int = 3
+    """Upscaling factor."""
+    kernels: tuple[int, int, int] = (9, 5, 5)
+    """Kernel sizes f1, f2, f3 of the paper: 9-1-5, 9-3-5 or 9-5-5."""
+    features: tuple[int, int] = (64, 32)
+    """Channels n1, n2 of the paper."""
+
+
+class SRCNN(Arch[Config]):
     """Patch extraction, non-linear mapping, reconstruction: three convolutions on the enlarged luma."""
 
     paper = Paper("Image Super-Resolution Using Deep Convolutional Networks", 2014, "1501.00092")
-
-    @dataclass(frozen=True)
-    class Config:
-        scale: int = 3
-        """Upscaling factor."""
-        kernels: tuple[int, int, int] = (9, 5, 5)
-        """Kernel sizes f1, f2, f3 of the paper: 9-1-5, 9-3-5 or 9-5-5."""
-        features: tuple[int, int] = (64, 32)
-        """Channels n1, n2 of the paper."""
+    EXAMPLE = Config(features=(8, 4))
 
     def __init__(self, config: Config) -> None:
         super().__init__(config)
@@ -53,7 +55,7 @@ class SRCNN(Arch):
         return luma_refined(lambda y: self.tail(self.features(y)), self.bicubic(x))
 
     def deploy(self) -> Self:
-        plain = copy.deepcopy(self).eval()
-        if isinstance(plain.tail, nn.Conv2d):
-            plain.tail = WideConv(plain.tail, self.config.scale)
-        return plain
+        deployed = copy.deepcopy(self).eval()
+        if isinstance(deployed.tail, nn.Conv2d):
+            deployed.tail = WideConv(deployed.tail, self.config.scale)
+        return deployed

@@ -8,6 +8,7 @@ from itertools import pairwise
 from torch import Tensor, nn
 
 from subpixel.nn.arch import Paper
+from subpixel.nn.generator import Config as GeneratorConfig
 from subpixel.nn.generator import Generator
 
 
@@ -19,6 +20,7 @@ class SRGAN(Generator):
         2017,
         "1609.04802",
     )
+    EXAMPLE = GeneratorConfig(blocks=2, features=8)
 
 
 class Discriminator(nn.Module):
@@ -43,7 +45,7 @@ class Discriminator(nn.Module):
             conv = nn.Conv2d(inputs, outputs, 3, stride=1 if n % 2 else 2, padding=1, bias=False)
             layers += [conv, nn.BatchNorm2d(outputs), nn.LeakyReLU(0.2)]
         self.features = nn.Sequential(*layers)
-        self.judge = nn.Sequential(
+        self.classifier = nn.Sequential(
             nn.Flatten(),
             nn.Linear(8 * c * side**2, config.dense),
             nn.LeakyReLU(0.2),
@@ -51,4 +53,4 @@ class Discriminator(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.judge(self.features(x * 2 - 1))
+        return self.classifier(self.features(x * 2 - 1))

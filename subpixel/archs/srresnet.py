@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from subpixel.nn.arch import Paper
-from subpixel.nn.generator import Generator
+from subpixel.nn.generator import Config, Generator
 
 
 class SRResNet(Generator):
@@ -14,3 +14,4 @@ class SRResNet(Generator):
         2017,
         "1609.04802",
     )
+    EXAMPLE = Config(blocks=2, features=8)

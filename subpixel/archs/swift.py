@@ -20,21 +20,23 @@ from subpixel.nn.collapsible import CollapsibleConv
 from subpixel.nn.upsampling import nearest_phases
 
 
-class Swift(Arch):
+@dataclass(frozen=True)
+class Config:
+    scale: int = 2
+    """Upscaling factor."""
+    channels: int = 32
+    """Width of every hidden layer."""
+    layers: int = 9
+    """3x3 convolutions, the tail included."""
+    expansion: int = 128
+    """Width inside a convolution while it trains."""
+
+
+class Swift(Arch[Config]):
     """Plain 3x3 convolutions at low resolution, shuffled at the end over a nearest-neighbour enlargement."""
 
     paper = Paper("subpixel's own, after SESR and ABPN: collapsible convolutions, nearest-neighbour anchor", 2026)
-
-    @dataclass(frozen=True)
-    class Config:
-        scale: int = 2
-        """Upscaling factor."""
-        channels: int = 32
-        """Width of every hidden layer."""
-        layers: int = 9
-        """3x3 convolutions, the tail included."""
-        expansion: int = 128
-        """Width inside a convolution while it trains."""
+    EXAMPLE = Config(channels=8, layers=3, expansion=16)
 
     def __init__(self, config: Config) -> None:
         super().__init__(config)
@@ -53,6 +55,6 @@ class Swift(Arch):
         return F.pixel_shuffle(residual + nearest_phases(x, self.config.scale), self.config.scale)
 
     def deploy(self) -> Self:
-        plain = copy.deepcopy(self).eval()
-        plain.body = nn.Sequential(*(m.collapse() if isinstance(m, CollapsibleConv) else m for m in plain.body))
-        return plain
+        deployed = copy.deepcopy(self).eval()
+        deployed.body = nn.Sequential(*(m.collapse() if isinstance(m, CollapsibleConv) else m for m in deployed.body))
+        return deployed

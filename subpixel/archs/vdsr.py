@@ -15,7 +15,17 @@ from subpixel.nn.scales import ByScale
 from subpixel.nn.upsampling import Bicubic
 
 
-class VDSR(Arch):
+@dataclass(frozen=True)
+class Config:
+    scale: int = 2
+    """Upscaling factor; it touches the bicubic enlargement alone."""
+    layers: int = 20
+    """Convolutions, the first and the last included (D in the paper)."""
+    features: int = 64
+    """Channels of every hidden layer."""
+
+
+class VDSR(Arch[Config]):
     """3x3 convolutions without biases on the enlarged luma; the same weights serve every scale."""
 
     paper = Paper(
@@ -23,20 +33,12 @@ class VDSR(Arch):
         2016,
         "1511.04587",
     )
-    scales = (2, 3, 4, 5, 6, 7, 8)
-
-    @dataclass(frozen=True)
-    class Config:
-        scale: int = 2
-        """Upscaling factor; it touches the bicubic enlargement alone."""
-        layers: int = 20
-        """Convolutions, the first and the last included (D in the paper)."""
-        features: int = 64
-        """Channels of every hidden layer."""
+    EXAMPLE = Config(layers=5, features=8)
+    SCALES = (2, 3, 4, 5, 6, 7, 8)
 
     def __init__(self, config: Config) -> None:
         super().__init__(config)
-        self.bicubic = ByScale(self.scales, Bicubic)
+        self.bicubic = ByScale(self.SCALES, Bicubic)
         widths = [1, *[config.features] * (config.layers - 1), 1]
         layers: list[nn.Module] = []
         for inputs, outputs in pairwise(widths):
@@ -44,14 +46,14 @@ class VDSR(Arch):
             nn.init.kaiming_normal_(conv.weight, mode="fan_out")
             layers += [conv, nn.ReLU()]
         self.body = nn.Sequential(*layers[:-1])
-        _nearly_identities(self.body)
+        _near_identity_init(self.body)
 
     @property
     def halo(self) -> int:
         return halo(self.config.scale, bicubic(self.config.scale), convolution(self.config.layers))
 
     @property
-    def shared(self) -> tuple[int, ...]:
+    def supported_scales(self) -> tuple[int, ...]:
         return self.bicubic.scales
 
     def forward(self, x: Tensor) -> Tensor:
@@ -59,7 +61,7 @@ class VDSR(Arch):
 
 
 @torch.no_grad()
-def _nearly_identities(body: nn.Sequential) -> None:
+def _near_identity_init(body: nn.Sequential) -> None:
     """Hidden layers begin close to the identity and the last at 0: the image starts as bicubic, and learns sooner."""
     first, *hidden, last = [layer for layer in body if isinstance(layer, nn.Conv2d)]
     for conv in hidden:

@@ -1,4 +1,4 @@
-"""How one image was degraded, on a page from which it can be done again, bit by bit."""
+"""How one image was degraded, as a record from which it can be done again, bit by bit."""
 
 from __future__ import annotations
 
@@ -40,35 +40,35 @@ class AppliedDegradation:
         low = dequantise(quantise(low, 8))
         alpha = image.alpha
         if alpha is not None:
-            small = resample.resize(quantise(alpha[:height, :width, None], 8), *low.shape[:2])
-            alpha = dequantise(small)[..., 0]
-        return Image(low, alpha, replace(image.meta, depth=8))
+            levels = resample.resize(quantise(alpha[:height, :width, None], 8), *low.shape[:2])
+            alpha = dequantise(levels)[..., 0]
+        return Image(low, alpha, replace(image.metadata, depth=8))
 
-    def page(self) -> dict[str, Any]:
-        """The inverse of `read_record`, as values for JSON."""
+    def to_dict(self) -> dict[str, Any]:
+        """What `read_applied` reads, as values for JSON."""
         return {"scale": self.scale, "seed": self.seed, "degradation": to_dict(self.degradation)}
 
 
-def degrade(source: Path, target: Path, record: AppliedDegradation) -> Image:
-    """Degrades a file into another, and writes NAME.degradation.json beside it, for `read_record`.
+def degrade(source: Path, target: Path, applied: AppliedDegradation) -> Image:
+    """Degrades a file into another, and writes NAME.degradation.json beside it, for `read_applied`.
 
     Raises: UnreadableImage, UnwritableImage; BadRequest naming the image that is too small.
     """
     image = read(source)
     try:
-        low = record.apply(image)
+        low = applied.apply(image)
     except BadRequest as error:
         raise BadRequest(f"{source}: {error}") from None
-    page = target.with_suffix(".degradation.json")
+    record = target.with_suffix(".degradation.json")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        atomic.write_text(page, json.dumps({"source": source.name, **record.page()}, indent=2) + "\n")
+        atomic.write_text(record, json.dumps({"source": source.name, **applied.to_dict()}, indent=2) + "\n")
     except OSError as error:
-        raise UnwritableImage(page, (error.strerror or str(error)).lower()) from error
+        raise UnwritableImage(record, (error.strerror or str(error)).lower()) from error
     try:
         write(target, low)  # last: an image that is there is done
     except UnwritableImage:
-        page.unlink(missing_ok=True)
+        record.unlink(missing_ok=True)
         raise
     return low
 
@@ -80,37 +80,37 @@ def sampled(degradation: Degradation, scale: int, seed: int, name: str) -> Appli
 
 
 def read_degradation(path: Path) -> Degradation:
-    """The degradation on a page of TOML or JSON: its table `degradation`, or the page itself.
+    """The degradation in a file of TOML or JSON: its table `degradation`, or the whole file.
 
     Raises: RecipeError naming the file and the path of the wrong key.
     """
-    page = _page(path)
+    table = _read_table(path)
     try:
-        return from_dict(page["degradation"]) if isinstance(page.get("degradation"), dict) else from_dict(page)
+        return from_dict(table["degradation"]) if isinstance(table.get("degradation"), dict) else from_dict(table)
     except RecipeError as error:
         raise RecipeError(f"{path}: {error}") from None
 
 
 def read_applied(path: Path) -> AppliedDegradation:
     """A record that was written before. Raises: RecipeError naming the file and what is wrong with it."""
-    page = _page(path)
+    table = _read_table(path)
     degradation = read_degradation(path)
-    return AppliedDegradation(degradation, _whole(path, page, "seed", 0), _whole(path, page, "scale", 1))
+    return AppliedDegradation(degradation, _integer(path, table, "seed", 0), _integer(path, table, "scale", 1))
 
 
-def _whole(path: Path, page: Mapping[str, Any], key: str, least: int) -> int:
-    value = page.get(key)
+def _integer(path: Path, table: Mapping[str, Any], key: str, least: int) -> int:
+    value = table.get(key)
     if type(value) is not int or value < least:
         raise RecipeError(f"{path}: {key}: {value!r}; expected a whole number from {least}")
     return value
 
 
-def _page(path: Path) -> Mapping[str, Any]:
+def _read_table(path: Path) -> Mapping[str, Any]:
     try:
         text = path.read_text("utf-8")
-        page = json.loads(text) if path.suffix.lower() == ".json" else tomllib.loads(text)
+        table = json.loads(text) if path.suffix.lower() == ".json" else tomllib.loads(text)
     except (OSError, UnicodeDecodeError, json.JSONDecodeError, tomllib.TOMLDecodeError) as error:
         raise RecipeError(f"cannot read {path}: {error}") from None
-    if not isinstance(page, dict):
+    if not isinstance(table, dict):
         raise RecipeError(f"{path}: expected a table")
-    return page
+    return table

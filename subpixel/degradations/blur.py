@@ -57,8 +57,8 @@ class GaussianBlur(Blur):
 
     def kernel(self) -> Kernel:
         x, y = _grid(self.size)
-        turn = math.radians(self.angle)
-        u, v = x * math.cos(turn) + y * math.sin(turn), y * math.cos(turn) - x * math.sin(turn)
+        theta = math.radians(self.angle)
+        u, v = x * math.cos(theta) + y * math.sin(theta), y * math.cos(theta) - x * math.sin(theta)
         power = ((u / self.sigma) ** 2 + (v / (self.sigma_y or self.sigma)) ** 2) ** self.beta
         return _normalised(np.exp(-power / 2) if self.profile == "gaussian" else 1 / (1 + power))
 
@@ -77,12 +77,12 @@ class MotionBlur(Blur):
 
     def kernel(self) -> Kernel:
         samples = 16 * math.ceil(self.length)
-        along = ((np.arange(samples) + 0.5) / samples - 0.5) * self.length
-        turn = math.radians(self.angle)
+        positions = ((np.arange(samples) + 0.5) / samples - 0.5) * self.length
+        theta = math.radians(self.angle)
         x, y = _grid(2 * math.ceil(self.length / 2) + 3)
-        near_x = np.maximum(0, 1 - np.abs(x[..., None] - along * math.cos(turn)))
-        near_y = np.maximum(0, 1 - np.abs(y[..., None] - along * math.sin(turn)))
-        return _normalised((near_x * near_y).sum(axis=-1))
+        weight_x = np.maximum(0, 1 - np.abs(x[..., None] - positions * math.cos(theta)))
+        weight_y = np.maximum(0, 1 - np.abs(y[..., None] - positions * math.sin(theta)))
+        return _normalised((weight_x * weight_y).sum(axis=-1))
 
 
 @dataclass(frozen=True)
@@ -104,19 +104,19 @@ class SincBlur(Blur):
     def kernel(self) -> Kernel:
         x, y = _grid(self.size)
         r = np.hypot(x, y)
-        ring = _bessel1(self.cutoff * r) * self.cutoff / (2 * math.pi * np.maximum(r, 1))
-        return _normalised(np.where(r > 0, ring, self.cutoff**2 / (4 * math.pi)))
+        jinc = _bessel1(self.cutoff * r) * self.cutoff / (2 * math.pi * np.maximum(r, 1))
+        return _normalised(np.where(r > 0, jinc, self.cutoff**2 / (4 * math.pi)))
 
 
 def convolved(pixels: Floats, kernel: Kernel) -> Floats:
     """H W C float32 in [0, 1], each channel convolved with the kernel; the same size, clipped."""
     height, width = pixels.shape[:2]
-    reach = [n // 2 for n in kernel.shape]
-    padded = np.pad(pixels.astype(np.float64), [(n, n) for n in reach] + [(0, 0)], mode="symmetric")
+    radius = [n // 2 for n in kernel.shape]
+    padded = np.pad(pixels.astype(np.float64), [(n, n) for n in radius] + [(0, 0)], mode="symmetric")
     size = padded.shape[:2]
     spectrum = np.fft.rfft2(padded, axes=(0, 1)) * np.fft.rfft2(kernel, s=size)[..., None]
-    whole = np.fft.irfft2(spectrum, s=size, axes=(0, 1))
-    inside = whole[2 * reach[0] : 2 * reach[0] + height, 2 * reach[1] : 2 * reach[1] + width]
+    full = np.fft.irfft2(spectrum, s=size, axes=(0, 1))
+    inside = full[2 * radius[0] : 2 * radius[0] + height, 2 * radius[1] : 2 * radius[1] + width]
     return np.clip(inside, 0, 1).astype(np.float32)
 
 

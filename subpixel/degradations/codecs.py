@@ -15,7 +15,7 @@ from subpixel.images.samples import dequantise, quantise
 
 
 @dataclass(frozen=True)
-class _File(Degradation):
+class _LossyCodec(Degradation):
     quality: int
     """1 (small) to 100 (good), as the codec counts."""
 
@@ -25,22 +25,22 @@ class _File(Degradation):
 
 
 @dataclass(frozen=True)
-class Jpeg(_File):
+class Jpeg(_LossyCodec):
     """JPEG, with the chroma at half the resolution (4:2:0)."""
 
     def apply(self, pixels: Floats, rng: Rng) -> Floats:
-        return _reread(pixels, "JPEG", quality=self.quality, subsampling="4:2:0")
+        return _roundtrip(pixels, "JPEG", quality=self.quality, subsampling="4:2:0")
 
 
 @dataclass(frozen=True)
-class Webp(_File):
+class Webp(_LossyCodec):
     """Lossy WebP."""
 
     def apply(self, pixels: Floats, rng: Rng) -> Floats:
-        return _reread(pixels, "WEBP", quality=self.quality)
+        return _roundtrip(pixels, "WEBP", quality=self.quality)
 
 
-def _reread(pixels: Floats, codec: str, **options: Any) -> Floats:
+def _roundtrip(pixels: Floats, codec: str, **options: Any) -> Floats:
     gray = pixels.shape[2] == 1
     levels = quantise(pixels, 8)
     file = io.BytesIO()

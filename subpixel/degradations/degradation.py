@@ -38,3 +38,7 @@ class Chain(Degradation):
 
     def sample(self, rng: Rng) -> Degradation:
         return Chain(tuple(step.sample(rng) for step in self.steps))
+
+
+IDENTITY = Chain()
+"""What changes nothing."""

@@ -32,14 +32,14 @@ class Uniform(Distribution):
         if type(self.low) is not type(self.high):
             kinds = f"{type(self.low).__name__} and {type(self.high).__name__}"
             raise BadRequest(f"low and high are {kinds}; expected the same kind")
-        for name, low, high in self._ends():
+        for name, low, high in self._bounds():
             if low != high and not (_is_number(low) and _is_number(high) and low < high):
                 raise BadRequest(f"{name} runs from {low!r} to {high!r}; expected equal values or rising numbers")
 
     def sample(self, rng: Rng) -> Degradation:
-        return type(self.low)(**{name: _between(low, high, rng) for name, low, high in self._ends()})
+        return type(self.low)(**{name: _draw(low, high, rng) for name, low, high in self._bounds()})
 
-    def _ends(self) -> list[tuple[str, Any, Any]]:
+    def _bounds(self) -> list[tuple[str, Any, Any]]:
         names = [f.name for f in fields(self.low)]  # pyright: ignore[reportArgumentType]
         return [(name, getattr(self.low, name), getattr(self.high, name)) for name in names]
 
@@ -61,8 +61,8 @@ class Choice(Distribution):
 
     def sample(self, rng: Rng) -> Degradation:
         weights = self.weights or (1.0,) * len(self.options)
-        shares = [weight / sum(weights) for weight in weights]
-        return self.options[int(rng.choice(len(shares), p=shares))].sample(rng)
+        probabilities = [weight / sum(weights) for weight in weights]
+        return self.options[int(rng.choice(len(probabilities), p=probabilities))].sample(rng)
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _between(low: Any, high: Any, rng: Rng) -> Any:
+def _draw(low: Any, high: Any, rng: Rng) -> Any:
     if low == high:
         return low
     if isinstance(low, int) and isinstance(high, int):

@@ -10,11 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from subpixel import resample
-from subpixel.degradations.degradation import Chain, Degradation, Floats, Rng
+from subpixel.degradations.degradation import IDENTITY, Degradation, Floats, Rng
 from subpixel.errors import BadRequest
 from subpixel.images.samples import dequantise, quantise
-
-_NOTHING = Chain()
 
 Kernel = Literal["nearest", "bilinear", "bicubic", "lanczos", "area"]
 
@@ -31,7 +29,7 @@ class Downsample(Degradation):
     """Antialiased, except "nearest"; "area" is the mean over the area that a new pixel covers."""
     round8: bool = True
     """Work on 8-bit levels, as the files of the benchmarks do; False: in float, clipped."""
-    after: Degradation = _NOTHING
+    after: Degradation = IDENTITY
     """What happens at high resolution before it: blur, noise, resizing."""
 
     def __post_init__(self) -> None:
@@ -66,8 +64,8 @@ def resized(pixels: Floats, height: int, width: int, kernel: Kernel, round8: boo
     """H W C float32 in [0, 1] -> height width C, the same kind; with round8 in multiples of 1/255."""
     if round8:
         levels = quantise(pixels, 8)
-        small = _area(levels, height, width) if kernel == "area" else resample.resize(levels, height, width, kernel)
-        return dequantise(small)
+        low = _area(levels, height, width) if kernel == "area" else resample.resize(levels, height, width, kernel)
+        return dequantise(low)
     if kernel == "area":
         return _area(pixels, height, width)
     return np.clip(resample.resize(pixels, height, width, kernel), 0, 1)

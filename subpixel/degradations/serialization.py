@@ -1,4 +1,4 @@
-"""Degradations as plain values for a page of TOML, and back."""
+"""Degradations as values for a table of TOML or JSON, and back."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ _CLASSES = (
     SincBlur, SpeckleNoise, Uniform, Webp,
 )  # fmt: skip
 KINDS: dict[str, type[Degradation]] = {cls.__name__: cls for cls in _CLASSES}
-"""Every degradation by the `kind` that names it on a page."""
+"""Every degradation by the `kind` that names it in a table."""
 
 
 def to_dict(degradation: Degradation) -> dict[str, Any]:
     """The kind and every parameter as strings, numbers, lists and tables; the inverse of `from_dict`."""
     names = [f.name for f in fields(cast("Any", degradation))]
-    return {"kind": type(degradation).__name__} | {n: _plain(getattr(degradation, n)) for n in names}
+    return {"kind": type(degradation).__name__} | {n: _to_value(getattr(degradation, n)) for n in names}
 
 
-def from_dict(page: Mapping[str, Any], where: str = "degradation") -> Degradation:
+def from_dict(table: Mapping[str, Any], where: str = "degradation") -> Degradation:
     """A degradation from its table; parameters with defaults may be left out.
 
-    where: the path of the table on its page, for messages.
+    where: the path of the table in its file, for messages.
     Raises: RecipeError with the path of the wrong key or value, and the closest right one.
     """
-    values = dict(page)
+    values = dict(table)
     name = values.pop("kind", None)
     if not isinstance(name, str) or name not in KINDS:
         raise RecipeError(f"{where}.kind: {_unknown(name, list(KINDS))}")
@@ -50,18 +50,18 @@ def from_dict(page: Mapping[str, Any], where: str = "degradation") -> Degradatio
         if f.name not in values and f.default is MISSING:
             raise RecipeError(f"{where}.{f.name}: missing; {name} needs it")
     try:
-        return cls(**{key: _typed(value, hints[key], f"{where}.{key}") for key, value in values.items()})
+        return cls(**{key: _from_value(value, hints[key], f"{where}.{key}") for key, value in values.items()})
     except BadRequest as error:
         raise RecipeError(f"{where}: {error}") from None
 
 
-def _plain(value: Any) -> Any:
+def _to_value(value: Any) -> Any:
     if isinstance(value, Degradation):
         return to_dict(value)
-    return [_plain(v) for v in cast("tuple[Any, ...]", value)] if isinstance(value, tuple) else value
+    return [_to_value(v) for v in cast("tuple[Any, ...]", value)] if isinstance(value, tuple) else value
 
 
-def _typed(value: Any, hint: Any, where: str) -> Any:
+def _from_value(value: Any, hint: Any, where: str) -> Any:
     if hint is Degradation:
         return from_dict(_table(value, where), where)
     if Degradation in get_args(hint):

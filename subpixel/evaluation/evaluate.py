@@ -30,7 +30,7 @@ METRICS: Mapping[str, Metric] = MappingProxyType({"psnr": psnr, "ssim": ssim, "m
 DEFAULT_METRICS: Mapping[str, Metric] = MappingProxyType({"psnr": psnr, "ssim": ssim})
 """What the field's tables show."""
 
-_NONE: Mapping[str, Metric] = MappingProxyType({})
+_NO_METRICS: Mapping[str, Metric] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ def evaluate(
     degradation: str = "as given",
     protocol: Protocol = STANDARD,
     metrics: Mapping[str, Metric] = DEFAULT_METRICS,
-    colour: Mapping[str, Metric] = _NONE,
+    colour: Mapping[str, Metric] = _NO_METRICS,
 ) -> Report:
     """Enlarges every image and compares it with its reference.
 
@@ -90,11 +90,11 @@ def evaluate(
     for pair in pairs:
         try:
             upscaled = upscale(pair.low)
-            both = protocol.prepare(upscaled.pixels, pair.high.pixels, scale)
-            values = {name: metric(*both) for name, metric in metrics.items()}
+            compared = protocol.prepare(upscaled.pixels, pair.high.pixels, scale)
+            values = {name: metric(*compared) for name, metric in metrics.items()}
             if colour:
-                both = in_rgb.prepare(_three(upscaled.pixels), _three(pair.high.pixels), scale)
-                values |= {name: metric(*both) for name, metric in colour.items()}
+                compared = in_rgb.prepare(_as_rgb(upscaled.pixels), _as_rgb(pair.high.pixels), scale)
+                values |= {name: metric(*compared) for name, metric in colour.items()}
         except BadRequest as error:
             raise BadRequest(f"{dataset}/{pair.name}: {error}") from None
         if any(math.isnan(value) for value in values.values()):
@@ -102,8 +102,8 @@ def evaluate(
         rows += [Row(model, dataset, scale, pair.name, name, value) for name, value in values.items()]
     if not rows:
         raise DataError(f"{dataset}: no images to measure")
-    how = f"{protocol}; {', '.join(colour)}: RGB" if colour and protocol.luma else str(protocol)
-    return Report(how, degradation, tuple(rows))
+    measured = f"{protocol}; {', '.join(colour)}: RGB" if colour and protocol.luma else str(protocol)
+    return Report(measured, degradation, tuple(rows))
 
 
 def evaluate_folder(
@@ -115,7 +115,7 @@ def evaluate_folder(
     degradation: Degradation | None = None,
     protocol: Protocol = STANDARD,
     metrics: Mapping[str, Metric] = DEFAULT_METRICS,
-    colour: Mapping[str, Metric] = _NONE,
+    colour: Mapping[str, Metric] = _NO_METRICS,
 ) -> Report:
     """`evaluate` on the photos below a folder, each degraded (by default as the benchmarks are) and enlarged again.
 
@@ -144,5 +144,5 @@ def described(degradation: Degradation, scale: int) -> str:
     return repr(degradation)
 
 
-def _three(pixels: Floats) -> Floats:
+def _as_rgb(pixels: Floats) -> Floats:
     return np.repeat(pixels, 3, axis=2) if pixels.shape[2] == 1 else pixels

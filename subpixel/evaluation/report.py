@@ -70,13 +70,11 @@ class Report:
         groups: dict[tuple[str, str, int, str], list[float]] = {}
         for row in self.rows:
             groups.setdefault((row.model, row.dataset, row.scale, row.metric), []).append(row.value)
-        known = {(p.model, p.dataset, p.scale, p.metric): p for p in self.published}
-        means: list[Mean] = []
-        for key, values in groups.items():
-            found = known.get(key)
-            beside = (found.value, found.source) if found else (None, "")
-            means.append(Mean(*key, math.fsum(values) / len(values), len(values), *beside))
-        return means
+        published = {(p.model, p.dataset, p.scale, p.metric): (p.value, p.source) for p in self.published}
+        return [
+            Mean(*key, math.fsum(values) / len(values), len(values), *published.get(key, (None, "")))
+            for key, values in groups.items()
+        ]
 
     def mean(self, model: str, dataset: str, scale: int, metric: str) -> float:
         """One of the means. Raises: BadRequest if it was not measured."""
@@ -92,14 +90,14 @@ class Report:
             "|---|---|---|---|---|---|---|---|",
         ]
         notes = [f"\n{note}" for note in self.notes]
-        return "\n".join([self._head(), *table, *(_line(mean) for mean in self.means()), *notes]) + "\n"
+        return "\n".join([self._header(), *table, *(_line(mean) for mean in self.means()), *notes]) + "\n"
 
     __str__ = markdown
 
     def images(self) -> str:
         """Every image's values in a table for each model, data set and scale, with their mean, under the protocol."""
         groups = dict.fromkeys((row.model, row.dataset, row.scale) for row in self.rows)
-        return "\n".join([self._head(), *(self._image_table(*group) for group in groups), *self.notes, ""])
+        return "\n".join([self._header(), *(self._image_table(*group) for group in groups), *self.notes, ""])
 
     def csv(self) -> str:
         """Every value of every image, then the means with no image's name; each line says how it was measured."""
@@ -107,25 +105,25 @@ class Report:
         names = [*Row.__dataclass_fields__, "published", "difference", "source", "protocol", "degradation"]
         writer = csv.DictWriter(file, names, extrasaction="ignore", lineterminator="\n")
         writer.writeheader()
-        how = {"protocol": self.protocol, "degradation": self.degradation}
-        writer.writerows(asdict(row) | how for row in self.rows)
+        conditions = {"protocol": self.protocol, "degradation": self.degradation}
+        writer.writerows(asdict(row) | conditions for row in self.rows)
         means = (asdict(mean) | {"image": "", "difference": mean.difference} for mean in self.means())
-        writer.writerows(mean | how for mean in means)
+        writer.writerows(mean | conditions for mean in means)
         return file.getvalue()
 
     def json(self) -> str:
         """Everything: rows, means and published values; an infinite value as the string "inf"."""
         means = [asdict(mean) | {"difference": mean.difference} for mean in self.means()]
-        page = {
+        report = {
             "protocol": self.protocol,
             "degradation": self.degradation,
             "means": [_finite(mean) for mean in means],
             "rows": [_finite(asdict(row)) for row in self.rows],
             "notes": list(self.notes),
         }
-        return json.dumps(page, indent=1, allow_nan=False) + "\n"
+        return json.dumps(report, indent=1, allow_nan=False) + "\n"
 
-    def _head(self) -> str:
+    def _header(self) -> str:
         return f"Protocol: {self.protocol}. Degradation: {self.degradation}.\n"
 
     def _image_table(self, model: str, dataset: str, scale: int) -> str:
@@ -140,12 +138,13 @@ class Report:
             f"| image | {' | '.join(means)} |",
             "|---" * (len(means) + 1) + "|",
         ]
-        lines += [_cells(name, {m: _value(m, of[m]) if m in of else "" for m in means}) for name, of in values.items()]
+        for image, by_metric in values.items():
+            lines.append(_cells(image, {m: _value(m, by_metric[m]) if m in by_metric else "" for m in means}))
         lines.append(_cells("**mean**", {metric: _value(metric, mean.value) for metric, mean in means.items()}))
         sources = dict.fromkeys(mean.source for mean in means.values() if mean.source)
         for source in sources:
-            beside = {m: _published(mean) if mean.source == source else "" for m, mean in means.items()}
-            lines.append(_cells(f"published ({source})", beside))
+            published = {m: _published(mean) if mean.source == source else "" for m, mean in means.items()}
+            lines.append(_cells(f"published ({source})", published))
         return "\n".join(lines) + "\n"
 
 
@@ -154,13 +153,13 @@ def merged(reports: list[Report]) -> Report:
 
     Raises: BadRequest if there is none, or protocols or degradations differ: such values are not comparable.
     """
-    ways = {(r.protocol, r.degradation) for r in reports}
-    if len(ways) != 1:
-        raise BadRequest(f"{len(ways)} protocols or degradations in {len(reports)} reports; expected one")
+    conditions = {(r.protocol, r.degradation) for r in reports}
+    if len(conditions) != 1:
+        raise BadRequest(f"{len(conditions)} protocols or degradations in {len(reports)} reports; expected one")
     rows = tuple(row for r in reports for row in r.rows)
     published = tuple(dict.fromkeys(p for r in reports for p in r.published))
     notes = tuple(dict.fromkeys(note for r in reports for note in r.notes))
-    return Report(*ways.pop(), rows, published, notes)
+    return Report(*conditions.pop(), rows, published, notes)
 
 
 def _line(mean: Mean) -> str:

@@ -15,8 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from subpixel.errors import BadRequest
-from subpixel.images import metadata
-from subpixel.images.metadata import Depth, Metadata
+from subpixel.images.metadata import Depth, Metadata, upright
 from subpixel.images.reader import open_image
 from subpixel.images.samples import Floats, dequantise, in_range, quantise
 from subpixel.images.writer import Encoding, create
@@ -35,7 +34,7 @@ class Image:
 
     pixels: Floats
     alpha: Floats | None = None
-    meta: Metadata = field(default_factory=Metadata)
+    metadata: Metadata = field(default_factory=Metadata)
 
     def __post_init__(self) -> None:
         shape = self.pixels.shape
@@ -75,25 +74,25 @@ class Image:
         return self.pixels if self.alpha is None else np.dstack([self.pixels, self.alpha])
 
     @classmethod
-    def from_samples(cls, samples: Floats, meta: Metadata | None = None) -> Self:
+    def from_samples(cls, samples: Floats, metadata: Metadata | None = None) -> Self:
         """The inverse of `samples`: 2 and 4 channels have alpha last."""
-        meta = meta or Metadata()
+        metadata = metadata or Metadata()
         if samples.ndim == 3 and samples.shape[2] in (2, 4):
-            return cls(np.ascontiguousarray(samples[..., :-1]), np.ascontiguousarray(samples[..., -1]), meta)
-        return cls(samples, None, meta)
+            return cls(np.ascontiguousarray(samples[..., :-1]), np.ascontiguousarray(samples[..., -1]), metadata)
+        return cls(samples, None, metadata)
 
     @classmethod
-    def from_array(cls, array: NDArray[Any], meta: Metadata | None = None) -> Self:
+    def from_array(cls, array: NDArray[Any], metadata: Metadata | None = None) -> Self:
         """uint8, uint16 or float in [0, 1], (H, W) or (H, W, 1 to 4); the depth follows from the type."""
         if array.dtype.name not in ("uint8", "uint16") and array.dtype.kind != "f":
             raise BadRequest(f"the array is {array.dtype}; expected uint8, uint16 or float in [0, 1]")
         depth: Depth = 8 if array.dtype == np.uint8 else 16 if array.dtype == np.uint16 else 32
         samples = dequantise(array[..., None] if array.ndim == 2 else array)
-        return cls.from_samples(samples, replace(meta or Metadata(), depth=depth))
+        return cls.from_samples(samples, replace(metadata or Metadata(), depth=depth))
 
     def to_array(self, depth: Depth | None = None) -> NDArray[Any]:
-        """uint8, uint16 or float32 (by default as `meta.depth`), (H, W) for plain gray, else (H, W, C)."""
-        array = quantise(self.samples, depth or self.meta.depth)
+        """uint8, uint16 or float32 (by default as `metadata.depth`), (H, W) for plain gray, else (H, W, C)."""
+        array = quantise(self.samples, depth or self.metadata.depth)
         return array[..., 0] if array.shape[2] == 1 else array
 
     @classmethod
@@ -103,8 +102,8 @@ class Image:
 
         info = image.info
         exif = image.getexif()
-        block = metadata.upright(exif.tobytes().removeprefix(b"Exif\0\0")) if exif else None
-        meta = Metadata(icc=info.get("icc_profile"), exif=block, xmp=info.get("xmp"), dpi=info.get("dpi"))
+        block = upright(exif.tobytes().removeprefix(b"Exif\0\0")) if exif else None
+        metadata = Metadata(icc=info.get("icc_profile"), exif=block, xmp=info.get("xmp"), dpi=info.get("dpi"))
         image = ImageOps.exif_transpose(image)
         if image.mode in ("P", "PA"):
             image = image.convert("RGBA" if image.has_transparency_data else "RGB")
@@ -112,7 +111,7 @@ class Image:
             image = image.convert("L")
         if image.mode not in ("L", "LA", "RGB", "RGBA", "I;16", "F"):
             raise BadRequest(f"a Pillow image of mode {image.mode}; convert it to RGB first")
-        return cls.from_array(np.asarray(image), meta)
+        return cls.from_array(np.asarray(image), metadata)
 
     def to_pil(self) -> PIL.Image.Image:
         """A Pillow image: L, LA, RGB or RGBA, and I;16 or F for deep gray.
@@ -123,28 +122,28 @@ class Image:
 
         deep_gray = self.channels == 1 and not self.has_alpha
         image = PIL.Image.fromarray(self.to_array(None if deep_gray else 8))
-        meta = self.meta
-        blocks = {"icc_profile": meta.icc, "exif": meta.exif, "xmp": meta.xmp, "dpi": meta.dpi}
+        metadata = self.metadata
+        blocks = {"icc_profile": metadata.icc, "exif": metadata.exif, "xmp": metadata.xmp, "dpi": metadata.dpi}
         image.info.update({name: block for name, block in blocks.items() if block is not None})
         return image
 
     def __repr__(self) -> str:
         colour = ("gray" if self.channels == 1 else "RGB") + (" and alpha" if self.has_alpha else "")
-        return f"Image({self.width}x{self.height}, {colour}, {self.meta.depth} bit)"
+        return f"Image({self.width}x{self.height}, {colour}, {self.metadata.depth} bit)"
 
     def _repr_png_(self) -> bytes:
         file = io.BytesIO()
-        write(file, Image(self.pixels, self.alpha, replace(self.meta, depth=8)), Encoding(format="png"))
+        write(file, Image(self.pixels, self.alpha, replace(self.metadata, depth=8)), Encoding(format="png"))
         return file.getvalue()
 
 
 def read(path: str | Path | bytes | BinaryIO) -> Image:
     """Read a whole image into memory; raises UnreadableImage as `open_image` and `Source.rows` do."""
     source = open_image(path)
-    return Image.from_samples(dequantise(source.rows(0, source.shape.height)), source.meta)
+    return Image.from_samples(dequantise(source.rows(0, source.shape.height)), source.metadata)
 
 
 def write(path: str | Path | BinaryIO, image: Image, encoding: Encoding = Encoding()) -> None:  # noqa: B008 (frozen)
     """Write a whole image, as `create` does."""
-    with create(path, image.shape, image.meta, encoding) as writer:
+    with create(path, image.shape, image.metadata, encoding) as writer:
         writer.write(image.samples)

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from subpixel.errors import UnreadableImage
-from subpixel.images import metadata, tiff
-from subpixel.images.metadata import Depth, Metadata
+from subpixel.images import tiff
+from subpixel.images.metadata import Depth, Metadata, iptc_from_jpeg, resolution, upright
 from subpixel.images.samples import dequantise, in_range, vips
 from subpixel.ports import Shape
 
@@ -37,9 +37,9 @@ _LOADERS = ("jpeg", "png", "webp", "tiff", "heif", "gif", "jxl", "jp2k")
 class ImageReader:
     """An opened image, upright, in gray or RGB; its rows are decoded when they are asked for."""
 
-    def __init__(self, name: str | Path, image: Any, meta: Metadata, has_alpha: bool) -> None:
-        self.name, self.meta = name, meta
-        dtype = _DTYPES[meta.depth]
+    def __init__(self, name: str | Path, image: Any, metadata: Metadata, has_alpha: bool) -> None:
+        self.name, self.metadata = name, metadata
+        dtype = _DTYPES[metadata.depth]
         self.shape = Shape(int(image.height), int(image.width), int(image.bands) - has_alpha, has_alpha, dtype)
         self._image = image
 
@@ -84,8 +84,8 @@ def open_image(source: str | Path | bytes | BinaryIO) -> ImageReader:
     try:
         image, gain_map = _load(pyvips, source, head)
         _check_header(name, image)
-        meta = replace(_read_meta(image, source), gain_map=gain_map)
-        return ImageReader(name, *_to_rgb(name, image, meta))
+        metadata = replace(_read_metadata(image, source), gain_map=gain_map)
+        return ImageReader(name, *_to_rgb(name, image, metadata))
     except pyvips.Error as error:
         raise UnreadableImage(name, _reason(error, head)) from error
 
@@ -151,21 +151,21 @@ def _block(image: Any, name: str) -> bytes | None:
     return bytes(image.get(name)) if image.get_typeof(name) else None
 
 
-def _read_meta(image: Any, source: str | Path | bytes) -> Metadata:
+def _read_metadata(image: Any, source: str | Path | bytes) -> Metadata:
     exif = _block(image, "exif-data")
     if exif is None and str(image.get("vips-loader")).startswith("tiff"):
         with io.BytesIO(source) if isinstance(source, bytes) else open(source, "rb") as file:
             exif = tiff.from_tiff(file)
-    exif = exif and metadata.upright(exif.removeprefix(b"Exif\0\0"))
+    exif = exif and upright(exif.removeprefix(b"Exif\0\0"))
     iptc = _block(image, "iptc-data")
-    iptc = iptc and metadata.iptc_from_jpeg(iptc)
+    iptc = iptc and iptc_from_jpeg(iptc)
     return Metadata(_block(image, "icc-profile-data"), exif, _block(image, "xmp-data"), iptc, _dpi(image, exif))
 
 
 def _dpi(image: Any, exif: bytes | None) -> tuple[float, float] | None:
     x, y = round(image.xres * 25.4, 2), round(image.yres * 25.4, 2)
     if x == y and x in (25.4, 71.98, 72.01, 72.0):  # libvips' values where a file is silent; EXIF's is 72 too
-        said = metadata.resolution(exif) if exif else None
+        said = resolution(exif) if exif else None
         if said is None:
             return None
         x, y = said
@@ -173,20 +173,20 @@ def _dpi(image: Any, exif: bytes | None) -> tuple[float, float] | None:
     return (y, x) if turned else (x, y)
 
 
-def _to_rgb(name: str | Path, image: Any, meta: Metadata) -> tuple[Any, Metadata, bool]:
+def _to_rgb(name: str | Path, image: Any, metadata: Metadata) -> tuple[Any, Metadata, bool]:
     """The image upright in gray or RGB, the metadata that is then true, and whether there is alpha."""
     wide = image.format != "uchar"
     if image.get_typeof("orientation") and image.get("orientation") > 1:
         image = image.autorot()
     if image.interpretation == "cmyk":
         image = image.icc_transform("srgb", embedded=True, input_profile="cmyk", depth=16 if wide else 8)
-        meta = replace(meta, icc=None)
+        metadata = replace(metadata, icc=None)
     elif image.interpretation == "labq":  # 8-bit CIELAB
         raise UnreadableImage(name, "its colours are CIELAB with 8 bits; convert it to RGB first")
     elif image.interpretation not in _PLAIN:
         image = image.colourspace("rgb16" if wide else "srgb")
-        meta = replace(meta, icc=None)
+        metadata = replace(metadata, icc=None)
     if image.format not in _LEVELS or image.bands > 4:
         what = f"{image.bands} channels of type {image.format}"
         raise UnreadableImage(name, f"it has {what}; convert it to gray or RGB with 8 or 16 bits")
-    return image, replace(meta, depth=_LEVELS[image.format][1]), image.bands in (2, 4)
+    return image, replace(metadata, depth=_LEVELS[image.format][1]), image.bands in (2, 4)

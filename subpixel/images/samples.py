@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import threading
 from typing import Any
 
 import numpy as np
@@ -10,6 +12,8 @@ from numpy.typing import NDArray
 from subpixel.images.metadata import Depth
 
 Floats = NDArray[np.float32]
+
+_STARTING = threading.Lock()
 
 
 def quantise(values: Floats, depth: Depth) -> NDArray[Any]:
@@ -39,10 +43,17 @@ def in_range(values: Floats) -> bool:
 
 
 def vips() -> Any:
-    """libvips, imported late and without its cache of operations, which would keep whole images alive."""
-    import pyvips
+    """libvips, imported late, without its cache of operations, which would keep whole images alive.
 
-    pyvips.cache_set_max(0)
+    No Python runs in its threads: there, in the handler of a warning, a collection of garbage that frees an image
+    aborts the process.
+    """
+    with _STARTING:
+        os.environ.setdefault("VIPS_WARNING", "0")  # libvips, when it starts: warnings go nowhere
+        import pyvips
+
+        pyvips._remove_log_handler()  # pyright: ignore[reportPrivateUsage]
+        pyvips.cache_set_max(0)
     return pyvips
 
 

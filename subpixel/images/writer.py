@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from subpixel import atomic
 from subpixel.errors import BadRequest, UnwritableImage
-from subpixel.images import metadata, tiff
-from subpixel.images.metadata import Depth, Metadata
+from subpixel.images import tiff
+from subpixel.images.metadata import Depth, Metadata, iptc_to_jpeg, png_xmp
 from subpixel.images.samples import Floats, quantise, vips
 from subpixel.ports import Shape
 
@@ -68,32 +68,32 @@ def format_of(path: str | Path | BinaryIO, format: str | None = None) -> str:
     raise UnwritableImage(_name(path), f"{why}; choose one of {', '.join(FORMATS)}")
 
 
-def lost_on_write(format: str, meta: Metadata) -> str | None:
+def lost_on_write(format: str, metadata: Metadata) -> str | None:
     """A sentence on what is not kept of an image's depth and metadata in a format, or None if all is."""
     form, lost = _FORMATS[format], list[str]()
-    if meta.depth not in form.depths:
+    if metadata.depth not in form.depths:
         names = {8: "8 bits", 16: "16 bits", 32: "floats"}
-        lost.append(f"{names[form.depths[-1]]} instead of {names[meta.depth]}")
-    kept = _storable(form, meta)
-    blocks = [b for b in ("icc", "exif", "xmp", "iptc") if getattr(meta, b) and not getattr(kept, b)]
+        lost.append(f"{names[form.depths[-1]]} instead of {names[metadata.depth]}")
+    kept = _storable(form, metadata)
+    blocks = [b for b in ("icc", "exif", "xmp", "iptc") if getattr(metadata, b) and not getattr(kept, b)]
     lost += [f"no {block.upper()}" for block in blocks]
     said = [f"{form.name} stores {', '.join(lost)}"] if lost else []
-    if meta.gain_map:
+    if metadata.gain_map:
         said.append("the HDR gain map is left out")
     return "; ".join(said) or None
 
 
-def _storable(form: _Format, meta: Metadata) -> Metadata:
+def _storable(form: _Format, metadata: Metadata) -> Metadata:
     """The metadata a format has room for: JPEG has 65,533 bytes a block, WebP and AVIF no gray profiles."""
     if not form.iptc:
-        meta = replace(meta, iptc=None)
-    if form.name in ("WebP", "AVIF") and meta.icc and meta.icc[16:20] == b"GRAY":
-        meta = replace(meta, icc=None)
+        metadata = replace(metadata, iptc=None)
+    if form.name in ("WebP", "AVIF") and metadata.icc and metadata.icc[16:20] == b"GRAY":
+        metadata = replace(metadata, icc=None)
     if form.name == "JPEG":
         limits = {"exif": 65527, "xmp": 65504, "iptc": 65493}  # less each block's own prefix
-        too_long = [b for b, limit in limits.items() if len(getattr(meta, b) or b"") > limit]
-        meta = replace(meta, **dict.fromkeys(too_long))
-    return replace(meta, depth=max(d for d in form.depths if d <= max(meta.depth, 8)))
+        too_long = [b for b, limit in limits.items() if len(getattr(metadata, b) or b"") > limit]
+        metadata = replace(metadata, **dict.fromkeys(too_long))
+    return replace(metadata, depth=max(d for d in form.depths if d <= max(metadata.depth, 8)))
 
 
 @dataclass(frozen=True)
@@ -122,12 +122,12 @@ class Encoding:
 def create(
     path: str | Path | BinaryIO,
     shape: Shape,
-    meta: Metadata,
+    metadata: Metadata,
     encoding: Encoding = Encoding(),
 ) -> ImageWriter:
     """Begin an image whose rows then come top to bottom: ``with create(...) as writer: writer.write(rows)``.
 
-    The path "-" is standard output, and a binary stream is taken too. The depth of the file follows from `meta`.
+    The path "-" is standard output, and a binary stream is taken too. The depth of the file follows from `metadata`.
     Raises UnwritableImage for what the format or the place cannot hold.
     """
     form = _FORMATS[format_of(path, encoding.format)]
@@ -139,7 +139,7 @@ def create(
         size = f"{shape.width:,} x {shape.height:,}"
         why = f"{size}, and {form.name} ends at {form.side:,} pixels a side; choose png or tif"
         raise UnwritableImage(_name(path), why)
-    return ImageWriter(path, shape, form, _storable(form, meta), encoding)
+    return ImageWriter(path, shape, form, _storable(form, metadata), encoding)
 
 
 class ImageWriter:
@@ -150,13 +150,13 @@ class ImageWriter:
         path: str | Path | BinaryIO,
         shape: Shape,
         form: _Format,
-        meta: Metadata,
+        metadata: Metadata,
         encoding: Encoding,
     ) -> None:
-        self._path, self._form, self._meta, self._encoding = path, form, meta, encoding
+        self._path, self._form, self._metadata, self._encoding = path, form, metadata, encoding
         self._shape = (shape.height, shape.width, shape.samples)
         self._done = 0
-        self._levels = np.dtype({8: "u1", 16: "u2", 32: "f4"}[meta.depth])
+        self._levels = np.dtype({8: "u1", 16: "u2", 32: "f4"}[metadata.depth])
 
     def __enter__(self) -> Self:
         try:
@@ -209,7 +209,7 @@ class ImageWriter:
         if not finite:
             end = self._done + len(rows)
             raise UnwritableImage(_name(self._path), f"rows {self._done} to {end} are not all finite numbers")
-        return quantise(rows, self._meta.depth)
+        return quantise(rows, self._metadata.depth)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -230,7 +230,7 @@ class ImageWriter:
             self._spill.close()
         pyvips = vips()
         try:
-            _encode(self._image(), self._part, self._form, self._meta, self._encoding)
+            _encode(self._image(), self._part, self._form, self._metadata, self._encoding)
         except pyvips.Error as error:
             lines = [line.strip() for line in str(error).splitlines() if line.strip()]
             said = lines[-1].replace(str(self._part), "the file") if lines else "no more is known"
@@ -293,7 +293,7 @@ def _target(path: str | Path | BinaryIO) -> Path | None:
 _ALL_BUT_EXIF = 2 + 4 + 8 + 16  # VipsForeignKeep: XMP, ICC, IPTC, others
 
 
-def _encode(image: Any, part: Path, form: _Format, meta: Metadata, encoding: Encoding) -> None:
+def _encode(image: Any, part: Path, form: _Format, metadata: Metadata, encoding: Encoding) -> None:
     quality, compress, lossless = encoding.quality, encoding.compress, encoding.lossless
     options: dict[str, Any] = {
         "PNG": {"compression": 7, "filter": "all"} if compress else {"compression": 1, "filter": "sub"},
@@ -302,8 +302,8 @@ def _encode(image: Any, part: Path, form: _Format, meta: Metadata, encoding: Enc
         "TIFF": {
             "compression": "deflate",
             "level": 6 if compress else 1,
-            "predictor": "none" if meta.depth == 32 else "horizontal",  # few readers know that for floats
-            "bigtiff": image.width * image.height * image.bands * meta.depth // 8 > 3.5e9,
+            "predictor": "none" if metadata.depth == 32 else "horizontal",  # few readers know that for floats
+            "bigtiff": image.width * image.height * image.bands * metadata.depth // 8 > 3.5e9,
         },
         "AVIF": {
             "Q": quality,
@@ -313,14 +313,14 @@ def _encode(image: Any, part: Path, form: _Format, meta: Metadata, encoding: Enc
             "lossless": lossless,
         },
     }[form.name]
-    if not meta.exif and (meta.dpi is None or form.name in ("PNG", "TIFF")):
+    if not metadata.exif and (metadata.dpi is None or form.name in ("PNG", "TIFF")):
         options["keep"] = _ALL_BUT_EXIF  # else libvips makes up a block, which the other formats need for the dpi
-    getattr(_attach_metadata(image, form, meta), form.save)(str(part), **options)
-    if form.name == "PNG" and meta.xmp:
-        _insert(part, 33, metadata.png_xmp(meta.xmp))  # behind the header
-    if form.name == "TIFF" and (meta.exif or meta.iptc):
+    getattr(_attach_metadata(image, form, metadata), form.save)(str(part), **options)
+    if form.name == "PNG" and metadata.xmp:
+        _insert(part, 33, png_xmp(metadata.xmp))  # behind the header
+    if form.name == "TIFF" and (metadata.exif or metadata.iptc):
         with part.open("r+b") as file:
-            tiff.into_tiff(file, meta.exif, meta.iptc)
+            tiff.into_tiff(file, metadata.exif, metadata.iptc)
 
 
 def _insert(path: Path, at: int, data: bytes) -> None:
@@ -334,17 +334,17 @@ def _insert(path: Path, at: int, data: bytes) -> None:
         whole.unlink(missing_ok=True)
 
 
-def _attach_metadata(image: Any, form: _Format, meta: Metadata) -> Any:
+def _attach_metadata(image: Any, form: _Format, metadata: Metadata) -> Any:
     """The image with its metadata; an unknown resolution is written as EXIF's 72 dpi."""
-    x, y = meta.dpi or (72.0, 72.0)
+    x, y = metadata.dpi or (72.0, 72.0)
     gray = image.bands < 3
-    space = ("grey16" if gray else "rgb16") if meta.depth == 16 else "b-w" if gray else "srgb"
+    space = ("grey16" if gray else "rgb16") if metadata.depth == 16 else "b-w" if gray else "srgb"
     image = image.copy(interpretation=space, xres=x / 25.4, yres=y / 25.4)
     blocks = {
-        "icc-profile-data": meta.icc,
-        "exif-data": meta.exif and b"Exif\0\0" + meta.exif,
-        "xmp-data": form.name != "PNG" and meta.xmp,  # libvips would write Latin-1 text there
-        "iptc-data": meta.iptc and form.name == "JPEG" and metadata.iptc_to_jpeg(meta.iptc),
+        "icc-profile-data": metadata.icc,
+        "exif-data": metadata.exif and b"Exif\0\0" + metadata.exif,
+        "xmp-data": form.name != "PNG" and metadata.xmp,  # libvips would write Latin-1 text there
+        "iptc-data": metadata.iptc and form.name == "JPEG" and iptc_to_jpeg(metadata.iptc),
     }
     for name, block in blocks.items():
         if block:

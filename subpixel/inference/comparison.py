@@ -96,8 +96,8 @@ def compare(
     mark = box.times(scale) if reduce else box
     about = f"{pixels.shape[1]} x {pixels.shape[0]}, {what}"
     drawn = _draw(pixels, mark, panels, (title, about), scale)
-    icc = photo.meta.icc if photo.meta.icc and photo.meta.icc[16:20] == b"RGB " else None
-    return Image.from_array(drawn, replace(photo.meta, icc=icc, exif=None, xmp=None, iptc=None, dpi=None))
+    icc = photo.metadata.icc if photo.metadata.icc and photo.metadata.icc[16:20] == b"RGB " else None
+    return Image.from_array(drawn, replace(photo.metadata, icc=icc, exif=None, xmp=None, iptc=None, dpi=None))
 
 
 def detailed(pixels: Floats, side: int) -> Box:

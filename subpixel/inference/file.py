@@ -32,10 +32,10 @@ def upscale_file(
     plan = upscaler.prepare(opened.shape)
     rows, height = plan.rows(opened), plan.target.height
     step = max(1, _ENCODED // (plan.target.width * plan.target.samples))
-    with create(target, plan.target, opened.meta, encoding) as writer:
+    with create(target, plan.target, opened.metadata, encoding) as writer:
         for y in range(0, height, step):
             band = rows.rows(y, min(y + step, height))
             if on_progress:
                 on_progress(plan, y + len(band))
             writer.write(band)
-    return lost_on_write(format_of(target, encoding.format), opened.meta)
+    return lost_on_write(format_of(target, encoding.format), opened.metadata)

@@ -111,7 +111,7 @@ class Upscaler:
             result = result if result.dtype == np.uint8 else quantise(result, depth)  # pyright: ignore[reportArgumentType]
             return result.reshape(*result.shape[:2], *array.shape[2:]).astype(array.dtype, copy=False)
         if isinstance(image, Image):
-            return Image.from_samples(self._computed(ArrayRows.of(image)), image.meta)
+            return Image.from_samples(self._computed(ArrayRows.of(image)), image.metadata)
         pillow = sys.modules.get("PIL.Image")
         if pillow is not None and isinstance(image, pillow.Image):
             return self(Image.from_pil(image)).to_pil()
@@ -119,8 +119,8 @@ class Upscaler:
             source = open_image(image)
             result = self._computed(source)
             if result.dtype == np.uint8:
-                return Image.from_array(result, source.meta)
-            return Image.from_samples(result, source.meta)
+                return Image.from_array(result, source.metadata)
+            return Image.from_samples(result, source.metadata)
         given = f"an image of type {type(image).__name__}"
         raise BadRequest(f"{given}; expected an Image, a numpy array, a Pillow image, a path, bytes or an open file")
 

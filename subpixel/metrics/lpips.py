@@ -70,7 +70,7 @@ class Lpips(nn.Module):
     """Learned perceptual distance, version 0.1 (Zhang et al., CVPR 2018); 0 for equal images."""
 
     shift: Tensor
-    spread: Tensor
+    scale: Tensor
 
     def __init__(self, network: str) -> None:
         super().__init__()
@@ -78,7 +78,7 @@ class Lpips(nn.Module):
         self.features = features()
         self.lin = nn.ModuleList(nn.Conv2d(channels, 1, 1, bias=False) for channels in self.taps.values())
         self.register_buffer("shift", torch.tensor([-0.030, -0.088, -0.188]).view(1, 3, 1, 1), persistent=False)
-        self.register_buffer("spread", torch.tensor([0.458, 0.448, 0.450]).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("scale", torch.tensor([0.458, 0.448, 0.450]).view(1, 3, 1, 1), persistent=False)
 
     def forward(self, result: Tensor, reference: Tensor) -> Tensor:
         """N 3 H W in [0, 1], twice -> N distances."""
@@ -87,7 +87,7 @@ class Lpips(nn.Module):
 
     def _tapped(self, x: Tensor) -> list[Tensor]:
         """The features after each tap, of length 1 along the channels."""
-        x = (x * 2 - 1 - self.shift) / self.spread
+        x = (x * 2 - 1 - self.shift) / self.scale
         tapped: list[Tensor] = []
         for k, layer in enumerate(self.features):
             x = layer(x)

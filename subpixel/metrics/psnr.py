@@ -19,5 +19,5 @@ def psnr(result: NDArray[Any], reference: NDArray[Any]) -> float:
     """
     same_shape(result, reference)
     error = np.subtract(result, reference, dtype=np.float64)
-    mean = float(np.mean(np.square(error, out=error)))
-    return -10 * math.log10(mean) if mean > 0 else math.inf
+    mse = float(np.mean(np.square(error, out=error)))
+    return -10 * math.log10(mse) if mse > 0 else math.inf

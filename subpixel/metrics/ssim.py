@@ -70,8 +70,8 @@ def _planes(result: NDArray[Any], reference: NDArray[Any], smallest: int) -> lis
     height, width = result.shape[:2]
     if min(height, width) < smallest:
         raise BadRequest(f"the images are {width}x{height}; this metric needs {smallest} pixels a side")
-    both = [np.atleast_3d(p).astype(np.float64).transpose(2, 0, 1) for p in (result, reference)]
-    return list(zip(*both, strict=True))
+    channels = [np.atleast_3d(p).astype(np.float64).transpose(2, 0, 1) for p in (result, reference)]
+    return list(zip(*channels, strict=True))
 
 
 def _window() -> Plane:
@@ -83,8 +83,8 @@ def _blurred(x: Plane) -> Plane:
     """The window's weighted mean around every pixel that has the whole window inside the image."""
     for axis in (0, 1):
         inside = x.shape[axis] - WINDOW + 1
-        parts = (w * x.take(range(k, k + inside), axis) for k, w in enumerate(_window()))
-        x = np.add.reduce(list(parts))
+        weighted = (w * x.take(range(k, k + inside), axis) for k, w in enumerate(_window()))
+        x = np.add.reduce(list(weighted))
     return x
 
 

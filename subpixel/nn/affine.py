@@ -37,7 +37,7 @@ def subtract_mean(peak: float = 1.0) -> Affine:
 
 
 def add_mean(peak: float = 1.0) -> Affine:
-    """The inverse of `from_mean`."""
+    """The inverse of `subtract_mean`."""
     return Affine(1 / peak, DIV2K_MEAN)
 
 
@@ -67,15 +67,15 @@ def scaled_input(conv: nn.Conv2d, gain: float) -> nn.Conv2d:
 
 def fold_batchnorm(layers: nn.Sequential) -> nn.Sequential:
     """The same layers in evaluation, each batch normalisation folded into the convolution before it."""
-    plain: list[nn.Module] = []
+    folded: list[nn.Module] = []
     for layer in layers:
         if isinstance(layer, nn.BatchNorm2d):
-            conv = plain.pop()
+            conv = folded.pop()
             assert isinstance(conv, nn.Conv2d)
             assert layer.running_mean is not None
             assert layer.running_var is not None
             gain = layer.weight.detach() * torch.rsqrt(layer.running_var + layer.eps)
-            plain.append(scaled(conv, gain, layer.bias.detach() - layer.running_mean * gain))
+            folded.append(scaled(conv, gain, layer.bias.detach() - layer.running_mean * gain))
         else:
-            plain.append(layer)
-    return nn.Sequential(*plain)
+            folded.append(layer)
+    return nn.Sequential(*folded)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import copy
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Protocol, Self
+from typing import Any, ClassVar, Generic, Protocol, Self
 
 from torch import Tensor, nn
+from typing_extensions import TypeVar  # with defaults: in typing from Python 3.13 on
 
 from subpixel.errors import BadRequest
 from subpixel.nn.conditioning import Modulation
@@ -25,13 +26,18 @@ class Paper:
 
 
 class ScaleConfig(Protocol):
-    """What every configuration has: the upscaling factor."""
+    """What every configuration is: a frozen dataclass with the upscaling factor."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
 
     @property
     def scale(self) -> int: ...
 
 
-class Arch(nn.Module, ABC):
+ConfigT = TypeVar("ConfigT", bound=ScaleConfig, covariant=True, default=ScaleConfig)
+
+
+class Arch(nn.Module, ABC, Generic[ConfigT]):
     """A super-resolution network: RGB in [0, 1], N 3 H W -> N 3 sH sW, for any H, W >= 1, not clipped.
 
     Luma-only processing, normalisation and the first enlargement of pre-upsampling networks happen inside, so
@@ -39,22 +45,23 @@ class Arch(nn.Module, ABC):
     """
 
     paper: ClassVar[Paper]
-    Config: ClassVar[type[Any]]
-    scales: ClassVar[tuple[int, ...]] = (2, 3, 4)
-    """The factors the configuration accepts."""
+    EXAMPLE: ClassVar[ScaleConfig]
+    """A configuration small enough for fast tests; its type is that of the network's configurations."""
+    SCALES: ClassVar[tuple[int, ...]] = (2, 3, 4)
+    """The factors that a configuration may have."""
 
-    config: Any
+    config: ConfigT
     condition: Modulation | None
     """What it is told of an image, where it is told anything; forward then takes `condition`, N numbers, as well."""
 
-    def __init__(self, config: ScaleConfig) -> None:
+    def __init__(self, config: ConfigT) -> None:
         super().__init__()
         self.config = config
         self.condition = None
         branches: tuple[int, ...] = getattr(config, "scales", (config.scale,))
         for scale in (config.scale, *branches):
-            if scale not in self.scales:
-                raise BadRequest(f"{type(self).__name__} enlarges by {_listed(self.scales)}, not by {scale}")
+            if scale not in self.SCALES:
+                raise BadRequest(f"{type(self).__name__} enlarges by {_listed(self.SCALES)}, not by {scale}")
         if config.scale not in branches:
             raise BadRequest(f"scale {config.scale} is not one of the network's scales {_listed(branches)}")
 
@@ -69,17 +76,17 @@ class Arch(nn.Module, ABC):
         return Ports.enlarging(self.config.scale)
 
     @property
-    def shared(self) -> tuple[int, ...]:
+    def supported_scales(self) -> tuple[int, ...]:
         """The scales that this one network computes; see `at_scale`."""
         return (self.config.scale,)
 
     def at_scale(self, scale: int) -> Self:
         """The network at another of its scales: a view with the same parameters, to train or to export.
 
-        Raises: BadRequest for a scale that is not in `shared`.
+        Raises: BadRequest for a scale that is not in `supported_scales`.
         """
-        if scale not in self.shared:
-            raise BadRequest(f"this {type(self).__name__} computes x{_listed(self.shared)}, not x{scale}")
+        if scale not in self.supported_scales:
+            raise BadRequest(f"this {type(self).__name__} computes x{_listed(self.supported_scales)}, not x{scale}")
         view = copy.copy(self)
         view.config = replace(self.config, scale=scale)
         return view
@@ -89,13 +96,13 @@ class Arch(nn.Module, ABC):
 
         Of a network with several scales only its own is kept.
         """
-        plain = copy.deepcopy(self).eval()
-        for module in plain.modules():
+        deployed = copy.deepcopy(self).eval()
+        for module in deployed.modules():
             if isinstance(module, ByScale):
                 module.keep(self.config.scale)
         if hasattr(self.config, "scales"):
-            plain.config = replace(self.config, scales=(self.config.scale,))
-        return plain
+            deployed.config = replace(self.config, scales=(self.config.scale,))
+        return deployed
 
     def outputs(self, x: Tensor) -> list[tuple[Tensor, int]]:
         """Every output that a loss may see, with its scale; a pyramid has several, forward's is last."""

@@ -47,8 +47,8 @@ class CollapsibleConv(nn.Module):
     def from_conv_(self, conv: nn.Conv2d) -> None:
         """Computes what a plain convolution of its shape computes; `expansion` must not be below its outputs."""
         weight = conv.weight - _identity(conv.weight) if self.identity else conv.weight
-        back = torch.linalg.pinv(self.squeeze.weight[..., 0, 0])
-        self.expand.weight.copy_(torch.einsum("po,oikl->pikl", back, weight))
+        pseudo_inverse = torch.linalg.pinv(self.squeeze.weight[..., 0, 0])
+        self.expand.weight.copy_(torch.einsum("po,oikl->pikl", pseudo_inverse, weight))
         assert conv.bias is not None
         assert self.squeeze.bias is not None
         self.squeeze.bias.copy_(conv.bias)
@@ -56,6 +56,6 @@ class CollapsibleConv(nn.Module):
 
 def _identity(weight: Tensor) -> Tensor:
     """The kernel of the same shape that passes every channel."""
-    kernel, middle = torch.zeros_like(weight), weight.shape[-1] // 2
-    kernel[..., middle, middle].fill_diagonal_(1)
+    kernel, centre = torch.zeros_like(weight), weight.shape[-1] // 2
+    kernel[..., centre, centre].fill_diagonal_(1)
     return kernel

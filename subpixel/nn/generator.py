@@ -10,39 +10,40 @@ from torch import Tensor, nn
 from subpixel.nn.affine import Affine, fold_batchnorm, folded_output
 from subpixel.nn.arch import Arch
 from subpixel.nn.halo import convolution, halo, subpixel
-from subpixel.nn.init import identity_init
-from subpixel.nn.residual import NormalisedBlock, normalised, zero_init
+from subpixel.nn.init import identity_init, zero_init
+from subpixel.nn.residual import NormalisedBlock, conv_norm
 from subpixel.nn.scales import ByScale, stages
 from subpixel.nn.upsampling import SubPixelConv, WideConv
 
 
-class Generator(Arch):
+@dataclass(frozen=True)
+class Config:
+    scale: int = 4
+    """Upscaling factor."""
+    blocks: int = 16
+    """Residual blocks (B in the paper)."""
+    features: int = 64
+    """Channels of every hidden layer."""
+    batch_norm: bool = True
+    """False where batches are too small for it; deployed, both are the same network."""
+
+
+class Generator(Arch[Config]):
     """Batch-normalised residual blocks at low resolution between 9x9 convolutions, sub-pixel stages."""
 
-    scales = (2, 3, 4, 8)
-
-    @dataclass(frozen=True)
-    class Config:
-        scale: int = 4
-        """Upscaling factor."""
-        blocks: int = 16
-        """Residual blocks (B in the paper)."""
-        features: int = 64
-        """Channels of every hidden layer."""
-        batch_norm: bool = True
-        """False where batches are too small for it; deployed, both are the same network."""
+    SCALES = (2, 3, 4, 8)
 
     def __init__(self, config: Config) -> None:
         super().__init__(config)
         c = config.features
         self.head = nn.Sequential(nn.Conv2d(3, c, 9, padding=4), nn.PReLU())
         blocks = [NormalisedBlock(c, config.batch_norm) for _ in range(config.blocks)]
-        self.body = nn.Sequential(*blocks, *normalised(c, config.batch_norm))
+        self.body = nn.Sequential(*blocks, *conv_norm(c, config.batch_norm))
         self.tail = ByScale([config.scale], lambda scale: _tail(c, scale))
         self.output: nn.Module = Affine(0.5, [0.5] * 3)  # the paper's [-1, 1] -> [0, 1]
-        self._start()
+        self._initialise()
 
-    def _start(self) -> None:
+    def _initialise(self) -> None:
         """Begins as nearest-neighbour enlargement: colours pass, and the blocks add nothing yet."""
         tail = self.tail.of(self.config.scale)
         assert isinstance(tail, nn.Sequential)
@@ -64,19 +65,19 @@ class Generator(Arch):
         return self.output(self.tail.of(self.config.scale)(features).float())
 
     def deploy(self) -> Self:
-        plain = super().deploy()
-        for block in plain.body:
+        deployed = super().deploy()
+        for block in deployed.body:
             if isinstance(block, NormalisedBlock):
                 block.fold()
-        plain.body = fold_batchnorm(plain.body)
-        tail = plain.tail.of(self.config.scale)
+        deployed.body = fold_batchnorm(deployed.body)
+        tail = deployed.tail.of(self.config.scale)
         assert isinstance(tail, nn.Sequential)
-        last, output = tail[-1], plain.output
+        last, output = tail[-1], deployed.output
         if isinstance(last, nn.Conv2d):
             folded = folded_output(last, output) if isinstance(output, Affine) else last
             tail[-1] = WideConv(folded, stages(self.config.scale)[-1])
-            plain.output = nn.Identity()
-        return plain
+            deployed.output = nn.Identity()
+        return deployed
 
 
 def _tail(features: int, scale: int) -> nn.Sequential:

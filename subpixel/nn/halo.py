@@ -40,12 +40,12 @@ def bicubic(scale: int) -> Step:
     """Bicubic enlargement: two pixels on each side of a position, that one pixel alone at its centre."""
 
     def reads(pixel: int) -> tuple[int, int]:
-        left, between = divmod(2 * pixel + 1 - scale, 2 * scale)
-        return (left - 1, left + 2) if between else (left, left)
+        left, offset = divmod(2 * pixel + 1 - scale, 2 * scale)
+        return (left - 1, left + 2) if offset else (left, left)
 
     def step(first: int, last: int) -> tuple[int, int]:
-        ends = [reads(pixel) for pixel in range(first, last + 1)]
-        return min(e[0] for e in ends), max(e[1] for e in ends)
+        ranges = [reads(pixel) for pixel in range(first, last + 1)]
+        return min(first for first, _ in ranges), max(last for _, last in ranges)
 
     return step
 

@@ -1,4 +1,4 @@
-"""How a fresh network begins: the image passes through it, and the first filters see edges."""
+"""How a fresh network begins: the image passes through it, the first filters see edges, residuals are zero."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from torch import nn
 def identity_init(conv: nn.Module, phases: int = 1, gain: float = 1.0, bias: float = 0.0, colours: int = 3) -> None:
     """Lets the first channels of a convolution, the colours, through as they are, each to all of its phases."""
     assert isinstance(conv, nn.Conv2d)
-    outputs, middle = colours * phases, conv.kernel_size[0] // 2
+    outputs, centre = colours * phases, conv.kernel_size[0] // 2
     conv.weight[:outputs] = 0
     for k in range(outputs):
-        conv.weight[k, k // phases % conv.weight.shape[1], middle, middle] = gain  # counted within its group
+        conv.weight[k, k // phases % conv.weight.shape[1], centre, centre] = gain  # counted within its group
     if conv.bias is not None:
         conv.bias[:outputs] = bias
 
@@ -34,3 +34,9 @@ def zero_mean_init(conv: nn.Module, weakest: float, strongest: float) -> None:
     conv.weight.copy_(filters * (norms / filters.flatten(1).norm(dim=1)).reshape(-1, 1, 1, 1))
     if conv.bias is not None:
         conv.bias.zero_()
+
+
+def zero_init(layer: nn.Module) -> None:
+    """Lets the last layer before a skip begin at zero: the skip alone decides."""
+    for parameter in layer.parameters():
+        nn.init.zeros_(parameter)

@@ -8,7 +8,7 @@ from typing import Self
 import torch
 from torch import Tensor, nn
 
-from subpixel.nn.arch import Arch, ScaleConfig
+from subpixel.nn.arch import Arch, ConfigT
 from subpixel.nn.luma import luma, with_luma
 from subpixel.nn.scales import ByScale
 from subpixel.nn.upsampling import Bicubic, as_subpixel
@@ -33,29 +33,29 @@ class Level(nn.Module):
         return features, enlarged + self.residual(features).float()
 
 
-class Pyramid(Arch):
+class Pyramid(Arch[ConfigT]):
     """A head and levels on luma; with fewer levels than doublings the last level repeats itself.
 
     No layer has a bias: the papers' parameter counts are without.
     """
 
-    scales = (2, 4, 8)
+    SCALES = (2, 4, 8)
 
-    def __init__(self, config: ScaleConfig, head: nn.Module, levels: Sequence[Level], shared: Sequence[int]) -> None:
+    def __init__(self, config: ConfigT, head: nn.Module, levels: Sequence[Level], scales: Sequence[int]) -> None:
         super().__init__(config)
         self.head = head
         self.levels = nn.ModuleList(levels)
-        self.bicubic = ByScale(shared, Bicubic)
+        self.bicubic = ByScale(scales, Bicubic)
         self._initialise()
 
     @property
-    def shared(self) -> tuple[int, ...]:
+    def supported_scales(self) -> tuple[int, ...]:
         return self.bicubic.scales
 
     @property
     def doublings(self) -> int:
         """Levels that are walked: log2 of the scale."""
-        return int(self.config.scale).bit_length() - 1
+        return self.config.scale.bit_length() - 1
 
     def pyramid(self, y: Tensor) -> list[Tensor]:
         """The luma N 1 H W at twice its size, four times ..., up to the scale."""
@@ -73,25 +73,25 @@ class Pyramid(Arch):
         return [(with_luma(self.bicubic.of(2**n)(x), y), 2**n) for n, y in levels]
 
     def deploy(self) -> Self:
-        plain = super().deploy()
-        plain.levels = plain.levels[: self.doublings]
-        for module in list(plain.modules()):
+        deployed = super().deploy()
+        deployed.levels = deployed.levels[: self.doublings]
+        for module in list(deployed.modules()):
             for name, child in module.named_children():
                 if isinstance(child, nn.ConvTranspose2d):
                     setattr(module, name, as_subpixel(child))
-        return plain
+        return deployed
 
     @torch.no_grad()
     def _initialise(self) -> None:
         """He's normal weights; the image starts out bilinearly enlarged."""
-        line = torch.tensor([0.25, 0.75, 0.75, 0.25])
+        bilinear = torch.tensor([0.25, 0.75, 0.75, 0.25])
         for layer in self.modules():
             if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
                 widest = max(layer.in_channels, layer.out_channels)
                 if widest > 1:
                     nn.init.normal_(layer.weight, std=(2 / (9 * widest)) ** 0.5)
                 else:
-                    layer.weight.copy_(torch.outer(line, line))
+                    layer.weight.copy_(torch.outer(bilinear, bilinear))
 
 
 def conv(inputs: int, outputs: int) -> nn.Conv2d:

@@ -7,12 +7,6 @@ from torch import Tensor, nn
 from subpixel.nn.affine import fold_batchnorm, scaled
 
 
-def zero_init(layer: nn.Module) -> None:
-    """Lets the last layer before a skip begin at zero: the skip alone decides."""
-    for parameter in layer.parameters():
-        nn.init.zeros_(parameter)
-
-
 class ResidualBlock(nn.Module):
     """x + scale conv(relu(conv(x))): a block without normalisation (Lim et al. 2017, figure 2c), N C H W."""
 
@@ -42,7 +36,7 @@ class NormalisedBlock(nn.Module):
 
     def __init__(self, features: int, norm: bool = True) -> None:
         super().__init__()
-        self.body = nn.Sequential(*normalised(features, norm), nn.PReLU(), *normalised(features, norm))
+        self.body = nn.Sequential(*conv_norm(features, norm), nn.PReLU(), *conv_norm(features, norm))
 
     def forward(self, x: Tensor) -> Tensor:
         return x + self.body(x)
@@ -52,7 +46,7 @@ class NormalisedBlock(nn.Module):
         self.body = fold_batchnorm(self.body)
 
 
-def normalised(features: int, norm: bool) -> list[nn.Module]:
+def conv_norm(features: int, norm: bool) -> list[nn.Module]:
     """A 3x3 convolution with batch normalisation, or with a bias in its place."""
     conv = nn.Conv2d(features, features, 3, padding=1, bias=not norm)
     return [conv, nn.BatchNorm2d(features)] if norm else [conv]

@@ -28,12 +28,12 @@ class SubPixelConv(nn.Conv2d):
         return F.pixel_shuffle(self.phases(input), self.scale)
 
 
-def enlarging(features: int, factors: Iterable[int]) -> list[SubPixelConv]:
+def subpixel_stages(features: int, factors: Iterable[int]) -> list[SubPixelConv]:
     """Sub-pixel stages with 3x3 kernels, a factor each, that begin as nearest-neighbour enlargement of three maps."""
-    ups = [SubPixelConv(features, features, 3, factor) for factor in factors]
-    for up in ups:
-        identity_init(up, up.scale**2)
-    return ups
+    stages = [SubPixelConv(features, features, 3, factor) for factor in factors]
+    for stage in stages:
+        identity_init(stage, stage.scale**2)
+    return stages
 
 
 def nearest_phases(x: Tensor, scale: int) -> Tensor:
@@ -46,8 +46,8 @@ def bicubic_kernel(scale: int) -> Tensor:
     axis = resample.taps(9, 9 * scale, "bicubic").between(4 * scale, 5 * scale)
     phases = np.zeros((scale, 9))
     np.add.at(phases, (np.arange(scale)[:, None], axis.indices), axis.weights)
-    line = phases[:, 2:7]
-    kernel = np.einsum("ai,bj->abij", line, line).reshape(scale**2, 1, 5, 5)
+    filters = phases[:, 2:7]
+    kernel = np.einsum("ai,bj->abij", filters, filters).reshape(scale**2, 1, 5, 5)
     return torch.tensor(kernel, dtype=torch.float32)
 
 
@@ -83,11 +83,11 @@ def as_subpixel(layer: nn.ConvTranspose2d) -> SubPixelConv:
     pad = int(padding[0])
     reach = max((size - 1 - pad) // scale, (pad + scale - 1) // scale)
     taps = [(o, a, scale * o + a + pad) for o in range(-reach, reach + 1) for a in range(scale)]
-    used = [(o, a, k) for o, a, k in taps if 0 <= k < size]
+    inside = [(o, a, k) for o, a, k in taps if 0 <= k < size]
     inputs, outputs = layer.weight.shape[:2]
     weight = torch.zeros(outputs, scale, scale, inputs, 2 * reach + 1, 2 * reach + 1)
-    for oy, ay, ky in used:
-        for ox, ax, kx in used:  # input row i = y - o lies at reach - o in the kernel
+    for oy, ay, ky in inside:
+        for ox, ax, kx in inside:  # input row i = y - o lies at reach - o in the kernel
             weight[:, ay, ax, :, reach - oy, reach - ox] = layer.weight.detach()[:, :, ky, kx].T
     conv = SubPixelConv(inputs, outputs, 2 * reach + 1, scale, bias=layer.bias is not None)
     conv.weight.data = weight.reshape(conv.weight.shape)
@@ -97,41 +97,41 @@ def as_subpixel(layer: nn.ConvTranspose2d) -> SubPixelConv:
 
 
 class WideConv(nn.Module):
-    """A convolution with few outputs, computed t x t pixels at a time: stride t, t^2 times the outputs, then a shuffle.
+    """A convolution with few outputs, computed for b x b pixels at a time: stride b, b^2 times the outputs, a shuffle.
 
     The same sums, but the vector lanes of a CPU are full.
     """
 
-    def __init__(self, conv: nn.Conv2d, t: int) -> None:
+    def __init__(self, conv: nn.Conv2d, block: int) -> None:
         super().__init__()
         size, pad = conv.kernel_size[0], conv.kernel_size[0] // 2
-        wide = torch.zeros(conv.out_channels, t, t, conv.in_channels, size + t - 1, size + t - 1)
-        for a in range(t):
-            for b in range(t):
+        wide = torch.zeros(conv.out_channels, block, block, conv.in_channels, size + block - 1, size + block - 1)
+        for a in range(block):
+            for b in range(block):
                 wide[:, a, b, :, a : a + size, b : b + size] = conv.weight.detach()
-        self.t, self.pad = t, pad
-        self.weight = nn.Parameter(wide.reshape(-1, conv.in_channels, size + t - 1, size + t - 1))
+        self.block, self.pad = block, pad
+        self.weight = nn.Parameter(wide.reshape(-1, conv.in_channels, size + block - 1, size + block - 1))
         bias = torch.zeros(conv.out_channels) if conv.bias is None else conv.bias.detach()
-        self.bias = nn.Parameter(bias.repeat_interleave(t * t))
+        self.bias = nn.Parameter(bias.repeat_interleave(block**2))
 
     def forward(self, x: Tensor) -> Tensor:
-        before, after = self.pad, self.pad + self.t - 1
-        blocks = F.conv2d(F.pad(x, (before, after, before, after)), self.weight, self.bias, self.t)
-        return F.pixel_shuffle(blocks, self.t)[..., : x.shape[2], : x.shape[3]]
+        before, after = self.pad, self.pad + self.block - 1
+        phases = F.conv2d(F.pad(x, (before, after, before, after)), self.weight, self.bias, self.block)
+        return F.pixel_shuffle(phases, self.block)[..., : x.shape[2], : x.shape[3]]
 
     @torch.no_grad()
     def unblock(self) -> nn.Conv2d:
-        """The convolution that it computes: the first of its blocks, which are all the same."""
-        blocks, size = self.t**2, self.weight.shape[-1] - self.t + 1
-        conv = nn.Conv2d(self.weight.shape[1], len(self.weight) // blocks, size, padding=self.pad)
-        conv.weight.copy_(self.weight[::blocks, :, :size, :size])
+        """The convolution that it computes: the kernel of a block's first pixel, of which the others' are copies."""
+        copies, size = self.block**2, self.weight.shape[-1] - self.block + 1
+        conv = nn.Conv2d(self.weight.shape[1], len(self.weight) // copies, size, padding=self.pad)
+        conv.weight.copy_(self.weight[::copies, :, :size, :size])
         assert conv.bias is not None
-        conv.bias.copy_(self.bias[::blocks])
+        conv.bias.copy_(self.bias[::copies])
         return conv
 
 
 def unblock_all(network: nn.Module) -> None:
-    """Puts plain convolutions in the places of the wide ones, whose blocks a training would make differ."""
+    """Puts plain convolutions in the places of the wide ones, whose copies a training would make differ."""
     for module in list(network.modules()):
         for name, child in module.named_children():
             if isinstance(child, WideConv):

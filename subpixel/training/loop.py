@@ -44,7 +44,7 @@ def train(
     run.mkdir(parents=True, exist_ok=True)
     average = optim.ema(network, recipe.ema)
     optimizer = optim.optimizer(recipe.optim, network.parameters())
-    several = len(network.shared) > 1
+    several = len(network.supported_scales) > 1
     objective = processes.wrap_ddp(Objective(network, recipe.loss, content), partly=several)
     parts = {"model": network, "average": average, "optimizer": optimizer}
     journal = Recorder(run, recipe, parts, initial.initial_state(network, init), validate, show)

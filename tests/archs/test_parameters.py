@@ -83,8 +83,8 @@ def test_the_discriminator_is_the_papers() -> None:
     widths = [64, 64, 128, 128, 256, 256, 512, 512]
     convolutions = sum(9 * a * b + 2 * b for a, b in pairwise(widths))
     by_hand = conv(3, 64) + convolutions + (512 * 6 * 6 + 1) * 1024 + 1024 + 1
-    judge = Discriminator(Discriminator.Config())
-    assert parameters(judge) == by_hand == 23_563_649
+    discriminator = Discriminator(Discriminator.Config())
+    assert parameters(discriminator) == by_hand == 23_563_649
     small = Discriminator(Discriminator.Config(patch=32, features=4, dense=8))
     assert small(torch.rand(3, 3, 32, 32)).shape == (3, 1)
 

@@ -99,6 +99,25 @@ def test_corrupt_files_are_refused(kind: str) -> None:
     assert "damaged" in refuse(whole[:middle] + np.random.default_rng(1).bytes(300) + whole[middle + 300 :])
 
 
+def test_no_python_runs_in_the_threads_of_libvips(tmp_path: Path) -> None:
+    """A damaged image's warnings come from there; a collection of garbage in a handler of them aborts the process."""
+    whole = encoded("AVIF")
+    middle = len(whole) // 2
+    damage = np.random.default_rng(1).bytes(300)
+    (tmp_path / "a").write_bytes(whole[:middle] + damage + whole[middle + 300 :])
+    code = (
+        "import logging, sys, threading; from subpixel.images import read; threads = []\n"
+        "logger = logging.getLogger('pyvips'); logger.setLevel(logging.DEBUG)\n"
+        "logger.addFilter(lambda record: threads.append(record.threadName))\n"
+        "try: read(sys.argv[1])\n"
+        "except Exception as error: print(error, {*threads} - {'MainThread'})"
+    )
+    run = subprocess.run([sys.executable, "-c", code, tmp_path / "a"], capture_output=True, text=True, check=True)
+    assert "damaged" in run.stdout
+    assert run.stdout.endswith("set()\n")
+    assert run.stderr == ""
+
+
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF", "GIF", "AVIF"])
 def test_any_flipped_byte_gives_an_image_or_one_line(kind: str) -> None:
     whole, rng = encoded(kind), np.random.default_rng(3)

@@ -61,7 +61,7 @@ def test_each_16_bit_value_survives(tmp_path: Path, name: str, samples: int) -> 
     array = np.dstack([np.roll(gray, 77 * c) for c in range(samples)])
     write(tmp_path / f"a.{name}", Image.from_array(array))
     image = read(tmp_path / f"a.{name}")
-    assert image.meta.depth == 16
+    assert image.metadata.depth == 16
     assert np.array_equal(image.to_array().reshape(array.shape), array)
     if name == "tif":
         assert np.array_equal(tifffile.imread(tmp_path / "a.tif").reshape(array.shape), array)
@@ -83,7 +83,7 @@ def test_a_float_tiff_is_exact(tmp_path: Path, samples: int) -> None:
     write(tmp_path / "a.tif", Image.from_array(array, Metadata(exif=exif(1).removeprefix(b"Exif\0\0"))))
     assert np.array_equal(tifffile.imread(tmp_path / "a.tif").reshape(array.shape), array)
     again = read(tmp_path / "a.tif")
-    assert again.meta.depth == 32
+    assert again.metadata.depth == 32
     assert np.array_equal(again.samples, array)
 
 
@@ -127,7 +127,7 @@ def test_palette_becomes_rgb_and_one_bit_becomes_gray(tmp_path: Path, name: str)
     bits = noise(12, 9) > 127
     PIL.Image.fromarray(bits).save(tmp_path / f"b.{name}")
     image = read(tmp_path / f"b.{name}")
-    assert image.meta.depth == 8
+    assert image.metadata.depth == 8
     assert np.array_equal(image.pixels[..., 0], bits)
 
 
@@ -147,7 +147,7 @@ def test_cmyk_becomes_srgb(tmp_path: Path, kind: str) -> None:
     image = read(tmp_path / "a")
     white, cyan, red, black = image.to_array()[8, 8::16].astype(int)
     assert image.channels == 3
-    assert image.meta.icc is None
+    assert image.metadata.icc is None
     assert white.min() >= 253
     assert cyan[0] < 60 < 120 < cyan[1] < cyan[2]
     assert red[0] > 200 > 80 > max(red[1:])
@@ -164,7 +164,7 @@ def test_cmyk_goes_through_its_own_profile(tmp_path: Path) -> None:
         assert pil_image.info["icc_profile"][16:20] == b"CMYK"
     image = read(tmp_path / "a.tif")
     assert np.abs(image.pixels * 255 - [180, 120, 90]).max() < 4
-    assert image.meta.icc is None
+    assert image.metadata.icc is None
 
 
 def test_premultiplied_tiff_alpha_is_undone(tmp_path: Path) -> None:
@@ -183,7 +183,7 @@ def test_rows_in_odd_bands_equal_the_whole(tmp_path: Path, name: str, monkeypatc
     write(tmp_path / f"whole.{name}", image)
     monkeypatch.setattr(writer, "IN_MEMORY", 0)  # through the file beside the target
     source = open_image(tmp_path / f"whole.{name}")
-    with create(tmp_path / f"bands.{name}", image.shape, image.meta) as sink:
+    with create(tmp_path / f"bands.{name}", image.shape, image.metadata) as sink:
         for y in range(0, 101, 7):
             sink.write(image.samples[y : y + 7])
     assert (tmp_path / f"bands.{name}").read_bytes() == (tmp_path / f"whole.{name}").read_bytes()
@@ -326,7 +326,7 @@ def test_pillow_there_and_back(mode: str) -> None:
     else:
         pil_image = PIL.Image.fromarray(noise(4, 5, 3)).convert(mode)
     image = Image.from_pil(pil_image)
-    assert image.meta.depth == {"I;16": 16, "F": 32}.get(mode, 8)
+    assert image.metadata.depth == {"I;16": 16, "F": 32}.get(mode, 8)
     plain = {"1": "L", "P": "RGB"}.get(mode, mode)
     back = image.to_pil()
     assert back.mode == plain
@@ -339,13 +339,13 @@ def test_pillow_orientation_and_a_mode_that_is_refused() -> None:
     with PIL.Image.open(file) as pil_image:
         image = Image.from_pil(pil_image)
     assert np.array_equal(image.to_array(), np.rot90(noise(5, 7, 3), -1))
-    assert image.meta.icc == ICC
+    assert image.metadata.icc == ICC
     with pytest.raises(BadRequest, match="CMYK"):
         Image.from_pil(PIL.Image.new("CMYK", (2, 2)))
 
 
 def test_a_notebook_gets_a_png() -> None:
-    image = replace(Image.from_array(noise(5, 7, 4)), meta=Metadata(depth=32))
+    image = replace(Image.from_array(noise(5, 7, 4)), metadata=Metadata(depth=32))
     with PIL.Image.open(io.BytesIO(image._repr_png_())) as pil_image:
         assert np.array_equal(np.asarray(pil_image), noise(5, 7, 4))
 

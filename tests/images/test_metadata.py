@@ -52,9 +52,9 @@ def smooth(height: int, width: int, channels: int) -> np.ndarray[Any, np.dtype[n
 
 @pytest.mark.parametrize("name", FORMATS)
 def test_metadata_survives_each_format(tmp_path: Path, name: str) -> None:
-    meta = Metadata(ICC, exif(), XMP, IPTC, (300.0, 300.0))
+    metadata = Metadata(ICC, exif(), XMP, IPTC, (300.0, 300.0))
     path = tmp_path / f"a.{name}"
-    write(path, Image.from_array(smooth(31, 21, 3), meta))
+    write(path, Image.from_array(smooth(31, 21, 3), metadata))
     with PIL.Image.open(path) as pil_image:
         pil_image.load()
         block = pil_image.getexif()
@@ -68,11 +68,11 @@ def test_metadata_survives_each_format(tmp_path: Path, name: str) -> None:
         assert (xmp.encode() if isinstance(xmp, str) else xmp) == XMP
         dpi = pil_image.info.get("dpi") or (block[0x011A], block[0x011B])
         assert tuple(map(float, dpi)) == pytest.approx((300, 300), abs=0.01)
-    again = read(path).meta
+    again = read(path).metadata
     assert (again.icc, again.xmp, again.depth) == (ICC, XMP, 8)
     assert again.dpi == pytest.approx((300, 300), abs=0.01)
     assert again.iptc == (IPTC if name in ("jpg", "tif") else None)
-    assert lost_on_write(name, meta) == (None if again.iptc else f"{NAMES[name]} stores no IPTC")
+    assert lost_on_write(name, metadata) == (None if again.iptc else f"{NAMES[name]} stores no IPTC")
 
 
 @pytest.mark.parametrize("first", FORMATS)
@@ -81,7 +81,7 @@ def test_exif_survives_from_each_format_to_each(tmp_path: Path, first: str, seco
     write(tmp_path / f"a.{first}", Image.from_array(smooth(9, 9, 3), Metadata(exif=exif())))
     write(tmp_path / f"b.{second}", read(tmp_path / f"a.{first}"))
     block = PIL.Image.Exif()
-    block.load(read(tmp_path / f"b.{second}").meta.exif)
+    block.load(read(tmp_path / f"b.{second}").metadata.exif)
     assert {tag: block.get_ifd(0x8825)[tag] for tag in GPS} == GPS
     assert block.get_ifd(0x8769)[0x9003] == SHOT[0x9003]
 
@@ -89,13 +89,13 @@ def test_exif_survives_from_each_format_to_each(tmp_path: Path, first: str, seco
 @pytest.mark.parametrize("name", FORMATS)
 def test_images_that_say_nothing_gain_no_exif(tmp_path: Path, name: str) -> None:
     write(tmp_path / f"a.{name}", Image.from_array(smooth(9, 9, 3)))
-    assert read(tmp_path / f"a.{name}").meta.exif is None
+    assert read(tmp_path / f"a.{name}").metadata.exif is None
 
 
 @pytest.mark.parametrize("name", FORMATS)
 def test_resolution_survives_without_exif_and_unequal(tmp_path: Path, name: str) -> None:
     write(tmp_path / f"a.{name}", Image.from_array(smooth(9, 9, 3), Metadata(dpi=(300.0, 150.0))))
-    assert read(tmp_path / f"a.{name}").meta.dpi == pytest.approx((300, 150), abs=0.02)
+    assert read(tmp_path / f"a.{name}").metadata.dpi == pytest.approx((300, 150), abs=0.02)
 
 
 def test_big_endian_exif_of_a_tiff_is_read(tmp_path: Path) -> None:
@@ -154,10 +154,10 @@ def test_a_gain_map_is_left_out_with_a_note(tmp_path: Path) -> None:
     segment = b"http://ns.adobe.com/xap/1.0/\0" + XMP
     jpeg = jpeg[:2] + b"\xff\xe1" + (len(segment) + 2).to_bytes(2, "big") + segment + jpeg[2:]
     source = open_image(jpeg)
-    assert (source.meta.gain_map, source.meta.xmp) == (True, XMP)
-    assert lost_on_write("jpg", source.meta) == "the HDR gain map is left out"
+    assert (source.metadata.gain_map, source.metadata.xmp) == (True, XMP)
+    assert lost_on_write("jpg", source.metadata) == "the HDR gain map is left out"
     write(tmp_path / "plain.jpg", read(jpeg))
-    assert not open_image(tmp_path / "plain.jpg").meta.gain_map
+    assert not open_image(tmp_path / "plain.jpg").metadata.gain_map
 
 
 UPRIGHT = {  # what a viewer does for each value of the tag (Exif 2.32, 4.6.4 A)
@@ -181,7 +181,7 @@ def test_orientation_is_applied_and_reset(tmp_path: Path, orientation: int, kind
     PIL.Image.fromarray(array).save(tmp_path / "in", kind, exif=block, dpi=(300, 150))
     image = read(tmp_path / "in")
     assert np.array_equal(image.to_array(), UPRIGHT[orientation](array))
-    assert image.meta.dpi == pytest.approx((300, 150) if orientation < 5 else (150, 300), abs=0.02)
+    assert image.metadata.dpi == pytest.approx((300, 150) if orientation < 5 else (150, 300), abs=0.02)
     write(tmp_path / "out.png", image)
     with PIL.Image.open(tmp_path / "out.png") as out:
         assert out.getexif().get(0x0112, 1) == 1
@@ -201,6 +201,6 @@ def test_orientation_of_a_jpeg_with_a_thumbnail() -> None:
     assert (image.height, image.width) == (30, 20)
     assert np.abs(image.to_array().astype(int) - np.rot90(smooth(20, 30, 3), -1)).max() <= 3
     again = PIL.Image.Exif()
-    again.load(image.meta.exif)
+    again.load(image.metadata.exif)
     assert again[0x0112] == 1
     assert again.get_ifd(PIL.ExifTags.IFD.IFD1) == {}

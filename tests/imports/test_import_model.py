@@ -87,7 +87,7 @@ def test_tiles_alpha_and_metadata_work(imported: models.Model) -> None:
     assert np.abs(whole.pixels - tiled.pixels).max() < 1e-5
     assert whole.alpha is not None
     assert whole.alpha.shape == (100, 140)
-    assert whole.meta == image.meta
+    assert whole.metadata == image.metadata
 
 
 def test_safetensors_are_read_as_well(compact: Compact, imported: models.Model, tmp_path: Path) -> None:
@@ -217,17 +217,17 @@ def test_its_runtime_takes_smaller_images_and_refuses_larger_ones(windowed: mode
 
 def test_files_of_16_bit_with_alpha_keep_what_they_say(windowed: models.Model, tmp_path: Path) -> None:
     samples = np.random.default_rng(0).integers(0, 65536, (211, 203, 4), dtype=np.uint16)
-    meta = Metadata(
+    metadata = Metadata(
         icc=PIL.ImageCms.ImageCmsProfile(PIL.ImageCms.createProfile("sRGB")).tobytes(), dpi=(300.0, 300.0), depth=16
     )
-    image = Image.from_array(samples, meta)
+    image = Image.from_array(samples, metadata)
     write(tmp_path / "a.png", image)
     upscale = Upscaler(windowed.path, execution=Execution(precision="f32"))
     upscale_file(tmp_path / "a.png", tmp_path / "b.png", upscale)
     made, expected = read(tmp_path / "b.png"), upscale(image)
     assert np.abs(made.samples - expected.samples).max() <= 0.51 / 65535
-    assert made.meta.icc == meta.icc
-    assert made.meta.depth == 16
+    assert made.metadata.icc == metadata.icc
+    assert made.metadata.depth == 16
     assert made.samples.shape == (422, 406, 4)
 
 

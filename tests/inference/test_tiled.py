@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -18,22 +18,6 @@ from subpixel.nn.arch import Arch
 from subpixel.ports import Geometry, Ports
 
 torch.set_num_threads(1)  # small images; more threads only wait for each other
-
-SMALL: dict[str, dict[str, Any]] = {
-    "carn": {"features": 16},
-    "edsr": {"blocks": 2, "features": 16},
-    "espcn": {"features": (8, 4)},
-    "fsrcnn": {"d": 8, "s": 4, "m": 2},
-    "lapsrn": {"depth": 3, "features": 16},
-    "mdsr": {"blocks": 2, "features": 16, "scales": (2, 3, 4, 8)},
-    "mslapsrn": {"depth": 2, "recursions": 2, "features": 16},
-    "srcnn": {"features": (8, 4)},
-    "srgan": {"blocks": 2, "features": 16},
-    "srresnet": {"blocks": 2, "features": 16},
-    "swift": {"channels": 16, "layers": 4, "expansion": 16},
-    "vdsr": {"layers": 5, "features": 16},
-}
-"""Smaller configurations, where the default would be slow."""
 
 
 def image(height: int, width: int, channels: int = 3) -> Floats:
@@ -81,17 +65,18 @@ def all_rows(network: TiledNetwork) -> Floats:
     return network.rows(0, network.shape.height)
 
 
-@pytest.fixture(params=[(name, scale) for name in archs.NAMES for scale in archs.find(name).scales], ids=str)
+@pytest.fixture(params=[(name, scale) for name in archs.NAMES for scale in archs.find(name).SCALES], ids=str)
 def network(request: pytest.FixtureRequest) -> Arch:
     name, scale = request.param
     torch.manual_seed(0)
-    made = archs.create(name, {**SMALL.get(name, {}), "scale": scale}).eval()
+    cls = archs.find(name)
+    network = cls(replace(cls.EXAMPLE, scale=scale)).eval()
     with torch.no_grad():
-        for weight in made.parameters():  # zeros, of a fresh tail or of colours that pass, would hide a seam
+        for weight in network.parameters():  # zeros, of a fresh tail or of colours that pass, would hide a seam
             if weight.dim() > 1 and not weight.all():
                 torch.nn.init.kaiming_uniform_(weight, a=5**0.5)
             weight.add_(0.05 * torch.randn_like(weight))
-    return made
+    return network
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 37), (37, 1), (2, 3), (33, 47)], ids=str)

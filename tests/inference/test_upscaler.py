@@ -173,9 +173,9 @@ def test_arrays_with_alpha() -> None:
 
 
 def test_images_keep_their_metadata() -> None:
-    meta = Metadata(icc=b"profile", dpi=(300.0, 300.0))
-    image = Image.from_array((noise(5, 6, 3) * 65535).astype(np.uint16), meta)
-    assert Upscaler("near-x2")(image).meta == image.meta
+    metadata = Metadata(icc=b"profile", dpi=(300.0, 300.0))
+    image = Image.from_array((noise(5, 6, 3) * 65535).astype(np.uint16), metadata)
+    assert Upscaler("near-x2")(image).metadata == image.metadata
 
 
 def test_pillow_images_and_paths(tmp_path: Path) -> None:
@@ -231,7 +231,7 @@ def test_a_file_equals_an_image_in_memory(tmp_path: Path, monkeypatch: pytest.Mo
     upscaler = Upscaler("near", scale=2.7, tile=9)
     upscale_file(tmp_path / "a.png", tmp_path / "b.png", upscaler)
     expected, got = upscaler(tmp_path / "a.png"), read(tmp_path / "b.png")
-    assert (got.meta.dpi, got.meta.depth) == ((300.0, 300.0), 16)
+    assert (got.metadata.dpi, got.metadata.depth) == ((300.0, 300.0), 16)
     difference = got.to_array().astype(int) - expected.to_array().astype(int)
     assert np.abs(difference).max() <= 1
 

@@ -34,7 +34,7 @@ def test_a_fresh_network_enlarges(name: str, scale: int) -> None:
     assert np.abs(high - expected)[inside, inside].max() < tolerance
 
 
-def test_contrasts_see_edges_and_not_brightness() -> None:
+def test_zero_mean_filters_see_edges_and_not_brightness() -> None:
     torch.manual_seed(1)
     conv = torch.nn.Conv2d(1, 9, 5)
     zero_mean_init(conv, 4.0, 64.0)

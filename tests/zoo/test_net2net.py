@@ -6,13 +6,13 @@ import pytest
 import torch
 from torch import nn
 
-from subpixel.archs.swift import Swift
+from subpixel.archs.swift import Config, Swift
 from zoo.net2net import grow
 
-SMALL = Swift.Config(scale=2, channels=4, layers=5, expansion=8)
+SMALL = Config(scale=2, channels=4, layers=5, expansion=8)
 
 
-def trained(config: Swift.Config) -> Swift:
+def trained(config: Config) -> Swift:
     """A deployed network whose weights, biases and slopes are all random."""
     torch.manual_seed(0)
     network = Swift(config)
@@ -27,7 +27,7 @@ def trained(config: Swift.Config) -> Swift:
 def test_the_larger_network_gives_the_same_images(channels: int, layers: int) -> None:
     small, x = trained(SMALL), torch.rand(2, 3, 12, 9)
     torch.manual_seed(1)
-    large = Swift(Swift.Config(scale=2, channels=channels, layers=layers, expansion=16))
+    large = Swift(Config(scale=2, channels=channels, layers=layers, expansion=16))
     grow(small, large)
     expected = small(x)
     torch.testing.assert_close(large(x), expected, atol=2e-5, rtol=0)
@@ -36,7 +36,7 @@ def test_the_larger_network_gives_the_same_images(channels: int, layers: int) ->
 
 
 def test_the_new_channels_can_learn() -> None:
-    large = Swift(Swift.Config(scale=2, channels=8, layers=8, expansion=16))
+    large = Swift(Config(scale=2, channels=8, layers=8, expansion=16))
     grow(trained(SMALL), large)
     large(torch.rand(2, 3, 12, 9)).square().mean().backward()
     for layer in (large.body[2], large.body[-1]):
@@ -52,4 +52,4 @@ def test_the_new_channels_can_learn() -> None:
 def test_a_network_that_cannot_hold_the_small_one_is_refused(change: dict[str, int]) -> None:
     config = {"scale": 2, "channels": 8, "layers": 8} | change
     with pytest.raises(ValueError, match="cannot hold"):
-        grow(trained(SMALL), Swift(Swift.Config(**config)))
+        grow(trained(SMALL), Swift(Config(**config)))
