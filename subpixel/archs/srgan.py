@@ -43,7 +43,7 @@ class Discriminator(nn.Module):
             conv = nn.Conv2d(inputs, outputs, 3, stride=1 if n % 2 else 2, padding=1, bias=False)
             layers += [conv, nn.BatchNorm2d(outputs), nn.LeakyReLU(0.2)]
         self.features = nn.Sequential(*layers)
-        self.judge = nn.Sequential(
+        self.classifier = nn.Sequential(
             nn.Flatten(),
             nn.Linear(8 * c * side**2, config.dense),
             nn.LeakyReLU(0.2),
@@ -51,4 +51,4 @@ class Discriminator(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.judge(self.features(x * 2 - 1))
+        return self.classifier(self.features(x * 2 - 1))

@@ -21,7 +21,7 @@ from subpixel.datasets.patches import PatchSource, prefetch
 Batch = tuple[Pixels, Pixels]
 Step = Callable[[Batch], object]
 
-_AHEAD = 2
+_THREADS = 2
 
 
 @dataclass(frozen=True)
@@ -32,29 +32,29 @@ class Reading:
     seconds: float
     """A step with batches from the reader."""
     synthetic: float
-    """The same step with one batch that is there."""
+    """The same step with one batch that is already in memory."""
     share: float
     """Of the synthetic step rate; 1 where reading costs nothing."""
 
 
 def reading(
-    name: str, crops: PatchSource, step: Step, *, size: int = 16, patch: int = 32, rounds: int = 9, steps: int = 10
+    name: str, source: PatchSource, step: Step, *, size: int = 16, patch: int = 32, rounds: int = 9, steps: int = 10
 ) -> Reading:
-    """Times a step with the reader's batches and with one batch that is there, in turn.
+    """Times a step with the reader's batches and with one batch already in memory, in turn.
 
     size, patch: crops in a batch and their low-resolution side. steps: timed in each of the rounds.
     Raises: DataError for images smaller than the patch.
     """
 
     def batch(k: int) -> Batch:
-        return crops.batch(np.random.default_rng([0, k]), size, patch)
+        return source.batch(np.random.default_rng([0, k]), size, patch)
 
-    crops.check(patch)
-    with closing(prefetch(batch, count(), _AHEAD)) as batches:
-        sources: dict[str, Iterator[Batch]] = {"read": batches, "synthetic": repeat(batch(0))}
-        times: dict[str, list[float]] = {key: [] for key in sources}
-        for key in [*sources] * (rounds + 1):
-            times[key].append(_seconds(sources[key], step, steps))
+    source.check(patch)
+    with closing(prefetch(batch, count(), _THREADS)) as batches:
+        streams: dict[str, Iterator[Batch]] = {"read": batches, "synthetic": repeat(batch(0))}
+        times: dict[str, list[float]] = {key: [] for key in streams}
+        for key in [*streams] * (rounds + 1):
+            times[key].append(_seconds(streams[key], step, steps))
     read, synthetic = times["read"][1:], times["synthetic"][1:]  # the first round warms up
     share = statistics.median(b / a for a, b in zip(read, synthetic, strict=True))
     return Reading(name, statistics.median(read), statistics.median(synthetic), share)
@@ -80,7 +80,7 @@ def training_step(scale: int, device: str = "cpu") -> Step:
 
 
 def _seconds(batches: Iterator[Batch], step: Step, steps: int) -> float:
-    for _ in range(_AHEAD):  # those that were prepared while the other source was timed
+    for _ in range(_THREADS):  # those that were prepared while the other source was timed
         step(next(batches))
     start = time.perf_counter()
     for _ in range(steps):

@@ -1,4 +1,4 @@
-"""Random pairs whose low resolution is made anew for every crop."""
+"""Random pairs of crops whose low resolution is degraded on the fly, anew for every crop."""
 
 from __future__ import annotations
 
@@ -49,22 +49,22 @@ class Degraded:
         index, s = sample_index(self._areas, rng), self.scale
         height, width = self.high.sizes[index] // s
         y, x = int(rng.integers(height - patch + 1)), int(rng.integers(width - patch + 1))
-        turn = int(rng.integers(8))
+        symmetry = int(rng.integers(8))
         top, left = max(0, y - self.margin), max(0, x - self.margin)  # at the image's edge there is no context
         bottom, right = min(height, y + patch + self.margin), min(width, x + patch + self.margin)
-        around = self._low(self.high[index][s * top : s * bottom, s * left : s * right], rng)
-        low = around[y - top : y - top + patch, x - left : x - left + patch]
+        context = self._degrade(self.high[index][s * top : s * bottom, s * left : s * right], rng)
+        low = context[y - top : y - top + patch, x - left : x - left + patch]
         high = self.high[index][s * y : s * (y + patch), s * x : s * (x + patch)]
-        return dihedral(low, turn), dihedral(high, turn)
+        return dihedral(low, symmetry), dihedral(high, symmetry)
 
-    def _low(self, high: Pixels, rng: np.random.Generator) -> Pixels:
+    def _degrade(self, high: Pixels, rng: np.random.Generator) -> Pixels:
         sampled = self.degradation.sample(rng)
         low = quantise(sampled.apply(dequantise(high), rng), 8)
         height, width = (n // self.scale for n in high.shape[:2])
         if low.shape[:2] != (height, width):
-            got, wanted = f"{low.shape[1]}x{low.shape[0]}", f"{width}x{height}"
+            actual, expected = f"{low.shape[1]}x{low.shape[0]}", f"{width}x{height}"
             raise DataError(
-                f"the degradation makes {got} of {high.shape[1]}x{high.shape[0]} pixels; expected {wanted}:"
+                f"the degradation makes {actual} of {high.shape[1]}x{high.shape[0]} pixels; expected {expected}:"
                 f" it must reduce by {self.scale} in all, as Downsample({self.scale}) does"
             )
         return low

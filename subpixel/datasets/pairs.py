@@ -32,11 +32,11 @@ class Pairs:
         index = sample_index(self._areas, rng)
         height, width = self.low.sizes[index]
         y, x = int(rng.integers(height - patch + 1)), int(rng.integers(width - patch + 1))
-        turn = int(rng.integers(8))
+        symmetry = int(rng.integers(8))
         s = self.scale
         low = self.low[index][y : y + patch, x : x + patch]
         high = self.high[index][s * y : s * (y + patch), s * x : s * (x + patch)]
-        return dihedral(low, turn), dihedral(high, turn)
+        return dihedral(low, symmetry), dihedral(high, symmetry)
 
     @cached_property
     def _areas(self) -> NDArray[np.float64]:

@@ -33,17 +33,17 @@ class PatchSource(Protocol):
 
 
 def prefetch(make: Callable[[int], T], steps: Iterable[int], threads: int = 2) -> Generator[T]:
-    """make(step) for every step, in order, made in threads while the consumer works: at most one a thread waits.
+    """make(step) for every step, in order, computed in threads while the consumer works: at most one a thread waits.
 
-    What is made must depend on the step alone. Close the generator and the threads end.
+    The result must depend on the step alone. Close the generator and the threads end.
     """
-    rest = iter(steps)
+    remaining = iter(steps)
     with ThreadPoolExecutor(threads, "batches") as pool:
-        waiting = deque(pool.submit(make, step) for step in islice(rest, threads))
-        while waiting:
-            ready = waiting.popleft().result()
-            waiting.extend(pool.submit(make, step) for step in islice(rest, 1))
-            yield ready
+        pending = deque(pool.submit(make, step) for step in islice(remaining, threads))
+        while pending:
+            result = pending.popleft().result()
+            pending.extend(pool.submit(make, step) for step in islice(remaining, 1))
+            yield result
 
 
 def check_sizes(pack: PackedImages, patch: int, scale: int = 1) -> None:
@@ -65,10 +65,10 @@ def collate(crops: list[tuple[Pixels, Pixels]]) -> tuple[Pixels, Pixels]:
 
 
 def sample_index(areas: NDArray[np.float64], rng: np.random.Generator) -> int:
-    """An index, sample_index by area: a large image more often than a small one. areas: cumulative."""
+    """A random index, in proportion to the area: a large image more often than a small one. areas: cumulative."""
     return int(np.searchsorted(areas, rng.random() * areas[-1], side="right"))
 
 
-def dihedral(pixels: Pixels, turn: int) -> Pixels:
-    """One of the eight symmetries of the square: quarter turns, the upper four mirrored first. H W C."""
-    return np.rot90(pixels[:, ::-1] if turn >= 4 else pixels, turn % 4)
+def dihedral(pixels: Pixels, symmetry: int) -> Pixels:
+    """One of the eight symmetries of the square: k quarter turns for 0 to 3, mirrored first for 4 to 7. H W C."""
+    return np.rot90(pixels[:, ::-1] if symmetry >= 4 else pixels, symmetry % 4)

@@ -15,17 +15,17 @@ from subpixel.training.recipe import Recipe
 
 
 def batches(
-    recipe: Recipe, crops: Mapping[int, PatchSource], first: int, device: str
+    recipe: Recipe, sources: Mapping[int, PatchSource], first: int, device: str
 ) -> Iterator[tuple[int, Tensor, Tensor]]:
     """From step `first` to the recipe's last: the scale, and RGB in [0, 1] N 3 P P and N 3 sP sP.
 
-    Made in threads while the network works.
+    Prepared in threads while the network works.
     """
 
     def make(step: int) -> tuple[int, tuple[Pixels, Pixels]]:
         scale = recipe.scales[int(np.random.default_rng([recipe.seed, step]).integers(len(recipe.scales)))]
         rng = np.random.default_rng([recipe.seed, step, processes.rank()])
-        return scale, crops[scale].batch(rng, recipe.data.batch, recipe.data.patch)
+        return scale, sources[scale].batch(rng, recipe.data.batch, recipe.data.patch)
 
     for scale, pixels in prefetch(make, range(first, recipe.steps)):
         low, high = (torch.from_numpy(a).to(device, torch.float32).div_(255) for a in pixels)

@@ -15,7 +15,7 @@ from subpixel import degradations as d
 from subpixel.datasets import patches, sources
 from subpixel.datasets.check import inspect
 from subpixel.datasets.files import ImageFile, find_images
-from subpixel.datasets.layouts import layout, size_mismatch
+from subpixel.datasets.layouts import find_layout, size_mismatch
 from subpixel.errors import DataError, UnreadableImage
 from subpixel.images import Image, read, write
 from subpixel.resample import resize
@@ -138,8 +138,8 @@ def test_several_scales_and_names_that_end_like_a_scale(tmp_path: Path) -> None:
 def test_folders_whose_names_only_look_alike_are_photos(tmp_path: Path) -> None:
     for place in ("low_light/a", "LR_export/b", "THR/c", "flowers_x2/d"):
         save(tmp_path / f"{place}.png", HIGH["0001"])
-    assert len(layout(tmp_path).high) == 4
-    assert layout(tmp_path).low == {}
+    assert len(find_layout(tmp_path).high) == 4
+    assert find_layout(tmp_path).low == {}
 
 
 def test_low_resolution_rounded_up_is_cut(tmp_path: Path) -> None:
@@ -257,8 +257,8 @@ def test_a_full_disk_leaves_no_pack(tmp_path: Path) -> None:
 
 def test_a_pack_is_made_once_and_again_when_an_image_changes(tmp_path: Path) -> None:
     path, cache, calls = tmp_path / "in/a.png", tmp_path / "cache", []
-    plain = [np.full((40, 52, 3), level, np.uint8) for level in (7, 9)]
-    save(path, plain[0])
+    levels = [np.full((40, 52, 3), level, np.uint8) for level in (7, 9)]
+    save(path, levels[0])
     before = path.stat()
 
     def counted(levels, height, width):
@@ -268,10 +268,10 @@ def test_a_pack_is_made_once_and_again_when_an_image_changes(tmp_path: Path) -> 
     for _ in range(2):
         data = sources.pairs(tmp_path / "in", 2, counted, cache)
     assert calls == [20]
-    assert np.array_equal(data.high[0], plain[0])
-    save(path, plain[1])
+    assert np.array_equal(data.high[0], levels[0])
+    save(path, levels[1])
     assert path.stat().st_size == before.st_size  # the time alone tells
-    assert np.array_equal(sources.pairs(tmp_path / "in", 2, counted, cache).high[0], plain[1])
+    assert np.array_equal(sources.pairs(tmp_path / "in", 2, counted, cache).high[0], levels[1])
     sources.pairs(tmp_path / "in", 4, counted, cache)
     assert len(list(cache.glob("*.bin"))) == 5  # HR is shared by the scales
 
@@ -302,14 +302,14 @@ def test_crops_are_those_of_the_whole_image_degraded(photo: Path, tmp_path: Path
     whole = read(photo / "a.png").pixels[:80]
     low = np.round(255 * BLURRED.apply(whole, np.random.default_rng(0))).astype(np.uint8)
     expected = {
-        patches.dihedral(low[y : y + patch, x : x + patch], turn).tobytes(): (y, x, turn)
-        for y in range(41 - patch) for x in range(61 - patch) for turn in range(8)
+        patches.dihedral(low[y : y + patch, x : x + patch], symmetry).tobytes(): (y, x, symmetry)
+        for y in range(41 - patch) for x in range(61 - patch) for symmetry in range(8)
     }  # fmt: skip
     lows, highs = data.batch(np.random.default_rng(1), 12, patch)
     for one, high in zip(lows.transpose(0, 2, 3, 1), highs.transpose(0, 2, 3, 1), strict=True):
-        y, x, turn = expected[one.tobytes()]  # bit by bit, at the edges too
-        around = data.high[0][2 * y : 2 * (y + patch), 2 * x : 2 * (x + patch)]
-        assert np.array_equal(high, patches.dihedral(around, turn))
+        y, x, symmetry = expected[one.tobytes()]  # bit by bit, at the edges too
+        crop = data.high[0][2 * y : 2 * (y + patch), 2 * x : 2 * (x + patch)]
+        assert np.array_equal(high, patches.dihedral(crop, symmetry))
 
 
 def test_random_degradations_repeat_themselves(photo: Path, tmp_path: Path) -> None:
@@ -337,9 +337,9 @@ def test_batches_ahead_are_those_of_their_steps(photo: Path, tmp_path: Path) -> 
     def batch(step: int) -> tuple[np.ndarray, np.ndarray]:
         return data.batch(np.random.default_rng([3, step]), 2, 10)
 
-    made = list(patches.prefetch(batch, range(4, 9)))
-    assert len(made) == 5
-    for step, pair in zip(range(4, 9), made, strict=True):
+    batches = list(patches.prefetch(batch, range(4, 9)))
+    assert len(batches) == 5
+    for step, pair in zip(range(4, 9), batches, strict=True):
         assert all(np.array_equal(a, b) for a, b in zip(pair, batch(step), strict=True))
 
 
