@@ -12,14 +12,13 @@ from itertools import count, repeat
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import Tensor
 
 from subpixel import archs
-from subpixel.datasets.packed import Pixels
 from subpixel.datasets.patches import PatchSource, prefetch
+from subpixel.datasets.sample import Arrays
+from subpixel.training.batches import to_tensors
 
-Batch = tuple[Pixels, Pixels]
-Step = Callable[[Batch], object]
+Step = Callable[[Arrays], object]
 
 _THREADS = 2
 
@@ -46,12 +45,12 @@ def reading(
     Raises: DataError for images smaller than the patch.
     """
 
-    def batch(k: int) -> Batch:
+    def batch(k: int) -> Arrays:
         return source.batch(np.random.default_rng([0, k]), size, patch)
 
     source.check(patch)
     with closing(prefetch(batch, count(), _THREADS)) as batches:
-        streams: dict[str, Iterator[Batch]] = {"read": batches, "synthetic": repeat(batch(0))}
+        streams: dict[str, Iterator[Arrays]] = {"read": batches, "synthetic": repeat(batch(0))}
         times: dict[str, list[float]] = {key: [] for key in streams}
         for key in [*streams] * (rounds + 1):
             times[key].append(_seconds(streams[key], step, steps))
@@ -66,11 +65,11 @@ def training_step(scale: int, device: str = "cpu") -> Step:
     network = network.to(device).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
     optimizer = torch.optim.Adam(network.parameters(), lr=1e-4)
 
-    def step(batch: Batch) -> float:
-        low, high = (_floats(pixels, device) for pixels in batch)
+    def step(batch: Arrays) -> float:
+        sample = to_tensors(batch, device)
         with torch.autocast(device, torch.bfloat16):
-            output = network(low)
-        loss = F.l1_loss(output, high)
+            output = network(sample.low)
+        loss = F.l1_loss(output, sample.high)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         optimizer.step()
@@ -79,15 +78,10 @@ def training_step(scale: int, device: str = "cpu") -> Step:
     return step
 
 
-def _seconds(batches: Iterator[Batch], step: Step, steps: int) -> float:
+def _seconds(batches: Iterator[Arrays], step: Step, steps: int) -> float:
     for _ in range(_THREADS):  # those that were prepared while the other source was timed
         step(next(batches))
     start = time.perf_counter()
     for _ in range(steps):
         step(next(batches))
     return (time.perf_counter() - start) / steps
-
-
-def _floats(pixels: Pixels, device: str) -> Tensor:
-    tensor = torch.from_numpy(pixels).to(device, torch.float32).div_(255)
-    return tensor.contiguous(memory_format=torch.channels_last)

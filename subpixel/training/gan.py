@@ -55,24 +55,24 @@ def train(
     }  # fmt: skip
     recorder = Recorder(folder, recipe, parts, initialization.initial_state(network, init), validate, show)
     first = recorder.resume()
-    for step, (_, low, high) in enumerate(batches(recipe, sources, first, device), first):
+    for step, (_, sample) in enumerate(batches(recipe, sources, first, device), first):
         lr = optim.learning_rate(recipe, step)
         optim.set_lr(optimizer, lr)
         optim.set_lr(d_optimizer, lr * recipe.gan.lr / recipe.optim.lr)
         with torch.autocast(device, torch.bfloat16, enabled=bf16):
-            fake = network(low)
-            real_logits, fake_logits = discriminator(high).float(), discriminator(fake.detach()).float()
+            fake = network(sample.low)
+            real_logits, fake_logits = discriminator(sample.high).float(), discriminator(fake.detach()).float()
             d_loss = discriminator_loss(kind, real_logits, fake_logits)
         _descend(d_optimizer, d_loss)
 
         discriminator.requires_grad_(False)
         with torch.autocast(device, torch.bfloat16, enabled=bf16):
-            g_loss = generator_loss(kind, discriminator(high).float(), discriminator(fake).float())
-            loss = objective.terms(fake, high) + recipe.loss.adversarial * g_loss
+            g_loss = generator_loss(kind, discriminator(sample.high).float(), discriminator(fake).float())
+            loss = objective.terms(fake, sample.high) + recipe.loss.adversarial * g_loss
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         grad_norm = nn.utils.clip_grad_norm_(network.parameters(), recipe.optim.clip or math.inf)
-        finite.check(step, loss.item() + d_loss.item(), grad_norm.item(), network, low)
+        finite.check(step, loss.item() + d_loss.item(), grad_norm.item(), network, sample.low)
         optimizer.step()
         discriminator.requires_grad_(True)
 

@@ -49,14 +49,14 @@ def train(
     parts = {"model": network, "ema": ema, "optimizer": optimizer}
     recorder = Recorder(folder, recipe, parts, initialization.initial_state(network, init), validate, show)
     first = recorder.resume()
-    for step, (scale, low, high) in enumerate(batches(recipe, sources, first, processes.local_device(device)), first):
+    for step, (scale, sample) in enumerate(batches(recipe, sources, first, processes.local_device(device)), first):
         optim.set_lr(optimizer, optim.learning_rate(recipe, step))
         with torch.autocast(device, torch.bfloat16, enabled=bf16):
-            loss = objective(low, high, scale)
+            loss = objective(sample, scale)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         grad_norm = nn.utils.clip_grad_norm_(network.parameters(), recipe.optim.clip or math.inf)
-        finite.check(step, loss.item(), grad_norm.item(), network.at_scale(scale), low)
+        finite.check(step, loss.item(), grad_norm.item(), network.at_scale(scale), sample.low)
         optimizer.step()
         ema.update_parameters(network)
         recorder.step(step + 1, loss.item())

@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from subpixel.datasets.sample import Sample
 from subpixel.losses import pixel
 from subpixel.losses.content import Content
 from subpixel.nn.arch import Arch
@@ -23,10 +24,10 @@ class Objective(nn.Module):
         self.network, self.loss = network, loss
         self._content = [content]  # in a list: not a part of this module
 
-    def forward(self, low: Tensor, high: Tensor, scale: int) -> Tensor:
+    def forward(self, sample: Sample[Tensor], scale: int) -> Tensor:
         """RGB in [0, 1], N 3 H W and N 3 sH sW -> the loss; a pyramid's levels are summed (LapSRN, equation 6)."""
-        outputs = self.network.at_scale(scale).outputs(low)
-        losses = [self.terms(output, reduced(high, scale, at)) for output, at in outputs]
+        outputs = self.network.at_scale(scale).outputs(sample.low)
+        losses = [self.terms(output, reduced(sample.high, scale, at)) for output, at in outputs]
         return torch.stack(losses).sum()
 
     def terms(self, output: Tensor, target: Tensor) -> Tensor:

@@ -22,6 +22,7 @@ from torch import nn
 
 from subpixel import archs, models
 from subpixel.datasets import sources
+from subpixel.datasets.sample import Sample
 from subpixel.errors import DataError, RecipeError, TrainingDiverged
 from subpixel.images import Image, read, write
 from subpixel.losses import content, pixel
@@ -98,7 +99,7 @@ def test_a_pyramid_has_a_loss_at_every_level() -> None:
     low, high = torch.rand(2, 3, 6, 6), torch.rand(2, 3, 24, 24)
     at2, at4 = (output for output, _ in network.outputs(low))
     expected = (at2 - reduced(high, 4, 2)).abs().mean() + (at4 - high).abs().mean()
-    assert Objective(network, Loss(l1=1.0))(low, high, 4).item() == pytest.approx(expected.item(), rel=1e-6)  # pyright: ignore
+    assert Objective(network, Loss(l1=1.0))(Sample(low, high), 4).item() == pytest.approx(expected.item(), rel=1e-6)  # pyright: ignore
 
 
 def test_a_levels_target_is_matlabs_bicubic() -> None:
@@ -358,8 +359,8 @@ def test_two_processes_train_one_network(folder: Path, tmp_path: Path) -> None:
     pairs = sources.pairs(folder, scale, resize, tmp_path / "cache")
     for rank in range(2):
         batch = pairs.batch(np.random.default_rng([settings.seed, 0, rank]), 2, 12)
-        low, high = (torch.from_numpy(pixels).float() / 255 for pixels in batch)
-        (Objective(network, settings.loss)(low, high, scale) / 2).backward()
+        sample = Sample(*(torch.from_numpy(pixels).float() / 255 for pixels in (batch.low, batch.high)))
+        (Objective(network, settings.loss)(sample, scale) / 2).backward()
     optimizer.step()
     for name, value in network.state_dict().items():
         torch.testing.assert_close(tensors[f"model.{name}"], value, atol=2e-5, rtol=0)

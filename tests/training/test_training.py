@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +12,13 @@ import torch
 
 from subpixel.datasets import sources
 from subpixel.datasets.pairs import dihedral
+from subpixel.datasets.sample import Sample
+from subpixel.degradations import Degradation
 from subpixel.errors import DataError, RecipeError, RuntimeUnavailable, TrainingDiverged
-from subpixel.images import Image, write
+from subpixel.images import Floats, Image, write
 from subpixel.resample import resize
 from subpixel.training import loop, optim, recipe
+from subpixel.training.objective import Objective
 from subpixel.training.recipe import Recipe
 from subpixel.training.run import run
 
@@ -82,6 +86,43 @@ def test_resuming_is_bit_equal(folder: Path, tmp_path: Path, optimiser: str) -> 
     assert all(torch.equal(a, b) for a, b in zip(whole.parameters(), resumed.parameters(), strict=True))
 
 
+@dataclass(frozen=True)
+class Dim(Degradation):
+    """Half the size and darker, by a factor drawn from [0.2, 0.9]; a network is to learn what was taken away."""
+
+    factor: float = 0.0
+
+    def sample(self, rng: np.random.Generator) -> Dim:
+        return Dim(float(rng.uniform(0.2, 0.9)))
+
+    def apply(self, pixels: Floats, rng: np.random.Generator) -> Floats:
+        return pixels[::2, ::2] * np.float32(self.factor)
+
+    def vector(self) -> Floats:
+        return np.array([1 - self.factor], np.float32)
+
+
+class DimmedBy(Objective):
+    """The squared error of the network's mean as an estimate of the label."""
+
+    def forward(self, sample: Sample[torch.Tensor], scale: int) -> torch.Tensor:
+        assert sample.labels is not None
+        assert sample.labels.shape == (len(sample.low), 1)
+        torch.testing.assert_close(sample.low.mean(dim=(1, 2, 3)), 1 - sample.labels[:, 0], rtol=0, atol=0.5 / 255)
+        return ((self.network(sample.low).mean(dim=(1, 2, 3)) - sample.labels[:, 0]) ** 2).mean()
+
+
+def test_what_was_drawn_from_the_degradation_reaches_the_loss(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "white").mkdir()
+    write(tmp_path / "white/a.png", Image(np.ones((40, 40, 3), np.float32)))
+    source = sources.degraded(tmp_path / "white", 2, Dim(), tmp_path / "cache")
+    monkeypatch.setattr(loop, "Objective", DimmedBy)
+    losses: list[float] = []
+    settings = small_recipe(tmp_path, steps=60, **{"optim.lr": 1e-2})
+    loop.train(settings, {2: source}, tmp_path / "run", validate=silent, show=lambda p: losses.append(p.loss))
+    assert np.mean(losses[-10:]) < np.mean(losses[:5]) / 10
+
+
 def test_runs_share_the_decoded_photos(folder: Path, tmp_path: Path) -> None:
     settings, cache = small_recipe(tmp_path, steps=2), tmp_path / "cache"
     run(settings, folder, folder, tmp_path / "one", threads=1, cache=cache)
@@ -101,7 +142,8 @@ def test_another_recipe_does_not_continue_a_run(folder: Path, tmp_path: Path) ->
 
 def test_crops_are_aligned_and_turned_alike(folder: Path, tmp_path: Path) -> None:
     nearest = sources.pairs(folder, 2, lambda p, h, w: p[::2, ::2], tmp_path / "cache")
-    low, high = nearest.batch(np.random.default_rng(0), 16, 10)
+    batch = nearest.batch(np.random.default_rng(0), 16, 10)
+    low, high = batch.low, batch.high
     corners = [high[:, :, a::2, b::2] for a in (0, 1) for b in (0, 1)]
     for k in range(16):  # turning moves the sampled corner, never the crop
         assert any(np.array_equal(low[k], corner[k]) for corner in corners)
