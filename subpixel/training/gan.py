@@ -15,8 +15,9 @@ from subpixel.errors import RecipeError
 from subpixel.losses.adversarial import discriminator_loss, generator_loss
 from subpixel.losses.content import Content
 from subpixel.nn.arch import Arch
-from subpixel.training import finite, initialization, optim, processes
+from subpixel.training import finite, optim, processes
 from subpixel.training.batches import batches
+from subpixel.training.initialization import InitialWeights, set_up
 from subpixel.training.objective import Objective
 from subpixel.training.recipe import Recipe
 from subpixel.training.recorder import Progress, Recorder, Validate, silent
@@ -30,7 +31,7 @@ def train(
     validate: Validate,
     device: str = "cpu",
     bf16: bool = False,
-    init: initialization.InitialWeights | None = None,
+    init: InitialWeights | None = None,
     content: Content | None = None,
     show: Callable[[Progress], object] = silent,
 ) -> Arch:
@@ -40,20 +41,14 @@ def train(
     Raises: as `loop.train`; RecipeError for several scales or processes, or a patch the discriminator cannot halve.
     """
     scale = _only_scale(recipe)
-    network = initialization.build_network(recipe, init, device)
-    sources[scale].check(recipe.data.patch)
-    folder.mkdir(parents=True, exist_ok=True)
+    setup = set_up(recipe, sources, folder, init, device)
+    network, ema, optimizer = setup.network, setup.ema, setup.optimizer
     discriminator = _discriminator(recipe, scale).to(device).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
-    ema = optim.build_ema(network, recipe.ema)
-    optimizer = optim.build_optimizer(recipe.optim, network.parameters())
-    d_optimizer = optim.build_optimizer(
-        recipe.optim.model_copy(update={"lr": recipe.gan.lr}), discriminator.parameters()
-    )
+    d_optim = recipe.optim.model_copy(update={"lr": recipe.gan.lr})
+    d_optimizer = optim.build_optimizer(d_optim, discriminator.parameters())
     objective, kind = Objective(network, recipe.loss, content), recipe.gan.kind
-    parts = {
-        "model": network, "ema": ema, "optimizer": optimizer, "discriminator": discriminator, "d_optimizer": d_optimizer
-    }  # fmt: skip
-    recorder = Recorder(folder, recipe, parts, initialization.initial_state(network, init), validate, show)
+    parts = {**setup.parts, "discriminator": discriminator, "d_optimizer": d_optimizer}
+    recorder = Recorder(folder, recipe, parts, setup.state, validate, show)
     first = recorder.resume()
     for step, (_, sample) in enumerate(batches(recipe, sources, first, device), first):
         lr = optim.learning_rate(recipe, step)

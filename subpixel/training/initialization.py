@@ -1,4 +1,4 @@
-"""Where a run begins: a fresh network, or one that takes over the weights that fit."""
+"""Where a run begins: its network, fresh or with the weights of another that fit, and what trains it."""
 
 from __future__ import annotations
 
@@ -9,14 +9,17 @@ from typing import Self
 
 import torch
 from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.optim.swa_utils import AveragedModel
 
 from subpixel import archs
+from subpixel.datasets.patches import PatchSource
 from subpixel.errors import BadRequest, RecipeError
 from subpixel.models import Model, weights
 from subpixel.nn.arch import Arch
 from subpixel.nn.scales import ByScale
 from subpixel.nn.upsampling import unblock_all
-from subpixel.training import checkpoint
+from subpixel.training import checkpoint, optim
 from subpixel.training.recipe import Recipe
 
 
@@ -59,6 +62,36 @@ class InitialWeights:
         state = checkpoint.read_state(path)
         steps = state.initial_steps + state.step
         return cls(checkpoint.ema_weights(path), deployed=state.deployed, steps=steps, hours=state.hours)
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What every training begins with."""
+
+    network: Arch
+    ema: AveragedModel
+    optimizer: Optimizer
+    state: checkpoint.TrainState
+
+    @property
+    def parts(self) -> checkpoint.Parts:
+        """What its checkpoints hold."""
+        return {"model": self.network, "ema": self.ema, "optimizer": self.optimizer}
+
+
+def set_up(
+    recipe: Recipe, sources: Mapping[int, PatchSource], folder: Path, init: InitialWeights | None, device: str
+) -> Setup:
+    """The network on its device with what trains it, after a check of the data; makes the run folder.
+
+    Raises: as `build_network`; DataError for images that cannot give the recipe's patches.
+    """
+    network = build_network(recipe, init, device)
+    for scale in recipe.scales:
+        sources[scale].check(recipe.data.patch)
+    folder.mkdir(parents=True, exist_ok=True)
+    optimizer = optim.build_optimizer(recipe.optim, network.parameters())
+    return Setup(network, optim.build_ema(network, recipe.ema), optimizer, initial_state(network, init))
 
 
 def build_network(recipe: Recipe, init: InitialWeights | None, device: str) -> Arch:

@@ -12,8 +12,9 @@ from torch import nn
 from subpixel.datasets.patches import PatchSource
 from subpixel.losses.content import Content
 from subpixel.nn.arch import Arch
-from subpixel.training import finite, initialization, optim, processes
+from subpixel.training import finite, optim, processes
 from subpixel.training.batches import batches
+from subpixel.training.initialization import InitialWeights, set_up
 from subpixel.training.objective import Objective
 from subpixel.training.recipe import Recipe
 from subpixel.training.recorder import Progress, Recorder, Validate, silent
@@ -27,7 +28,7 @@ def train(
     validate: Validate,
     device: str = "cpu",
     bf16: bool = False,
-    init: initialization.InitialWeights | None = None,
+    init: InitialWeights | None = None,
     content: Content | None = None,
     show: Callable[[Progress], object] = silent,
 ) -> Arch:
@@ -38,18 +39,14 @@ def train(
     repeats itself.
     Raises: TrainingDiverged, RecipeError, DataError (a run folder of another recipe, images smaller than the patch).
     """
-    network = initialization.build_network(recipe, init, processes.local_device(device))
-    for scale in recipe.scales:
-        sources[scale].check(recipe.data.patch)
-    folder.mkdir(parents=True, exist_ok=True)
-    ema = optim.build_ema(network, recipe.ema)
-    optimizer = optim.build_optimizer(recipe.optim, network.parameters())
+    own_device = processes.local_device(device)
+    setup = set_up(recipe, sources, folder, init, own_device)
+    network, ema, optimizer = setup.network, setup.ema, setup.optimizer
     several = len(network.shared) > 1
     objective = processes.wrap_ddp(Objective(network, recipe.loss, content), unused_parameters=several)
-    parts = {"model": network, "ema": ema, "optimizer": optimizer}
-    recorder = Recorder(folder, recipe, parts, initialization.initial_state(network, init), validate, show)
+    recorder = Recorder(folder, recipe, setup.parts, setup.state, validate, show)
     first = recorder.resume()
-    for step, (scale, sample) in enumerate(batches(recipe, sources, first, processes.local_device(device)), first):
+    for step, (scale, sample) in enumerate(batches(recipe, sources, first, own_device), first):
         optim.set_lr(optimizer, optim.learning_rate(recipe, step))
         with torch.autocast(device, torch.bfloat16, enabled=bf16):
             loss = objective(sample, scale)
