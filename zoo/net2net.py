@@ -55,20 +55,20 @@ def _fill(wide: nn.Module, conv: nn.Module) -> None:
     assert isinstance(wide, CollapsibleConv)
     assert isinstance(conv, nn.Conv2d)
     outputs, inputs = conv.weight.shape[:2]
-    plain = wide.collapse()
-    plain.weight[:outputs] = 0
-    plain.weight[:outputs, :inputs] = conv.weight
-    if plain.bias is not None and conv.bias is not None:
-        plain.bias[:outputs] = conv.bias
-    wide.from_conv_(plain)
+    collapsed = wide.collapse()
+    collapsed.weight[:outputs] = 0
+    collapsed.weight[:outputs, :inputs] = conv.weight
+    if collapsed.bias is not None and conv.bias is not None:
+        collapsed.bias[:outputs] = conv.bias
+    wide.from_conv_(collapsed)
 
 
 if __name__ == "__main__":
     if len(sys.argv) != 4:
         sys.exit("usage: python zoo/net2net.py MODEL RECIPE.toml CHECKPOINT")
-    page, target = recipe.load(Path(sys.argv[2])), Path(sys.argv[3])
-    torch.manual_seed(page.seed)
-    network = archs.create(page.arch, page.config)
+    settings, target = recipe.load(Path(sys.argv[2])), Path(sys.argv[3])
+    torch.manual_seed(settings.seed)
+    network = archs.create(settings.arch, settings.config)
     grow(weights.network(models.load(sys.argv[1])), network)
     target.parent.mkdir(parents=True, exist_ok=True)
-    checkpoint.save(target, page.digest, checkpoint.TrainState(), {"average": AveragedModel(network)})
+    checkpoint.save(target, settings.digest, checkpoint.TrainState(), {"ema": AveragedModel(network)})

@@ -6,6 +6,7 @@ import importlib
 import pkgutil
 import sys
 from collections.abc import Mapping
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
@@ -25,18 +26,23 @@ def find(name: str) -> type[Arch]:
     A name can come out of a model file, which must not make us import what it likes.
     Raises: UnknownName with the closest name.
     """
+    if name in NAMES:
+        module = importlib.import_module(f"{__name__}.{name}")
+        return next(c for c in _architectures(module) if c.__name__.lower() == name.replace("_", ""))
+    module_name, _, class_name = name.partition(":")
+    if class_name and module_name in sys.modules:
+        own = [c for c in _architectures(sys.modules[module_name]) if c.__name__ == class_name]
+        if own:
+            return own[0]
+    raise UnknownName("architecture", name, NAMES)
+
+
+def _architectures(module: ModuleType) -> list[type[Arch]]:
+    """The architectures that a module defines itself."""
     from subpixel.nn.arch import Arch
 
-    module_name, _, class_name = name.partition(":")
-    own = getattr(sys.modules.get(module_name), class_name, None) if class_name else None
-    if isinstance(own, type) and issubclass(own, Arch):
-        return own
-    if name not in NAMES:
-        raise UnknownName("architecture", name, NAMES)
-    module = importlib.import_module(f"{__name__}.{name}")
     classes = [c for c in vars(module).values() if isinstance(c, type) and issubclass(c, Arch)]
-    defined = (c for c in classes if c.__module__ == module.__name__)
-    return next(c for c in defined if c.__name__.lower() == name.replace("_", ""))
+    return [c for c in classes if c.__module__ == module.__name__]
 
 
 def name_of(network: Arch) -> str:

@@ -12,16 +12,15 @@ from itertools import count, repeat
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import Tensor
 
 from subpixel import archs
-from subpixel.datasets.packed import Pixels
 from subpixel.datasets.patches import PatchSource, prefetch
+from subpixel.datasets.sample import Arrays
+from subpixel.training.batches import to_tensors
 
-Batch = tuple[Pixels, Pixels]
-Step = Callable[[Batch], object]
+Step = Callable[[Arrays], object]
 
-_AHEAD = 2
+_THREADS = 2
 
 
 @dataclass(frozen=True)
@@ -32,29 +31,29 @@ class Reading:
     seconds: float
     """A step with batches from the reader."""
     synthetic: float
-    """The same step with one batch that is there."""
+    """The same step with one batch that is already in memory."""
     share: float
     """Of the synthetic step rate; 1 where reading costs nothing."""
 
 
 def reading(
-    name: str, crops: PatchSource, step: Step, *, size: int = 16, patch: int = 32, rounds: int = 9, steps: int = 10
+    name: str, source: PatchSource, step: Step, *, size: int = 16, patch: int = 32, rounds: int = 9, steps: int = 10
 ) -> Reading:
-    """Times a step with the reader's batches and with one batch that is there, in turn.
+    """Times a step with the reader's batches and with one batch already in memory, in turn.
 
     size, patch: crops in a batch and their low-resolution side. steps: timed in each of the rounds.
     Raises: DataError for images smaller than the patch.
     """
 
-    def batch(k: int) -> Batch:
-        return crops.batch(np.random.default_rng([0, k]), size, patch)
+    def batch(k: int) -> Arrays:
+        return source.batch(np.random.default_rng([0, k]), size, patch)
 
-    crops.check(patch)
-    with closing(prefetch(batch, count(), _AHEAD)) as batches:
-        sources: dict[str, Iterator[Batch]] = {"read": batches, "synthetic": repeat(batch(0))}
-        times: dict[str, list[float]] = {key: [] for key in sources}
-        for key in [*sources] * (rounds + 1):
-            times[key].append(_seconds(sources[key], step, steps))
+    source.check(patch)
+    with closing(prefetch(batch, count(), _THREADS)) as batches:
+        streams: dict[str, Iterator[Arrays]] = {"read": batches, "synthetic": repeat(batch(0))}
+        times: dict[str, list[float]] = {key: [] for key in streams}
+        for key in [*streams] * (rounds + 1):
+            times[key].append(_seconds(streams[key], step, steps))
     read, synthetic = times["read"][1:], times["synthetic"][1:]  # the first round warms up
     share = statistics.median(b / a for a, b in zip(read, synthetic, strict=True))
     return Reading(name, statistics.median(read), statistics.median(synthetic), share)
@@ -66,11 +65,11 @@ def training_step(scale: int, device: str = "cpu") -> Step:
     network = network.to(device).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
     optimizer = torch.optim.Adam(network.parameters(), lr=1e-4)
 
-    def step(batch: Batch) -> float:
-        low, high = (_floats(pixels, device) for pixels in batch)
+    def step(batch: Arrays) -> float:
+        sample = to_tensors(batch, device)
         with torch.autocast(device, torch.bfloat16):
-            output = network(low)
-        loss = F.l1_loss(output, high)
+            output = network(sample.low)
+        loss = F.l1_loss(output, sample.high)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         optimizer.step()
@@ -79,15 +78,10 @@ def training_step(scale: int, device: str = "cpu") -> Step:
     return step
 
 
-def _seconds(batches: Iterator[Batch], step: Step, steps: int) -> float:
-    for _ in range(_AHEAD):  # those that were prepared while the other source was timed
+def _seconds(batches: Iterator[Arrays], step: Step, steps: int) -> float:
+    for _ in range(_THREADS):  # those that were prepared while the other source was timed
         step(next(batches))
     start = time.perf_counter()
     for _ in range(steps):
         step(next(batches))
     return (time.perf_counter() - start) / steps
-
-
-def _floats(pixels: Pixels, device: str) -> Tensor:
-    tensor = torch.from_numpy(pixels).to(device, torch.float32).div_(255)
-    return tensor.contiguous(memory_format=torch.channels_last)

@@ -66,16 +66,16 @@ def command(
     from subpixel.training import recipe as recipes
     from subpixel.training.recorder import Progress
     from subpixel.training.run import run as train
-    from subpixel.training.tensorboard import recorded
+    from subpixel.training.tensorboard import event_writer
 
     changes = dict(_change(text) for text in change or []) | ({"init": init} if init else {})
-    page = recipes.load(recipe, changes)
+    settings = recipes.load(recipe, changes)
     with ExitStack() as stack:
         watchers: list[Callable[[Progress], None]] = [stack.enter_context(Display()).show]
         if tensorboard:
-            watchers.append(stack.enter_context(recorded(run / "tensorboard")))
+            watchers.append(stack.enter_context(event_writer(run / "tensorboard")))
         written = train(
-            page, data, validation, run,
+            settings, data, validation, run,
             device=device, precision=precision, threads=threads, cache=cache, vgg=vgg, lpips=lpips,
             show=lambda progress: [watch(progress) for watch in watchers],
         )  # fmt: skip

@@ -9,11 +9,12 @@ from pathlib import Path
 import numpy as np
 
 from subpixel.datasets.files import ImageFile
-from subpixel.datasets.layouts import Layout, layout, matched, size_mismatch
+from subpixel.datasets.layouts import Layout, find_layout, match_pairs, size_mismatch
 from subpixel.datasets.packed import Pixels
 from subpixel.errors import UnreadableImage
 
 Size = tuple[int, int]
+"""Height and width."""
 
 
 @dataclass(frozen=True)
@@ -34,36 +35,39 @@ def inspect(folder: Path, patch: int | None = None, scale: int | None = None) ->
     folder does not tell; by default every scale there is, 2 without LR, and that of the first pair where nothing tells.
     Raises: DataError if there is nothing to look at, or no LR of that scale.
     """
-    there = layout(folder)
+    layout = find_layout(folder)
     sizes: dict[ImageFile, Size] = {}
-    for file in there.high:
-        yield _look(file, sizes, (patch or 1) * (scale or min(there.low, default=0) or 2), "HR")
-    for stated in _scales(there, scale):
-        yield from _low(there, stated, scale, patch or 1, sizes)
+    for file in layout.high:
+        yield _inspect_file(file, sizes, (patch or 1) * (scale or min(layout.low, default=0) or 2), "HR")
+    for stated in _stated_scales(layout, scale):
+        yield from _inspect_pairs(layout, stated, scale, patch or 1, sizes)
 
 
-def _scales(there: Layout, scale: int | None) -> list[int]:
+def _stated_scales(layout: Layout, scale: int | None) -> list[int]:
+    """The keys of `Layout.low` to look at."""
     if scale is None:
-        return sorted(there.low)
-    there.lows(scale)
-    return [key for key in (scale, 0) if key in there.low][:1]
+        return sorted(layout.low)
+    layout.lows(scale)
+    return [key for key in (scale, 0) if key in layout.low][:1]
 
 
-def _low(there: Layout, stated: int, scale: int | None, patch: int, sizes: dict[ImageFile, Size]) -> Iterator[Finding]:
-    both, wrong = matched(there.high, there.low[stated])
+def _inspect_pairs(
+    layout: Layout, stated: int, scale: int | None, patch: int, sizes: dict[ImageFile, Size]
+) -> Iterator[Finding]:
+    pairs, unmatched = match_pairs(layout.high, layout.low[stated])
     ratio = scale or stated
-    for high, low in both:
-        finding = _look(low, sizes, patch, "LR")
+    for high, low in pairs:
+        finding = _inspect_file(low, sizes, patch, "LR")
         if low in sizes and high in sizes and not finding.problem:
             ratio = ratio or max(1, round(sizes[high][0] / sizes[low][0]))
             problem = size_mismatch(sizes[low], sizes[high], ratio)
             finding = Finding(low.name, finding.pixels, f"{problem} of {high.name}" if problem else "", finding.warning)
         yield finding
-    yield from (Finding(file.name, 0, why) for file, why in wrong)
+    yield from (Finding(file.name, 0, reason) for file, reason in unmatched)
 
 
-def _look(file: ImageFile, sizes: dict[ImageFile, Size], least: int, role: str) -> Finding:
-    """Notes the size of an image that can be decoded."""
+def _inspect_file(file: ImageFile, sizes: dict[ImageFile, Size], least: int, role: str) -> Finding:
+    """Adds the size of an image that can be decoded to `sizes`."""
     try:
         pixels = file.rgb()
     except UnreadableImage as error:

@@ -1,4 +1,4 @@
-"""Random pairs whose low resolution is made anew for every crop."""
+"""Random pairs of crops whose low resolution is degraded on the fly, anew for every crop."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from subpixel.datasets.packed import PackedImages, Pixels
 from subpixel.datasets.patches import check_sizes, collate, dihedral, sample_index
+from subpixel.datasets.sample import Arrays, Sample
 from subpixel.errors import DataError
 from subpixel.images import Floats, dequantise, quantise
 
@@ -21,6 +22,8 @@ class Degradation(Protocol):
     def sample(self, rng: np.random.Generator, /) -> Self | Degradation: ...
 
     def apply(self, pixels: Floats, rng: np.random.Generator, /) -> Floats: ...
+
+    def vector(self) -> Floats | None: ...
 
 
 @dataclass(frozen=True)
@@ -38,33 +41,34 @@ class Degraded:
         check_sizes(self.high, patch, self.scale)
         self.batch(np.random.default_rng(0), 1, patch)
 
-    def batch(self, rng: np.random.Generator, size: int, patch: int) -> tuple[Pixels, Pixels]:
+    def batch(self, rng: np.random.Generator, size: int, patch: int) -> Arrays:
         """Random crops, degraded, flipped and rotated: uint8, size 3 patch patch, and size 3 s*patch s*patch.
 
-        Raises: DataError if the degradation makes another size than 1 / scale.
+        labels: the vector of the degradation that was sampled for each crop.
+        Raises: DataError if the degradation makes another size than 1 / scale, or vectors of several lengths.
         """
         return collate([self._crop(rng, patch) for _ in range(size)])
 
-    def _crop(self, rng: np.random.Generator, patch: int) -> tuple[Pixels, Pixels]:
+    def _crop(self, rng: np.random.Generator, patch: int) -> Arrays:
         index, s = sample_index(self._areas, rng), self.scale
         height, width = self.high.sizes[index] // s
         y, x = int(rng.integers(height - patch + 1)), int(rng.integers(width - patch + 1))
-        turn = int(rng.integers(8))
+        symmetry = int(rng.integers(8))
         top, left = max(0, y - self.margin), max(0, x - self.margin)  # at the image's edge there is no context
         bottom, right = min(height, y + patch + self.margin), min(width, x + patch + self.margin)
-        around = self._low(self.high[index][s * top : s * bottom, s * left : s * right], rng)
-        low = around[y - top : y - top + patch, x - left : x - left + patch]
-        high = self.high[index][s * y : s * (y + patch), s * x : s * (x + patch)]
-        return dihedral(low, turn), dihedral(high, turn)
-
-    def _low(self, high: Pixels, rng: np.random.Generator) -> Pixels:
         sampled = self.degradation.sample(rng)
+        context = self._apply(sampled, self.high[index][s * top : s * bottom, s * left : s * right], rng)
+        low = context[y - top : y - top + patch, x - left : x - left + patch]
+        high = self.high[index][s * y : s * (y + patch), s * x : s * (x + patch)]
+        return Sample(dihedral(low, symmetry), dihedral(high, symmetry), sampled.vector())
+
+    def _apply(self, sampled: Degradation, high: Pixels, rng: np.random.Generator) -> Pixels:
         low = quantise(sampled.apply(dequantise(high), rng), 8)
         height, width = (n // self.scale for n in high.shape[:2])
         if low.shape[:2] != (height, width):
-            got, wanted = f"{low.shape[1]}x{low.shape[0]}", f"{width}x{height}"
+            actual, expected = f"{low.shape[1]}x{low.shape[0]}", f"{width}x{height}"
             raise DataError(
-                f"the degradation makes {got} of {high.shape[1]}x{high.shape[0]} pixels; expected {wanted}:"
+                f"the degradation makes {actual} of {high.shape[1]}x{high.shape[0]} pixels; expected {expected}:"
                 f" it must reduce by {self.scale} in all, as Downsample({self.scale}) does"
             )
         return low

@@ -15,7 +15,7 @@ from subpixel.errors import DataError, UnreadableImage
 from subpixel.images import Image, quantise, read
 
 SUFFIXES = {".avif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
-_DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, KeyError, RuntimeError)
+_ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, EOFError, KeyError, RuntimeError)
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class ImageFile:
 
     @property
     def key(self) -> str:
-        """Another one for every file and content."""
+        """Differs for every file and every content of it."""
         return f"{self.path.resolve()}/{self.member} {self.stamp}"
 
     def read(self) -> Image:
@@ -48,7 +48,7 @@ class ImageFile:
         try:
             with zipfile.ZipFile(self.path) as archive:
                 content = archive.read(self.member)
-        except (OSError, *_DAMAGED) as error:
+        except (OSError, *_ZIP_ERRORS) as error:
             raise UnreadableImage(self.name, f"the archive does not give it: {error}") from error
         try:
             return read(content)
@@ -72,7 +72,7 @@ def find_images(folder: Path) -> list[ImageFile]:
     Raises: DataError for a folder that does not exist or holds no images, and an archive that cannot be read.
     """
     try:
-        files = list(_below(folder)) if folder.is_dir() else _packed(folder, PurePosixPath())
+        files = list(_walk(folder)) if folder.is_dir() else _members(folder, PurePosixPath())
     except OSError as error:
         raise DataError(f"cannot look into {error.filename or folder}: {(error.strerror or '').lower()}") from error
     by_place = {file.place: file for file in sorted(files, key=lambda f: not f.member)}  # the last one stays: unpacked
@@ -81,31 +81,31 @@ def find_images(folder: Path) -> list[ImageFile]:
     return [by_place[place] for place in sorted(by_place)]
 
 
-def _below(folder: Path) -> Iterator[ImageFile]:
+def _walk(folder: Path) -> Iterator[ImageFile]:
     for path in sorted(folder.rglob("*")):
         place = PurePosixPath(path.relative_to(folder).as_posix())
-        if _wanted(place):
+        if _is_image(place):
             status = path.stat()
             yield ImageFile(place, path, "", f"{status.st_size} {status.st_mtime_ns}")
-        elif path.suffix.lower() == ".zip" and not _hidden(place) and path.is_file():
-            yield from _packed(path, place.parent)
+        elif path.suffix.lower() == ".zip" and not _is_hidden(place) and path.is_file():
+            yield from _members(path, place.parent)
 
 
-def _packed(path: Path, place: PurePosixPath) -> list[ImageFile]:
+def _members(path: Path, place: PurePosixPath) -> list[ImageFile]:
     try:
         with zipfile.ZipFile(path) as archive:
-            members = [m for m in archive.infolist() if not m.is_dir() and _wanted(PurePosixPath(m.filename))]
-    except _DAMAGED as error:
+            members = [m for m in archive.infolist() if not m.is_dir() and _is_image(PurePosixPath(m.filename))]
+    except _ZIP_ERRORS as error:
         raise DataError(f"cannot read the archive {path}: {error}; expected a folder of images or a .zip") from error
     tops = {PurePosixPath(m.filename).parts[:-1][:1] for m in members}
     base = place if len(tops) == 1 and () not in tops else place / path.stem
     return [ImageFile(base / m.filename, path, m.filename, f"{m.file_size} {m.CRC}") for m in members]
 
 
-def _wanted(place: PurePosixPath) -> bool:
-    return place.suffix.lower() in SUFFIXES and not _hidden(place)
+def _is_image(place: PurePosixPath) -> bool:
+    return place.suffix.lower() in SUFFIXES and not _is_hidden(place)
 
 
-def _hidden(place: PurePosixPath) -> bool:
+def _is_hidden(place: PurePosixPath) -> bool:
     """Also what macOS adds to archives."""
     return any(part[0] == "." or part == "__MACOSX" for part in place.parts)

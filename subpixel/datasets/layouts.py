@@ -43,14 +43,14 @@ class Layout:
         for key in (scale, 0):
             if key in self.low:
                 return self.low[key]
-        there = ", ".join(f"x{key}" for key in sorted(self.low))
-        why = f"has low resolution for {there}, not for x{scale}"
-        raise DataError(f"{self.folder} {why}; name its HR folder alone to have it made")
+        scales = ", ".join(f"x{key}" for key in sorted(self.low))
+        reason = f"has low resolution for {scales}, not for x{scale}"
+        raise DataError(f"{self.folder} {reason}; name its HR folder alone to have it made")
 
 
 @dataclass(frozen=True)
 class _Role:
-    """What the folders of an image say of it."""
+    """What the folders of an image tell about it."""
 
     file: ImageFile
     set: str
@@ -61,7 +61,7 @@ class _Role:
     """The place without ending and without the folders that tell HR, LR or the scale."""
 
 
-def layout(folder: Path, part: Part = "train") -> Layout:
+def find_layout(folder: Path, part: Part = "train") -> Layout:
     """What lies in a folder or zip archive.
 
     part: where names tell images for validation from the rest (DIV2K_valid_HR, DIV2K_train_HR), which of the two.
@@ -79,28 +79,28 @@ def layout(folder: Path, part: Part = "train") -> Layout:
     return Layout(folder, high, {scale: tuple(files) for scale, files in low.items()})
 
 
-def matched(
+def match_pairs(
     highs: Iterable[ImageFile], lows: Iterable[ImageFile]
 ) -> tuple[list[tuple[ImageFile, ImageFile]], list[tuple[ImageFile, str]]]:
     """The pairs of HR and LR in the order of HR, and each image that has no partner of its own, with the reason."""
     by_key: dict[PurePosixPath, ImageFile] = {}
-    wrong: list[tuple[ImageFile, str]] = []
+    unmatched: list[tuple[ImageFile, str]] = []
     for role in map(_role, highs):
         if role.key in by_key:
-            wrong.append((role.file, f"its name is also that of {by_key[role.key].name}"))
+            unmatched.append((role.file, f"its name is also that of {by_key[role.key].name}"))
         by_key.setdefault(role.key, role.file)
     partners: dict[PurePosixPath, ImageFile] = {}
     for role in map(_role, lows):
         keys = (role.key, role.key.with_name(re.sub(rf"x{role.scale}$", "", role.key.name) or "x"))
         key = next((key for key in keys if key in by_key), None)
         if key is None:
-            wrong.append((role.file, "there is no HR image of that name"))
+            unmatched.append((role.file, "there is no HR image of that name"))
         elif key in partners:
-            wrong.append((role.file, f"{partners[key].name} is already the LR image of that name"))
+            unmatched.append((role.file, f"{partners[key].name} is already the LR image of that name"))
         else:
             partners[key] = role.file
-    wrong += [(file, "there is no LR image of that name") for key, file in by_key.items() if key not in partners]
-    return [(file, partners[key]) for key, file in by_key.items() if key in partners], wrong
+    unmatched += [(file, "there is no LR image of that name") for key, file in by_key.items() if key not in partners]
+    return [(file, partners[key]) for key, file in by_key.items() if key in partners], unmatched
 
 
 def size_mismatch(low: tuple[int, int], high: tuple[int, int], scale: int) -> str:
@@ -112,8 +112,8 @@ def size_mismatch(low: tuple[int, int], high: tuple[int, int], scale: int) -> st
         small in (large // scale, -(-large // scale)) for small, large in zip(low, high, strict=True)
     ):
         return ""
-    got, wanted = f"{low[1]}x{low[0]}", f"{high[1] // scale}x{high[0] // scale}"
-    return f"{got} pixels; expected {wanted}, 1/{scale}"
+    actual, expected = f"{low[1]}x{low[0]}", f"{high[1] // scale}x{high[0] // scale}"
+    return f"{actual} pixels; expected {expected}, 1/{scale}"
 
 
 def _role(file: ImageFile) -> _Role:

@@ -21,10 +21,12 @@ Pixels = NDArray[np.uint8]
 class PackedImages:
     """Many uint8 RGB images in one memory-mapped file."""
 
-    bytes: Pixels
+    data: Pixels
+    """All pixels, one image after the other."""
     sizes: NDArray[np.int64]
     """Height and width of each image, N 2."""
-    starts: NDArray[np.int64]
+    offsets: NDArray[np.int64]
+    """Where each image begins in `data`."""
     names: tuple[str, ...]
 
     def __len__(self) -> int:
@@ -33,8 +35,8 @@ class PackedImages:
     def __getitem__(self, index: int) -> Pixels:
         """One image, H W 3, without a copy."""
         height, width = self.sizes[index]
-        start = self.starts[index]
-        return self.bytes[start : start + height * width * 3].reshape(height, width, 3)
+        start = self.offsets[index]
+        return self.data[start : start + height * width * 3].reshape(height, width, 3)
 
 
 def pack(names: Sequence[str], image: Callable[[int], Pixels], folder: Path, key: object) -> PackedImages:
@@ -60,7 +62,7 @@ def _write(images: Iterator[Pixels], index: Path) -> None:
     data = index.with_suffix(".bin")
     sizes: list[tuple[int, ...]] = []
     try:
-        with atomic.replacing(data) as part, part.open("wb") as file:
+        with atomic.replacing(data) as temporary, temporary.open("wb") as file:
             for image in images:
                 file.write(np.ascontiguousarray(image).data)
                 sizes.append(image.shape[:2])

@@ -8,8 +8,9 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from subpixel.datasets.packed import PackedImages, Pixels
+from subpixel.datasets.packed import PackedImages
 from subpixel.datasets.patches import check_sizes, collate, dihedral, sample_index
+from subpixel.datasets.sample import Arrays, Sample
 
 
 @dataclass(frozen=True)
@@ -24,19 +25,19 @@ class Pairs:
         """Raises: DataError if an image is smaller than the patch (low-resolution pixels)."""
         check_sizes(self.low, patch)
 
-    def batch(self, rng: np.random.Generator, size: int, patch: int) -> tuple[Pixels, Pixels]:
+    def batch(self, rng: np.random.Generator, size: int, patch: int) -> Arrays:
         """Random crops, flipped and rotated: uint8, size 3 patch patch, and size 3 s*patch s*patch."""
         return collate([self._crop(rng, patch) for _ in range(size)])
 
-    def _crop(self, rng: np.random.Generator, patch: int) -> tuple[Pixels, Pixels]:
+    def _crop(self, rng: np.random.Generator, patch: int) -> Arrays:
         index = sample_index(self._areas, rng)
         height, width = self.low.sizes[index]
         y, x = int(rng.integers(height - patch + 1)), int(rng.integers(width - patch + 1))
-        turn = int(rng.integers(8))
+        symmetry = int(rng.integers(8))
         s = self.scale
         low = self.low[index][y : y + patch, x : x + patch]
         high = self.high[index][s * y : s * (y + patch), s * x : s * (x + patch)]
-        return dihedral(low, turn), dihedral(high, turn)
+        return Sample(dihedral(low, symmetry), dihedral(high, symmetry))
 
     @cached_property
     def _areas(self) -> NDArray[np.float64]:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from subpixel.datasets.packed import PackedImages, Pixels
+from subpixel.datasets.sample import Arrays, Sample
 from subpixel.errors import DataError
 
 T = TypeVar("T")
@@ -27,23 +28,23 @@ class PatchSource(Protocol):
         """Raises: DataError if the images cannot give crops of `patch` low-resolution pixels a side."""
         ...
 
-    def batch(self, rng: np.random.Generator, size: int, patch: int) -> tuple[Pixels, Pixels]:
-        """Random crops, flipped and rotated: uint8, size 3 patch patch, and size 3 s*patch s*patch."""
+    def batch(self, rng: np.random.Generator, size: int, patch: int) -> Arrays:
+        """Random crops, flipped and rotated: uint8, size 3 patch patch, and size 3 s*patch s*patch; labels, if any."""
         ...
 
 
 def prefetch(make: Callable[[int], T], steps: Iterable[int], threads: int = 2) -> Generator[T]:
-    """make(step) for every step, in order, made in threads while the consumer works: at most one a thread waits.
+    """make(step) for every step, in order, computed in threads while the consumer works: at most one a thread waits.
 
-    What is made must depend on the step alone. Close the generator and the threads end.
+    The result must depend on the step alone. Close the generator and the threads end.
     """
-    rest = iter(steps)
+    remaining = iter(steps)
     with ThreadPoolExecutor(threads, "batches") as pool:
-        waiting = deque(pool.submit(make, step) for step in islice(rest, threads))
-        while waiting:
-            ready = waiting.popleft().result()
-            waiting.extend(pool.submit(make, step) for step in islice(rest, 1))
-            yield ready
+        pending = deque(pool.submit(make, step) for step in islice(remaining, threads))
+        while pending:
+            result = pending.popleft().result()
+            pending.extend(pool.submit(make, step) for step in islice(remaining, 1))
+            yield result
 
 
 def check_sizes(pack: PackedImages, patch: int, scale: int = 1) -> None:
@@ -58,17 +59,29 @@ def check_sizes(pack: PackedImages, patch: int, scale: int = 1) -> None:
         )
 
 
-def collate(crops: list[tuple[Pixels, Pixels]]) -> tuple[Pixels, Pixels]:
-    """Pairs of H W 3 as two arrays N 3 H W, contiguous."""
-    low, high = (np.stack([c[k] for c in crops]).transpose(0, 3, 1, 2) for k in (0, 1))
-    return np.ascontiguousarray(low), np.ascontiguousarray(high)
+def collate(crops: list[Arrays]) -> Arrays:
+    """Crops as a batch: contiguous arrays N C H W, and labels N L if the crops have some.
+
+    Raises: DataError if not all crops have equally many labels.
+    """
+    low, high = (
+        np.ascontiguousarray(np.stack(pixels).transpose(0, 3, 1, 2))
+        for pixels in ([crop.low for crop in crops], [crop.high for crop in crops])
+    )
+    labels = [crop.labels for crop in crops if crop.labels is not None]
+    lengths = {0 if crop.labels is None else len(crop.labels) for crop in crops}
+    if len(lengths) > 1:
+        raise DataError(
+            f"the degradation has {' or '.join(map(str, sorted(lengths)))} labels; its vector() needs one length"
+        )
+    return Sample(low, high, np.stack(labels) if labels else None)
 
 
 def sample_index(areas: NDArray[np.float64], rng: np.random.Generator) -> int:
-    """An index, sample_index by area: a large image more often than a small one. areas: cumulative."""
+    """A random index, in proportion to the area: a large image more often than a small one. areas: cumulative."""
     return int(np.searchsorted(areas, rng.random() * areas[-1], side="right"))
 
 
-def dihedral(pixels: Pixels, turn: int) -> Pixels:
-    """One of the eight symmetries of the square: quarter turns, the upper four mirrored first. H W C."""
-    return np.rot90(pixels[:, ::-1] if turn >= 4 else pixels, turn % 4)
+def dihedral(pixels: Pixels, symmetry: int) -> Pixels:
+    """One of the eight symmetries of the square: k quarter turns for 0 to 3, mirrored first for 4 to 7. H W C."""
+    return np.rot90(pixels[:, ::-1] if symmetry >= 4 else pixels, symmetry % 4)

@@ -1,4 +1,4 @@
-"""The door for training data: a folder or zip of photos, of pairs, or DIV2K's (see `layouts`), packed once."""
+"""Where training data comes from: a folder or zip of photos, of pairs, or DIV2K's (see `layouts`), packed once."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from subpixel.datasets.degraded import Degradation, Degraded
 from subpixel.datasets.files import ImageFile, find_images
-from subpixel.datasets.layouts import Part, layout, matched, size_mismatch
+from subpixel.datasets.layouts import Part, find_layout, match_pairs, size_mismatch
 from subpixel.datasets.packed import PackedImages, Pixels, pack
 from subpixel.datasets.pairs import Pairs
 from subpixel.errors import DataError, UnreadableImage
@@ -26,11 +26,11 @@ def pairs(folder: Path, scale: int, reduce: Reduce, cache: Path) -> Pairs:
     LR comes from files where there are any, else it is HR, cut to a multiple of the scale, and reduced.
     Raises: DataError naming the folder that is empty or the image that cannot be used.
     """
-    there = layout(folder)
-    lows = there.lows(scale)
+    layout = find_layout(folder)
+    lows = layout.lows(scale)
     if lows:
-        return _from_files(there.high, lows, scale, cache)
-    high = _packed(there.high, lambda k: _rgb(there.high[k]), cache, "rgb")
+        return _from_files(layout.high, lows, scale, cache)
+    high = _pack(layout.high, lambda k: _rgb(layout.high[k]), cache, "rgb")
 
     def low(index: int) -> Pixels:
         height, width = (int(n) // scale for n in high.sizes[index])
@@ -39,7 +39,7 @@ def pairs(folder: Path, scale: int, reduce: Reduce, cache: Path) -> Pairs:
         return reduce(high[index][: height * scale, : width * scale], height, width)
 
     method = getattr(reduce, "__qualname__", str(reduce))
-    return Pairs(_packed(there.high, low, cache, f"{method} x{scale}"), high, scale)
+    return Pairs(_pack(layout.high, low, cache, f"{method} x{scale}"), high, scale)
 
 
 def degraded(folder: Path, scale: int, degradation: Degradation, cache: Path) -> Degraded:
@@ -47,8 +47,8 @@ def degraded(folder: Path, scale: int, degradation: Degradation, cache: Path) ->
 
     Raises: DataError naming the folder that is empty or the image that cannot be used.
     """
-    highs = layout(folder).high
-    return Degraded(_packed(highs, lambda k: _rgb(highs[k]), cache, "rgb"), scale, degradation)
+    highs = find_layout(folder).high
+    return Degraded(_pack(highs, lambda k: _rgb(highs[k]), cache, "rgb"), scale, degradation)
 
 
 def images(folder: Path, part: Part = "valid") -> tuple[ImageFile, ...]:
@@ -56,7 +56,7 @@ def images(folder: Path, part: Part = "valid") -> tuple[ImageFile, ...]:
 
     Raises: DataError if there are none.
     """
-    return layout(folder, part).high
+    return find_layout(folder, part).high
 
 
 def digest(folder: Path) -> str:
@@ -68,11 +68,11 @@ def digest(folder: Path) -> str:
 
 
 def _from_files(highs: Sequence[ImageFile], lows: Sequence[ImageFile], scale: int, cache: Path) -> Pairs:
-    both, wrong = matched(highs, lows)
-    if wrong:
-        raise DataError(f"{wrong[0][0].name}: {wrong[0][1]} (subpixel data check names all such)")
-    highs, lows = [pair[0] for pair in both], [pair[1] for pair in both]
-    high = _packed(highs, lambda k: _rgb(highs[k]), cache, "rgb")
+    matches, unmatched = match_pairs(highs, lows)
+    if unmatched:
+        raise DataError(f"{unmatched[0][0].name}: {unmatched[0][1]} (subpixel data check names all such)")
+    highs, lows = [pair[0] for pair in matches], [pair[1] for pair in matches]
+    high = _pack(highs, lambda k: _rgb(highs[k]), cache, "rgb")
 
     def low(index: int) -> Pixels:
         pixels, (height, width) = _rgb(lows[index]), (int(n) for n in high.sizes[index])
@@ -82,11 +82,12 @@ def _from_files(highs: Sequence[ImageFile], lows: Sequence[ImageFile], scale: in
         return pixels[: height // scale, : width // scale]
 
     stamps = [file.key for file in highs]  # whose sizes decide the cut
-    return Pairs(_packed(lows, low, cache, ["cut", scale, stamps]), high, scale)
+    return Pairs(_pack(lows, low, cache, ["cut", scale, stamps]), high, scale)
 
 
-def _packed(chosen: Sequence[ImageFile], image: Callable[[int], Pixels], cache: Path, made: object) -> PackedImages:
-    return pack([file.name for file in chosen], image, cache, [made, [file.key for file in chosen]])
+def _pack(files: Sequence[ImageFile], image: Callable[[int], Pixels], cache: Path, method: object) -> PackedImages:
+    """method: how image k comes from file k, as JSON."""
+    return pack([file.name for file in files], image, cache, [method, [file.key for file in files]])
 
 
 def _rgb(file: ImageFile) -> Pixels:

@@ -24,6 +24,10 @@ class Degradation(ABC):
         del rng
         return self
 
+    def vector(self) -> Floats | None:
+        """The L numbers of a sampled degradation that an estimator learns; None: nothing, as of most."""
+        return None
+
 
 @dataclass(frozen=True)
 class Chain(Degradation):
@@ -38,6 +42,10 @@ class Chain(Degradation):
 
     def sample(self, rng: Rng) -> Degradation:
         return Chain(tuple(step.sample(rng) for step in self.steps))
+
+    def vector(self) -> Floats | None:
+        vectors = [vector for step in self.steps if (vector := step.vector()) is not None]
+        return np.concatenate(vectors) if vectors else None
 
 
 IDENTITY = Chain()

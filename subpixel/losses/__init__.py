@@ -1,1 +1,1 @@
-"""What a training minimises: differences of pixels, of features, and a discriminator's opinion."""
+"""What a training minimises: differences of pixels, of features, and a discriminator's logits."""

@@ -39,8 +39,8 @@ class Content(nn.Module):
 
     def forward(self, output: Tensor, target: Tensor) -> Tensor:
         with torch.no_grad():
-            wanted = self._features(target)
-        return ((self._features(output) - wanted) ** 2).mean() * RESCALE**2
+            target_features = self._features(target)
+        return ((self._features(output) - target_features) ** 2).mean() * RESCALE**2
 
     def _features(self, rgb: Tensor) -> Tensor:
         return self.features(rgb * self.gain + self.offset).float()

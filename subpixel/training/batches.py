@@ -8,25 +8,31 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from subpixel.datasets.packed import Pixels
 from subpixel.datasets.patches import PatchSource, prefetch
+from subpixel.datasets.sample import Arrays, Sample
 from subpixel.training import processes
 from subpixel.training.recipe import Recipe
 
 
 def batches(
-    recipe: Recipe, crops: Mapping[int, PatchSource], first: int, device: str
-) -> Iterator[tuple[int, Tensor, Tensor]]:
-    """From step `first` to the recipe's last: the scale, and RGB in [0, 1] N 3 P P and N 3 sP sP.
+    recipe: Recipe, sources: Mapping[int, PatchSource], first: int, device: str
+) -> Iterator[tuple[int, Sample[Tensor]]]:
+    """The scale and the batch of each step from `first` to the recipe's last; see `to_tensors`.
 
-    Made in threads while the network works.
+    Prepared in threads while the network works.
     """
 
-    def make(step: int) -> tuple[int, tuple[Pixels, Pixels]]:
+    def make(step: int) -> tuple[int, Arrays]:
         scale = recipe.scales[int(np.random.default_rng([recipe.seed, step]).integers(len(recipe.scales)))]
         rng = np.random.default_rng([recipe.seed, step, processes.rank()])
-        return scale, crops[scale].batch(rng, recipe.data.batch, recipe.data.patch)
+        return scale, sources[scale].batch(rng, recipe.data.batch, recipe.data.patch)
 
-    for scale, pixels in prefetch(make, range(first, recipe.steps)):
-        low, high = (torch.from_numpy(a).to(device, torch.float32).div_(255) for a in pixels)
-        yield scale, low.contiguous(memory_format=torch.channels_last), high
+    for scale, arrays in prefetch(make, range(first, recipe.steps)):
+        yield scale, to_tensors(arrays, device)
+
+
+def to_tensors(arrays: Arrays, device: str) -> Sample[Tensor]:
+    """uint8 N 3 P P and N 3 sP sP -> float32 in [0, 1] on the device, low channels last; labels as they are."""
+    low, high = (torch.from_numpy(a).to(device, torch.float32).div_(255) for a in (arrays.low, arrays.high))
+    labels = None if arrays.labels is None else torch.from_numpy(arrays.labels).to(device)
+    return Sample(low.contiguous(memory_format=torch.channels_last), high, labels)

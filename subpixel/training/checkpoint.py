@@ -19,7 +19,7 @@ from subpixel import atomic
 from subpixel.errors import DataError
 
 Parts = Mapping[str, nn.Module | Optimizer]
-"""What a run consists of, by name; `average` is the network that is validated and shipped."""
+"""What a run consists of, by name; `ema` holds the network that is validated and shipped."""
 
 
 @dataclass(frozen=True)
@@ -30,26 +30,30 @@ class TrainState:
     best: float = -math.inf
     """The best validation so far."""
     hours: float = 0.0
-    """Of training, those of the network it began with included."""
-    earlier: int = 0
-    """Steps of the network it began with; see `start.mark`."""
-    plain: bool = False
+    """Of training, those of the initial weights included."""
+    initial_steps: int = 0
+    """Steps of training behind the initial weights; see `initialization.initial_state`."""
+    deployed: bool = False
     """Whether the network is in its deploy form, as it is after a start from a model file."""
 
 
-def save(path: Path, digest: str, mark: TrainState, parts: Parts) -> None:
+def save(path: Path, digest: str, state: TrainState, parts: Parts) -> None:
     """Writes everything that the next step depends on; an older checkpoint stays until this one is whole.
 
-    Raises: DataError if it cannot be written.
+    digest: the recipe's. Raises: DataError if it cannot be written.
     """
-    tensors = {f"{name}.{k}": v.contiguous().clone() for name, part in parts.items() for k, v in _state(part).items()}
-    header = {"recipe": digest, **{name: repr(value) for name, value in asdict(mark).items()}}
+    tensors = {
+        f"{name}.{key}": tensor.contiguous().clone()
+        for name, part in parts.items()
+        for key, tensor in _flat_state(part).items()
+    }
+    header = {"recipe": digest, **{name: repr(value) for name, value in asdict(state).items()}}
     try:
-        with atomic.replacing(path) as part:
-            save_file(tensors, part, header)
+        with atomic.replacing(path) as temporary:
+            save_file(tensors, temporary, header)
     except (OSError, SafetensorError) as error:
         kept = "; the checkpoint before is kept" if path.exists() else ""
-        raise DataError(f"cannot write {path} at step {mark.step}: {error}{kept}; make room and start again") from None
+        raise DataError(f"cannot write {path} at step {state.step}: {error}{kept}; make room and start again") from None
 
 
 def restore(path: Path, digest: str, parts: Parts) -> TrainState:
@@ -57,7 +61,7 @@ def restore(path: Path, digest: str, parts: Parts) -> TrainState:
 
     Raises: DataError if the checkpoint belongs to another recipe or cannot be read.
     """
-    with _opened(path) as file:
+    with _open(path) as file:
         header = file.metadata() or {}
         tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
     if header.get("recipe") != digest:
@@ -65,12 +69,12 @@ def restore(path: Path, digest: str, parts: Parts) -> TrainState:
             f"{path} belongs to another recipe ({header.get('recipe')}, this one is {digest}); take another run folder"
         )
     for name, part in parts.items():
-        found = _under(tensors, f"{name}.")
+        state = _with_prefix(tensors, f"{name}.")
         if isinstance(part, Optimizer):
-            part.load_state_dict({"state": _nested(found), "param_groups": part.state_dict()["param_groups"]})
+            part.load_state_dict({"state": _by_index(state), "param_groups": part.state_dict()["param_groups"]})
         else:
-            part.load_state_dict(found)
-    return _mark(path, header)
+            part.load_state_dict(state)
+    return _train_state(path, header)
 
 
 def read_state(path: Path) -> TrainState:
@@ -78,8 +82,8 @@ def read_state(path: Path) -> TrainState:
 
     Raises: DataError if the file is not a checkpoint.
     """
-    with _opened(path) as file:
-        return _mark(path, file.metadata() or {})
+    with _open(path) as file:
+        return _train_state(path, file.metadata() or {})
 
 
 def ema_weights(path: Path) -> dict[str, Tensor]:
@@ -87,36 +91,46 @@ def ema_weights(path: Path) -> dict[str, Tensor]:
 
     Raises: DataError if the file is not a checkpoint.
     """
-    prefix = "average.module."
-    with _opened(path) as file:
+    prefix = "ema.module."
+    with _open(path) as file:
         names = [key for key in file.keys() if key.startswith(prefix)]  # noqa: SIM118
         return {name.removeprefix(prefix): file.get_tensor(name) for name in names}
 
 
-def _mark(path: Path, header: Mapping[str, str]) -> TrainState:
-    if "step" not in header:
-        raise DataError(f"{path} holds weights, but is no checkpoint of a training; expected a run's last.safetensors")
-    step, best, hours = int(header["step"]), float(header["best"]), float(header["hours"])
-    return TrainState(step, best, hours, int(header.get("earlier", 0)), header.get("plain") == "True")
+def _train_state(path: Path, header: Mapping[str, str]) -> TrainState:
+    try:
+        return TrainState(
+            step=int(header["step"]),
+            best=float(header["best"]),
+            hours=float(header["hours"]),
+            initial_steps=int(header["initial_steps"]),
+            deployed=header["deployed"] == "True",
+        )
+    except KeyError:
+        raise DataError(
+            f"{path} holds weights, but is no checkpoint of a training; expected a run's last.safetensors"
+        ) from None
 
 
-def _state(part: nn.Module | Optimizer) -> dict[str, Tensor]:
+def _flat_state(part: nn.Module | Optimizer) -> dict[str, Tensor]:
+    """A part's state by one key each; an optimiser's are INDEX.NAME."""
     if isinstance(part, nn.Module):
         return dict(part.state_dict())
     states = part.state_dict()["state"].items()
-    return {f"{index}.{k}": torch.as_tensor(v) for index, state in states for k, v in state.items()}
+    return {f"{index}.{name}": torch.as_tensor(v) for index, state in states for name, v in state.items()}
 
 
-def _nested(flat: dict[str, Tensor]) -> dict[int, dict[str, Tensor]]:
-    state: dict[int, dict[str, Tensor]] = {}
+def _by_index(flat: dict[str, Tensor]) -> dict[int, dict[str, Tensor]]:
+    """The inverse of `_flat_state` for an optimiser."""
+    states: dict[int, dict[str, Tensor]] = {}
     for key, value in flat.items():
         index, name = key.split(".", 1)
-        state.setdefault(int(index), {})[name] = value
-    return state
+        states.setdefault(int(index), {})[name] = value
+    return states
 
 
 @contextmanager
-def _opened(path: Path) -> Generator[Any]:
+def _open(path: Path) -> Generator[Any]:
     try:
         with safe_open(path, "pt") as file:
             yield file
@@ -124,5 +138,5 @@ def _opened(path: Path) -> Generator[Any]:
         raise DataError(f"cannot read the checkpoint {path}: {error}") from None
 
 
-def _under(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+def _with_prefix(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}

@@ -11,39 +11,39 @@ from torch import Tensor, nn
 from subpixel.errors import TrainingDiverged
 
 
-def check(step: int, loss: float, norm: float, network: nn.Module, low: Tensor) -> None:
+def check(step: int, loss: float, grad_norm: float, network: nn.Module, low: Tensor) -> None:
     """Raises: TrainingDiverged naming the step and the first layer, if the loss or the gradient is not finite."""
     if not math.isfinite(loss):
-        layer = _first_broken(network, low)
+        layer = _first_nonfinite_layer(network, low)
         where = f"the output of layer {layer}" if layer else "the loss itself, not a layer"
         raise TrainingDiverged(
             f"the loss is {loss} at step {step}, first {where}; lower optim.lr or set optim.clip, "
             "and start again: the run continues from its last checkpoint"
         )
-    if not math.isfinite(norm):
+    if not math.isfinite(grad_norm):
         names = [n for n, p in network.named_parameters() if p.grad is not None and not p.grad.isfinite().all()]
         raise TrainingDiverged(
-            f"the gradient is {norm} at step {step}, in {names[0] if names else 'its sum'}; lower optim.lr"
+            f"the gradient is {grad_norm} at step {step}, in {names[0] if names else 'its sum'}; lower optim.lr"
         )
 
 
 @torch.no_grad()
-def _first_broken(network: nn.Module, low: Tensor) -> str:
+def _first_nonfinite_layer(network: nn.Module, low: Tensor) -> str:
     """The name of the first layer whose output is not finite for this batch; empty if there is none."""
-    broken: list[str] = []
+    names: list[str] = []
 
-    def watch(name: str) -> Any:
-        def look(_: nn.Module, __: Any, output: Any) -> None:
+    def hook_of(name: str) -> Any:
+        def hook(_: nn.Module, __: Any, output: Any) -> None:
             if isinstance(output, Tensor) and not output.isfinite().all():
-                broken.append(name)
+                names.append(name)
 
-        return look
+        return hook
 
     leaves = [(name, module) for name, module in network.named_modules() if not any(True for _ in module.children())]
-    hooks = [module.register_forward_hook(watch(name)) for name, module in leaves]
+    handles = [module.register_forward_hook(hook_of(name)) for name, module in leaves]
     try:
         network(low)
     finally:
-        for hook in hooks:
-            hook.remove()
-    return broken[0] if broken else ""
+        for handle in handles:
+            handle.remove()
+    return names[0] if names else ""

@@ -1,4 +1,4 @@
-"""SRGAN's training (Ledig et al. 2017): a generator against a discriminator, step by step in turn."""
+"""SRGAN's training (Ledig et al. 2017): a generator against a discriminator, which take turns in every step."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ from torch import Tensor, nn
 from subpixel.archs.srgan import Discriminator
 from subpixel.datasets.patches import PatchSource
 from subpixel.errors import RecipeError
-from subpixel.losses import adversarial
+from subpixel.losses.adversarial import discriminator_loss, generator_loss
 from subpixel.losses.content import Content
 from subpixel.nn.arch import Arch
-from subpixel.training import finite, initial, optim, processes
+from subpixel.training import finite, optim, processes
 from subpixel.training.batches import batches
+from subpixel.training.initialization import InitialWeights, set_up
 from subpixel.training.objective import Objective
 from subpixel.training.recipe import Recipe
 from subpixel.training.recorder import Progress, Recorder, Validate, silent
@@ -24,13 +25,13 @@ from subpixel.training.recorder import Progress, Recorder, Validate, silent
 
 def train(
     recipe: Recipe,
-    crops: Mapping[int, PatchSource],
-    run: Path,
+    sources: Mapping[int, PatchSource],
+    folder: Path,
     *,
     validate: Validate,
     device: str = "cpu",
     bf16: bool = False,
-    init: initial.InitialWeights | None = None,
+    init: InitialWeights | None = None,
     content: Content | None = None,
     show: Callable[[Progress], object] = silent,
 ) -> Arch:
@@ -40,40 +41,39 @@ def train(
     Raises: as `loop.train`; RecipeError for several scales or processes, or a patch the discriminator cannot halve.
     """
     scale = _only_scale(recipe)
-    network = initial.network(recipe, init, device)
-    crops[scale].check(recipe.data.patch)
-    run.mkdir(parents=True, exist_ok=True)
-    judge = _discriminator(recipe, scale).to(device).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
-    average = optim.ema(network, recipe.ema)
-    optimizer = optim.optimizer(recipe.optim, network.parameters())
-    judging = optim.optimizer(recipe.optim.model_copy(update={"lr": recipe.gan.lr}), judge.parameters())
+    setup = set_up(recipe, sources, folder, init, device)
+    network, ema, optimizer = setup.network, setup.ema, setup.optimizer
+    discriminator = _discriminator(recipe, scale).to(device).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+    d_optim = recipe.optim.model_copy(update={"lr": recipe.gan.lr})
+    d_optimizer = optim.build_optimizer(d_optim, discriminator.parameters())
     objective, kind = Objective(network, recipe.loss, content), recipe.gan.kind
-    parts = {"model": network, "average": average, "optimizer": optimizer, "judge": judge, "judging": judging}
-    journal = Recorder(run, recipe, parts, initial.initial_state(network, init), validate, show)
-    done = journal.resume()
-    for step, (_, low, high) in enumerate(batches(recipe, crops, done, device), start=done):
-        rate = optim.learning_rate(recipe, step)
-        optim.set_rate(optimizer, rate)
-        optim.set_rate(judging, rate * recipe.gan.lr / recipe.optim.lr)
+    parts = {**setup.parts, "discriminator": discriminator, "d_optimizer": d_optimizer}
+    recorder = Recorder(folder, recipe, parts, setup.state, validate, show)
+    first = recorder.resume()
+    for step, (_, sample) in enumerate(batches(recipe, sources, first, device), first):
+        lr = optim.learning_rate(recipe, step)
+        optim.set_lr(optimizer, lr)
+        optim.set_lr(d_optimizer, lr * recipe.gan.lr / recipe.optim.lr)
         with torch.autocast(device, torch.bfloat16, enabled=bf16):
-            made = network(low)
-            opinion = adversarial.of_discriminator(kind, judge(high).float(), judge(made.detach()).float())
-        _descend(judging, opinion)
+            fake = network(sample.low)
+            real_logits, fake_logits = discriminator(sample.high).float(), discriminator(fake.detach()).float()
+            d_loss = discriminator_loss(kind, real_logits, fake_logits)
+        _descend(d_optimizer, d_loss)
 
-        judge.requires_grad_(False)
+        discriminator.requires_grad_(False)
         with torch.autocast(device, torch.bfloat16, enabled=bf16):
-            fooled = adversarial.of_generator(kind, judge(high).float(), judge(made).float())
-            loss = objective.terms(made, high) + recipe.loss.adversarial * fooled
+            g_loss = generator_loss(kind, discriminator(sample.high).float(), discriminator(fake).float())
+            loss = objective.terms(fake, sample.high) + recipe.loss.adversarial * g_loss
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        norm = nn.utils.clip_grad_norm_(network.parameters(), recipe.optim.clip or math.inf)
-        finite.check(step, loss.item() + opinion.item(), norm.item(), network, low)
+        grad_norm = nn.utils.clip_grad_norm_(network.parameters(), recipe.optim.clip or math.inf)
+        finite.check(step, loss.item() + d_loss.item(), grad_norm.item(), network, sample.low)
         optimizer.step()
-        judge.requires_grad_(True)
+        discriminator.requires_grad_(True)
 
-        average.update_parameters(network)
-        journal.step(step + 1, loss.item())
-    return optim.ema_module(average).eval()
+        ema.update_parameters(network)
+        recorder.step(step + 1, loss.item())
+    return optim.ema_module(ema).eval()
 
 
 def _descend(optimizer: torch.optim.Optimizer, loss: Tensor) -> None:

@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from subpixel.datasets.sample import Sample
 from subpixel.losses import pixel
 from subpixel.losses.content import Content
 from subpixel.nn.arch import Arch
@@ -23,22 +24,22 @@ class Objective(nn.Module):
         self.network, self.loss = network, loss
         self._content = [content]  # in a list: not a part of this module
 
-    def forward(self, low: Tensor, high: Tensor, scale: int) -> Tensor:
+    def forward(self, sample: Sample[Tensor], scale: int) -> Tensor:
         """RGB in [0, 1], N 3 H W and N 3 sH sW -> the loss; a pyramid's levels are summed (LapSRN, equation 6)."""
-        outputs = self.network.at_scale(scale).outputs(low)
-        losses = [self.terms(made, reduced(high, scale, at)) for made, at in outputs]
+        outputs = self.network.at_scale(scale).outputs(sample.low)
+        losses = [self.terms(output, reduced(sample.high, scale, at)) for output, at in outputs]
         return torch.stack(losses).sum()
 
-    def terms(self, made: Tensor, wanted: Tensor) -> Tensor:
+    def terms(self, output: Tensor, target: Tensor) -> Tensor:
         """The weighted sum for one output, without the adversarial term."""
-        plan, total = self.loss, made.new_zeros(())
+        weights, total = self.loss, output.new_zeros(())
         for name in ("l1", "l2", "charbonnier", "psnr", "luma_psnr"):
-            if weight := getattr(plan, name):
-                total = total + weight * getattr(pixel, name)(made, wanted)
-        if plan.total_variation:
-            total = total + plan.total_variation * pixel.total_variation(made)
+            if weight := getattr(weights, name):
+                total = total + weight * getattr(pixel, name)(output, target)
+        if weights.total_variation:
+            total = total + weights.total_variation * pixel.total_variation(output)
         if (content := self._content[0]) is not None:
-            total = total + plan.content * content(made, wanted)
+            total = total + weights.content * content(output, target)
         return total
 
 

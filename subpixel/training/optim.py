@@ -1,4 +1,4 @@
-"""How the weights move: the optimiser, its learning rate over the steps, and their running average."""
+"""The optimiser, its learning rate over the steps, and the exponential moving average of the weights."""
 
 from __future__ import annotations
 
@@ -15,47 +15,47 @@ from subpixel.training.recipe import Optim, Recipe
 from subpixel.training.soap import Soap
 
 
-def optimizer(plan: Optim, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
+def build_optimizer(config: Optim, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
     """The recipe's optimiser over the parameters."""
-    kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW, "soap": Soap}[plan.name]
-    return kind(parameters, lr=plan.lr, betas=plan.betas, weight_decay=plan.weight_decay)
+    kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW, "soap": Soap}[config.name]
+    return kind(parameters, lr=config.lr, betas=config.betas, weight_decay=config.weight_decay)
 
 
 def learning_rate(recipe: Recipe, step: int) -> float:
     """The learning rate of a step: warm-up, then the recipe's schedule."""
-    plan, rate = recipe.schedule, recipe.optim.lr
-    if step < plan.warmup:
-        return rate * (step + 1) / plan.warmup
-    if plan.kind == "cosine":
-        done = (step - plan.warmup) / max(1, recipe.steps - plan.warmup)
-        return rate * (plan.floor + (1 - plan.floor) * (1 + math.cos(math.pi * done)) / 2)
-    if plan.kind == "steps":
-        return rate * plan.gamma ** sum(step >= m for m in plan.milestones)
-    return rate
+    schedule, lr = recipe.schedule, recipe.optim.lr
+    if step < schedule.warmup:
+        return lr * (step + 1) / schedule.warmup
+    if schedule.kind == "cosine":
+        fraction = (step - schedule.warmup) / max(1, recipe.steps - schedule.warmup)
+        return lr * (schedule.floor + (1 - schedule.floor) * (1 + math.cos(math.pi * fraction)) / 2)
+    if schedule.kind == "steps":
+        return lr * schedule.gamma ** sum(step >= m for m in schedule.milestones)
+    return lr
 
 
-def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
-    """Makes `rate` the learning rate of the next step."""
+def set_lr(optimizer: torch.optim.Optimizer, lr: float) -> None:
+    """Sets the learning rate of the next step."""
     for group in optimizer.param_groups:
-        group["lr"] = rate
+        group["lr"] = lr
 
 
-def ema_module(average: AveragedModel) -> Arch:
+def ema_module(ema: AveragedModel) -> Arch:
     """The averaged network: what is validated and becomes the model."""
-    return cast("Arch", average.module)
+    return cast("Arch", ema.module)
 
 
-def ema(network: nn.Module, decay: float) -> AveragedModel:
-    """The exponential average of a network's weights.
+def build_ema(network: nn.Module, decay: float) -> AveragedModel:
+    """The exponential moving average of a network's weights.
 
-    It starts short, so that the first, random weights are soon forgotten.
+    After n updates the decay is at most (1 + n) / (10 + n), so that the first, random weights are soon forgotten.
     """
 
-    def average(old: Tensor, new: Tensor, count: Tensor | int) -> Tensor:
+    def update(averaged: Tensor, current: Tensor, count: Tensor | int) -> Tensor:
         n = int(count)
-        if not new.is_floating_point():  # a counter of batch normalisation
-            return new
-        return torch.lerp(new, old, min(decay, (1 + n) / (10 + n)))
+        if not current.is_floating_point():  # a counter of batch normalisation
+            return current
+        return torch.lerp(current, averaged, min(decay, (1 + n) / (10 + n)))
 
-    rule: Callable[..., Any] = average
-    return AveragedModel(network, avg_fn=rule, use_buffers=True)
+    avg_fn: Callable[..., Any] = update
+    return AveragedModel(network, avg_fn=avg_fn, use_buffers=True)

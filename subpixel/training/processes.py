@@ -12,7 +12,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 
 def rank() -> int:
-    """The number of this process; the first validates, logs and writes."""
+    """The number of this process; the first, 0, validates, logs and writes."""
     return int(os.environ.get("RANK", "0"))
 
 
@@ -41,14 +41,17 @@ def process_group(device: str) -> Generator[None]:
         distributed.destroy_process_group()
 
 
-def wrap_ddp(objective: nn.Module, *, partly: bool) -> nn.Module:
-    """The module with its gradients averaged over the processes; partly: not every step uses every parameter."""
-    return DistributedDataParallel(objective, find_unused_parameters=partly) if world_size() > 1 else objective
+def wrap_ddp(module: nn.Module, *, unused_parameters: bool) -> nn.Module:
+    """The module with its gradients averaged over the processes.
+
+    unused_parameters: not every step uses every parameter.
+    """
+    return DistributedDataParallel(module, find_unused_parameters=unused_parameters) if world_size() > 1 else module
 
 
 @contextmanager
 def rank0_first() -> Generator[None]:
-    """The first process goes first, the others when it is done: what it packs, they find packed."""
+    """The first process runs the block alone, the others after it: what it packs, they open."""
     if distributed.is_initialized() and rank() > 0:
         distributed.barrier()
     yield

@@ -1,4 +1,4 @@
-"""A recipe: everything that decides a training run, on one strict page of TOML."""
+"""A recipe: everything that decides a training run, in one TOML file that is checked strictly."""
 
 from __future__ import annotations
 
@@ -125,9 +125,9 @@ class Recipe(_Strict):
 
     @property
     def digest(self) -> str:
-        """Sixteen hexadecimal digits that name everything on the page; a key at its default may be left out."""
-        page = json.dumps(self.model_dump(mode="json", exclude_defaults=True), sort_keys=True)
-        return hashlib.sha256(page.encode()).hexdigest()[:16]
+        """Sixteen hexadecimal digits of every value; a key at its default does not change them."""
+        text = json.dumps(self.model_dump(mode="json", exclude_defaults=True), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def names() -> list[str]:
@@ -146,34 +146,35 @@ def load(name_or_path: str | Path, changes: dict[str, Any] | None = None) -> Rec
         if not path.is_file():
             raise UnknownName("recipe", str(name_or_path), names())
     try:
-        page = tomllib.loads(path.read_text("utf-8"))
+        table = tomllib.loads(path.read_text("utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise RecipeError(f"cannot read the recipe {path}: {error}") from None
     for key, value in (changes or {}).items():
-        _set(page, key, value)
+        _set(table, key, value)
     try:
-        recipe = Recipe.model_validate(page)
+        recipe = Recipe.model_validate(table)
     except ValidationError as error:
         first = error.errors()[0]
-        where = [str(part) for part in first["loc"]]
-        hint = _nearest(where) if first["type"] == "extra_forbidden" else ""
-        raise RecipeError(f"{path}: {'.'.join(where)}: {first['msg']}{hint}") from None
+        location = [str(part) for part in first["loc"]]
+        hint = _suggestion(location) if first["type"] == "extra_forbidden" else ""
+        raise RecipeError(f"{path}: {'.'.join(location)}: {first['msg']}{hint}") from None
     if not any(recipe.loss.model_dump(exclude={"layer"}).values()):
         raise RecipeError(f"{path}: loss: every weight is 0; expected at least one term, such as l1 = 1.0")
     return recipe
 
 
-def _nearest(where: list[str]) -> str:
+def _suggestion(location: list[str]) -> str:
     """The key that was probably meant."""
     model: Any = Recipe
-    for section in where[:-1]:
+    for section in location[:-1]:
         model = model.model_fields[section].annotation
-    close = difflib.get_close_matches(where[-1], model.model_fields, n=1)
+    close = difflib.get_close_matches(location[-1], model.model_fields, n=1)
     return f"; did you mean {close[0]!r}?" if close else f"; expected one of {', '.join(model.model_fields)}"
 
 
-def _set(page: dict[str, Any], key: str, value: Any) -> None:
+def _set(table: dict[str, Any], key: str, value: Any) -> None:
+    """Sets a dotted key such as optim.lr."""
     *sections, last = key.split(".")
     for section in sections:
-        page = page.setdefault(section, {})
-    page[last] = value
+        table = table.setdefault(section, {})
+    table[last] = value

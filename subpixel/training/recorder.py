@@ -42,56 +42,59 @@ def silent(progress: Progress) -> None:
 
 
 class Recorder:
-    """Validates, logs and keeps the state of a run; `note` is called after every step."""
+    """Validates, logs and saves the state of a run; `step` is called after every step."""
 
     def __init__(
         self,
-        run: Path,
+        folder: Path,
         recipe: Recipe,
         parts: checkpoint.Parts,
-        mark: checkpoint.TrainState,
+        state: checkpoint.TrainState,
         validate: Validate,
         show: Callable[[Progress], object],
     ) -> None:
-        self._run, self._recipe, self._parts = run, recipe, parts
+        self._folder, self._recipe, self._parts, self._state = folder, recipe, parts, state
         self._validate, self._show = validate, show
         self._losses: list[float] = []
-        self._mark = mark
+        """Since the last validation."""
 
     def resume(self) -> int:
         """Restores the last checkpoint, if there is one, and returns the step to go on from."""
-        last = self._run / LAST
+        last = self._folder / LAST
         if last.exists():
-            self._mark = checkpoint.restore(last, self._recipe.digest, self._parts)
-        self._clock, self._since = time.monotonic(), self._mark.step
-        self._started = self._clock - 3600 * self._mark.hours
-        return self._mark.step
+            self._state = checkpoint.restore(last, self._recipe.digest, self._parts)
+        self._restart_clock(self._state.step)
+        self._start = self._validated_at - 3600 * self._state.hours
+        return self._state.step
 
     def step(self, step: int, loss: float) -> None:
-        """Takes note of the step that was just done; validates and saves where the recipe says so."""
+        """Records the step that was just done; validates and saves where the recipe says so."""
         self._losses.append(loss)
-        rate = (step - self._since) / max(time.monotonic() - self._clock, 1e-9)
+        rate = (step - self._validated_step) / max(time.monotonic() - self._validated_at, 1e-9)
         due = step % self._recipe.validate_every == 0 or step == self._recipe.steps
         scores = self._save(step, rate) if due and processes.rank() == 0 else {}
         self._show(Progress(step, self._recipe.steps, loss, rate, scores))
         if due:
             self._losses.clear()
-            self._clock, self._since = time.monotonic(), step
+            self._restart_clock(step)
+
+    def _restart_clock(self, step: int) -> None:
+        self._validated_step, self._validated_at = step, time.monotonic()
 
     def _save(self, step: int, rate: float) -> Mapping[str, float]:
-        average = self._parts["average"]
-        assert isinstance(average, AveragedModel)
-        scores = self._validate(optim.ema_module(average), step)
-        best, hours = _quality(scores), (time.monotonic() - self._started) / 3600
-        better = best > self._mark.best
-        self._mark = replace(self._mark, step=step, best=max(best, self._mark.best), hours=hours)
-        last = self._run / LAST
-        checkpoint.save(last, self._recipe.digest, self._mark, self._parts)
-        if better:
-            with atomic.replacing(self._run / "best.safetensors") as part:
-                shutil.copyfile(last, part)
+        ema = self._parts["ema"]
+        assert isinstance(ema, AveragedModel)
+        scores = self._validate(optim.ema_module(ema), step)
+        quality, hours = _quality(scores), (time.monotonic() - self._start) / 3600
+        is_best = quality > self._state.best
+        self._state = replace(self._state, step=step, best=max(quality, self._state.best), hours=hours)
+        last = self._folder / LAST
+        checkpoint.save(last, self._recipe.digest, self._state, self._parts)
+        if is_best:
+            with atomic.replacing(self._folder / "best.safetensors") as temporary:
+                shutil.copyfile(last, temporary)
         line = {"step": step, "loss": float(np.mean(self._losses)), **scores, "steps_per_second": rate}
-        with (self._run / "log.jsonl").open("a") as file:
+        with (self._folder / "log.jsonl").open("a") as file:
             file.write(json.dumps(line) + "\n")
         return scores
 

@@ -18,7 +18,7 @@ from subpixel.nn.arch import Arch
 from subpixel.ports import ModelName
 from subpixel.resample import resize
 from subpixel.training import checkpoint, gan, loop, processes
-from subpixel.training.initial import InitialWeights
+from subpixel.training.initialization import InitialWeights
 from subpixel.training.recipe import SCALE, Recipe
 from subpixel.training.recorder import LAST, Progress, silent
 from subpixel.training.validation import Validation
@@ -57,35 +57,35 @@ def run(
     engine = gan.train if recipe.loss.adversarial else loop.train
     with processes.process_group(device):
         with processes.rank0_first():
-            crops = _crops(recipe, data, cache or folder / "cache")
+            patch_sources = _patch_sources(recipe, data, cache or folder / "cache")
         network = engine(
             recipe,
-            crops,
+            patch_sources,
             folder,
             validate=Validation(validation, recipe, folder / "samples", device, lpips),
             device=device,
             bf16=precision == "bf16",
-            init=_start(recipe) if recipe.init else None,
+            init=_initial_weights(recipe) if recipe.init else None,
             content=content.load(vgg, recipe.loss.layer).to(device) if recipe.loss.content and vgg else None,
             show=show,
         )
-        return _written(network, recipe, data, validation, folder) if processes.rank() == 0 else []
+        return _save_models(network, recipe, data, validation, folder) if processes.rank() == 0 else []
 
 
-def _crops(recipe: Recipe, data: Path, cache: Path) -> dict[int, PatchSource]:
+def _patch_sources(recipe: Recipe, data: Path, cache: Path) -> dict[int, PatchSource]:
     if recipe.data.degradation == "bicubic":
         return {scale: sources.pairs(data, scale, resize, cache) for scale in recipe.scales}
     return {scale: sources.degraded(data, scale, _degradation(recipe, scale), cache) for scale in recipe.scales}
 
 
 def _degradation(recipe: Recipe, scale: int) -> Degradation:
-    plan = recipe.data.degradation
-    if isinstance(plan, dict):
-        return from_dict(plan, "data.degradation")
-    return real_world(scale) if plan == "real-world" else classical(scale)
+    degradation = recipe.data.degradation
+    if isinstance(degradation, dict):
+        return from_dict(degradation, "data.degradation")
+    return real_world(scale) if degradation == "real-world" else classical(scale)
 
 
-def _start(recipe: Recipe) -> InitialWeights:
+def _initial_weights(recipe: Recipe) -> InitialWeights:
     init = recipe.init
     if init.endswith(".safetensors"):
         return InitialWeights.from_run(Path(init))
@@ -97,24 +97,24 @@ def _start(recipe: Recipe) -> InitialWeights:
     return InitialWeights.from_models([models.load(init.replace(SCALE, str(scale))) for scale in recipe.scales])
 
 
-def _written(network: Arch, recipe: Recipe, data: Path, validation: Path, folder: Path) -> list[models.Model]:
+def _save_models(network: Arch, recipe: Recipe, data: Path, validation: Path, folder: Path) -> list[models.Model]:
     """One model file for each scale of which the loss saw an output, with its scores on the validation photos."""
     network = network.cpu()
     x = torch.zeros(1, 3, 8, 8)
     with torch.no_grad():
-        seen = {at for scale in recipe.scales for _, at in network.at_scale(scale).outputs(x)}
-    digest, mark, written = sources.digest(data), checkpoint.read_state(folder / LAST), list[models.Model]()
-    for scale in sorted(seen):
-        name = recipe.name if len(seen) == 1 else str(ModelName(recipe.name, scale))
+        scales = {at for scale in recipe.scales for _, at in network.at_scale(scale).outputs(x)}
+    digest, state, saved = sources.digest(data), checkpoint.read_state(folder / LAST), list[models.Model]()
+    for scale in sorted(scales):
+        name = recipe.name if len(scales) == 1 else str(ModelName(recipe.name, scale))
         view = network.at_scale(scale)
         model = weights.save(
             view,
             folder / f"{name}.onnx",
             recipe=recipe.digest,
-            steps=mark.earlier + mark.step,
-            hours=mark.hours,
+            steps=state.initial_steps + state.step,
+            hours=state.hours,
             data=digest,
             scores=Validation(validation, recipe, None, "cpu", None).scores(view, scale),
         )
-        written.append(model)
-    return written
+        saved.append(model)
+    return saved

@@ -10,14 +10,14 @@ from subpixel.training.recorder import Progress
 
 
 @contextmanager
-def recorded(folder: Path) -> Generator[Callable[[Progress], None]]:
+def event_writer(folder: Path) -> Generator[Callable[[Progress], None]]:
     """A function that writes the loss and the scores of each validation into the folder."""
     from torch.utils.tensorboard import SummaryWriter
 
     with SummaryWriter(folder) as writer:
 
-        def record(progress: Progress) -> None:
+        def write(progress: Progress) -> None:
             for name, value in {"loss": progress.loss, **progress.scores}.items() if progress.scores else ():
                 writer.add_scalar(name, value, progress.step)
 
-        yield record
+        yield write

@@ -98,9 +98,9 @@ class Validation:
         y, x = ((n // scale - side) // 2 for n in high.shape[:2])
         low = low[y : y + side, x : x + side]
         bicubic = np.clip(resize(low, side * scale, side * scale), 0, 1)
-        made = self._upscaled(network, Image(np.ascontiguousarray(low))).pixels
+        upscaled = self._upscaled(network, Image(np.ascontiguousarray(low))).pixels
         truth = high[y * scale : (y + side) * scale, x * scale : (x + side) * scale]
-        write(self._samples / f"step-{step:07d}.png", Image(np.concatenate([bicubic, made, truth], axis=1)))
+        write(self._samples / f"step-{step:07d}.png", Image(np.concatenate([bicubic, upscaled, truth], axis=1)))
 
     @staticmethod
     def _distance(path: Path) -> Metric:

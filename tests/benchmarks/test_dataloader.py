@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from subpixel.benchmarks.dataloader import reading
+from subpixel.datasets.sample import Arrays, Sample
 from subpixel.errors import DataError
 
 
@@ -23,10 +24,10 @@ class Slow:
         if patch > 8:
             raise DataError("too large")
 
-    def batch(self, rng: np.random.Generator, size: int, patch: int) -> tuple[np.ndarray, np.ndarray]:
+    def batch(self, rng: np.random.Generator, size: int, patch: int) -> Arrays:
         time.sleep(self.seconds)
         low = rng.integers(0, 256, (size, 3, patch, patch), dtype=np.uint8)
-        return low, low.repeat(2, axis=2).repeat(2, axis=3)
+        return Sample(low, low.repeat(2, axis=2).repeat(2, axis=3))
 
 
 def test_a_slow_reader_shows() -> None:

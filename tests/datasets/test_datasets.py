@@ -6,6 +6,7 @@ import resource
 import shutil
 import zipfile
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,8 @@ from subpixel import degradations as d
 from subpixel.datasets import patches, sources
 from subpixel.datasets.check import inspect
 from subpixel.datasets.files import ImageFile, find_images
-from subpixel.datasets.layouts import layout, size_mismatch
+from subpixel.datasets.layouts import find_layout, size_mismatch
+from subpixel.datasets.sample import Arrays
 from subpixel.errors import DataError, UnreadableImage
 from subpixel.images import Image, read, write
 from subpixel.resample import resize
@@ -138,8 +140,8 @@ def test_several_scales_and_names_that_end_like_a_scale(tmp_path: Path) -> None:
 def test_folders_whose_names_only_look_alike_are_photos(tmp_path: Path) -> None:
     for place in ("low_light/a", "LR_export/b", "THR/c", "flowers_x2/d"):
         save(tmp_path / f"{place}.png", HIGH["0001"])
-    assert len(layout(tmp_path).high) == 4
-    assert layout(tmp_path).low == {}
+    assert len(find_layout(tmp_path).high) == 4
+    assert find_layout(tmp_path).low == {}
 
 
 def test_low_resolution_rounded_up_is_cut(tmp_path: Path) -> None:
@@ -148,8 +150,8 @@ def test_low_resolution_rounded_up_is_cut(tmp_path: Path) -> None:
     save(tmp_path / "in/LR/a.png", low)
     data = sources.pairs(tmp_path / "in", 2, resize, tmp_path / "cache")
     assert np.array_equal(data.low[0], low[:20, :26])
-    x, y = data.batch(np.random.default_rng(0), 64, 20)
-    assert (x.shape, y.shape) == ((64, 3, 20, 20), (64, 3, 40, 40))
+    batch = data.batch(np.random.default_rng(0), 64, 20)
+    assert (batch.low.shape, batch.high.shape, batch.labels) == ((64, 3, 20, 20), (64, 3, 40, 40), None)
 
 
 # --- what is refused
@@ -257,8 +259,8 @@ def test_a_full_disk_leaves_no_pack(tmp_path: Path) -> None:
 
 def test_a_pack_is_made_once_and_again_when_an_image_changes(tmp_path: Path) -> None:
     path, cache, calls = tmp_path / "in/a.png", tmp_path / "cache", []
-    plain = [np.full((40, 52, 3), level, np.uint8) for level in (7, 9)]
-    save(path, plain[0])
+    levels = [np.full((40, 52, 3), level, np.uint8) for level in (7, 9)]
+    save(path, levels[0])
     before = path.stat()
 
     def counted(levels, height, width):
@@ -268,10 +270,10 @@ def test_a_pack_is_made_once_and_again_when_an_image_changes(tmp_path: Path) -> 
     for _ in range(2):
         data = sources.pairs(tmp_path / "in", 2, counted, cache)
     assert calls == [20]
-    assert np.array_equal(data.high[0], plain[0])
-    save(path, plain[1])
+    assert np.array_equal(data.high[0], levels[0])
+    save(path, levels[1])
     assert path.stat().st_size == before.st_size  # the time alone tells
-    assert np.array_equal(sources.pairs(tmp_path / "in", 2, counted, cache).high[0], plain[1])
+    assert np.array_equal(sources.pairs(tmp_path / "in", 2, counted, cache).high[0], levels[1])
     sources.pairs(tmp_path / "in", 4, counted, cache)
     assert len(list(cache.glob("*.bin"))) == 5  # HR is shared by the scales
 
@@ -302,22 +304,55 @@ def test_crops_are_those_of_the_whole_image_degraded(photo: Path, tmp_path: Path
     whole = read(photo / "a.png").pixels[:80]
     low = np.round(255 * BLURRED.apply(whole, np.random.default_rng(0))).astype(np.uint8)
     expected = {
-        patches.dihedral(low[y : y + patch, x : x + patch], turn).tobytes(): (y, x, turn)
-        for y in range(41 - patch) for x in range(61 - patch) for turn in range(8)
+        patches.dihedral(low[y : y + patch, x : x + patch], symmetry).tobytes(): (y, x, symmetry)
+        for y in range(41 - patch) for x in range(61 - patch) for symmetry in range(8)
     }  # fmt: skip
-    lows, highs = data.batch(np.random.default_rng(1), 12, patch)
-    for one, high in zip(lows.transpose(0, 2, 3, 1), highs.transpose(0, 2, 3, 1), strict=True):
-        y, x, turn = expected[one.tobytes()]  # bit by bit, at the edges too
-        around = data.high[0][2 * y : 2 * (y + patch), 2 * x : 2 * (x + patch)]
-        assert np.array_equal(high, patches.dihedral(around, turn))
+    batch = data.batch(np.random.default_rng(1), 12, patch)
+    for one, high in zip(batch.low.transpose(0, 2, 3, 1), batch.high.transpose(0, 2, 3, 1), strict=True):
+        y, x, symmetry = expected[one.tobytes()]  # bit by bit, at the edges too
+        crop = data.high[0][2 * y : 2 * (y + patch), 2 * x : 2 * (x + patch)]
+        assert np.array_equal(high, patches.dihedral(crop, symmetry))
 
 
 def test_random_degradations_repeat_themselves(photo: Path, tmp_path: Path) -> None:
     data = sources.degraded(photo, 4, d.real_world(4), tmp_path / "cache")
     first, again, other = (data.batch(np.random.default_rng(seed), 3, 12) for seed in (5, 5, 6))
-    assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
-    assert not np.array_equal(first[0], other[0])
-    assert (first[0].shape, first[1].shape, first[0].dtype) == ((3, 3, 12, 12), (3, 3, 48, 48), np.uint8)
+    assert np.array_equal(first.low, again.low)
+    assert np.array_equal(first.high, again.high)
+    assert not np.array_equal(first.low, other.low)
+    assert (first.low.shape, first.high.shape, first.low.dtype) == ((3, 3, 12, 12), (3, 3, 48, 48), np.uint8)
+    assert first.labels is None
+
+
+@dataclass(frozen=True)
+class Levels(d.Degradation):
+    """Every pixel at one of a few levels; the label names it."""
+
+    levels: tuple[int, ...]
+
+    def sample(self, rng: np.random.Generator) -> d.Degradation:
+        return Levels((int(rng.choice(self.levels)),))
+
+    def apply(self, pixels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        return np.full_like(pixels, self.levels[0] / 255)
+
+    def vector(self) -> np.ndarray:
+        return np.array(self.levels, np.float32)
+
+
+def test_labels_are_what_was_drawn_for_each_crop(photo: Path, tmp_path: Path) -> None:
+    chain = d.Chain((Levels((7,)), d.Downsample(2), Levels(tuple(range(10, 250)))))
+    batch = sources.degraded(photo, 2, chain, tmp_path / "cache").batch(np.random.default_rng(0), 8, 10)
+    assert batch.labels is not None
+    assert batch.labels.dtype == np.float32
+    assert np.array_equal(batch.labels, np.stack([np.full(8, 7), batch.low[:, 0, 0, 0]], axis=1))
+    assert len(set(batch.labels[:, 1])) > 5
+
+
+def test_labels_of_several_lengths_are_refused(photo: Path, tmp_path: Path) -> None:
+    either = d.Chain((d.Choice((d.Chain(), Levels((1,)))), d.Downsample(2)))
+    with pytest.raises(DataError, match=r"the degradation has 0 or 1 labels; its vector\(\) needs one length"):
+        sources.degraded(photo, 2, either, tmp_path / "cache").batch(np.random.default_rng(0), 16, 10)
 
 
 def test_a_degradation_of_another_scale_is_refused(photo: Path, tmp_path: Path) -> None:
@@ -334,13 +369,14 @@ def test_a_degradation_of_another_scale_is_refused(photo: Path, tmp_path: Path) 
 def test_batches_ahead_are_those_of_their_steps(photo: Path, tmp_path: Path) -> None:
     data = sources.pairs(photo, 2, resize, tmp_path / "cache")
 
-    def batch(step: int) -> tuple[np.ndarray, np.ndarray]:
+    def batch(step: int) -> Arrays:
         return data.batch(np.random.default_rng([3, step]), 2, 10)
 
-    made = list(patches.prefetch(batch, range(4, 9)))
-    assert len(made) == 5
-    for step, pair in zip(range(4, 9), made, strict=True):
-        assert all(np.array_equal(a, b) for a, b in zip(pair, batch(step), strict=True))
+    batches = list(patches.prefetch(batch, range(4, 9)))
+    assert len(batches) == 5
+    for step, ready in zip(range(4, 9), batches, strict=True):
+        assert np.array_equal(ready.low, batch(step).low)
+        assert np.array_equal(ready.high, batch(step).high)
 
 
 def test_no_more_is_made_ahead_than_there_are_threads() -> None:

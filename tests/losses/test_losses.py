@@ -38,9 +38,9 @@ def test_the_psnr_of_the_luma_is_that_of_the_tables() -> None:
     output, target = random.random((2, 2, 9, 8, 3), np.float32)
     protocol = Protocol(shave=0, round8="none")
     tables = [psnr(*protocol.prepare(o, t, 1)) for o, t in zip(output, target, strict=True)]
-    made, wanted = (torch.from_numpy(x).permute(0, 3, 1, 2) for x in (output, target))
+    output_nchw, target_nchw = (torch.from_numpy(x).permute(0, 3, 1, 2) for x in (output, target))
     expected = -(tables[0] + tables[1]) / 2 / 10
-    assert pixel.luma_psnr(made, wanted).item() == pytest.approx(expected, abs=3e-5)  # its floor adds 1e-5
+    assert pixel.luma_psnr(output_nchw, target_nchw).item() == pytest.approx(expected, abs=3e-5)  # its floor adds 1e-5
 
 
 def test_charbonnier_is_smooth_at_zero() -> None:
@@ -51,22 +51,22 @@ def test_charbonnier_is_smooth_at_zero() -> None:
 
 
 def test_adversarial_losses_by_hand() -> None:
-    real, made = torch.tensor([[2.0], [0.0]]), torch.tensor([[-1.0], [1.0]])
+    real, fake = torch.tensor([[2.0], [0.0]]), torch.tensor([[-1.0], [1.0]])
 
     def log_sigmoid(x: float) -> float:
         return -math.log(1 + math.exp(-x))
 
     discriminator = -(log_sigmoid(2) + log_sigmoid(0)) / 2 - (log_sigmoid(1) + log_sigmoid(-1)) / 2
-    assert adversarial.of_discriminator("nonsaturating", real, made).item() == pytest.approx(discriminator)
+    assert adversarial.discriminator_loss("nonsaturating", real, fake).item() == pytest.approx(discriminator)
     generator = -(log_sigmoid(-1) + log_sigmoid(1)) / 2
-    assert adversarial.of_generator("nonsaturating", real, made).item() == pytest.approx(generator)
-    # mean of real 1, of made 0: real - 0 = (2, 0), made - 1 = (-2, 0)
+    assert adversarial.generator_loss("nonsaturating", real, fake).item() == pytest.approx(generator)
+    # mean of real 1, of fake 0: real - 0 = (2, 0), fake - 1 = (-2, 0)
     relativistic = -((log_sigmoid(2) + log_sigmoid(0)) / 2 + (log_sigmoid(2) + log_sigmoid(0)) / 2) / 2
-    assert adversarial.of_discriminator("relativistic", real, made).item() == pytest.approx(relativistic)
+    assert adversarial.discriminator_loss("relativistic", real, fake).item() == pytest.approx(relativistic)
     opposite = -((log_sigmoid(-2) + log_sigmoid(0)) / 2 + (log_sigmoid(-2) + log_sigmoid(0)) / 2) / 2
-    assert adversarial.of_generator("relativistic", real, made).item() == pytest.approx(opposite)
-    assert adversarial.of_discriminator("least-squares", real, made).item() == pytest.approx((1 + 1) / 2)
-    assert adversarial.of_generator("least-squares", real, made).item() == pytest.approx((4 + 0) / 2 / 2)
+    assert adversarial.generator_loss("relativistic", real, fake).item() == pytest.approx(opposite)
+    assert adversarial.discriminator_loss("least-squares", real, fake).item() == pytest.approx((1 + 1) / 2)
+    assert adversarial.generator_loss("least-squares", real, fake).item() == pytest.approx((4 + 0) / 2 / 2)
 
 
 @pytest.fixture(scope="module")

@@ -22,15 +22,16 @@ from torch import nn
 
 from subpixel import archs, models
 from subpixel.datasets import sources
+from subpixel.datasets.sample import Sample
 from subpixel.errors import DataError, RecipeError, TrainingDiverged
 from subpixel.images import Image, read, write
 from subpixel.losses import content, pixel
 from subpixel.models import weights
 from subpixel.resample import resize
-from subpixel.training import checkpoint, finite, gan, initial, recipe
-from subpixel.training.initial import InitialWeights
+from subpixel.training import checkpoint, finite, gan, initialization, recipe
+from subpixel.training.initialization import InitialWeights
 from subpixel.training.objective import Objective, reduced
-from subpixel.training.optim import ema
+from subpixel.training.optim import build_ema
 from subpixel.training.recipe import Loss, Recipe
 from subpixel.training.run import run
 
@@ -82,59 +83,60 @@ def logged(run_folder: Path) -> list[dict[str, float]]:
 def test_a_network_of_several_scales_gives_a_model_for_each(
     name: str, changes: dict[str, Any], scales: tuple[int, ...], folder: Path, tmp_path: Path
 ) -> None:
-    made = run(shipped(name, steps=6, **changes), folder, folder, tmp_path, threads=1)
-    assert [(m.card.name, m.card.scale) for m in made] == [(f"{name}-x{s}", s) for s in scales]
+    trained = run(shipped(name, steps=6, **changes), folder, folder, tmp_path, threads=1)
+    assert [(m.card.name, m.card.scale) for m in trained] == [(f"{name}-x{s}", s) for s in scales]
     if name == "lapsrn":  # each level's own weights, and no more (tests/archs/test_parameters.py has the formula)
-        counts = [model.card.parameters for model in made]
+        counts = [model.card.parameters for model in trained]
         assert counts == [counts[0], 2 * counts[0] - 9 * 8, 3 * counts[0] - 2 * 9 * 8]
-    for model in made:
+    for model in trained:
         low = torch.rand(1, 3, 5, 6)
         assert weights.network(model)(low).shape == (1, 3, 5 * model.card.scale, 6 * model.card.scale)
         assert model.card.score(folder.name, "ssim") is not None
 
 
-def test_a_pyramid_is_judged_at_every_level() -> None:
+def test_a_pyramid_has_a_loss_at_every_level() -> None:
     network = archs.create("lapsrn", {"scale": 4, "depth": 1, "features": 4})
     low, high = torch.rand(2, 3, 6, 6), torch.rand(2, 3, 24, 24)
-    at2, at4 = (made for made, _ in network.outputs(low))
+    at2, at4 = (output for output, _ in network.outputs(low))
     expected = (at2 - reduced(high, 4, 2)).abs().mean() + (at4 - high).abs().mean()
-    assert Objective(network, Loss(l1=1.0))(low, high, 4).item() == pytest.approx(expected.item(), rel=1e-6)  # pyright: ignore
+    assert Objective(network, Loss(l1=1.0))(Sample(low, high), 4).item() == pytest.approx(expected.item(), rel=1e-6)  # pyright: ignore
 
 
 def test_a_levels_target_is_matlabs_bicubic() -> None:
     high = np.random.default_rng(0).random((24, 32, 3), np.float32)
-    found = reduced(torch.from_numpy(high).permute(2, 0, 1)[None], 4, 2)[0].permute(1, 2, 0).numpy()
-    np.testing.assert_allclose(found[4:-4, 4:-4], np.clip(resize(high, 12, 16), 0, 1)[4:-4, 4:-4], atol=1e-5)
+    target = reduced(torch.from_numpy(high).permute(2, 0, 1)[None], 4, 2)[0].permute(1, 2, 0).numpy()
+    np.testing.assert_allclose(target[4:-4, 4:-4], np.clip(resize(high, 12, 16), 0, 1)[4:-4, 4:-4], atol=1e-5)
 
 
 def test_the_sum_of_losses_is_weighted(vgg: Path) -> None:
-    plan = Loss(l1=0.5, l2=2.0, charbonnier=3.0, psnr=5.0, luma_psnr=6.0, total_variation=0.1, content=7.0)  # pyright: ignore[reportCallIssue]
-    made, wanted = torch.rand(1, 3, 8, 8), torch.rand(1, 3, 8, 8)
+    weights_of_terms = Loss(l1=0.5, l2=2.0, charbonnier=3.0, psnr=5.0, luma_psnr=6.0, total_variation=0.1, content=7.0)  # pyright: ignore[reportCallIssue]
+    output, target = torch.rand(1, 3, 8, 8), torch.rand(1, 3, 8, 8)
     feature = content.load(vgg, "1_1")
     expected = (
-        0.5 * pixel.l1(made, wanted)
-        + 2 * pixel.l2(made, wanted)
-        + 3 * pixel.charbonnier(made, wanted)
-        + 5 * pixel.psnr(made, wanted)
-        + 6 * pixel.luma_psnr(made, wanted)
-        + 0.1 * pixel.total_variation(made)
-        + 7 * feature(made, wanted)
+        0.5 * pixel.l1(output, target)
+        + 2 * pixel.l2(output, target)
+        + 3 * pixel.charbonnier(output, target)
+        + 5 * pixel.psnr(output, target)
+        + 6 * pixel.luma_psnr(output, target)
+        + 0.1 * pixel.total_variation(output)
+        + 7 * feature(output, target)
     )
     network = archs.create("espcn", {"scale": 2})
-    assert Objective(network, plan, feature).terms(made, wanted).item() == pytest.approx(expected.item(), rel=1e-5)
+    total = Objective(network, weights_of_terms, feature).terms(output, target)
+    assert total.item() == pytest.approx(expected.item(), rel=1e-5)
 
 
 @pytest.mark.parametrize("kind", ["nonsaturating", "relativistic", "least-squares"])
 def test_an_adversarial_training_resumes_bit_equal(kind: str, folder: Path, vgg: Path, tmp_path: Path) -> None:
-    page = shipped(
+    settings = shipped(
         "srgan-x4", **{"gan.kind": kind, "gan.features": 4, "gan.dense": 8, "loss.layer": "1_1"},
         **{"config.blocks": 1, "config.features": 8},
     )  # fmt: skip
     torch.set_num_threads(1)
-    crops = {4: sources.pairs(folder, 4, resize, tmp_path / "cache")}
+    patch_sources = {4: sources.pairs(folder, 4, resize, tmp_path / "cache")}
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     feature = content.load(vgg, "1_1")
-    gan.train(page, crops, whole, validate=silent, content=feature)
+    gan.train(settings, patch_sources, whole, validate=silent, content=feature)
 
     def stop(network: object, step: int) -> dict[str, float]:
         if step == 4:
@@ -142,12 +144,12 @@ def test_an_adversarial_training_resumes_bit_equal(kind: str, folder: Path, vgg:
         return {"psnr": 0.0}
 
     with pytest.raises(KeyboardInterrupt):
-        gan.train(page, crops, parts, validate=stop, content=feature)
-    gan.train(page, crops, parts, validate=silent, content=feature)
+        gan.train(settings, patch_sources, parts, validate=stop, content=feature)
+    gan.train(settings, patch_sources, parts, validate=silent, content=feature)
     a, b = (load_file(f / "last.safetensors") for f in (whole, parts))
     assert a.keys() == b.keys()
     assert all(torch.equal(a[key], b[key]) for key in a)
-    assert any(key.startswith("judge.") for key in a)
+    assert any(key.startswith("discriminator.") for key in a)
 
 
 def test_an_adversarial_recipe_is_checked_first(folder: Path, vgg: Path, tmp_path: Path) -> None:
@@ -162,24 +164,24 @@ def test_edsr_x3_takes_the_body_of_x2_and_not_its_tail(tmp_path: Path) -> None:
     x2 = archs.create("edsr", {"scale": 2, **config})
     path = tmp_path / "edsr-tiny-x2.onnx"
     init = InitialWeights.from_models([weights.save(x2, path)])
-    page = shipped("edsr-base-x3", **{"config.blocks": 2, "config.features": 8})
-    x3 = initial.network(page, init, "cpu")
+    settings = shipped("edsr-base-x3", **{"config.blocks": 2, "config.features": 8})
+    x3 = initialization.build_network(settings, init, "cpu")
     x = torch.rand(1, 3, 7, 6)
-    plain = x2.deploy()
+    deployed = x2.deploy()
     with torch.no_grad():
-        torch.testing.assert_close(x3.body(x3.head(x3.input(x))), plain.body(plain.head(plain.input(x))))
-    fresh = initial.network(page, None, "cpu").deploy()
+        torch.testing.assert_close(x3.body(x3.head(x3.input(x))), deployed.body(deployed.head(deployed.input(x))))
+    fresh = initialization.build_network(settings, None, "cpu").deploy()
     assert all(torch.equal(a, b) for a, b in zip(x3.tail.parameters(), fresh.tail.parameters(), strict=True))
-    taken = initial.load_fitting(x3, init.weights)
-    assert {name.split(".")[0] for name in taken} == {"head", "body"}
-    assert initial.initial_state(x3, replace(init, steps=7, hours=2.0)) == checkpoint.TrainState(plain=True)
+    loaded = initialization.load_fitting(x3, init.weights)
+    assert {name.split(".")[0] for name in loaded} == {"head", "body"}
+    assert initialization.initial_state(x3, replace(init, steps=7, hours=2.0)) == checkpoint.TrainState(deployed=True)
 
 
 def test_one_model_file_does_not_start_a_network_of_several_scales(folder: Path, tmp_path: Path) -> None:
-    page = shipped("mdsr-base", **{"config.blocks": 1, "config.features": 8, "init": "mdsr-base-x2"})
+    settings = shipped("mdsr-base", **{"config.blocks": 1, "config.features": 8, "init": "mdsr-base-x2"})
     expected = r"init: the model mdsr-base-x2 has one scale, data.scales \(2, 3, 4\); .*\{scale\}.*safetensors"
     with pytest.raises(RecipeError, match=expected):
-        run(page, folder, folder, tmp_path)
+        run(settings, folder, folder, tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -193,11 +195,11 @@ def test_one_model_file_does_not_start_a_network_of_several_scales(folder: Path,
 def test_training_goes_on_from_the_models_of_all_scales(
     name: str, changes: dict[str, Any], folder: Path, tmp_path: Path
 ) -> None:
-    page = shipped(name, **changes)
-    first = run(page, folder, folder, tmp_path / "first")
+    settings = shipped(name, **changes)
+    first = run(settings, folder, folder, tmp_path / "first")
     assert [model.card.scale for model in first] == [2, 3, 4]
-    again = page.model_copy(update={"init": str(tmp_path / f"first/{name}-x{recipe.SCALE}.onnx")})
-    network = initial.network(again, InitialWeights.from_models(first), "cpu")
+    again = settings.model_copy(update={"init": str(tmp_path / f"first/{name}-x{recipe.SCALE}.onnx")})
+    network = initialization.build_network(again, InitialWeights.from_models(first), "cpu")
     x = torch.rand(1, 3, 9, 9)
     with torch.no_grad():
         for model in first:
@@ -217,22 +219,23 @@ def test_models_of_two_networks_do_not_start_one(folder: Path, tmp_path: Path) -
 
 
 def test_training_goes_on_from_a_model_file_where_it_was(folder: Path, tmp_path: Path) -> None:
-    page = shipped("swift-x2", **{"config.channels": 16, "config.layers": 3})
-    (first,) = run(page, folder, folder, tmp_path / "first")
-    again = page.model_copy(update={"init": str(first.path), "name": "again"})
-    network = initial.network(again, InitialWeights.from_models([first]), "cpu")
+    settings = shipped("swift-x2", **{"config.channels": 16, "config.layers": 3})
+    (first,) = run(settings, folder, folder, tmp_path / "first")
+    again = settings.model_copy(update={"init": str(first.path), "name": "again"})
+    network = initialization.build_network(again, InitialWeights.from_models([first]), "cpu")
     x = torch.rand(1, 3, 9, 9)
     with torch.no_grad():
         torch.testing.assert_close(network(x), weights.network(first)(x))
     (second,) = run(again, folder, folder, tmp_path / "second")
     assert second.card.parameters == first.card.parameters
-    third_page = page.model_copy(update={"init": str(tmp_path / "second/last.safetensors"), "name": "third"})
-    (third,) = run(third_page, folder, folder, tmp_path / "third")
+    third_settings = settings.model_copy(update={"init": str(tmp_path / "second/last.safetensors"), "name": "third"})
+    (third,) = run(third_settings, folder, folder, tmp_path / "third")
     assert [model.card.steps for model in (first, second, third)] == [4, 8, 12]
     long = InitialWeights.from_models(
         [models.Model(first.path, first.card.model_copy(update={"hours": 5.0}), first.graph)]
     )
-    assert initial.initial_state(network, long) == checkpoint.TrainState(hours=5.0, earlier=4, plain=True)
+    expected = checkpoint.TrainState(hours=5.0, initial_steps=4, deployed=True)
+    assert initialization.initial_state(network, long) == expected
     with pytest.raises(RecipeError, match="none of the weights"):
         run(shipped("espcn-x3", init=str(first.path)), folder, folder, tmp_path / "other")
 
@@ -249,29 +252,29 @@ def test_a_run_that_began_with_a_model_file_is_gone_on_from(
     name: str, changes: dict[str, Any], folder: Path, tmp_path: Path
 ) -> None:
     """Its checkpoint holds the deploy form, whose weights may have the names and not the meaning of the training's."""
-    page = shipped(name, **changes)
-    (first,) = run(page, folder, folder, tmp_path / "first")
-    (second,) = run(page.model_copy(update={"init": str(first.path)}), folder, folder, tmp_path / "second")
+    settings = shipped(name, **changes)
+    (first,) = run(settings, folder, folder, tmp_path / "first")
+    (second,) = run(settings.model_copy(update={"init": str(first.path)}), folder, folder, tmp_path / "second")
     last = tmp_path / "second" / "last.safetensors"
-    third = initial.network(page, InitialWeights.from_run(last), "cpu")
+    third = initialization.build_network(settings, InitialWeights.from_run(last), "cpu")
     x = torch.rand(1, 3, 9, 9)
     with torch.no_grad():
         torch.testing.assert_close(third(x), weights.network(second)(x), rtol=0, atol=1e-5)
-    (fourth,) = run(page.model_copy(update={"init": str(last)}), folder, folder, tmp_path / "third")
+    (fourth,) = run(settings.model_copy(update={"init": str(last)}), folder, folder, tmp_path / "third")
     assert fourth.card.parameters == first.card.parameters
 
 
 def test_weights_that_are_no_checkpoint_start_nothing(tmp_path: Path) -> None:
-    save_file({"average.module.tail.weight": torch.zeros(3, 3)}, tmp_path / "other.safetensors")
+    save_file({"ema.module.tail.weight": torch.zeros(3, 3)}, tmp_path / "other.safetensors")
     with pytest.raises(DataError, match=r"other\.safetensors holds weights, but is no checkpoint.*last\.safetensors"):
         InitialWeights.from_run(tmp_path / "other.safetensors")
 
 
 def test_fine_tuning_treats_every_pixel_alike(folder: Path, tmp_path: Path) -> None:
     """The deployed tail computes 2x2 pixels at a time; trained like that, a tile would depend on where it begins."""
-    page = shipped("fsrcnn-x2")
-    (first,) = run(page, folder, folder, tmp_path / "first")
-    (second,) = run(page.model_copy(update={"init": str(first.path)}), folder, folder, tmp_path / "second")
+    settings = shipped("fsrcnn-x2")
+    (first,) = run(settings, folder, folder, tmp_path / "first")
+    (second,) = run(settings.model_copy(update={"init": str(first.path)}), folder, folder, tmp_path / "second")
     network, halo = weights.network(second), second.card.halo
     x = torch.rand(1, 3, 2 * halo + 5, 2 * halo + 5)
     inside = slice(2 * halo, -2 * halo)
@@ -283,14 +286,14 @@ def test_fine_tuning_treats_every_pixel_alike(folder: Path, tmp_path: Path) -> N
 
 
 def test_what_a_run_leaves(folder: Path, tmp_path: Path) -> None:
-    page = shipped("espcn-x2", steps=6)
-    run(page, folder, folder, tmp_path)
+    settings = shipped("espcn-x2", steps=6)
+    run(settings, folder, folder, tmp_path)
     lines = logged(tmp_path)
     assert [line["step"] for line in lines] == [2, 4, 6]
-    parts = {"average": ema(archs.create("espcn", {"scale": 2}), 0.5)}
-    mark = checkpoint.restore(tmp_path / "best.safetensors", page.digest, parts)
-    assert mark.hours > 0
-    assert (mark.best, mark.step) == max((line["psnr"], line["step"]) for line in lines)
+    parts = {"ema": build_ema(archs.create("espcn", {"scale": 2}), 0.5)}
+    state = checkpoint.restore(tmp_path / "best.safetensors", settings.digest, parts)
+    assert state.hours > 0
+    assert (state.best, state.step) == max((line["psnr"], line["step"]) for line in lines)
     sample = read(tmp_path / "samples/step-0000006.png")
     assert sample.pixels.shape[1] == 3 * sample.pixels.shape[0]
     low = read(tmp_path / "samples/step-0000002.png").pixels
@@ -330,8 +333,8 @@ def test_two_processes_train_one_network(folder: Path, tmp_path: Path) -> None:
         port = free.getsockname()[1]
     code = (
         "import sys, torch; from pathlib import Path; from subpixel.training import recipe; "
-        "from subpixel.training.run import run; page = recipe.load(Path(sys.argv[1]), eval(sys.argv[4])); "
-        "run(page, Path(sys.argv[2]), Path(sys.argv[2]), Path(sys.argv[3]), threads=1)"
+        "from subpixel.training.run import run; settings = recipe.load(Path(sys.argv[1]), eval(sys.argv[4])); "
+        "run(settings, Path(sys.argv[2]), Path(sys.argv[2]), Path(sys.argv[3]), threads=1)"
     )
     changes = SMALL | {"steps": 1, "ema": 0.0, "config.layers": 3, "config.features": 8}
     changes |= {"optim.name": "adam", "optim.clip": 0.0, "init": ""}
@@ -346,21 +349,21 @@ def test_two_processes_train_one_network(folder: Path, tmp_path: Path) -> None:
     ]  # fmt: skip
     errors = [process.communicate(timeout=200)[1] for process in group]
     assert [process.returncode for process in group] == [0, 0], errors
-    found = load_file(tmp_path / "run/last.safetensors")
+    tensors = load_file(tmp_path / "run/last.safetensors")
 
-    page = recipe.load(RECIPES / "vdsr.toml", changes)
-    network = initial.network(page, None, "cpu")
-    optimizer = torch.optim.Adam(network.parameters(), lr=page.optim.lr)
+    settings = recipe.load(RECIPES / "vdsr.toml", changes)
+    network = initialization.build_network(settings, None, "cpu")
+    optimizer = torch.optim.Adam(network.parameters(), lr=settings.optim.lr)
     optimizer.zero_grad()
-    scale = page.scales[int(np.random.default_rng([page.seed, 0]).integers(3))]
+    scale = settings.scales[int(np.random.default_rng([settings.seed, 0]).integers(3))]
     pairs = sources.pairs(folder, scale, resize, tmp_path / "cache")
     for rank in range(2):
-        batch = pairs.batch(np.random.default_rng([page.seed, 0, rank]), 2, 12)
-        low, high = (torch.from_numpy(pixels).float() / 255 for pixels in batch)
-        (Objective(network, page.loss)(low, high, scale) / 2).backward()
+        batch = pairs.batch(np.random.default_rng([settings.seed, 0, rank]), 2, 12)
+        sample = Sample(*(torch.from_numpy(pixels).float() / 255 for pixels in (batch.low, batch.high)))
+        (Objective(network, settings.loss)(sample, scale) / 2).backward()
     optimizer.step()
     for name, value in network.state_dict().items():
-        torch.testing.assert_close(found[f"model.{name}"], value, atol=2e-5, rtol=0)
+        torch.testing.assert_close(tensors[f"model.{name}"], value, atol=2e-5, rtol=0)
     assert len(logged(tmp_path / "run")) == 1  # one of the two writes
 
 
@@ -404,11 +407,11 @@ def test_wrong_keys_are_met_with_the_nearest(tmp_path: Path) -> None:
                 recipe.load(path, changes)
         else:
             with pytest.raises(RecipeError, match=r"data\.scales.*not x5"):
-                initial.network(recipe.load(path, changes), None, "cpu")
+                initialization.build_network(recipe.load(path, changes), None, "cpu")
 
 
 def test_models_of_the_package_remember_their_recipe() -> None:
     for name in models.names():
         card = models.load(name).card
-        page = next(p for n in (name, card.family) if (p := RECIPES / f"{n}.toml").exists())
-        assert card.recipe == recipe.load(page).digest, name
+        path = next(p for n in (name, card.family) if (p := RECIPES / f"{n}.toml").exists())
+        assert card.recipe == recipe.load(path).digest, name

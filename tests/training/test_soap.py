@@ -21,10 +21,10 @@ def seeded() -> None:
 
 
 def minimised(
-    loss: Loss, start: Tensor, steps: int, kind: Callable[..., torch.optim.Optimizer], **plan: object
+    loss: Loss, start: Tensor, steps: int, kind: Callable[..., torch.optim.Optimizer], **settings: object
 ) -> Tensor:
     weight = nn.Parameter(start.clone())
-    optimiser = kind([weight], **plan)
+    optimiser = kind([weight], **settings)
     for step in range(steps):
         optimiser.zero_grad()
         loss(weight, step).backward()
@@ -43,13 +43,13 @@ def quadratic(outputs: int, inputs: int) -> Loss:
 def test_a_bias_is_moved_by_adam() -> None:
     curve = torch.tensor([1.0, 9.0, 100.0], dtype=torch.float64)
     start = torch.tensor([1.0, -2.0, 0.5], dtype=torch.float64)
-    plan = {"lr": 0.01, "betas": (0.9, 0.99)}
+    settings = {"lr": 0.01, "betas": (0.9, 0.99)}
 
     def loss(weight: Tensor, step: int) -> Tensor:
         return (curve * weight**2).sum()
 
-    ours = minimised(loss, start, 21, Soap, **plan)
-    theirs = minimised(loss, start, 20, torch.optim.Adam, eps=1e-12, **plan)
+    ours = minimised(loss, start, 21, Soap, **settings)
+    theirs = minimised(loss, start, 20, torch.optim.Adam, eps=1e-12, **settings)
     torch.testing.assert_close(ours, theirs, rtol=1e-9, atol=1e-12)  # our first gradient only looks
 
 
@@ -59,13 +59,13 @@ def test_turning_the_problem_turns_the_steps() -> None:
     left, right = (torch.linalg.qr(torch.randn(5, 5, dtype=torch.float64))[0] for _ in range(2))
 
     def both(kind: Callable[..., torch.optim.Optimizer]) -> tuple[Tensor, Tensor]:
-        plain = minimised(loss, start, 30, kind, lr=0.05)
-        turned = minimised(lambda w, step: loss(left.T @ w @ right.T, step), left @ start @ right, 30, kind, lr=0.05)
-        return plain, left.T @ turned @ right.T
+        unrotated = minimised(loss, start, 30, kind, lr=0.05)
+        rotated = minimised(lambda w, step: loss(left.T @ w @ right.T, step), left @ start @ right, 30, kind, lr=0.05)
+        return unrotated, left.T @ rotated @ right.T
 
     torch.testing.assert_close(*both(Soap), rtol=1e-6, atol=1e-6)
-    plain, turned = both(torch.optim.Adam)
-    assert (plain - turned).abs().max() > 0.1
+    unrotated, rotated = both(torch.optim.Adam)
+    assert (unrotated - rotated).abs().max() > 0.1
 
 
 def test_correlated_inputs_are_learned_sooner() -> None:
@@ -85,7 +85,7 @@ def test_a_convolution_is_the_matrix_of_its_outputs() -> None:
 def test_a_long_side_keeps_its_axes(monkeypatch: pytest.MonkeyPatch) -> None:
     """Both sides too long: Adam again, as for a bias."""
     loss, start = quadratic(2, 5), torch.randn(2, 5, dtype=torch.float64)
-    monkeypatch.setattr(soap, "LARGEST", 1)
+    monkeypatch.setattr(soap, "MAX_SIDE", 1)
     ours = minimised(loss, start, 11, Soap, lr=0.01)
     theirs = minimised(
         lambda w, step: loss(w, step + 1), start, 10, torch.optim.Adam, lr=0.01, betas=(0.95, 0.95), eps=1e-12

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -11,14 +12,17 @@ import torch
 
 from subpixel.datasets import sources
 from subpixel.datasets.pairs import dihedral
+from subpixel.datasets.sample import Sample
+from subpixel.degradations import Degradation
 from subpixel.errors import DataError, RecipeError, RuntimeUnavailable, TrainingDiverged
-from subpixel.images import Image, write
+from subpixel.images import Floats, Image, write
 from subpixel.resample import resize
 from subpixel.training import loop, optim, recipe
+from subpixel.training.objective import Objective
 from subpixel.training.recipe import Recipe
 from subpixel.training.run import run
 
-PAGE = """
+RECIPE = """
 name = "tiny-x2"
 arch = "swift"
 steps = 40
@@ -49,14 +53,14 @@ def silent(network: object, step: int) -> dict[str, float]:
     return {"psnr": 0.0}
 
 
-def made(tmp_path: Path, text: str = PAGE, **changes: object) -> Recipe:
+def small_recipe(tmp_path: Path, text: str = RECIPE, **changes: object) -> Recipe:
     path = tmp_path / "recipe.toml"
     path.write_text(text)
     return recipe.load(path, changes)
 
 
 def test_a_run_learns_and_ends_with_a_model(folder: Path, tmp_path: Path) -> None:
-    (model,) = run(made(tmp_path, steps=200, validate_every=100), folder, folder, tmp_path / "run", threads=1)
+    (model,) = run(small_recipe(tmp_path, steps=200, validate_every=100), folder, folder, tmp_path / "run", threads=1)
     lines = [json.loads(line) for line in (tmp_path / "run/log.jsonl").read_text().splitlines()]
     assert [line["step"] for line in lines] == [100, 200]
     assert lines[1]["loss"] < lines[0]["loss"]
@@ -67,9 +71,9 @@ def test_a_run_learns_and_ends_with_a_model(folder: Path, tmp_path: Path) -> Non
 @pytest.mark.parametrize("optimiser", ["adam", "soap"])
 def test_resuming_is_bit_equal(folder: Path, tmp_path: Path, optimiser: str) -> None:
     torch.set_num_threads(1)
-    page = made(tmp_path, **{"optim.name": optimiser})
+    settings = small_recipe(tmp_path, **{"optim.name": optimiser})
     pairs = sources.pairs(folder, 2, resize, tmp_path / "cache")
-    whole = loop.train(page, {2: pairs}, tmp_path / "whole", validate=silent)
+    whole = loop.train(settings, {2: pairs}, tmp_path / "whole", validate=silent)
 
     def stop(network: object, step: int) -> dict[str, float]:
         if step == 40:
@@ -77,16 +81,53 @@ def test_resuming_is_bit_equal(folder: Path, tmp_path: Path, optimiser: str) -> 
         return {"psnr": 0.0}
 
     with pytest.raises(KeyboardInterrupt):
-        loop.train(page, {2: pairs}, tmp_path / "parts", validate=stop)
-    resumed = loop.train(page, {2: pairs}, tmp_path / "parts", validate=silent)
+        loop.train(settings, {2: pairs}, tmp_path / "parts", validate=stop)
+    resumed = loop.train(settings, {2: pairs}, tmp_path / "parts", validate=silent)
     assert all(torch.equal(a, b) for a, b in zip(whole.parameters(), resumed.parameters(), strict=True))
 
 
+@dataclass(frozen=True)
+class Dim(Degradation):
+    """Half the size and darker, by a factor drawn from [0.2, 0.9]; a network is to learn what was taken away."""
+
+    factor: float = 0.0
+
+    def sample(self, rng: np.random.Generator) -> Dim:
+        return Dim(float(rng.uniform(0.2, 0.9)))
+
+    def apply(self, pixels: Floats, rng: np.random.Generator) -> Floats:
+        return pixels[::2, ::2] * np.float32(self.factor)
+
+    def vector(self) -> Floats:
+        return np.array([1 - self.factor], np.float32)
+
+
+class DimmedBy(Objective):
+    """The squared error of the network's mean as an estimate of the label."""
+
+    def forward(self, sample: Sample[torch.Tensor], scale: int) -> torch.Tensor:
+        assert sample.labels is not None
+        assert sample.labels.shape == (len(sample.low), 1)
+        torch.testing.assert_close(sample.low.mean(dim=(1, 2, 3)), 1 - sample.labels[:, 0], rtol=0, atol=0.5 / 255)
+        return ((self.network(sample.low).mean(dim=(1, 2, 3)) - sample.labels[:, 0]) ** 2).mean()
+
+
+def test_what_was_drawn_from_the_degradation_reaches_the_loss(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "white").mkdir()
+    write(tmp_path / "white/a.png", Image(np.ones((40, 40, 3), np.float32)))
+    source = sources.degraded(tmp_path / "white", 2, Dim(), tmp_path / "cache")
+    monkeypatch.setattr(loop, "Objective", DimmedBy)
+    losses: list[float] = []
+    settings = small_recipe(tmp_path, steps=60, **{"optim.lr": 1e-2})
+    loop.train(settings, {2: source}, tmp_path / "run", validate=silent, show=lambda p: losses.append(p.loss))
+    assert np.mean(losses[-10:]) < np.mean(losses[:5]) / 10
+
+
 def test_runs_share_the_decoded_photos(folder: Path, tmp_path: Path) -> None:
-    page, cache = made(tmp_path, steps=2), tmp_path / "cache"
-    run(page, folder, folder, tmp_path / "one", threads=1, cache=cache)
+    settings, cache = small_recipe(tmp_path, steps=2), tmp_path / "cache"
+    run(settings, folder, folder, tmp_path / "one", threads=1, cache=cache)
     packed = {path: path.stat().st_mtime_ns for path in cache.iterdir()}
-    run(page, folder, folder, tmp_path / "two", threads=1, cache=cache)
+    run(settings, folder, folder, tmp_path / "two", threads=1, cache=cache)
     assert {path: path.stat().st_mtime_ns for path in cache.iterdir()} == packed
     assert len(packed) == 4  # high and low resolution, each with its index
     assert not (tmp_path / "two/cache").exists()
@@ -94,14 +135,15 @@ def test_runs_share_the_decoded_photos(folder: Path, tmp_path: Path) -> None:
 
 def test_another_recipe_does_not_continue_a_run(folder: Path, tmp_path: Path) -> None:
     pairs = sources.pairs(folder, 2, resize, tmp_path / "cache")
-    loop.train(made(tmp_path), {2: pairs}, tmp_path / "run", validate=silent)
+    loop.train(small_recipe(tmp_path), {2: pairs}, tmp_path / "run", validate=silent)
     with pytest.raises(DataError, match="belongs to another recipe"):
-        loop.train(made(tmp_path, seed=1), {2: pairs}, tmp_path / "run", validate=silent)
+        loop.train(small_recipe(tmp_path, seed=1), {2: pairs}, tmp_path / "run", validate=silent)
 
 
 def test_crops_are_aligned_and_turned_alike(folder: Path, tmp_path: Path) -> None:
     nearest = sources.pairs(folder, 2, lambda p, h, w: p[::2, ::2], tmp_path / "cache")
-    low, high = nearest.batch(np.random.default_rng(0), 16, 10)
+    batch = nearest.batch(np.random.default_rng(0), 16, 10)
+    low, high = batch.low, batch.high
     corners = [high[:, :, a::2, b::2] for a in (0, 1) for b in (0, 1)]
     for k in range(16):  # turning moves the sampled corner, never the crop
         assert any(np.array_equal(low[k], corner[k]) for corner in corners)
@@ -110,17 +152,17 @@ def test_crops_are_aligned_and_turned_alike(folder: Path, tmp_path: Path) -> Non
 
 
 def test_schedules_by_hand(tmp_path: Path) -> None:
-    cosine = made(tmp_path, **{"optim.lr": 1.0, "schedule.warmup": 10, "schedule.floor": 0.0, "steps": 110})
+    cosine = small_recipe(tmp_path, **{"optim.lr": 1.0, "schedule.warmup": 10, "schedule.floor": 0.0, "steps": 110})
     rates = [optim.learning_rate(cosine, k) for k in (0, 9, 10, 60, 110)]
     assert rates == pytest.approx([0.1, 1.0, 1.0, 0.5, 0.0])
-    steps = made(tmp_path, **{"optim.lr": 1.0, "schedule.kind": "steps", "schedule.milestones": [5, 8]})
+    steps = small_recipe(tmp_path, **{"optim.lr": 1.0, "schedule.kind": "steps", "schedule.milestones": [5, 8]})
     assert [optim.learning_rate(steps, k) for k in (4, 5, 8)] == [1.0, 0.5, 0.25]
 
 
 def test_a_loss_that_is_not_finite_stops_the_run(folder: Path, tmp_path: Path) -> None:
     pairs = sources.pairs(folder, 2, resize, tmp_path / "cache")
     with pytest.raises(TrainingDiverged, match=r"lower optim\.lr"):
-        loop.train(made(tmp_path, **{"optim.lr": 1e30}), {2: pairs}, tmp_path / "run", validate=silent)
+        loop.train(small_recipe(tmp_path, **{"optim.lr": 1e30}), {2: pairs}, tmp_path / "run", validate=silent)
 
 
 @pytest.mark.parametrize(
@@ -135,7 +177,7 @@ def test_a_loss_that_is_not_finite_stops_the_run(folder: Path, tmp_path: Path) -
 def test_a_wrong_recipe_names_the_key(folder: Path, tmp_path: Path, changes: dict[str, object], words: str) -> None:
     with pytest.raises(RecipeError, match=words) as caught:
         loop.train(
-            made(tmp_path, **changes),
+            small_recipe(tmp_path, **changes),
             {2: sources.pairs(folder, 2, resize, tmp_path / "c")},
             tmp_path / "run",
             validate=silent,
@@ -145,16 +187,16 @@ def test_a_wrong_recipe_names_the_key(folder: Path, tmp_path: Path, changes: dic
 
 def test_wrong_data_is_told_before_the_first_step(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="smaller than the patch of 48"):
-        run(made(tmp_path, **{"data.patch": 48}), folder, folder, tmp_path / "run")
+        run(small_recipe(tmp_path, **{"data.patch": 48}), folder, folder, tmp_path / "run")
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match="no images"):
-        run(made(tmp_path), tmp_path / "empty", folder, tmp_path / "run")
+        run(small_recipe(tmp_path), tmp_path / "empty", folder, tmp_path / "run")
     (tmp_path / "empty/broken.png").write_bytes(b"\x89PNG nothing")
     with pytest.raises(DataError, match=r"broken\.png"):
-        run(made(tmp_path), tmp_path / "empty", folder, tmp_path / "run")
+        run(small_recipe(tmp_path), tmp_path / "empty", folder, tmp_path / "run")
     if not torch.cuda.is_available():
         with pytest.raises(RuntimeUnavailable, match="CUDA"):
-            run(made(tmp_path), folder, folder, tmp_path / "run", device="cuda")
+            run(small_recipe(tmp_path), folder, folder, tmp_path / "run", device="cuda")
 
 
 @pytest.mark.parametrize(
