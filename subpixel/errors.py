@@ -20,6 +20,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 
 class SubpixelError(Exception):
@@ -27,6 +28,18 @@ class SubpixelError(Exception):
 
     def __str__(self) -> str:  # KeyError would print the repr
         return str(self.args[0]) if self.args else ""
+
+    def __reduce__(self) -> tuple[Any, ...]:  # Exception's calls the class with the text, which many do not take
+        return _restored, (type(self), self.args), self.__dict__
+
+
+def _restored(kind: type[SubpixelError], args: tuple[Any, ...]) -> SubpixelError:
+    layout: Any = kind
+    while layout.__module__ != "builtins":
+        layout = layout.__base__
+    error = layout.__new__(kind)  # only the parent that gave a class its layout can allocate it
+    super(SubpixelError, error).__init__(*args)
+    return error
 
 
 class UnknownName(SubpixelError, KeyError):

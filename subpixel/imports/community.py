@@ -1,110 +1,130 @@
-"""Networks of the community, recognised by spandrel from their weights alone.
-
-spandrel imports torchvision for two of its architectures, LaMa (inpainting) and RestoreFormer (faces); neither enlarges
-images. Without torchvision everything else works: the two names that are missing are stood in for while it is
-imported.
-"""
+"""Networks of the community, recognised by spandrel from their weights alone, and run in torch as spandrel has them."""
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
+import io
 import pickle
-import sys
 import warnings
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
+from unittest.mock import patch
 
 import torch
 from torch import Tensor, nn
 
-from subpixel.errors import BadWeights, MissingExtra
-from subpixel.imports.recording import recordable
+from subpixel.errors import BadWeights, MissingExtra, RuntimeUnavailable
+from subpixel.models import store
 
-_TORCHVISION = ("torchvision", "torchvision.transforms", "torchvision.transforms.functional")
-
-
-Call = Callable[[nn.Module, Tensor], Tensor]
-"""How a network is called: some take or return more than the image."""
+if TYPE_CHECKING:
+    from onnx import ModelProto
 
 
 @dataclass(frozen=True)
-class Found:
+class ForeignNetwork:
     """A network that was recognised."""
 
     network: nn.Module
-    """N 3 H W in [0, 1] -> N 3 sH sW, for any H and W."""
-    name: str
+    """N 3 H W in [0, 1] -> N 3 sH sW, for sides that are multiples of `multiple` and at least `minimum`."""
+    arch: str
     """The architecture, as spandrel calls it."""
     scale: int
-    multiple: int
-    """The sides that the network itself computes are multiples of this."""
-    side: int = 0
-    """Of the only image that the network takes; 0 for any."""
+    multiple: int = 1
+    minimum: int = 0
+
+    @property
+    def any_size(self) -> nn.Module:
+        """The network for any H and W: the image is reflected at its far edges, as far as the network requires."""
+        return _Reflected(self).eval() if self.minimum or self.multiple > 1 else self.network
 
 
-def load(path: Path) -> Found:
+def load(path: Path) -> ForeignNetwork:
     """The network whose weights are in a .pth, .pt, .ckpt or .safetensors file. Nothing in the file is executed.
 
     Raises: BadWeights for a file that is damaged, holds more than weights, or is no network from images to
-    images; MissingExtra without spandrel.
+    images; MissingExtra without spandrel; RuntimeUnavailable where its torchvision does not fit torch.
     """
     spandrel = _spandrel()
     weights = _weights(path)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of functions that will change in torch
-            found = spandrel.ModelLoader(device="cpu").load_from_state_dict(spandrel.canonicalize_state_dict(weights))
+            network = spandrel.ModelLoader(device="cpu").load_from_state_dict(spandrel.canonicalize_state_dict(weights))
     except spandrel.UnsupportedModelError:
         raise BadWeights(path, "spandrel recognises no architecture in it") from None
     except (RuntimeError, ValueError, KeyError, AssertionError) as error:
         raise BadWeights(path, f"its weights do not fit: {' '.join(str(error).split())[:200]}") from None
-    name = str(found.architecture.name)
-    channels = found.input_channels, found.output_channels
-    if not isinstance(found, spandrel.ImageModelDescriptor) or channels not in ((3, 3), (1, 1)):
-        raise BadWeights(path, f"{name} with {channels[0]} channels in and {channels[1]} out does not enlarge images")
-    if found.scale < 1:
-        raise BadWeights(path, f"{name} makes images smaller")
-    needs = found.size_requirements
-    call, side = (_ipt, found.model.patch_size) if name == "IPT" else (found._call_fn, 0)
-    network = _Any(found.float().model.eval(), call, channels[0], found.scale, needs)
-    return Found(network.eval().requires_grad_(False), name, found.scale, needs.multiple_of, side)
+    arch = str(network.architecture.name)
+    channels = network.input_channels, network.output_channels
+    if not isinstance(network, spandrel.ImageModelDescriptor) or channels not in ((3, 3), (1, 1)):
+        raise BadWeights(path, f"{arch} with {channels[0]} channels in and {channels[1]} out does not enlarge images")
+    if network.scale < 1:
+        raise BadWeights(path, f"{arch} makes images smaller")
+    module = _OfColours(network.float()).eval().requires_grad_(False)
+    needs = network.size_requirements
+    return ForeignNetwork(module, arch, network.scale, needs.multiple_of, needs.minimum)
 
 
-def _ipt(network: Any, x: Tensor) -> Tensor:
-    """IPT on a square of its size; spandrel cuts larger images itself, which here the tiles do."""
-    network.set_scale(network.scale.index(max(network.scale)))
-    return network(x * network.rgb_range) / network.rgb_range
+class _OfColours(nn.Module):
+    """A network of 3 channels, or of 1 that takes each channel by itself."""
 
-
-class _Any(nn.Module):
-    """A network of 1 or 3 channels as one of three for any size: reflected at the far edges, gray by channels."""
-
-    def __init__(self, network: nn.Module, call: Call, channels: int, scale: int, needs: Any) -> None:
+    def __init__(self, descriptor: Any) -> None:
         super().__init__()
-        self.network, self.call, self.channels, self.scale = network, call, channels, scale
-        self.multiple, self.minimum = needs.multiple_of, needs.minimum
+        self.network, self.call = descriptor.model, descriptor._call_fn
+        self.channels, self.scale = descriptor.input_channels, descriptor.scale
 
     def forward(self, x: Tensor) -> Tensor:
         n, _, h, w = x.shape
-        x = x.reshape(-1, self.channels, h, w)
-        if self.minimum or self.multiple > 1:
-            x = x.index_select(2, self._places(h)).index_select(3, self._places(w))
-        with recordable():
-            y = self.call(self.network, x)
-        y = y[..., : h * self.scale, : w * self.scale]
+        y = self.call(self.network, x.reshape(-1, self.channels, h, w))
         return y.reshape(n, 3, h * self.scale, w * self.scale)
 
-    def _places(self, side: Any) -> Tensor:
+
+class _Reflected(nn.Module):
+    """A network for any size."""
+
+    def __init__(self, foreign: ForeignNetwork) -> None:
+        super().__init__()
+        self.network, self.scale = foreign.network, foreign.scale
+        self.multiple, self.minimum = foreign.multiple, foreign.minimum
+
+    def forward(self, x: Tensor) -> Tensor:
+        h, w = x.shape[2:]
+        y = self.network(x.index_select(2, self._indices(h)).index_select(3, self._indices(w)))
+        return y[..., : h * self.scale, : w * self.scale]
+
+    def _indices(self, side: Any) -> Tensor:
         """Of the pixels on an axis, and back again as far as the network requires, as spandrel does it."""
-        wanted = torch.as_tensor(side).clamp(min=self.minimum)  # while it is recorded, a side is a tensor
+        wanted: Any = torch.as_tensor(side).clamp(min=self.minimum)  # while it is exported, a side is a tensor
         last = torch.as_tensor(side - 1)
-        places = torch.arange((wanted + self.multiple - 1) // self.multiple * self.multiple)
+        indices = torch.arange((wanted + self.multiple - 1) // self.multiple * self.multiple)
         # without abs, which OpenVINO 2026.4 gets wrong for constant integers
-        return torch.minimum(places, 2 * last - places).clamp(min=0)
+        return torch.minimum(indices, 2 * last - indices).clamp(min=0)
+
+
+def exported(network: nn.Module, side: int = 0) -> ModelProto:
+    """The graph of a network from `low`, N 3 H W, to `high`; with a side, from 1 3 side side.
+
+    Traced, not captured by torch.export, which ends the process on SPAN. Whatever the network's Python code decides
+    from the size becomes a constant: whether that matters has to be compared.
+    Raises: whatever the exporter or the network raises.
+    """
+    buffer = io.BytesIO()
+    axes = {"low": {0: "batch", 2: "height", 3: "width"}, "high": {0: "batch"}}
+    silent = patch("torch._C._jit_onnx_log", lambda *_: None)  # prints the whole graph where an operation is missing
+    with warnings.catch_warnings(), silent:
+        warnings.simplefilter("ignore")  # of sizes that become constants
+        torch.onnx.export(
+            network,
+            (torch.rand(1, 3, side or 40, side or 50),),
+            cast("Any", buffer),
+            input_names=["low"],
+            output_names=["high"],
+            dynamic_axes=None if side else axes,
+            opset_version=17,
+            dynamo=False,
+        )
+    return store.parse(Path("export"), buffer.getvalue())
 
 
 def _weights(path: Path) -> dict[str, Any]:
@@ -126,27 +146,10 @@ def _weights(path: Path) -> dict[str, Any]:
 
 
 def _spandrel() -> Any:
-    if importlib.util.find_spec("spandrel") is None:
-        raise MissingExtra("spandrel", "community")
-    with _without_torchvision():
-        return importlib.import_module("spandrel")
-
-
-class _Absent(ModuleType):
-    """A module that is not installed; what is imported from it cannot be used."""
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):
-            raise AttributeError(name)
-        return _Absent(f"{self.__name__}.{name}")
-
-
-@contextmanager
-def _without_torchvision() -> Generator[None]:
-    absent = {} if importlib.util.find_spec("torchvision") else {name: _Absent(name) for name in _TORCHVISION}
-    sys.modules.update(absent)
     try:
-        yield
-    finally:
-        for name in absent:
-            del sys.modules[name]
+        return importlib.import_module("spandrel")
+    except ImportError as error:
+        raise MissingExtra(error.name or "spandrel", "community") from None
+    except RuntimeError as error:  # of torchvision
+        why = " ".join(str(error).split())[:200]
+        raise RuntimeUnavailable(f"spandrel cannot be used: {why}; install a torchvision that fits torch") from None

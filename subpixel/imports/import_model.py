@@ -17,13 +17,13 @@ from subpixel.ports import Ports
 from subpixel.runtimes.parity import SIZES, compare
 
 if TYPE_CHECKING:
-    from subpixel.imports.community import Found
+    from subpixel.imports.community import ForeignNetwork
 
 WEIGHTS = (".pth", ".pt", ".ckpt", ".safetensors")
 _LARGEST_HALO = 64
 _LARGEST_STEP = 32
 _SIDE = 192
-"""Of the graph of a network that cannot be recorded for any size: a multiple of most windows."""
+"""Of the graph of a network that cannot be exported for any size: a multiple of most windows."""
 _SEEN = 1 / 510
 """Half a level: what pixels beyond the halo may change together."""
 
@@ -33,9 +33,9 @@ def import_model(source: Path, output: Path | None = None, overwrite: bool = Fal
 
     output: by default the name and factor in this folder. Weights of the community need spandrel and torch; the file
     is compared with the network before it is handed over. Their halo is measured, up to 64 pixels: see `halo`;
-    a network that cuts windows gets a graph for one size, and tiles of it.
-    Raises: BadRequest for another kind of file or one that exists; BadWeights; MissingExtra; ParityError, and then
-    there is no file.
+    a network that can only be exported for one size gets a graph for tiles of that size.
+    Raises: BadRequest for another kind of file or one that exists; BadWeights; MissingExtra; RuntimeUnavailable;
+    ParityError, and then there is no file.
     """
     kind = source.suffix.lower()
     if kind not in (".pb", *WEIGHTS):
@@ -52,8 +52,7 @@ def import_model(source: Path, output: Path | None = None, overwrite: bool = Fal
         return _again(source, card, check_target(output or Path(f"{card.name}.onnx"), overwrite))
     from subpixel.imports import community
 
-    found = community.load(source)
-    return _saved(_model(source, found), output, overwrite)
+    return _saved(_model(source, community.load(source)), output, overwrite)
 
 
 def _saved(model: Model, output: Path | None, overwrite: bool) -> Model:
@@ -95,56 +94,55 @@ def _again(source: Path, card: Card, target: Path) -> Model:
     return store.load(path)
 
 
-def _model(source: Path, found: Found) -> Model:
+def _model(source: Path, foreign: ForeignNetwork) -> Model:
     """The network as a model that computes the same.
 
-    It is recorded while it runs, for images of any size. Where its code looks at the size, to cut windows or to
-    mask them, the graph holds for one size only, which the comparison finds; then it is recorded for the size of a
-    tile.
+    It is exported for images of any size. Where its code looks at the size, to cut windows or to mask them, the graph
+    holds for one size only, which the comparison finds; then it is exported for the size of a tile.
     """
-    from subpixel.imports.recording import recorded
+    from subpixel.imports.community import exported
 
     failure: SubpixelError | None = None
-    for side in (found.side,) if found.side else (0, _SIDE):
+    for side, network in ((0, foreign.any_size), (_SIDE, foreign.network)):
         try:
-            content = store.with_card(recorded(found.network, side), _card(source, found, side))
+            content = store.with_card(exported(network, side), _card(source, foreign, side))
             model = Model(source, store.card_of(source, store.parse(source, content)), content)
-            compare(source, model, partial(_run, found.network), sizes=((side, side),) if side else SIZES)
+            compare(source, model, partial(_run, network), sizes=((side, side),) if side else SIZES)
         except SubpixelError as error:
             failure = error
         except Exception as error:  # the exporter and networks raise nearly anything
             why = next(iter(str(error.__cause__ or error).splitlines()), type(error).__name__)[:200]
-            failure = BadWeights(source, f"its {found.name} cannot be recorded: {why}")
+            failure = BadWeights(source, f"torch cannot export its {foreign.arch}: {why}")
         else:
             return model
     assert failure is not None
     raise failure
 
 
-def _card(source: Path, found: Found, side: int) -> Card:
+def _card(source: Path, foreign: ForeignNetwork, side: int) -> Card:
     from subpixel.models import weights
 
     largest = side // 6 or _LARGEST_HALO  # two thirds of a tile's side are its own
-    reach, measured = halo(found, largest)
-    step = 1 if found.side else multiple(found)
+    reach, measured = halo(foreign, largest)
+    step = multiple(foreign)
     known = "measured" if measured else "assumed: faint seams are possible"
     return Card(
-        name=_name(source, found.scale),
-        arch=found.name,
+        name=_name(source, foreign.scale),
+        arch=foreign.arch,
         config={"file": source.name, "halo": known},
-        scale=found.scale,
+        scale=foreign.scale,
         halo=max(step, min(largest, reach + step - 1) // step * step) if step > 1 else reach,
         tile_stride=step,
         fixed_size=side,
-        parameters=weights.count(found.network),
-        macs=weights.macs(found.network, Ports.enlarging(found.scale)),
-        widest=weights.widest(found.network, Ports.enlarging(found.scale)),
+        parameters=weights.count(foreign.network),
+        macs=weights.macs(foreign.any_size, Ports.enlarging(foreign.scale)),
+        widest=weights.widest(foreign.any_size, Ports.enlarging(foreign.scale)),
         licence="unknown, imported",
-        paper=found.name,
+        paper=foreign.arch,
     )
 
 
-def halo(found: Found, largest: int = _LARGEST_HALO) -> tuple[int, bool]:
+def halo(foreign: ForeignNetwork, largest: int = _LARGEST_HALO) -> tuple[int, bool]:
     """The pixels around a position that matter, and whether that is all of them.
 
     Measured by the gradient of one output pixel on noise: everything farther away changes it by less than half a
@@ -156,9 +154,9 @@ def halo(found: Found, largest: int = _LARGEST_HALO) -> tuple[int, bool]:
 
     side = 2 * largest + 1
     low = _noise(side).requires_grad_()
-    centre = largest * found.scale
+    centre = largest * foreign.scale
     try:
-        (gradient,) = torch.autograd.grad(found.network(low)[0, :, centre, centre].sum(), low)
+        (gradient,) = torch.autograd.grad(foreign.any_size(low)[0, :, centre, centre].sum(), low)
     except RuntimeError:
         return largest, False
     seen = gradient.abs().sum((0, 1))
@@ -170,7 +168,7 @@ def halo(found: Found, largest: int = _LARGEST_HALO) -> tuple[int, bool]:
     return largest, False
 
 
-def multiple(found: Found) -> int:
+def multiple(foreign: ForeignNetwork) -> int:
     """The pixels by whose multiples an image may be shifted without changing what is computed: where tiles begin.
 
     A network that counts windows or phases of pixels from the corner computes something else in between. Measured
@@ -178,16 +176,16 @@ def multiple(found: Found) -> int:
     """
     import torch
 
-    step = min(found.multiple, _LARGEST_STEP)
+    step = min(foreign.multiple, _LARGEST_STEP)
     edge = core = _LARGEST_STEP
-    low = _noise(2 * edge + core)
+    low, network = _noise(2 * edge + core), foreign.any_size
     with torch.no_grad():
-        whole = found.network(low.clone())
+        whole = network(low.clone())
         while step < _LARGEST_STEP:
-            moved = found.network(low[..., step:, step:].clone())
+            moved = network(low[..., step:, step:].clone())
             expected, got = (
-                y[..., at : at + core * found.scale, at : at + core * found.scale]
-                for y, at in ((whole, edge * found.scale), (moved, (edge - step) * found.scale))
+                y[..., at : at + core * foreign.scale, at : at + core * foreign.scale]
+                for y, at in ((whole, edge * foreign.scale), (moved, (edge - step) * foreign.scale))
             )
             if float((expected - got).abs().max()) < _SEEN:
                 break

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,10 +12,11 @@ import torch
 from torch import nn
 
 from subpixel import Image, Upscaler, models
-from subpixel.errors import BadRequest, BadWeights, MissingExtra, ParityError
+from subpixel.errors import BadRequest, BadWeights, MissingExtra, ParityError, SubpixelError
 from subpixel.images import Metadata, read, write
+from subpixel.imports import community
 from subpixel.imports import import_model as imports
-from subpixel.imports.community import Found
+from subpixel.imports.community import ForeignNetwork
 from subpixel.imports.import_model import halo, import_model, multiple
 from subpixel.inference.file import upscale_file
 from subpixel.runtimes import Execution, on_batches, open_runtime
@@ -25,8 +25,10 @@ Weights = dict[str, torch.Tensor]
 
 
 def _need_spandrel() -> None:
-    if importlib.util.find_spec("spandrel") is None:  # without torchvision it cannot be imported plainly
-        pytest.skip("needs the extra `community`")
+    try:
+        community._spandrel()
+    except SubpixelError as error:
+        pytest.skip(f"needs the extra `community`: {error}")
 
 
 class Compact(nn.Module):
@@ -180,13 +182,13 @@ class Windows(nn.Module):
 @pytest.fixture(scope="module")
 def windowed(tmp_path_factory: pytest.TempPathFactory) -> models.Model:
     return imports._saved(
-        imports._model(Path("2x_windows.pth"), Found(Windows(), "Windows", 2, 1)),
+        imports._model(Path("2x_windows.pth"), ForeignNetwork(Windows(), "Windows", 2, 1)),
         tmp_path_factory.mktemp("windows") / "windows.onnx",
         overwrite=False,
     )
 
 
-def test_a_recording_that_holds_for_one_size_gets_the_size_of_a_tile(windowed: models.Model) -> None:
+def test_a_graph_that_holds_for_one_size_gets_the_size_of_a_tile(windowed: models.Model) -> None:
     card = windowed.card
     assert (card.fixed_size, card.tile_stride, card.halo) == (192, 8, 8)  # 7 pixels are seen: a multiple of 8
 
@@ -232,9 +234,9 @@ def test_files_of_16_bit_with_alpha_keep_what_they_say(windowed: models.Model, t
 
 
 def test_where_tiles_may_begin_is_measured() -> None:
-    assert multiple(Found(Chain(5), "blur", 1, 1)) == 1
-    assert multiple(Found(Windows(), "windows", 2, 1)) == 8
-    assert multiple(Found(Windows(), "windows", 2, 16)) == 16  # what spandrel asks for
+    assert multiple(ForeignNetwork(Chain(5), "blur", 1, 1)) == 1
+    assert multiple(ForeignNetwork(Windows(), "windows", 2, 1)) == 8
+    assert multiple(ForeignNetwork(Windows(), "windows", 2, 16)) == 16  # what spandrel asks for
 
 
 class Chain(nn.Module):
@@ -250,8 +252,8 @@ class Chain(nn.Module):
 
 
 def test_the_halo_is_measured() -> None:
-    assert halo(Found(Chain(5), "blur", 1, 1)) == (5, True)
-    assert halo(Found(Chain(9), "blur", 1, 1)) == (9, True)
+    assert halo(ForeignNetwork(Chain(5), "blur", 1, 1)) == (5, True)
+    assert halo(ForeignNetwork(Chain(9), "blur", 1, 1)) == (9, True)
 
 
 def test_a_network_that_sees_everything_gets_the_largest_halo() -> None:
@@ -259,4 +261,4 @@ def test_a_network_that_sees_everything_gets_the_largest_halo() -> None:
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             return x + x.mean((2, 3), keepdim=True)
 
-    assert halo(Found(Mean(), "mean", 1, 1)) == (64, False)
+    assert halo(ForeignNetwork(Mean(), "mean", 1, 1)) == (64, False)

@@ -1,0 +1,76 @@
+"""Every error crosses from process to process as it is."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import importlib
+import pickle
+import pkgutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import subpixel
+from subpixel import errors
+from subpixel.errors import SubpixelError
+
+ARGUMENTS: dict[str, tuple[Any, ...]] = {
+    "UnknownName": ("model", "swfit-x2", ["swift-x2"]),
+    "UnreadableImage": (Path("a.png"), "it is empty"),
+    "UnwritableImage": ("a.png", "the disk is full"),
+    "BadWeights": (Path("a.onnx"), "it is cut"),
+    "MissingExtra": ("torch", "train"),
+    "ParityError": ("a.onnx at 2x3", 0.5, 1e-4),
+}
+"""Of the errors that make their text themselves; all others take it as it is."""
+
+
+def _descendants(kind: type[SubpixelError]) -> Iterator[type[SubpixelError]]:
+    yield kind
+    for child in kind.__subclasses__():
+        yield from _descendants(child)
+
+
+def _kinds() -> list[type[SubpixelError]]:
+    """The tree, with what other modules of the package add to it."""
+    for module in pkgutil.walk_packages(subpixel.__path__, "subpixel."):
+        if not module.name.endswith("__main__"):
+            with contextlib.suppress(ImportError):  # an extra that is not installed
+                importlib.import_module(module.name)
+    return [kind for kind in _descendants(SubpixelError) if kind.__module__.startswith("subpixel.")]
+
+
+def test_every_error_survives_pickling() -> None:
+    kinds = _kinds()
+    assert {kind.__name__ for kind in kinds} >= {*ARGUMENTS, "OutOfMemory", "RecipeError"}
+    for kind in kinds:
+        error = kind(*ARGUMENTS.get(kind.__name__, ("what, where, and what to do",)))
+        error.add_note("seen in job 7")
+        for again in (pickle.loads(pickle.dumps(error)), copy.copy(error)):
+            assert type(again) is kind
+            assert (str(again), again.args, vars(again)) == (str(error), error.args, vars(error))
+            assert isinstance(again, kind.__mro__[2])
+
+
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+def test_attributes_of_the_builtin_parents_survive(protocol: int) -> None:
+    missing = pickle.loads(pickle.dumps(errors.MissingExtra("torch", "train"), protocol))
+    assert missing.msg == "torch is not installed; run: pip install 'subpixel[train]'"
+    unreadable = pickle.loads(pickle.dumps(errors.UnreadableImage(Path("a.png"), "it is empty"), protocol))
+    assert (unreadable.path, unreadable.why, unreadable.errno) == (Path("a.png"), "it is empty", None)
+
+
+def test_an_error_of_another_signature_survives_without_a_line_of_its_own() -> None:
+    again = pickle.loads(pickle.dumps(Later(3, where="low")))
+    assert (type(again), str(again), again.step, again.where) == (Later, "step 3 at low", 3, "low")
+
+
+class Later(SubpixelError, OSError):
+    """What a later module may add."""
+
+    def __init__(self, step: int, *, where: str) -> None:
+        self.step, self.where = step, where
+        super().__init__(f"step {step} at {where}")
