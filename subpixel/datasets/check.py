@@ -8,13 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from subpixel.datasets.files import ImageFile
+from subpixel.datasets.files import ImageFile, Size
 from subpixel.datasets.layouts import Layout, find_layout, match_pairs, size_mismatch
 from subpixel.datasets.packed import Pixels
 from subpixel.errors import UnreadableImage
-
-Size = tuple[int, int]
-"""Height and width."""
 
 
 @dataclass(frozen=True)

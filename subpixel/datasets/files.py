@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import TypeVar
 
 import numpy as np
 
 from subpixel.datasets.packed import Pixels
 from subpixel.errors import DataError, UnreadableImage
-from subpixel.images import Image, quantise, read
+from subpixel.images import Image, open_image, quantise, read
+
+T = TypeVar("T")
+Size = tuple[int, int]
+"""Height and width."""
 
 SUFFIXES = {".avif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
 _ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, EOFError, KeyError, RuntimeError)
@@ -41,19 +46,14 @@ class ImageFile:
         """Differs for every file and every content of it."""
         return f"{self.path.resolve()}/{self.member} {self.stamp}"
 
+    def size(self) -> Size:
+        """Its height and width, from its header. Raises: UnreadableImage."""
+        shape = self._open(open_image).shape
+        return shape.height, shape.width
+
     def read(self) -> Image:
         """The whole image. Raises: UnreadableImage."""
-        if not self.member:
-            return read(self.path)
-        try:
-            with zipfile.ZipFile(self.path) as archive:
-                content = archive.read(self.member)
-        except (OSError, *_ZIP_ERRORS) as error:
-            raise UnreadableImage(self.name, f"the archive does not give it: {error}") from error
-        try:
-            return read(content)
-        except UnreadableImage as error:
-            raise UnreadableImage(self.name, error.why) from error
+        return self._open(read)
 
     def rgb(self) -> Pixels:
         """H W 3 uint8: without alpha, gray as R = G = B, rounded where the file has more bits.
@@ -62,6 +62,19 @@ class ImageFile:
         """
         levels = quantise(self.read().pixels, 8)
         return np.repeat(levels, 3, axis=2) if levels.shape[2] == 1 else levels
+
+    def _open(self, reader: Callable[[Path | bytes], T]) -> T:
+        if not self.member:
+            return reader(self.path)
+        try:
+            with zipfile.ZipFile(self.path) as archive:
+                content = archive.read(self.member)
+        except (OSError, *_ZIP_ERRORS) as error:
+            raise UnreadableImage(self.name, f"the archive does not give it: {error}") from error
+        try:
+            return reader(content)
+        except UnreadableImage as error:
+            raise UnreadableImage(self.name, error.why) from error
 
 
 def find_images(folder: Path) -> list[ImageFile]:

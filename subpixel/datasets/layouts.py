@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
-from subpixel.datasets.files import ImageFile, find_images
+from subpixel.datasets.files import ImageFile, Size, find_images
 from subpixel.errors import DataError
 
 Part = Literal["train", "valid"]
@@ -103,10 +103,10 @@ def match_pairs(
     return [(file, partners[key]) for key, file in by_key.items() if key in partners], unmatched
 
 
-def size_mismatch(low: tuple[int, int], high: tuple[int, int], scale: int) -> str:
+def size_mismatch(low: Size, high: Size, scale: int) -> str:
     """What is wrong with the size of LR, in one phrase that ends with "1/scale"; empty if nothing is.
 
-    low, high: height and width. Sides of HR that are no multiple of the scale may have been cut or rounded up.
+    Sides of HR that are no multiple of the scale may have been cut or rounded up.
     """
     if min(high) >= scale and all(
         small in (large // scale, -(-large // scale)) for small, large in zip(low, high, strict=True)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from subpixel.datasets.degraded import Degradation, Degraded
 from subpixel.datasets.files import ImageFile, find_images
-from subpixel.datasets.layouts import Part, find_layout, match_pairs, size_mismatch
+from subpixel.datasets.layouts import Layout, find_layout, match_pairs, size_mismatch
 from subpixel.datasets.packed import PackedImages, Pixels, pack
 from subpixel.datasets.pairs import Pairs
 from subpixel.errors import DataError, UnreadableImage
@@ -27,9 +27,9 @@ def pairs(folder: Path, scale: int, reduce: Reduce, cache: Path) -> Pairs:
     Raises: DataError naming the folder that is empty or the image that cannot be used.
     """
     layout = find_layout(folder)
-    lows = layout.lows(scale)
-    if lows:
-        return _from_files(layout.high, lows, scale, cache)
+    matches = file_pairs(layout, scale)
+    if matches:
+        return _from_files(matches, scale, cache)
     high = _pack(layout.high, lambda k: _rgb(layout.high[k]), cache, "rgb")
 
     def low(index: int) -> Pixels:
@@ -51,12 +51,15 @@ def degraded(folder: Path, scale: int, degradation: Degradation, cache: Path) ->
     return Degraded(_pack(highs, lambda k: _rgb(highs[k]), cache, "rgb"), scale, degradation)
 
 
-def images(folder: Path, part: Part = "valid") -> tuple[ImageFile, ...]:
-    """The HR images of a folder or zip; where it holds those for training and for validation, of one part.
+def file_pairs(layout: Layout, scale: int) -> list[tuple[ImageFile, ImageFile]]:
+    """The images of HR and LR of a scale that belong together; none where there is no LR at all.
 
-    Raises: DataError if there are none.
+    Raises: DataError for LR of other scales alone, and naming an image that has no partner.
     """
-    return find_layout(folder, part).high
+    matches, unmatched = match_pairs(layout.high, layout.lows(scale)) if layout.low else ([], [])
+    if unmatched:
+        raise DataError(f"{unmatched[0][0].name}: {unmatched[0][1]} (subpixel data check names all such)")
+    return matches
 
 
 def digest(folder: Path) -> str:
@@ -67,10 +70,7 @@ def digest(folder: Path) -> str:
     return hashlib.sha256(content).hexdigest()[:16]
 
 
-def _from_files(highs: Sequence[ImageFile], lows: Sequence[ImageFile], scale: int, cache: Path) -> Pairs:
-    matches, unmatched = match_pairs(highs, lows)
-    if unmatched:
-        raise DataError(f"{unmatched[0][0].name}: {unmatched[0][1]} (subpixel data check names all such)")
+def _from_files(matches: Sequence[tuple[ImageFile, ImageFile]], scale: int, cache: Path) -> Pairs:
     highs, lows = [pair[0] for pair in matches], [pair[1] for pair in matches]
     high = _pack(highs, lambda k: _rgb(highs[k]), cache, "rgb")
 

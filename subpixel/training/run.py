@@ -9,6 +9,7 @@ import torch
 
 from subpixel import models
 from subpixel.datasets import sources
+from subpixel.datasets.layouts import find_layout
 from subpixel.datasets.patches import PatchSource
 from subpixel.degradations import Degradation, classical, from_dict, real_world
 from subpixel.errors import BadRequest, RecipeError, RuntimeUnavailable
@@ -18,10 +19,11 @@ from subpixel.nn.arch import Arch
 from subpixel.ports import ModelName
 from subpixel.resample import resize
 from subpixel.training import checkpoint, gan, loop, processes
-from subpixel.training.initialization import InitialWeights
+from subpixel.training.initialization import InitialWeights, build_network
 from subpixel.training.recipe import SCALE, Recipe
 from subpixel.training.recorder import LAST, Progress, silent
 from subpixel.training.validation import Validation
+from subpixel.training.validation_set import ValidationSet
 
 
 def run(
@@ -40,36 +42,44 @@ def run(
 ) -> list[models.Model]:
     """Trains a recipe on a folder of photos and writes its models into the run folder; run again, it resumes.
 
-    data, validation: folders of photos; validation is never trained on. folder: checkpoints, log.jsonl, samples, one
-    model for each scale that was trained. cache: of the decoded photos, which several runs may share; by default in the
-    run folder. vgg: VGG19's weights for a content loss. lpips: weights of the perceptual
-    distance, measured at each validation. Under torchrun the first process validates and writes.
+    data, validation: folders of photos; validation is never trained on, and its low resolution is made as that of the
+    training is. folder: checkpoints, log.jsonl, samples, one model for each scale that was trained. cache: of the
+    decoded photos, which several runs may share; by default in the run folder. vgg: VGG19's weights for a content loss.
+    lpips: weights of the perceptual distance, measured at each validation. Under torchrun the first process validates
+    and writes.
     Raises: RecipeError, DataError, TrainingDiverged, RuntimeUnavailable, UnknownName, BadRequest, BadWeights.
     """
+    _check_request(recipe, device, precision, vgg)
+    if threads:
+        torch.set_num_threads(threads)
+    train = gan.train if recipe.loss.adversarial else loop.train
+    with processes.process_group(device):
+        init = _initial_weights(recipe) if recipe.init else None
+        untrained = build_network(recipe, init, processes.local_device(device))
+        validate = _validation(untrained, recipe, data, validation, folder / "samples", lpips)
+        with processes.rank0_first():
+            patch_sources = _patch_sources(recipe, data, cache or folder / "cache")
+        network = train(
+            recipe,
+            patch_sources,
+            folder,
+            validate=validate,
+            device=device,
+            bf16=precision == "bf16",
+            init=init,
+            content=content.load(vgg, recipe.loss.layer).to(device) if recipe.loss.content and vgg else None,
+            show=show,
+        )
+        return _save_models(network.cpu(), recipe, data, validate, folder) if processes.rank() == 0 else []
+
+
+def _check_request(recipe: Recipe, device: str, precision: str, vgg: Path | None) -> None:
     if device == "cuda" and not torch.cuda.is_available():
         raise RuntimeUnavailable("torch sees no CUDA device here; use --device cpu")
     if precision not in ("f32", "bf16"):
         raise BadRequest(f"precision {precision!r}; expected f32 or bf16")
     if recipe.loss.content and vgg is None:
         raise RecipeError("loss.content: needs VGG19's weights; name their file with --vgg")
-    if threads:
-        torch.set_num_threads(threads)
-    engine = gan.train if recipe.loss.adversarial else loop.train
-    with processes.process_group(device):
-        with processes.rank0_first():
-            patch_sources = _patch_sources(recipe, data, cache or folder / "cache")
-        network = engine(
-            recipe,
-            patch_sources,
-            folder,
-            validate=Validation(validation, recipe, folder / "samples", device, lpips),
-            device=device,
-            bf16=precision == "bf16",
-            init=_initial_weights(recipe) if recipe.init else None,
-            content=content.load(vgg, recipe.loss.layer).to(device) if recipe.loss.content and vgg else None,
-            show=show,
-        )
-        return _save_models(network, recipe, data, validation, folder) if processes.rank() == 0 else []
 
 
 def _patch_sources(recipe: Recipe, data: Path, cache: Path) -> dict[int, PatchSource]:
@@ -78,11 +88,27 @@ def _patch_sources(recipe: Recipe, data: Path, cache: Path) -> dict[int, PatchSo
     return {scale: sources.degraded(data, scale, _degradation(recipe, scale), cache) for scale in recipe.scales}
 
 
+def _validation(
+    untrained: Arch, recipe: Recipe, data: Path, folder: Path, samples: Path, lpips: Path | None
+) -> Validation:
+    """Tried with the untrained network: what cannot be measured is told before the first step."""
+    validation = Validation(_validation_sets(untrained, recipe, data, folder), recipe.scales, samples, lpips)
+    validation.check(untrained)
+    return validation
+
+
+def _validation_sets(network: Arch, recipe: Recipe, data: Path, validation: Path) -> dict[int, ValidationSet]:
+    """By scale, with the LR of the training; where that is made by bicubic, for a pyramid's other outputs too."""
+    if recipe.data.degradation != "bicubic":
+        return {s: ValidationSet.find(validation, s, _degradation(recipe, s)) for s in recipe.scales}
+    if find_layout(data).low:
+        return {s: ValidationSet.find(validation, s, None) for s in recipe.scales}
+    return {s: ValidationSet.find(validation, s, classical(s)) for s in _output_scales(network, recipe)}
+
+
 def _degradation(recipe: Recipe, scale: int) -> Degradation:
     degradation = recipe.data.degradation
-    if isinstance(degradation, dict):
-        return from_dict(degradation, "data.degradation")
-    return real_world(scale) if degradation == "real-world" else classical(scale)
+    return from_dict(degradation, "data.degradation") if isinstance(degradation, dict) else real_world(scale)
 
 
 def _initial_weights(recipe: Recipe) -> InitialWeights:
@@ -97,14 +123,18 @@ def _initial_weights(recipe: Recipe) -> InitialWeights:
     return InitialWeights.from_models([models.load(init.replace(SCALE, str(scale))) for scale in recipe.scales])
 
 
-def _save_models(network: Arch, recipe: Recipe, data: Path, validation: Path, folder: Path) -> list[models.Model]:
-    """One model file for each scale of which the loss saw an output, with its scores on the validation photos."""
-    network = network.cpu()
-    x = torch.zeros(1, 3, 8, 8)
+def _output_scales(network: Arch, recipe: Recipe) -> list[int]:
+    """Those of which the loss sees an output."""
+    x = torch.zeros(1, 3, 8, 8, device=next(network.parameters()).device)
     with torch.no_grad():
-        scales = {at for scale in recipe.scales for _, at in network.at_scale(scale).outputs(x)}
+        return sorted({at for scale in recipe.scales for _, at in network.at_scale(scale).outputs(x)})
+
+
+def _save_models(network: Arch, recipe: Recipe, data: Path, validation: Validation, folder: Path) -> list[models.Model]:
+    """One model file for each scale of which the loss saw an output, with its scores on the validation photos."""
     digest, state, saved = sources.digest(data), checkpoint.read_state(folder / LAST), list[models.Model]()
-    for scale in sorted(scales):
+    scales = _output_scales(network, recipe)
+    for scale in scales:
         name = recipe.name if len(scales) == 1 else str(ModelName(recipe.name, scale))
         view = network.at_scale(scale)
         model = weights.save(
@@ -114,7 +144,7 @@ def _save_models(network: Arch, recipe: Recipe, data: Path, validation: Path, fo
             steps=state.initial_steps + state.step,
             hours=state.hours,
             data=digest,
-            scores=Validation(validation, recipe, None, "cpu", None).scores(view, scale),
+            scores=validation.scores(view),
         )
         saved.append(model)
     return saved

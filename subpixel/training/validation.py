@@ -1,109 +1,117 @@
-"""What a network scores on photos that it never trains on, and how its images look."""
+"""What a network scores on images that it never trains on, and how its images look."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from functools import cached_property
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from subpixel.datasets import sources
-from subpixel.evaluation.evaluate import METRICS, Metric, Pair, degraded, evaluate
+from subpixel.evaluation.evaluate import DEFAULT_METRICS, METRICS, Metric, Pair, evaluate
 from subpixel.evaluation.report import Report
 from subpixel.images import Image, from_batch, to_batch, write
-from subpixel.metrics.protocol import STANDARD, Protocol
+from subpixel.metrics.lpips import load as load_lpips
+from subpixel.metrics.ssim import WINDOW
 from subpixel.models import Score
 from subpixel.nn.arch import Arch
 from subpixel.resample import resize
-from subpixel.training.recipe import Recipe
+from subpixel.training.validation_set import ValidationSet
 
-RGB = Protocol(luma=False)
-"""What the perceptual distance sees."""
 DETAIL = 192
 """Side of a sample image's panels, in pixels."""
+LPIPS_SIDE = 32
+"""Pixels of a side that the perceptual distance needs."""
 
 
 class Validation:
-    """Measures a network on a folder of photos under the field's protocol, at every scale that is trained.
+    """Measures a network under the field's protocol.
 
-    samples: where images of a detail go (bicubic, the network, the photo); None: nowhere.
-    lpips: weights of the perceptual distance; None: not measured.
+    sets: the images by scale. scales: those that a validation measures. samples: where images of a detail go (bicubic,
+    the network, the original); None: nowhere. lpips: weights of the perceptual distance; None: not measured.
     """
 
-    def __init__(self, folder: Path, recipe: Recipe, samples: Path | None, device: str, lpips: Path | None) -> None:
-        self._files, self._name = sources.images(folder), folder.stem
-        self._scales, self._samples, self._device = recipe.scales, samples, device
-        self._lpips = self._distance(lpips) if lpips else None
+    def __init__(
+        self, sets: Mapping[int, ValidationSet], scales: Sequence[int], samples: Path | None, lpips: Path | None
+    ) -> None:
+        self._sets, self._scales, self._samples = sets, scales, samples
+        self._perceptual = {"lpips": load_lpips(lpips).distance} if lpips else {}
 
     def __call__(self, network: Arch, step: int) -> Mapping[str, float]:
-        """The scores of a step: `psnr` (dB), the mean over the scales, and where several psnr_x2 ..."""
-        scores: dict[str, float] = {}
-        training = network.training
-        network.eval()
-        for scale in self._scales:
-            view = network.at_scale(scale)
-            scores[f"psnr_x{scale}"] = self._report(view, scale).mean("network", self._name, scale, "psnr")
-            if self._lpips:
-                report = self._report(view, scale, RGB, {"lpips": self._lpips})
-                scores["lpips"] = report.mean("network", self._name, scale, "lpips")
+        """The scores of a step: `psnr` (dB) and `lpips`, means over the scales, and where several psnr_x2 ..."""
+        values = [self._means(network, self._sets[scale]) for scale in self._scales]
         if self._samples:
-            self._sample(network.at_scale(self._scales[-1]), self._scales[-1], step)
-        network.train(training)
-        mean = float(np.mean([scores[f"psnr_x{scale}"] for scale in self._scales]))
-        return {"psnr": mean} | (scores if len(self._scales) > 1 else {k: v for k, v in scores.items() if k == "lpips"})
+            self._write_sample(network, self._sets[self._scales[-1]], self._samples / f"step-{step:07d}.png")
+        scores = {name: float(np.mean([value[name] for value in values])) for name in values[0]}
+        if len(self._scales) > 1:
+            scores |= {f"psnr_x{scale}": value["psnr"] for scale, value in zip(self._scales, values, strict=True)}
+        return scores
 
-    def scores(self, network: Arch, scale: int) -> tuple[Score, ...]:
-        """PSNR and SSIM for a model's card."""
-        report = self._report(network, scale, metrics={name: METRICS[name] for name in ("psnr", "ssim")})
+    def check(self, network: Arch) -> None:
+        """Looks at all headers and measures the first image of each scale, so that a run does not fail hours later.
+
+        Raises: DataError naming an image that cannot be used; UnreadableImage.
+        """
+        for images in self._sets.values():
+            images.check(LPIPS_SIDE if self._perceptual else WINDOW)
+            _measure(network, images, DEFAULT_METRICS, self._perceptual, [next(images.pairs())])
+
+    def scores(self, network: Arch) -> tuple[Score, ...]:
+        """PSNR and SSIM at the network's scale for a model's card; empty if there are no images of that scale."""
+        images = self._sets.get(network.config.scale)
+        if images is None:
+            return ()
+        report = _measure(network, images, DEFAULT_METRICS)
+        protocol = report.protocol if images.is_standard else f"degradation: {report.degradation}; {report.protocol}"
         return tuple(
-            Score(dataset=self._name, metric=m.metric, value=round(m.value, 4), protocol=report.protocol)
-            for m in report.means()
+            Score(dataset=images.name, metric=mean.metric, value=round(mean.value, 4), protocol=protocol)
+            for mean in report.means()
         )
 
-    def _report(
-        self, network: Arch, scale: int, protocol: Protocol = STANDARD, metrics: Mapping[str, Metric] | None = None
-    ) -> Report:
-        return evaluate(
-            lambda low: self._upscaled(network, low),
-            self._pairs(scale),
-            scale,
-            model="network",
-            dataset=self._name,
-            protocol=protocol,
-            metrics=metrics or {"psnr": METRICS["psnr"]},
-        )
+    def _means(self, network: Arch, images: ValidationSet) -> dict[str, float]:
+        report = _measure(network, images, {"psnr": METRICS["psnr"]}, self._perceptual)
+        return {mean.metric: mean.value for mean in report.means()}
 
-    def _pairs(self, scale: int) -> list[Pair]:
-        if scale not in self._kept:
-            self._kept[scale] = list(degraded(((f.name, Image.from_array(f.rgb())) for f in self._files), scale))
-        return self._kept[scale]
-
-    @cached_property
-    def _kept(self) -> dict[int, list[Pair]]:
-        return {}
-
-    def _upscaled(self, network: Arch, low: Image) -> Image:
-        with torch.inference_mode():
-            high = network(torch.from_numpy(to_batch(low.pixels)).to(self._device)).cpu().numpy()
-        return Image(np.clip(from_batch(high), 0, 1))
-
-    def _sample(self, network: Arch, scale: int, step: int) -> None:
-        """Writes step-N.png: bicubic, the network and the photo, the middle of the first validation photo."""
-        assert self._samples is not None
-        self._samples.mkdir(parents=True, exist_ok=True)
-        low, high = (p.pixels for p in (self._pairs(scale)[0].low, self._pairs(scale)[0].high))
-        side = min(DETAIL // scale, *(n // scale for n in high.shape[:2]))
-        y, x = ((n // scale - side) // 2 for n in high.shape[:2])
-        low = low[y : y + side, x : x + side]
+    def _write_sample(self, network: Arch, images: ValidationSet, path: Path) -> None:
+        """The middle of the first image: bicubic, the network and the original, side by side."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        pair, scale = next(images.pairs()), images.scale
+        low, high = pair.low.pixels, pair.high.pixels
+        side = min(DETAIL // scale, *low.shape[:2])
+        y, x = ((n - side) // 2 for n in low.shape[:2])
+        low = np.ascontiguousarray(low[y : y + side, x : x + side])
         bicubic = np.clip(resize(low, side * scale, side * scale), 0, 1)
-        upscaled = self._upscaled(network, Image(np.ascontiguousarray(low))).pixels
-        truth = high[y * scale : (y + side) * scale, x * scale : (x + side) * scale]
-        write(self._samples / f"step-{step:07d}.png", Image(np.concatenate([bicubic, upscaled, truth], axis=1)))
+        upscaled = _upscale(network.at_scale(scale), Image(low)).pixels
+        original = high[y * scale : (y + side) * scale, x * scale : (x + side) * scale]
+        write(path, Image(np.concatenate([bicubic, upscaled, original], axis=1)))
 
-    @staticmethod
-    def _distance(path: Path) -> Metric:
-        from subpixel.metrics import lpips
 
-        return lpips.load(path).distance
+def _measure(
+    network: Arch,
+    images: ValidationSet,
+    metrics: Mapping[str, Metric],
+    colour: Mapping[str, Metric] | None = None,
+    pairs: Iterable[Pair] | None = None,
+) -> Report:
+    """The report on a set; pairs: on these instead of all."""
+    view = network.at_scale(images.scale)
+    return evaluate(
+        lambda low: _upscale(view, low),
+        images.pairs() if pairs is None else pairs,
+        images.scale,
+        model="network",
+        dataset=images.name,
+        degradation=images.degradation,
+        metrics=metrics,
+        colour=colour or {},
+    )
+
+
+@torch.inference_mode()
+def _upscale(network: Arch, low: Image) -> Image:
+    """In evaluation mode, on the network's device."""
+    training = network.training
+    device = next(network.parameters()).device
+    high = network.eval()(torch.from_numpy(to_batch(low.pixels)).to(device)).cpu().numpy()
+    network.train(training)
+    return Image(np.clip(from_batch(high), 0, 1))

@@ -85,8 +85,10 @@ def test_photos_alone_are_reduced(tmp_path: Path) -> None:
 
 def test_div2k_as_folders(div2k: Path, tmp_path: Path) -> None:
     assert contents(sources.pairs(div2k, 2, resize, tmp_path / "cache")) == TRAINING
-    assert [file.name for file in sources.images(div2k)] == [str(div2k / "DIV2K_valid_HR/0801.png")]
-    assert [file.place.stem for file in sources.images(div2k, "train")] == ["0001", "0002"]
+    valid = find_layout(div2k, "valid")
+    assert [file.name for file in valid.high] == [str(div2k / "DIV2K_valid_HR/0801.png")]
+    assert [[file.place.stem for file in pair] for pair in sources.file_pairs(valid, 2)] == [["0801", "0801x2"]]
+    assert [file.place.stem for file in find_layout(div2k).high] == ["0001", "0002"]
     message = refused(div2k, tmp_path / "cache", scale=3)
     assert message.startswith(f"{div2k} has low resolution for x2, not for x3")
     alone = sources.pairs(div2k / "DIV2K_train_HR", 2, resize, tmp_path / "cache")

@@ -1,0 +1,89 @@
+"""The images that a network is validated on; their low resolution comes from where that of the training comes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+
+from subpixel.datasets.files import ImageFile
+from subpixel.datasets.layouts import find_layout, size_mismatch
+from subpixel.datasets.sources import file_pairs
+from subpixel.degradations import Degradation, classical
+from subpixel.errors import DataError
+from subpixel.evaluation.evaluate import Pair, degraded, described
+from subpixel.images import Image
+
+
+@dataclass(frozen=True)
+class ValidationSet:
+    """The validation images of one scale; each is decoded and degraded when it is needed."""
+
+    name: str
+    scale: int
+    high: tuple[ImageFile, ...]
+    low: tuple[ImageFile, ...] | Degradation
+    """The LR of each HR image, or what makes it."""
+
+    @classmethod
+    def find(cls, folder: Path, scale: int, degradation: Degradation | None) -> Self:
+        """The images of a folder or zip; where it holds those for training too, the validation's.
+
+        degradation: what makes LR of HR; None: LR comes from files.
+        Raises: DataError for a folder without images, or without LR where it comes from files.
+        """
+        layout = find_layout(folder, "valid")
+        if degradation is not None:
+            return cls(folder.stem, scale, layout.high, degradation)
+        matches = file_pairs(layout, scale)
+        if not matches:
+            raise DataError(
+                f"{folder} has no low resolution, but the training data has; put it beside, in a folder LR_x{scale}"
+            )
+        return cls(folder.stem, scale, tuple(high for high, _ in matches), tuple(low for _, low in matches))
+
+    @property
+    def degradation(self) -> str:
+        """In words, for a report."""
+        return described(self.low, self.scale) if isinstance(self.low, Degradation) else "low resolution from files"
+
+    @property
+    def is_standard(self) -> bool:
+        """Whether LR is made as the benchmarks' is."""
+        return self.low == classical(self.scale)
+
+    def pairs(self) -> Iterator[Pair]:
+        """The images of LR and HR one by one.
+
+        Raises: UnreadableImage; DataError if a degradation makes another size.
+        """
+        if isinstance(self.low, Degradation):
+            images = ((str(file.place), Image.from_array(file.rgb())) for file in self.high)
+            return degraded(images, self.scale, self.low)
+        return (_read_pair(high, low, self.scale) for high, low in zip(self.high, self.low, strict=True))
+
+    def check(self, least: int) -> None:
+        """Raises: DataError naming an image that is too small, or whose LR has another size; from the headers alone.
+
+        least: pixels of a side that a metric needs inside the border, which is as wide as the scale.
+        """
+        side = -(-least // self.scale) * self.scale + 2 * self.scale
+        for file in self.high:
+            height, width = file.size()
+            if min(height, width) < side:
+                raise DataError(
+                    f"{file.name}: {width}x{height} pixels; a validation image needs {side} a side at x{self.scale}"
+                )
+        for high, low in zip(self.high, self.low, strict=True) if isinstance(self.low, tuple) else ():
+            if problem := size_mismatch(low.size(), high.size(), self.scale):
+                raise DataError(f"{low.name}: {problem} of {high.name}")
+
+
+def _read_pair(high: ImageFile, low: ImageFile, scale: int) -> Pair:
+    high_pixels = high.rgb()
+    height, width = (n // scale for n in high_pixels.shape[:2])
+    high_pixels, low_pixels = high_pixels[: height * scale, : width * scale], low.rgb()[:height, :width]
+    return Pair(str(high.place), *(Image.from_array(np.ascontiguousarray(p)) for p in (low_pixels, high_pixels)))
