@@ -1,0 +1,50 @@
+"""A request is one value: it goes through JSON unchanged, and what is wrong with it is one line."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from subpixel import Encoding, Execution, Request
+from subpixel.errors import BadRequest
+from subpixel.ports import Shape
+
+
+def test_it_goes_through_json_unchanged() -> None:
+    request = Request(
+        model="espcn",
+        size="1920x",
+        fit=True,
+        tile=64,
+        tta=True,
+        execution=Execution("onnxruntime", "f32", 2, "cpu"),
+        encoding=Encoding("webp", 80, lossless=True, compress=True),
+    )
+    assert Request.parse(request.model_dump_json()) == request
+    assert Request.parse(request.model_dump()) == request
+    assert Request.parse("{}") == Request()
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"scael": 2}, "scael: Extra inputs"),
+        ({"scale": "large"}, "scale: Input should be a valid number"),
+        ({"scale": 2, "size": "9x9"}, "give one of the two"),
+        ({"size": "big"}, "expected WIDTHxHEIGHT"),
+        ({"encoding": {"quality": 0}}, "encoding: quality 0; expected 1 to 100"),
+        ({"encoding": {"qualty": 9}}, "encoding.qualty: "),
+        ({"execution": {"threads": 0}}, "execution: threads is 0"),
+        ("{", "Invalid JSON"),
+    ],
+)
+def test_what_is_wrong_is_one_line(given: Any, words: str) -> None:
+    with pytest.raises(BadRequest, match=words) as caught:
+        Request.parse(given)
+    assert "\n" not in str(caught.value)
+
+
+def test_the_upscaler_is_what_was_asked_for() -> None:
+    with Request(model="bicubic", scale=2.5).upscaler() as upscaler:
+        assert upscaler.prepare(Shape(10, 20, 3)).describe() == "bicubic to 50x25"
