@@ -66,13 +66,13 @@ def train(
             loss = objective.terms(fake, sample.high) + recipe.loss.adversarial * g_loss
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        grad_norm = nn.utils.clip_grad_norm_(network.parameters(), recipe.optim.clip or math.inf)
-        finite.check(step, loss.item() + d_loss.item(), grad_norm.item(), network, sample.low)
+        grad_norm = nn.utils.clip_grad_norm_(network.parameters(), recipe.optim.clip or math.inf).item()
+        finite.check(step, loss.item() + d_loss.item(), grad_norm, network, sample.low)
         optimizer.step()
         discriminator.requires_grad_(True)
 
         ema.update_parameters(network)
-        recorder.step(step + 1, loss.item())
+        recorder.step(step + 1, loss.item(), lr, grad_norm)
     return optim.ema_module(ema).eval()
 
 

@@ -31,10 +31,18 @@ class Progress:
     step: int
     steps: int
     loss: float
+    lr: float
+    grad_norm: float
+    """Before it was clipped."""
     rate: float
     """Steps a second since the last validation."""
     scores: Mapping[str, float]
     """The scores of this step, if it was a validated one."""
+
+    @property
+    def seconds_left(self) -> float:
+        """Until the last step, at this rate; validations not counted."""
+        return (self.steps - self.step) / self.rate
 
 
 def silent(progress: Progress) -> None:
@@ -67,13 +75,14 @@ class Recorder:
         self._start = self._validated_at - 3600 * self._state.hours
         return self._state.step
 
-    def step(self, step: int, loss: float) -> None:
+    def step(self, step: int, loss: float, lr: float, grad_norm: float) -> None:
         """Records the step that was just done; validates and saves where the recipe says so."""
         self._losses.append(loss)
         rate = (step - self._validated_step) / max(time.monotonic() - self._validated_at, 1e-9)
         due = step % self._recipe.validate_every == 0 or step == self._recipe.steps
-        scores = self._save(step, rate) if due and processes.rank() == 0 else {}
-        self._show(Progress(step, self._recipe.steps, loss, rate, scores))
+        if processes.rank() == 0:
+            scores = self._save(step, rate) if due else {}
+            self._show(Progress(step, self._recipe.steps, loss, lr, grad_norm, rate, scores))
         if due:
             self._losses.clear()
             self._restart_clock(step)

@@ -10,7 +10,9 @@ import pytest
 import torch
 
 from subpixel import models
+from subpixel.cli.training import Display
 from subpixel.images import Image, write
+from subpixel.training.recorder import Progress
 
 Call = Callable[..., tuple[int, str, str]]
 RECIPES = Path(__file__).parents[2] / "subpixel/recipes"
@@ -23,11 +25,11 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def quick(photos: Path, run: Path, *more: str) -> list[object]:
+def quick(photos: Path, folder: Path, *more: str) -> list[object]:
     """The arguments of a training of four steps."""
     settings = ("steps=4", "validate_every=2", "data.patch=12", "data.batch=2")
     sets = [word for setting in settings for word in ("--set", setting)]
-    places = ("--data", photos, "--validation", photos, "--run", run)
+    places = ("--data", photos, "--validation", photos, "--run", folder)
     return ["train", RECIPES / "espcn-x2-first.toml", *places, *sets, *more]
 
 
@@ -44,6 +46,29 @@ def test_a_run_tells_its_steps_and_ends_with_a_model(call: Call, photos: Path, t
     record = EventAccumulator(str(events))
     record.Reload()
     assert [event.step for event in record.Scalars("psnr")] == [2, 4]
+
+
+def shown(seconds: int, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What stands on standard error after eight steps that take so long each."""
+    now = [0]
+    monkeypatch.setattr("subpixel.cli.training.time.monotonic", lambda: now[0])
+    with Display() as display:
+        for step in range(1, 9):
+            now[0] += seconds
+            display.show(Progress(step, 1000, 0.1 * step, 2e-4, 0.5, 1 / seconds, {}))
+    return capsys.readouterr().err.splitlines()
+
+
+def test_a_log_has_a_line_about_every_minute(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert shown(5, capsys, monkeypatch) == []
+    assert shown(25, capsys, monkeypatch) == [
+        "step 3/1000: loss 0.20000, lr 0.0002, gradient norm 0.5, 0.04 steps/s, 6:55:25 left",
+        "step 6/1000: loss 0.50000, lr 0.0002, gradient norm 0.5, 0.04 steps/s, 6:54:10 left",
+    ]
+    monkeypatch.setenv("FORCE_COLOR", "1")  # a terminal, for rich
+    assert not any("gradient norm" in line for line in shown(25, capsys, monkeypatch))
 
 
 def test_a_finished_run_is_not_done_again(call: Call, photos: Path, tmp_path: Path) -> None:

@@ -18,8 +18,11 @@ from subpixel.errors import DataError, RecipeError, RuntimeUnavailable, Training
 from subpixel.images import Floats, Image, write
 from subpixel.resample import resize
 from subpixel.training import loop, optim, recipe
+from subpixel.training.batches import batches
+from subpixel.training.initialization import build_network
 from subpixel.training.objective import Objective
 from subpixel.training.recipe import Recipe
+from subpixel.training.recorder import Progress
 from subpixel.training.run import run
 
 RECIPE = """
@@ -121,6 +124,23 @@ def test_what_was_drawn_from_the_degradation_reaches_the_loss(tmp_path: Path, mo
     settings = small_recipe(tmp_path, steps=60, **{"optim.lr": 1e-2})
     loop.train(settings, {2: source}, tmp_path / "run", validate=silent, show=lambda p: losses.append(p.loss))
     assert np.mean(losses[-10:]) < np.mean(losses[:5]) / 10
+
+
+def test_progress_has_the_loss_the_rate_and_the_gradient_of_each_step(folder: Path, tmp_path: Path) -> None:
+    settings = small_recipe(tmp_path, steps=3, **{"optim.clip": 1e-4, "schedule.warmup": 10})
+    pairs = {2: sources.pairs(folder, 2, resize, tmp_path / "cache")}
+    steps: list[Progress] = []
+    loop.train(settings, pairs, tmp_path / "run", validate=silent, show=steps.append)
+    network = build_network(settings, None, "cpu")
+    _, sample = next(batches(settings, pairs, 0, "cpu"))
+    loss = Objective(network, settings.loss)(sample, 2)
+    loss.backward()
+    squares = [float((parameter.grad**2).sum()) for parameter in network.parameters()]
+    assert steps[0].loss == pytest.approx(loss.item(), rel=1e-5)
+    assert steps[0].grad_norm == pytest.approx(sum(squares) ** 0.5, rel=1e-4)  # not what the clip leaves of it
+    assert [p.lr for p in steps] == pytest.approx([1e-4, 2e-4, 3e-4])
+    assert [(p.step, p.steps, bool(p.scores)) for p in steps] == [(1, 3, False), (2, 3, False), (3, 3, True)]
+    assert [p.seconds_left * p.rate for p in steps] == pytest.approx([2, 1, 0])
 
 
 def test_runs_share_the_decoded_photos(folder: Path, tmp_path: Path) -> None:
