@@ -6,27 +6,35 @@ import math
 import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from PIL import Image as Pillow
-from PIL import ImageDraw, ImageFont
 
 from subpixel import models
 from subpixel.benchmarks.speed import interleaved
+from subpixel.errors import MissingExtra
 from subpixel.evaluation.report import Report
 from subpixel.images import Image
 from subpixel.inference.upscaler import Upscaler
-from subpixel.runtimes import open_runtime
+from subpixel.runtimes import installed, open_runtime
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.text import Annotation
+    from matplotlib.transforms import Bbox
 
 RESULT = (1080, 1920)
 """Height and width of the enlarged image whose time is taken; the input is smaller by the scale."""
 
-_BACK, _TEXT, _DIM, _GRID = "#ffffff", "#1c1e22", "#6a6f78", "#e4e6ea"
+_DIM, _GRID = "#6a6f78", "#e4e6ea"
 _COLOURS = (
     "#0b6fb8", "#d1495b", "#2a8f5d", "#e07b00", "#7b4bb7", "#8a5a44", "#c2418f", "#5b6570", "#9a8b00", "#008c9e",
     "#7a1f3d", "#14507a", "#4f6b1d", "#b0562b", "#3f3fa8", "#1c1e22",
 )  # fmt: skip
-_PANEL, _MARGIN, _HEAD = (560, 400), (76, 56), 64  # pixels: a panel, its room for the labels of y and x, the title
+_PANEL, _TOP = (6.7, 5.0), 0.9  # inches: a panel with its labels, the title
+_PLACES = [(1, 0), (-1, 0), *((across, up) for up in (1, -1, 2, -2, 3, -3) for across in (0, 1, -1))]
+"""Of a name beside its point: steps to the right and upwards."""
 
 
 @dataclass(frozen=True)
@@ -90,21 +98,18 @@ def conditions() -> str:
 
 
 def draw(points: Sequence[Point], dataset: str) -> Image:
-    """For each scale a panel against the time and one against multiply-adds; bicubic as a point and as a line."""
-    scales = sorted({p.scale for p in points})
-    wide, tall = _PANEL[0] + _MARGIN[0] + 24, _PANEL[1] + _MARGIN[1] + 44
-    canvas = Pillow.new("RGB", (2 * wide + 16, _HEAD + len(scales) * tall + 8), _BACK)
-    ink = ImageDraw.Draw(canvas)
-    ink.text((16, 16), f"PSNR on {dataset} against cost", fill=_TEXT, font=_font(26))
-    families = sorted({p.family for p in points})
-    colours = {family: _COLOURS[k % len(_COLOURS)] for k, family in enumerate(families)}
-    for row, scale in enumerate(scales):
-        here = [p for p in points if p.scale == scale]
-        corner = (_MARGIN[0], _HEAD + row * tall + 36)
-        _Panel(ink, corner, f"x{scale}: ms for {RESULT[1]}x{RESULT[0]}", here, lambda p: 1000 * p.seconds).draw(colours)
-        corner = (corner[0] + wide, corner[1])
-        _Panel(ink, corner, f"x{scale}: multiply-adds per output pixel", here, lambda p: p.macs).draw(colours)
-    return Image.from_array(np.asarray(canvas))
+    """For each scale a panel against the time and one against multiply-adds; bicubic as a point and as a line.
+
+    Raises: MissingExtra without matplotlib.
+    """
+    if not installed("matplotlib"):
+        raise MissingExtra("matplotlib", "plot")
+    from matplotlib import style
+
+    with style.context("default"):  # whatever the user's own matplotlibrc says
+        canvas = _canvas(points, dataset)
+        canvas.draw()
+    return Image.from_array(np.asarray(canvas.buffer_rgba())[..., :3].copy())
 
 
 def _call(name: str, scale: int) -> Callable[[], object]:
@@ -114,95 +119,88 @@ def _call(name: str, scale: int) -> Callable[[], object]:
     return lambda: upscaler(image)
 
 
-@dataclass(frozen=True)
-class _Panel:
+def _canvas(points: Sequence[Point], dataset: str) -> FigureCanvasAgg:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    scales = sorted({p.scale for p in points})
+    families = sorted({p.family for p in points})
+    colours = {family: _COLOURS[k % len(_COLOURS)] for k, family in enumerate(families)}
+    height = _PANEL[1] * len(scales) + _TOP
+    figure = Figure(figsize=(2 * _PANEL[0], height), dpi=100)
+    canvas = FigureCanvasAgg(figure)  # measures the names
+    figure.subplots_adjust(0.05, 0.4 / height, 0.99, 1 - _TOP / height, wspace=0.12, hspace=0.24)
+    figure.text(0.012, 1 - 0.2 / height, f"PSNR on {dataset} against cost", fontsize=20, va="top")
+    for row, scale in zip(figure.subplots(len(scales), 2, squeeze=False), scales, strict=True):
+        shown = [p for p in points if p.scale == scale]
+        _panel(row[0], f"x{scale}: ms for {RESULT[1]}x{RESULT[0]}", shown, lambda p: 1000 * p.seconds, colours)
+        _panel(row[1], f"x{scale}: multiply-adds per output pixel", shown, lambda p: p.macs, colours)
+    return canvas
+
+
+def _panel(
+    axes: Axes, title: str, points: Sequence[Point], cost: Callable[[Point], float | None], colours: dict[str, str]
+) -> None:
     """One diagram: PSNR upwards, a cost on a logarithmic axis to the right."""
-
-    ink: ImageDraw.ImageDraw
-    corner: tuple[int, int]
-    title: str
-    points: Sequence[Point]
-    cost: Callable[[Point], float | None]
-
-    def draw(self, colours: dict[str, str]) -> None:
-        left, top = self.corner
-        wide, tall = _PANEL
-        self.ink.text((left, top - 30), self.title, fill=_DIM, font=_font(18))
-        for value, where in self._ticks_x():
-            self.ink.line((where, top, where, top + tall), fill=_GRID)
-            self._text((where, top + tall + 8), value, "ma")
-        for value, where in self._ticks_y():
-            self.ink.line((left, where, left + wide, where), fill=_GRID)
-            self._text((left - 8, where), value, "rm")
-        self.ink.rectangle((left, top, left + wide, top + tall), outline=_DIM)
-        self._points(colours)
-
-    def _points(self, colours: dict[str, str]) -> None:
-        at = {p: (self._x(cost), self._y(p.psnr)) for p in self.points if (cost := self.cost(p)) is not None}
-        taken = [(x - 7, y - 7, x + 7, y + 7) for x, y in at.values()]
-        for p in self.points:
-            colour = colours[p.family]
-            if p not in at:
-                y = self._y(p.psnr)
-                self.ink.line((self.corner[0], y, self.corner[0] + _PANEL[0], y), fill=colour, width=2)
-                self._text((self.corner[0] + 8, y - 4), p.family, "ls", colour)
-                continue
-            x, y = at[p]
-            self.ink.ellipse((x - 6, y - 6, x + 6, y + 6), fill=colour)
-            box, anchor = self._free(p.family, x, y, taken)
-            taken.append(box)
-            self._text((anchor[0], anchor[1]), p.family, "lt", colour)
-
-    def _free(
-        self, name: str, x: float, y: float, taken: list[tuple[float, float, float, float]]
-    ) -> tuple[tuple[float, float, float, float], tuple[float, float]]:
-        """Where a name stands beside its point: the first place in the panel that is free, else the first in it."""
-        wide, tall = self.ink.textlength(name, _font(16)), 16
-        places = [(x + 10, y - 8), (x - 10 - wide, y - 8), (x - wide / 2, y - 28), (x - wide / 2, y + 12)]
-        places += [(x + 8, y - 26), (x + 8, y + 10), (x - 8 - wide, y - 26), (x - 8 - wide, y + 10)]
-        left, top, right, bottom = *self.corner, self.corner[0] + _PANEL[0], self.corner[1] + _PANEL[1]
-        boxes = [((a, b, a + wide, b + tall), (a, b)) for a, b in places]
-        inside = [b for b in boxes if left < b[0][0] and b[0][2] < right and top < b[0][1] and b[0][3] < bottom]
-        return next((b for b in inside if not any(_meet(b[0], other) for other in taken)), (inside or boxes)[0])
-
-    def _x(self, cost: float) -> float:
-        low, high = self._range_x()
-        return self.corner[0] + _PANEL[0] * (math.log10(cost) - low) / (high - low)
-
-    def _y(self, psnr: float) -> float:
-        low, high = self._range_y()
-        return self.corner[1] + _PANEL[1] * (high - psnr) / (high - low)
-
-    def _range_x(self) -> tuple[float, float]:
-        costs = [math.log10(cost) for p in self.points if (cost := self.cost(p)) is not None]
-        low, high = min(costs, default=0), max(costs, default=1)
-        return low - 0.15, high + 0.2 + 0.12 * (high - low)
-
-    def _range_y(self) -> tuple[float, float]:
-        values = [p.psnr for p in self.points]
-        room = max(0.2, 0.08 * (max(values) - min(values)))
-        return min(values) - room, max(values) + room
-
-    def _ticks_x(self) -> list[tuple[str, float]]:
-        low, high = self._range_x()
-        steps = (1, 1.5, 2, 3, 5, 7) if high - low < 1 else (1, 2, 5) if high - low < 2.5 else (1,)
-        values = [m * 10**e for e in range(math.floor(low), math.ceil(high) + 1) for m in steps]
-        return [(f"{v:,.10g}", self._x(v)) for v in values if low < math.log10(v) < high]
-
-    def _ticks_y(self) -> list[tuple[str, float]]:
-        low, high = self._range_y()
-        step = next(s for s in (0.1, 0.2, 0.5, 1, 2, 5, 10, 1000) if (high - low) / s <= 8)
-        return [
-            (f"{k * step:.1f}", self._y(k * step)) for k in range(math.ceil(low / step), math.floor(high / step) + 1)
-        ]
-
-    def _text(self, where: tuple[float, float], text: str, anchor: str, colour: str = _DIM) -> None:
-        self.ink.text(where, text, fill=colour, font=_font(16), anchor=anchor)
+    costs = {p: value for p in points if (value := cost(p)) is not None}
+    _scale_axes(axes, list(costs.values()) or [1, 10], [p.psnr for p in points])
+    axes.set_title(title, loc="left", color=_DIM, fontsize=13)
+    for p, value in costs.items():
+        axes.plot(value, p.psnr, "o", markersize=9, markeredgewidth=0, color=colours[p.family])
+    taken = [_dot(axes, value, p.psnr) for p, value in costs.items()]
+    for p in points:
+        if p in costs:
+            taken.append(_write_beside(axes, p.family, (costs[p], p.psnr), colours[p.family], taken))
+        else:
+            axes.axhline(p.psnr, color=colours[p.family], zorder=1)
+            left = axes.get_yaxis_transform()  # x in parts of the panel
+            _annotate(axes, p.family, (0, p.psnr), (6, 3), colours[p.family], xycoords=left)
 
 
-def _meet(a: tuple[float, float, float, float], b: tuple[float, float, float, float]) -> bool:
-    return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
+def _scale_axes(axes: Axes, costs: Sequence[float], psnr: Sequence[float]) -> None:
+    from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
+
+    low, high = math.log10(min(costs)), math.log10(max(costs))
+    room = max(0.2, 0.08 * (max(psnr) - min(psnr)))
+    axes.set_xscale("log")
+    axes.set_xlim(10 ** (low - 0.15), 10 ** (high + 0.2 + 0.12 * (high - low)))  # names stand to the right
+    axes.set_ylim(min(psnr) - room, max(psnr) + room)
+    steps = (1, 1.5, 2, 3, 5, 7) if high - low < 0.65 else (1, 2, 5) if high - low < 1.9 else (1,)
+    axes.xaxis.set_major_locator(LogLocator(subs=steps))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
+    axes.yaxis.set_major_locator(MaxNLocator(8, steps=[1, 2, 5, 10]))
+    axes.grid(color=_GRID)
+    axes.set_axisbelow(True)
+    axes.tick_params(colors=_DIM, labelsize=11, length=0)
+    axes.spines[:].set_color(_DIM)
 
 
-def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    return ImageFont.load_default(size)
+def _dot(axes: Axes, x: float, y: float) -> Bbox:
+    from matplotlib.transforms import Bbox
+
+    middle = axes.transData.transform((x, y))
+    return Bbox([middle - 7, middle + 7])
+
+
+def _write_beside(axes: Axes, name: str, point: tuple[float, float], colour: str, taken: Sequence[Bbox]) -> Bbox:
+    """Writes a name beside its point, in the first place of the panel that is free, else in the first; returns it."""
+
+    def write(across: int, up: int) -> Annotation:
+        horizontal, vertical = ("center", "left", "right")[across], ("center", "bottom", "top")[(up > 0) - (up < 0)]
+        return _annotate(axes, name, point, (7 * across, 6 * up), colour, ha=horizontal, va=vertical)
+
+    for place in _PLACES:
+        label = write(*place)
+        box = label.get_window_extent()
+        inside = axes.bbox.count_contains(box.corners()) == 4
+        if inside and not box.count_overlaps(taken):
+            return box
+        label.remove()
+    return write(*_PLACES[0]).get_window_extent()
+
+
+def _annotate(
+    axes: Axes, name: str, point: tuple[float, float], offset: tuple[int, int], colour: str, **options: Any
+) -> Annotation:
+    return axes.annotate(name, point, offset, textcoords="offset points", color=colour, fontsize=11, **options)

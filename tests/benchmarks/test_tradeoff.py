@@ -14,7 +14,7 @@ from subpixel import models
 from subpixel.benchmarks import tradeoff
 from subpixel.benchmarks.speed import interleaved
 from subpixel.benchmarks.tradeoff import Point, draw, table
-from subpixel.errors import DataError, UnwritableImage
+from subpixel.errors import DataError, MissingExtra, UnwritableImage
 from subpixel.evaluation.report import Published, Report, Row
 from subpixel.images import read
 from zoo import gallery, models_page
@@ -84,26 +84,32 @@ def test_one_point_is_enough() -> None:
     assert draw([BICUBIC], "Set5").width > 1000
 
 
-def test_names_do_not_cover_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
-    boxes: list[tuple[float, ...]] = []
-    write = tradeoff._Panel._text
-
-    def noted(panel, where, text, anchor, colour=""):
-        write(panel, where, text, anchor, colour or "#000000")
-        if anchor == "lt":  # the name of a point
-            boxes.append(panel.ink.textbbox(where, text, font=tradeoff._font(16), anchor=anchor))
-
-    monkeypatch.setattr(tradeoff._Panel, "_text", noted)
+def test_names_cover_neither_each_other_nor_a_point() -> None:
     near = [Point(f"net{k}-x3", 3, 32 + k / 20, 0.1 + k / 1000, 2000.0 + 20 * k, 1) for k in range(3)]
-    draw([*near, BICUBIC], "Set5")
-    in_time, in_macs = boxes[:4], boxes[4:]
-    assert (len(in_time), len(in_macs)) == (4, 3)
-    for names in (in_time, in_macs):
-        assert not any(_meet(a, b) for a, b in combinations(names, 2))
+    left, right = tradeoff._canvas([*near, BICUBIC], "Set5").figure.axes
+    places = {p: (1000 * p.seconds, p.psnr) for p in [*near, BICUBIC]}, {p: (p.macs or 0, p.psnr) for p in near}
+    for axes, points in zip((left, right), places, strict=True):
+        names = {text.get_text(): text.get_window_extent() for text in axes.texts}
+        dots = [tradeoff._dot(axes, *where) for where in points.values()]
+        assert set(names) == {"net0", "net1", "net2", "bicubic"}
+        assert not any(one.overlaps(other) for one, other in combinations(names.values(), 2))
+        assert not any(name.count_overlaps(dots) for name in names.values())
+        assert all(axes.bbox.count_contains(name.corners()) == 4 for name in names.values())
 
 
-def _meet(a: tuple[float, ...], b: tuple[float, ...]) -> bool:
-    return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
+def test_the_same_numbers_give_the_same_image_whatever_the_users_style() -> None:
+    import matplotlib
+
+    expected = draw([BICUBIC, SMALL, LARGE], "Set5").to_array()
+    with matplotlib.rc_context({"font.size": 30, "axes.facecolor": "black", "savefig.dpi": 20}):
+        assert np.array_equal(draw([BICUBIC, SMALL, LARGE], "Set5").to_array(), expected)
+
+
+def test_without_matplotlib_the_chart_costs_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tradeoff, "installed", lambda name: name != "matplotlib")
+    with pytest.raises(MissingExtra, match=r"^matplotlib is not installed; run: pip install 'subpixel\[plot\]'$"):
+        draw([SMALL], "Set5")
+    assert table([SMALL], "Set5").count("\n") == 5
 
 
 # --- the page of the models
