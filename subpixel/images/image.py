@@ -1,8 +1,4 @@
-"""Images in and out: `Image` in memory, and the rows of files (`open_image`, `create`) as they come.
-
-Values are float32 in [0, 1] everywhere. Nothing but the pixels changes on the way through: profile, EXIF,
-XMP, IPTC, resolution, alpha and bit depth stay, or `loses` says what a format cannot keep.
-"""
+"""An image in memory, and files read and written as a whole."""
 
 from __future__ import annotations
 
@@ -65,7 +61,7 @@ class Image:
 
     @property
     def samples(self) -> Floats:
-        """Colour and alpha together, (H, W, C [+ 1]), as `Source.rows` gives and `Sink.write` takes them."""
+        """Colour and alpha together, (H, W, C [+ 1]): what `ImageReader.rows` gives and `ImageWriter.write` takes."""
         return self.pixels if self.alpha is None else np.dstack([self.pixels, self.alpha])
 
     @classmethod
@@ -133,7 +129,7 @@ class Image:
 
 
 def read(path: str | Path | bytes) -> Image:
-    """Read a whole image into memory; raises UnreadableImage as `open_image` and `Source.rows` do."""
+    """Read a whole image into memory; raises UnreadableImage as `open_image` and `ImageReader.rows` do."""
     source = open_image(path)
     return Image.from_samples(source.rows(0, source.height), source.metadata)
 
@@ -148,5 +144,5 @@ def write(
 ) -> None:
     """Write a whole image, as `create` does."""
     shape = (image.height, image.width, image.channels, image.has_alpha)
-    with create(path, *shape, image.metadata, format=format, quality=quality, compress=compress) as sink:
-        sink.write(image.samples)
+    with create(path, *shape, image.metadata, format=format, quality=quality, compress=compress) as writer:
+        writer.write(image.samples)
