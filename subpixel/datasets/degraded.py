@@ -23,7 +23,7 @@ class Degradation(Protocol):
 
     def apply(self, pixels: Floats, rng: np.random.Generator, /) -> Floats: ...
 
-    def vector(self) -> Floats | None: ...
+    def labels(self) -> Floats: ...
 
 
 @dataclass(frozen=True)
@@ -44,8 +44,8 @@ class Degraded:
     def batch(self, rng: np.random.Generator, size: int, patch: int) -> Arrays:
         """Random crops, degraded, flipped and rotated: uint8, size 3 patch patch, and size 3 s*patch s*patch.
 
-        labels: the vector of the degradation that was sampled for each crop.
-        Raises: DataError if the degradation makes another size than 1 / scale, or vectors of several lengths.
+        labels: the labels of the degradation that was sampled for each crop.
+        Raises: DataError if the degradation makes another size than 1 / scale.
         """
         return collate([self._crop(rng, patch) for _ in range(size)])
 
@@ -60,7 +60,7 @@ class Degraded:
         context = self._apply(sampled, self.high[index][s * top : s * bottom, s * left : s * right], rng)
         low = context[y - top : y - top + patch, x - left : x - left + patch]
         high = self.high[index][s * y : s * (y + patch), s * x : s * (x + patch)]
-        return Sample(dihedral(low, symmetry), dihedral(high, symmetry), sampled.vector())
+        return Sample(dihedral(low, symmetry), dihedral(high, symmetry), sampled.labels())
 
     def _apply(self, sampled: Degradation, high: Pixels, rng: np.random.Generator) -> Pixels:
         low = quantise(sampled.apply(dequantise(high), rng), 8)

@@ -60,20 +60,12 @@ def check_sizes(pack: PackedImages, patch: int, scale: int = 1) -> None:
 
 
 def collate(crops: list[Arrays]) -> Arrays:
-    """Crops as a batch: contiguous arrays N C H W, and labels N L if the crops have some.
-
-    Raises: DataError if not all crops have equally many labels.
-    """
+    """Crops as a batch: contiguous arrays N C H W, and labels N L if the crops have some."""
     low, high = (
         np.ascontiguousarray(np.stack(pixels).transpose(0, 3, 1, 2))
         for pixels in ([crop.low for crop in crops], [crop.high for crop in crops])
     )
     labels = [crop.labels for crop in crops if crop.labels is not None]
-    lengths = {0 if crop.labels is None else len(crop.labels) for crop in crops}
-    if len(lengths) > 1:
-        raise DataError(
-            f"the degradation has {' or '.join(map(str, sorted(lengths)))} labels; its vector() needs one length"
-        )
     return Sample(low, high, np.stack(labels) if labels else None)
 
 

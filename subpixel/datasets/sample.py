@@ -20,7 +20,7 @@ class Sample(Generic[Array]):
     low: Array
     high: Array
     labels: Array | None = None
-    """What an estimator learns of each crop's degradation (its `vector()`), N L or L; None: nothing."""
+    """What an estimator learns of each crop's degradation (its `labels()`), N L or L; None: nothing."""
 
 
 Arrays = Sample[NDArray[Any]]

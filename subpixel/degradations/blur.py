@@ -62,6 +62,9 @@ class GaussianBlur(Blur):
         power = ((u / self.sigma) ** 2 + (v / (self.sigma_y or self.sigma)) ** 2) ** self.beta
         return _normalised(np.exp(-power / 2) if self.profile == "gaussian" else 1 / (1 + power))
 
+    def vector(self) -> dict[str, float]:
+        return _moments(self.kernel())
+
 
 @dataclass(frozen=True)
 class MotionBlur(Blur):
@@ -83,6 +86,9 @@ class MotionBlur(Blur):
         weight_x = np.maximum(0, 1 - np.abs(x[..., None] - positions * math.cos(theta)))
         weight_y = np.maximum(0, 1 - np.abs(y[..., None] - positions * math.sin(theta)))
         return _normalised((weight_x * weight_y).sum(axis=-1))
+
+    def vector(self) -> dict[str, float]:
+        return _moments(self.kernel())
 
 
 @dataclass(frozen=True)
@@ -128,6 +134,13 @@ def _grid(size: int) -> tuple[Kernel, Kernel]:
 
 def _normalised(weights: Kernel) -> Kernel:
     return weights / weights.sum()
+
+
+def _moments(kernel: Kernel) -> dict[str, float]:
+    """The second moments of a kernel, in px^2; those of a ringing one say nothing of its width."""
+    x, y = _grid(len(kernel))
+    products = {"blur_xx": x * x, "blur_yy": y * y, "blur_xy": x * y}
+    return {name: float((kernel * product).sum()) for name, product in products.items()}
 
 
 def _bessel1(x: Kernel) -> Kernel:

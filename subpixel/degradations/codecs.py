@@ -31,6 +31,9 @@ class Jpeg(_LossyCodec):
     def apply(self, pixels: Floats, rng: Rng) -> Floats:
         return _roundtrip(pixels, "JPEG", quality=self.quality, subsampling="4:2:0")
 
+    def vector(self) -> dict[str, float]:
+        return {"jpeg_quality": float(self.quality)}
+
 
 @dataclass(frozen=True)
 class Webp(_LossyCodec):

@@ -29,6 +29,9 @@ class _Noise(Degradation):
         clean = pixels.mean(axis=2, keepdims=True) if self.gray else pixels
         return np.clip(pixels + self._noise(clean, rng), 0, 1)
 
+    def vector(self) -> dict[str, float]:
+        return {"noise_sigma": float(self.sigma)}
+
     @abstractmethod
     def _noise(self, clean: Floats, rng: Rng) -> Floats:
         """What is added to an image: float32 of the same shape, with mean 0."""

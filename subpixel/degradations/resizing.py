@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from subpixel import resample
-from subpixel.degradations.degradation import IDENTITY, Degradation, Floats, Rng
+from subpixel.degradations.degradation import IDENTITY, Degradation, Floats, Rng, combined
 from subpixel.errors import BadRequest
 from subpixel.images.samples import dequantise, quantise
 
@@ -43,6 +43,10 @@ class Downsample(Degradation):
     def sample(self, rng: Rng) -> Degradation:
         return Downsample(self.scale, self.kernel, self.round8, self.after.sample(rng))
 
+    def vector(self) -> dict[str, float]:
+        before = self.after.vector()
+        return combined(before, {"factor": 1 / self.scale / before.get("factor", 1.0)})
+
 
 @dataclass(frozen=True)
 class Resize(Degradation):
@@ -58,6 +62,9 @@ class Resize(Degradation):
     def apply(self, pixels: Floats, rng: Rng) -> Floats:
         height, width = (max(1, round(n * self.factor)) for n in pixels.shape[:2])
         return resized(pixels, height, width, self.kernel, round8=False)
+
+    def vector(self) -> dict[str, float]:
+        return {"factor": float(self.factor)}
 
 
 def resized(pixels: Floats, height: int, width: int, kernel: Kernel, round8: bool) -> Floats:

@@ -1,8 +1,4 @@
-"""Images in and out: `Image` in memory, and the rows of files (`open_image`, `create`) as they come.
-
-Values are float32 in [0, 1] everywhere. Nothing but the pixels changes on the way through: profile, EXIF,
-XMP, IPTC, resolution, alpha and bit depth stay, or `loses` says what a format cannot keep.
-"""
+"""An image in memory, and files read and written as a whole."""
 
 from __future__ import annotations
 
@@ -70,7 +66,7 @@ class Image:
 
     @property
     def samples(self) -> Floats:
-        """Colour and alpha together, (H, W, C [+ 1]), as `Source.rows` gives and `Sink.write` takes them."""
+        """Colour and alpha together, (H, W, C [+ 1]): what `ImageReader.rows` gives and `ImageWriter.write` takes."""
         return self.pixels if self.alpha is None else np.dstack([self.pixels, self.alpha])
 
     @classmethod
@@ -138,7 +134,7 @@ class Image:
 
 
 def read(path: str | Path | bytes | BinaryIO) -> Image:
-    """Read a whole image into memory; raises UnreadableImage as `open_image` and `Source.rows` do."""
+    """Read a whole image into memory; raises UnreadableImage as `open_image` and `ImageReader.rows` do."""
     source = open_image(path)
     return Image.from_samples(dequantise(source.rows(0, source.shape.height)), source.metadata)
 

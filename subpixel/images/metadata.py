@@ -43,7 +43,7 @@ def upright(exif: bytes) -> bytes | None:
         layout, pointer = tiff.open_header(file)
         for entry in tiff.entries(file, layout, pointer):
             if entry.tag == tiff.ORIENTATION and entry.kind == 3:
-                struct.pack_into(layout.order + "H", block, entry.where, 1)
+                struct.pack_into(layout.order + "H", block, entry.offset, 1)
         file.seek(pointer)
         first = tiff.unpack(file, layout.word)
         file.seek(first)
@@ -79,18 +79,18 @@ def iptc_from_jpeg(segment: bytes) -> bytes | None:
     """The IPTC records in a JPEG's Photoshop segment (APP13), or None; plain records pass unchanged."""
     if not segment.startswith(_PHOTOSHOP):
         return segment
-    at = len(_PHOTOSHOP)
-    while segment[at : at + 4] == b"8BIM" and at + 12 <= len(segment):
-        name = 1 + segment[at + 6]
-        size_at = at + 6 + name + name % 2
-        size = int.from_bytes(segment[size_at : size_at + 4], "big")
-        if int.from_bytes(segment[at + 4 : at + 6], "big") == _IPTC_RESOURCE:
-            return segment[size_at + 4 : size_at + 4 + size]
-        at = size_at + 4 + size + size % 2
+    start = len(_PHOTOSHOP)
+    while segment[start : start + 4] == b"8BIM" and start + 12 <= len(segment):
+        name_length = 1 + segment[start + 6]
+        data = start + 6 + name_length + name_length % 2 + 4
+        size = int.from_bytes(segment[data - 4 : data], "big")
+        if int.from_bytes(segment[start + 4 : start + 6], "big") == _IPTC_RESOURCE:
+            return segment[data : data + size]
+        start = data + size + size % 2
     return None
 
 
 def iptc_to_jpeg(records: bytes) -> bytes:
     """Wrap IPTC records as a JPEG's Photoshop segment (APP13)."""
-    head = struct.pack(">4sHHI", b"8BIM", _IPTC_RESOURCE, 0, len(records))
-    return _PHOTOSHOP + head + records + b"\0" * (len(records) % 2)
+    header = struct.pack(">4sHHI", b"8BIM", _IPTC_RESOURCE, 0, len(records))
+    return _PHOTOSHOP + header + records + b"\0" * (len(records) % 2)

@@ -1,4 +1,4 @@
-"""Opening images: a `Source` gives rows of floats, whatever the file holds; libvips decodes."""
+"""Opening images: an `ImageReader` gives rows of floats, whatever the file holds; libvips decodes."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _LEVELS: dict[str, tuple[str, Depth]] = {  # libvips' sample formats
 }
 _DTYPES: dict[Depth, Literal["uint8", "uint16", "float32"]] = {8: "uint8", 16: "uint16", 32: "float32"}
 # Interpretations whose samples are taken as they are.
-_PLAIN = {"b-w", "srgb", "rgb", "rgb16", "grey16", "scrgb", "multiband"}
+_UNCONVERTED = {"b-w", "srgb", "rgb", "rgb16", "grey16", "scrgb", "multiband"}
 _LOADERS = ("jpeg", "png", "webp", "tiff", "heif", "gif", "jxl", "jp2k")
 
 
@@ -98,8 +98,8 @@ def _head(source: str | Path | bytes) -> bytes:
         with open(source, "rb") as file:
             return file.read(16)
     except OSError as error:
-        plain = {errno.ENOENT: "no such file", errno.EISDIR: "it is a folder"}
-        raise UnreadableImage(source, plain.get(error.errno or 0, str(error.strerror).lower())) from error
+        reasons = {errno.ENOENT: "no such file", errno.EISDIR: "it is a folder"}
+        raise UnreadableImage(source, reasons.get(error.errno or 0, str(error.strerror).lower())) from error
     except ValueError as error:
         raise UnreadableImage(repr(str(source)), "not a file name") from error
 
@@ -143,8 +143,8 @@ def _reason(error: Exception, head: bytes = b"") -> str:
             return "it is damaged or truncated"
         return "not an image in a format that can be read (JPEG, PNG, WebP, TIFF, AVIF, GIF)"
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    said = [line for line in lines if "load error" not in line]
-    return f"it is damaged, truncated or of a rare kind ({said[-1] if said else 'no more is known'})"
+    causes = [line for line in lines if "load error" not in line]
+    return f"it is damaged, truncated or of a rare kind ({causes[-1] if causes else 'no more is known'})"
 
 
 def _block(image: Any, name: str) -> bytes | None:
@@ -165,28 +165,28 @@ def _read_metadata(image: Any, source: str | Path | bytes) -> Metadata:
 def _dpi(image: Any, exif: bytes | None) -> tuple[float, float] | None:
     x, y = round(image.xres * 25.4, 2), round(image.yres * 25.4, 2)
     if x == y and x in (25.4, 71.98, 72.01, 72.0):  # libvips' values where a file is silent; EXIF's is 72 too
-        said = resolution(exif) if exif else None
-        if said is None:
+        stated = resolution(exif) if exif else None
+        if stated is None:
             return None
-        x, y = said
-    turned = image.get_typeof("orientation") and image.get("orientation") > 4
-    return (y, x) if turned else (x, y)
+        x, y = stated
+    transposed = image.get_typeof("orientation") and image.get("orientation") > 4
+    return (y, x) if transposed else (x, y)
 
 
 def _to_rgb(name: str | Path, image: Any, metadata: Metadata) -> tuple[Any, Metadata, bool]:
     """The image upright in gray or RGB, the metadata that is then true, and whether there is alpha."""
-    wide = image.format != "uchar"
+    deep = image.format != "uchar"
     if image.get_typeof("orientation") and image.get("orientation") > 1:
         image = image.autorot()
     if image.interpretation == "cmyk":
-        image = image.icc_transform("srgb", embedded=True, input_profile="cmyk", depth=16 if wide else 8)
+        image = image.icc_transform("srgb", embedded=True, input_profile="cmyk", depth=16 if deep else 8)
         metadata = replace(metadata, icc=None)
     elif image.interpretation == "labq":  # 8-bit CIELAB
         raise UnreadableImage(name, "its colours are CIELAB with 8 bits; convert it to RGB first")
-    elif image.interpretation not in _PLAIN:
-        image = image.colourspace("rgb16" if wide else "srgb")
+    elif image.interpretation not in _UNCONVERTED:
+        image = image.colourspace("rgb16" if deep else "srgb")
         metadata = replace(metadata, icc=None)
     if image.format not in _LEVELS or image.bands > 4:
-        what = f"{image.bands} channels of type {image.format}"
-        raise UnreadableImage(name, f"it has {what}; convert it to gray or RGB with 8 or 16 bits")
+        layout = f"{image.bands} channels of type {image.format}"
+        raise UnreadableImage(name, f"it has {layout}; convert it to gray or RGB with 8 or 16 bits")
     return image, replace(metadata, depth=_LEVELS[image.format][1]), image.bands in (2, 4)

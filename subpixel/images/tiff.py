@@ -33,7 +33,7 @@ class Entry(NamedTuple):
     tag: int
     kind: int
     data: bytes
-    where: int  # the position of the data in the file
+    offset: int  # of the data in the file
 
 
 class Layout(NamedTuple):
@@ -49,8 +49,8 @@ class Layout(NamedTuple):
         return self.order + ("Q" if self.big else "H")
 
 
-def unpack(file: BinaryIO, form: str) -> int:
-    return int(struct.unpack(form, file.read(struct.calcsize(form)))[0])
+def unpack(file: BinaryIO, format: str) -> int:
+    return int(struct.unpack(format, file.read(struct.calcsize(format)))[0])
 
 
 def open_header(file: BinaryIO) -> tuple[Layout, int]:
@@ -72,11 +72,11 @@ def entries(file: BinaryIO, layout: Layout, pointer: int) -> Iterator[Entry]:
         after, size = file.tell() + slot, _SIZE.get(kind, 1) * count
         if size > slot:
             file.seek(unpack(file, layout.word))
-        where = file.tell()
+        offset = file.tell()
         data = file.read(size)
         if len(data) < size:
             raise ValueError("a tag points outside the block")
-        yield Entry(tag, kind, data, where)
+        yield Entry(tag, kind, data, offset)
         file.seek(after)
 
 
@@ -91,7 +91,7 @@ def read_tree(file: BinaryIO, layout: Layout, pointer: int, nested: frozenset[in
     tree: Tree = {}
     for entry in list(entries(file, layout, pointer)):
         if entry.tag in nested:  # a table nests at most once in itself, so that a loop ends
-            tree[entry.tag] = read_tree(file, layout, entry.where, nested - {entry.tag})
+            tree[entry.tag] = read_tree(file, layout, entry.offset, nested - {entry.tag})
         else:
             tree[entry.tag] = (entry.kind, _little_endian(entry, layout))
     return tree
@@ -105,16 +105,16 @@ def dump(tree: Tree, start: int, big: bool) -> bytes:
     table, heap = [struct.pack(layout.number, len(tree))], bytearray()
     for tag, value in sorted(tree.items()):
         heap += b"\0" * (-(heap_at + len(heap)) % 8)
-        here = heap_at + len(heap)
+        position = heap_at + len(heap)
         if isinstance(value, dict):
-            kind, data = (16 if big else 4), struct.pack(layout.word, here)
-            heap += dump(value, here, big)
+            kind, data = (16 if big else 4), struct.pack(layout.word, position)
+            heap += dump(value, position, big)
         else:
             kind, data = value
         table.append(struct.pack("<HH" + layout.word[1], tag, kind, len(data) // _SIZE.get(kind, 1)))
         if len(data) > slot:
             heap += data
-            data = struct.pack(layout.word, here)
+            data = struct.pack(layout.word, position)
         table.append(data.ljust(slot, b"\0"))
     return b"".join(table) + b"\0" * slot + bytes(heap)
 
@@ -123,10 +123,10 @@ def number(tree: Tree, tag: int) -> float | None:
     value = tree.get(tag)
     if not isinstance(value, tuple) or value[0] not in _INTEGER:
         return None
-    numbers = np.frombuffer(value[1], _INTEGER[value[0]])
+    values = np.frombuffer(value[1], _INTEGER[value[0]])
     if value[0] == 5:
-        return float(numbers[0]) / float(numbers[1]) if numbers.size >= 2 and numbers[1] else None
-    return float(numbers[0]) if numbers.size else None
+        return float(values[0]) / float(values[1]) if values.size >= 2 and values[1] else None
+    return float(values[0]) if values.size else None
 
 
 def from_tiff(file: BinaryIO) -> bytes | None:
@@ -150,11 +150,11 @@ def into_tiff(file: BinaryIO, exif: bytes | None, iptc: bytes | None) -> None:
     if iptc is not None:
         tree[IPTC] = (7, iptc)
     block = io.BytesIO(exif or EMPTY)
-    extra = read_tree(block, *open_header(block), frozenset({EXIF, GPS, INTEROP}))
-    inner = extra.get(EXIF)
-    if isinstance(inner, dict):
-        inner.update({t: tree[s] for t, s in ((EXIF_WIDTH, WIDTH), (EXIF_HEIGHT, HEIGHT)) if t in inner})
-    tree.update({tag: value for tag, value in extra.items() if tag in DESCRIPTIVE | {EXIF, GPS}})
+    added = read_tree(block, *open_header(block), frozenset({EXIF, GPS, INTEROP}))
+    table = added.get(EXIF)
+    if isinstance(table, dict):
+        table.update({t: tree[s] for t, s in ((EXIF_WIDTH, WIDTH), (EXIF_HEIGHT, HEIGHT)) if t in table})
+    tree.update({tag: value for tag, value in added.items() if tag in DESCRIPTIVE | {EXIF, GPS}})
     end = file.seek(0, io.SEEK_END)
     start = end + -end % 8
     file.write(b"\0" * (start - end) + dump(tree, start, layout.big))
@@ -173,11 +173,11 @@ def _long(value: int) -> tuple[int, bytes]:
 def raw_tiff(shape: tuple[int, int, int], levels: np.dtype[Any]) -> tuple[bytes, bytes]:
     """What stands before and after the bare rows of an image (H, W, 1 to 4) to make them a BigTIFF."""
     height, width, samples = shape
-    row, rows = width * samples * levels.itemsize, 16  # rows a strip
+    row, strip = width * samples * levels.itemsize, 16  # bytes a row, rows a strip
     end = 16 + height * row
-    lengths = np.full(-(-height // rows), rows * row, "<u8")
-    lengths[-1] = (height - (len(lengths) - 1) * rows) * row
-    offsets = 16 + np.arange(len(lengths), dtype="<u8") * np.uint64(rows * row)
+    lengths = np.full(-(-height // strip), strip * row, "<u8")
+    lengths[-1] = (height - (len(lengths) - 1) * strip) * row
+    offsets = 16 + np.arange(len(lengths), dtype="<u8") * np.uint64(strip * row)
     tree: Tree = {
         WIDTH: _long(width),
         HEIGHT: _long(height),
@@ -186,12 +186,12 @@ def raw_tiff(shape: tuple[int, int, int], levels: np.dtype[Any]) -> tuple[bytes,
         0x0106: _short(2 if samples > 2 else 1),  # RGB or gray
         0x0111: (16, offsets.tobytes()),
         0x0115: _short(samples),
-        0x0116: _long(rows),
+        0x0116: _long(strip),
         0x0117: (16, lengths.tobytes()),
         0x011C: _short(1),  # samples interleaved
         0x0153: _short(*[3 if levels.kind == "f" else 1] * samples),
     }
     if samples in (2, 4):
         tree[0x0152] = _short(2)  # unassociated alpha
-    at = end + -end % 8
-    return struct.pack("<2s3HQ", b"II", 43, 8, 0, at), b"\0" * (at - end) + dump(tree, at, big=True)
+    start = end + -end % 8
+    return struct.pack("<2s3HQ", b"II", 43, 8, 0, start), b"\0" * (start - end) + dump(tree, start, big=True)

@@ -1,4 +1,4 @@
-"""Writing images: a `Sink` takes rows of floats, the file appears when it is complete; libvips encodes."""
+"""Writing images: an `ImageWriter` takes rows of floats, the file appears when it is complete; libvips encodes."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class _Format:
     suffixes: tuple[str, ...]
     depths: tuple[Depth, ...]
     alpha: bool
-    side: int  # pixels that a side may have
+    max_side: int  # pixels
     iptc: bool
     lossless: bool = True
 
@@ -61,8 +61,8 @@ def format_of(path: str | Path | BinaryIO, format: str | None = None) -> str:
         ending = Path(path).suffix.lower()
     else:
         ending = ".png"
-    for name, form in _FORMATS.items():
-        if ending in form.suffixes:
+    for name, file_format in _FORMATS.items():
+        if ending in file_format.suffixes:
             return name
     why = f"unknown format {ending!r}" if ending else "its name has no ending"
     raise UnwritableImage(_name(path), f"{why}; choose one of {', '.join(FORMATS)}")
@@ -70,30 +70,30 @@ def format_of(path: str | Path | BinaryIO, format: str | None = None) -> str:
 
 def lost_on_write(format: str, metadata: Metadata) -> str | None:
     """A sentence on what is not kept of an image's depth and metadata in a format, or None if all is."""
-    form, lost = _FORMATS[format], list[str]()
-    if metadata.depth not in form.depths:
+    file_format, lost = _FORMATS[format], list[str]()
+    if metadata.depth not in file_format.depths:
         names = {8: "8 bits", 16: "16 bits", 32: "floats"}
-        lost.append(f"{names[form.depths[-1]]} instead of {names[metadata.depth]}")
-    kept = _storable(form, metadata)
+        lost.append(f"{names[file_format.depths[-1]]} instead of {names[metadata.depth]}")
+    kept = _storable(file_format, metadata)
     blocks = [b for b in ("icc", "exif", "xmp", "iptc") if getattr(metadata, b) and not getattr(kept, b)]
     lost += [f"no {block.upper()}" for block in blocks]
-    said = [f"{form.name} stores {', '.join(lost)}"] if lost else []
+    sentences = [f"{file_format.name} stores {', '.join(lost)}"] if lost else []
     if metadata.gain_map:
-        said.append("the HDR gain map is left out")
-    return "; ".join(said) or None
+        sentences.append("the HDR gain map is left out")
+    return "; ".join(sentences) or None
 
 
-def _storable(form: _Format, metadata: Metadata) -> Metadata:
+def _storable(file_format: _Format, metadata: Metadata) -> Metadata:
     """The metadata a format has room for: JPEG has 65,533 bytes a block, WebP and AVIF no gray profiles."""
-    if not form.iptc:
+    if not file_format.iptc:
         metadata = replace(metadata, iptc=None)
-    if form.name in ("WebP", "AVIF") and metadata.icc and metadata.icc[16:20] == b"GRAY":
+    if file_format.name in ("WebP", "AVIF") and metadata.icc and metadata.icc[16:20] == b"GRAY":
         metadata = replace(metadata, icc=None)
-    if form.name == "JPEG":
+    if file_format.name == "JPEG":
         limits = {"exif": 65527, "xmp": 65504, "iptc": 65493}  # less each block's own prefix
         too_long = [b for b, limit in limits.items() if len(getattr(metadata, b) or b"") > limit]
         metadata = replace(metadata, **dict.fromkeys(too_long))
-    return replace(metadata, depth=max(d for d in form.depths if d <= max(metadata.depth, 8)))
+    return replace(metadata, depth=max(d for d in file_format.depths if d <= max(metadata.depth, 8)))
 
 
 @dataclass(frozen=True)
@@ -130,16 +130,16 @@ def create(
     The path "-" is standard output, and a binary stream is taken too. The depth of the file follows from `metadata`.
     Raises UnwritableImage for what the format or the place cannot hold.
     """
-    form = _FORMATS[format_of(path, encoding.format)]
-    if shape.alpha and not form.alpha:
-        raise UnwritableImage(_name(path), f"{form.name} has no alpha; choose png, webp, tif or avif")
-    if encoding.lossless and not form.lossless:
-        raise UnwritableImage(_name(path), f"{form.name} is never lossless; choose png, webp, tif or avif")
-    if max(shape.height, shape.width) > form.side:
+    file_format = _FORMATS[format_of(path, encoding.format)]
+    if shape.alpha and not file_format.alpha:
+        raise UnwritableImage(_name(path), f"{file_format.name} has no alpha; choose png, webp, tif or avif")
+    if encoding.lossless and not file_format.lossless:
+        raise UnwritableImage(_name(path), f"{file_format.name} is never lossless; choose png, webp, tif or avif")
+    if max(shape.height, shape.width) > file_format.max_side:
         size = f"{shape.width:,} x {shape.height:,}"
-        why = f"{size}, and {form.name} ends at {form.side:,} pixels a side; choose png or tif"
+        why = f"{size}, and {file_format.name} ends at {file_format.max_side:,} pixels a side; choose png or tif"
         raise UnwritableImage(_name(path), why)
-    return ImageWriter(path, shape, form, _storable(form, metadata), encoding)
+    return ImageWriter(path, shape, file_format, _storable(file_format, metadata), encoding)
 
 
 class ImageWriter:
@@ -149,13 +149,13 @@ class ImageWriter:
         self,
         path: str | Path | BinaryIO,
         shape: Shape,
-        form: _Format,
+        file_format: _Format,
         metadata: Metadata,
         encoding: Encoding,
     ) -> None:
-        self._path, self._form, self._metadata, self._encoding = path, form, metadata, encoding
+        self._path, self._format, self._metadata, self._encoding = path, file_format, metadata, encoding
         self._shape = (shape.height, shape.width, shape.samples)
-        self._done = 0
+        self._rows_written = 0
         self._levels = np.dtype({8: "u1", 16: "u2", 32: "f4"}[metadata.depth])
 
     def __enter__(self) -> Self:
@@ -190,25 +190,25 @@ class ImageWriter:
     def write(self, rows: Floats | NDArray[np.uint8]) -> None:
         """Append rows (n, W, C [+ 1: alpha]): floats, clipped to [0, 1] and rounded half up, or 8-bit levels."""
         height, width, samples = self._shape
-        end = self._done + len(rows)
+        end = self._rows_written + len(rows)
         if rows.shape[1:] != (width, samples) or end > height:
-            raise ValueError(f"rows {self._done} to {end}, shape {rows.shape}, in an image {self._shape}")
+            raise ValueError(f"rows {self._rows_written} to {end}, shape {rows.shape}, in an image {self._shape}")
         levels = np.ascontiguousarray(rows if rows.dtype == np.uint8 else self._quantised(rows))
         if self._pixels is not None:
-            self._pixels[self._done : end] = levels
+            self._pixels[self._rows_written : end] = levels
         elif self._spill is not None:
             try:
                 self._spill.write(levels.data)
             except OSError as error:
                 raise self._unwritable(error) from error
-        self._done = end
+        self._rows_written = end
 
     def _quantised(self, rows: NDArray[Any]) -> NDArray[Any]:
         with np.errstate(invalid="ignore", over="ignore"):
             finite = np.isfinite(np.sum(rows))
         if not finite:
-            end = self._done + len(rows)
-            raise UnwritableImage(_name(self._path), f"rows {self._done} to {end} are not all finite numbers")
+            end = self._rows_written + len(rows)
+            raise UnwritableImage(_name(self._path), f"rows {self._rows_written} to {end} are not all finite numbers")
         return quantise(rows, self._metadata.depth)
 
     def __exit__(
@@ -223,18 +223,18 @@ class ImageWriter:
             self._clean()
 
     def _finish(self) -> None:
-        if self._done != self._shape[0]:
-            raise ValueError(f"{self._done} of {self._shape[0]} rows were written")
+        if self._rows_written != self._shape[0]:
+            raise ValueError(f"{self._rows_written} of {self._shape[0]} rows were written")
         if self._spill is not None:
             self._spill.write(tiff.raw_tiff(self._shape, self._levels)[1])
             self._spill.close()
         pyvips = vips()
         try:
-            _encode(self._image(), self._part, self._form, self._metadata, self._encoding)
+            _encode(self._image(), self._part, self._format, self._metadata, self._encoding)
         except pyvips.Error as error:
             lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-            said = lines[-1].replace(str(self._part), "the file") if lines else "no more is known"
-            raise UnwritableImage(_name(self._path), f"is the disk full? The encoder says: {said}") from error
+            message = lines[-1].replace(str(self._part), "the file") if lines else "no more is known"
+            raise UnwritableImage(_name(self._path), f"is the disk full? The encoder says: {message}") from error
         self._raw.unlink(missing_ok=True)
         if self._target is None:
             stream = sys.stdout.buffer if isinstance(self._path, str | Path) else self._path
@@ -249,9 +249,9 @@ class ImageWriter:
     def _image(self) -> Any:
         """The collected levels as a libvips image."""
         height, width, samples = self._shape
-        form = {"u1": "uchar", "u2": "ushort", "f4": "float"}[self._levels.str[1:]]
+        band_format = {"u1": "uchar", "u2": "ushort", "f4": "float"}[self._levels.str[1:]]
         if self._pixels is not None:
-            return vips().Image.new_from_memory(self._pixels.data, width, height, samples, form)
+            return vips().Image.new_from_memory(self._pixels.data, width, height, samples, band_format)
         return vips().Image.tiffload(str(self._raw), access="sequential")  # `rawload` would map all of it
 
     def _clean(self) -> None:
@@ -293,7 +293,7 @@ def _target(path: str | Path | BinaryIO) -> Path | None:
 _ALL_BUT_EXIF = 2 + 4 + 8 + 16  # VipsForeignKeep: XMP, ICC, IPTC, others
 
 
-def _encode(image: Any, part: Path, form: _Format, metadata: Metadata, encoding: Encoding) -> None:
+def _encode(image: Any, part: Path, file_format: _Format, metadata: Metadata, encoding: Encoding) -> None:
     quality, compress, lossless = encoding.quality, encoding.compress, encoding.lossless
     options: dict[str, Any] = {
         "PNG": {"compression": 7, "filter": "all"} if compress else {"compression": 1, "filter": "sub"},
@@ -312,29 +312,29 @@ def _encode(image: Any, part: Path, form: _Format, metadata: Metadata, encoding:
             "effort": 2,
             "lossless": lossless,
         },
-    }[form.name]
-    if not metadata.exif and (metadata.dpi is None or form.name in ("PNG", "TIFF")):
+    }[file_format.name]
+    if not metadata.exif and (metadata.dpi is None or file_format.name in ("PNG", "TIFF")):
         options["keep"] = _ALL_BUT_EXIF  # else libvips makes up a block, which the other formats need for the dpi
-    getattr(_attach_metadata(image, form, metadata), form.save)(str(part), **options)
-    if form.name == "PNG" and metadata.xmp:
+    getattr(_attach_metadata(image, file_format, metadata), file_format.save)(str(part), **options)
+    if file_format.name == "PNG" and metadata.xmp:
         _insert(part, 33, png_xmp(metadata.xmp))  # behind the header
-    if form.name == "TIFF" and (metadata.exif or metadata.iptc):
+    if file_format.name == "TIFF" and (metadata.exif or metadata.iptc):
         with part.open("r+b") as file:
             tiff.into_tiff(file, metadata.exif, metadata.iptc)
 
 
-def _insert(path: Path, at: int, data: bytes) -> None:
+def _insert(path: Path, position: int, data: bytes) -> None:
     whole = path.with_suffix(".whole")
     try:
         with path.open("rb") as source, whole.open("xb") as target:
-            target.write(source.read(at) + data)
+            target.write(source.read(position) + data)
             shutil.copyfileobj(source, target)
         whole.replace(path)
     finally:
         whole.unlink(missing_ok=True)
 
 
-def _attach_metadata(image: Any, form: _Format, metadata: Metadata) -> Any:
+def _attach_metadata(image: Any, file_format: _Format, metadata: Metadata) -> Any:
     """The image with its metadata; an unknown resolution is written as EXIF's 72 dpi."""
     x, y = metadata.dpi or (72.0, 72.0)
     gray = image.bands < 3
@@ -343,8 +343,8 @@ def _attach_metadata(image: Any, form: _Format, metadata: Metadata) -> Any:
     blocks = {
         "icc-profile-data": metadata.icc,
         "exif-data": metadata.exif and b"Exif\0\0" + metadata.exif,
-        "xmp-data": form.name != "PNG" and metadata.xmp,  # libvips would write Latin-1 text there
-        "iptc-data": metadata.iptc and form.name == "JPEG" and iptc_to_jpeg(metadata.iptc),
+        "xmp-data": file_format.name != "PNG" and metadata.xmp,  # libvips would write Latin-1 text there
+        "iptc-data": metadata.iptc and file_format.name == "JPEG" and iptc_to_jpeg(metadata.iptc),
     }
     for name, block in blocks.items():
         if block:

@@ -18,6 +18,7 @@ from subpixel.datasets.check import inspect
 from subpixel.datasets.files import ImageFile, find_images
 from subpixel.datasets.layouts import find_layout, size_mismatch
 from subpixel.datasets.sample import Arrays
+from subpixel.degradations.degradation import LABELS
 from subpixel.errors import DataError, UnreadableImage
 from subpixel.images import Image, read, write
 from subpixel.resample import resize
@@ -323,7 +324,9 @@ def test_random_degradations_repeat_themselves(photo: Path, tmp_path: Path) -> N
     assert np.array_equal(first.high, again.high)
     assert not np.array_equal(first.low, other.low)
     assert (first.low.shape, first.high.shape, first.low.dtype) == ((3, 3, 12, 12), (3, 3, 48, 48), np.uint8)
-    assert first.labels is None
+    assert first.labels is not None
+    assert first.labels.shape == (3, len(LABELS))
+    assert np.array_equal(first.labels, again.labels)
 
 
 @dataclass(frozen=True)
@@ -338,23 +341,22 @@ class Levels(d.Degradation):
     def apply(self, pixels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         return np.full_like(pixels, self.levels[0] / 255)
 
-    def vector(self) -> np.ndarray:
-        return np.array(self.levels, np.float32)
+    def vector(self) -> dict[str, float]:
+        return {"jpeg_quality": self.levels[0]}
 
 
 def test_labels_are_what_was_drawn_for_each_crop(photo: Path, tmp_path: Path) -> None:
-    chain = d.Chain((Levels((7,)), d.Downsample(2), Levels(tuple(range(10, 250)))))
-    batch = sources.degraded(photo, 2, chain, tmp_path / "cache").batch(np.random.default_rng(0), 8, 10)
+    chain = d.Chain((Levels((7,)), d.Downsample(2), d.Choice((Levels(tuple(range(10, 250))), d.Chain()))))
+    batch = sources.degraded(photo, 2, chain, tmp_path / "cache").batch(np.random.default_rng(0), 16, 10)
     assert batch.labels is not None
     assert batch.labels.dtype == np.float32
-    assert np.array_equal(batch.labels, np.stack([np.full(8, 7), batch.low[:, 0, 0, 0]], axis=1))
-    assert len(set(batch.labels[:, 1])) > 5
-
-
-def test_labels_of_several_lengths_are_refused(photo: Path, tmp_path: Path) -> None:
-    either = d.Chain((d.Choice((d.Chain(), Levels((1,)))), d.Downsample(2)))
-    with pytest.raises(DataError, match=r"the degradation has 0 or 1 labels; its vector\(\) needs one length"):
-        sources.degraded(photo, 2, either, tmp_path / "cache").batch(np.random.default_rng(0), 16, 10)
+    labels = dict(zip(LABELS, batch.labels.T, strict=True))
+    assert np.array_equal(
+        labels["jpeg_quality"], batch.low[:, 0, 0, 0]
+    )  # the last one's, and the first's where it stays
+    assert len(set(labels["jpeg_quality"])) > 5
+    assert np.array_equal(labels["factor"], np.full(16, 0.5))
+    assert np.array_equal(labels["noise_sigma"], np.zeros(16))
 
 
 def test_a_degradation_of_another_scale_is_refused(photo: Path, tmp_path: Path) -> None:

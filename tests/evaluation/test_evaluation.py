@@ -165,11 +165,11 @@ def report():
         Row("m", "Set5", 2, "a", "ssim", 0.5),
         Row("m", "Set5", 3, "a", "psnr", math.inf),
     )
-    beside = (
+    published = (
         Published("m", "Set5", 2, "psnr", 30.25, "PAPER"),
         Published("m", "Set14", 2, "psnr", 1.0, "PAPER"),
     )
-    return Report("Y", "bicubic, exact", rows, beside, ("A note.",))
+    return Report("Y", "bicubic, exact", rows, published, ("A note.",))
 
 
 def test_means_and_differences(report):
@@ -233,9 +233,9 @@ def test_images(report):
     )
 
 
-@pytest.mark.parametrize("form", ["markdown", "images", "csv", "json"])
-def test_no_table_without_its_protocol_and_degradation(form):
-    text = getattr(Report("PROTOCOL", "DEGRADATION", (Row("m", "Set5", 2, "a", "psnr", 30.0),)), form)()
+@pytest.mark.parametrize("format", ["markdown", "images", "csv", "json"])
+def test_no_table_without_its_protocol_and_degradation(format):
+    text = getattr(Report("PROTOCOL", "DEGRADATION", (Row("m", "Set5", 2, "a", "psnr", 30.0),)), format)()
     assert "PROTOCOL" in text
     assert "DEGRADATION" in text
 
