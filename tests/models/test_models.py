@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -122,6 +123,17 @@ def test_shipped_scales_share_their_weights_in_half_precision(pyramid: list[Path
     store.rewrite_card(written[1], scores=(score,))
     assert models.load(written[1]).card.score("Set5") == 31.5
     assert written[1].stat().st_size < size + 200
+
+
+@pytest.mark.parametrize("link", [os.link, os.symlink])
+def test_shared_weights_may_be_linked_as_installers_do(
+    link: Callable[[Path, Path], None], pyramid: list[Path], tmp_path: Path
+) -> None:
+    model, _ = package(pyramid, tmp_path)
+    expected = models.load(model).graph
+    (tmp_path / "lap.weights").rename(tmp_path / "cached")
+    link(tmp_path / "cached", tmp_path / "lap.weights")
+    assert models.load(model).graph == expected
 
 
 @pytest.mark.parametrize(
