@@ -45,7 +45,6 @@ CALLS = {
     "bench tradeoff --data-root photos/ -m espcn-x2": NO_SET5,
     "data check photos/": "",
     "--version": "",
-    "--show-completion bash": "",
 }
 """A command line -> the one line it ends with where torch and benchmark images are absent; "" where it works."""
 
@@ -98,6 +97,8 @@ def test_the_plain_wheel(archives: tuple[Path, Path], tmp_path: Path) -> None:
         assert done.returncode == (2 if expected else 0), f"{line}: {done.stderr}"
         if expected:
             assert (done.stdout, done.stderr) == ("", f"subpixel: {expected}\n"), line
+    completion = _run(folder, python.with_name("subpixel"), _SUBPIXEL_COMPLETE="source_bash")
+    assert "_SUBPIXEL_COMPLETE=complete_bash" in completion.stdout
     larger = read(folder / "larger.png")
     assert (larger.width, larger.height) == (160, 120)
     for extra in ("train", "community"):
@@ -128,9 +129,9 @@ def _pip(python: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return _run(ROOT, Path(sys.executable), "-m", "pip", "--python", str(python), "install", *arguments)
 
 
-def _run(folder: Path, program: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def _run(folder: Path, program: Path, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
     """A process that sees nothing of this checkout."""
-    variables = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    variables = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"} | more
     return subprocess.run([program, *arguments], cwd=folder, env=variables, capture_output=True, text=True)
 
 

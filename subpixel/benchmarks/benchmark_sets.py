@@ -30,10 +30,10 @@ class Benchmark:
 @cache
 def known() -> dict[str, Benchmark]:
     """Every set by its name."""
-    page = tomllib.loads((resources.files("subpixel.benchmarks") / "benchmark_sets.toml").read_text("utf-8"))
+    table = tomllib.loads((resources.files("subpixel.benchmarks") / "benchmark_sets.toml").read_text("utf-8"))
     return {
         name: Benchmark(name, tuple(s["folders"]), s["images"], s.get("sha256", ""), tuple(s.get("gray", ())))
-        for name, s in page.items()
+        for name, s in table.items()
     }
 
 
@@ -51,12 +51,12 @@ def files(data_root: Path, spec: Benchmark) -> list[Path]:
     Raises: DataError if the folder is missing or does not hold the set's number of images.
     """
     wanted = [folder.lower() for folder in spec.folders]
-    found = [p for p in _sorted(data_root) if p.is_dir() and p.name.lower() in wanted]
-    if not found:
+    folders = [p for p in _sorted(data_root) if p.is_dir() and p.name.lower() in wanted]
+    if not folders:
         names = " or ".join(spec.folders)
         raise DataError(f"no folder {names} in {data_root}; put the images of {spec.name} there")
-    inner = [p for p in _sorted(found[0]) if p.is_dir() and p.name.lower() in ("hr", "original")]
-    folder = (inner or found)[0]
+    inner = [p for p in _sorted(folders[0]) if p.is_dir() and p.name.lower() in ("hr", "original")]
+    folder = (inner or folders)[0]
     images = [p for p in _sorted(folder) if p.suffix.lower().lstrip(".") in _SUFFIXES]
     if len(images) != spec.images:
         raise DataError(f"{folder} holds {len(images)} images; {spec.name} has {spec.images}")

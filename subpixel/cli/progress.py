@@ -81,9 +81,9 @@ class Display:
 
     def _summary(self) -> None:
         seconds = time.monotonic() - self._started
-        made = self._pixels / 1e6
+        megapixels = self._pixels / 1e6
         where = str(self._done[0].job.target) if len(self._done) == 1 else f"{len(self._done)} images"
-        parts = [f"{where}: {made:.1f} megapixels in {seconds:.1f} s"] if self._done else []
+        parts = [f"{where}: {megapixels:.1f} megapixels in {seconds:.1f} s"] if self._done else []
         if self._skipped:
             parts.append(f"{self._skipped} skipped, for the result exists (--overwrite does it again)")
         if self.failures:

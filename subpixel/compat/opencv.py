@@ -82,10 +82,10 @@ class DnnSuperResImpl:
         """
         if not self._algorithm:
             raise BadRequest("no model is set; call setModel, for instance setModel('fsrcnn', 3)")
-        made = self._enlarged(img, tensorflow.OUTPUT, self._scale)
-        if result is None or (result.shape, result.dtype) != (made.shape, made.dtype):
-            return made
-        result[...] = made
+        enlarged = self._enlarged(img, tensorflow.OUTPUT, self._scale)
+        if result is None or (result.shape, result.dtype) != (enlarged.shape, enlarged.dtype):
+            return enlarged
+        result[...] = enlarged
         return result
 
     @overload
@@ -117,10 +117,10 @@ class DnnSuperResImpl:
             raise BadRequest("no file with several outputs was read; call readModel, for instance with LapSRN_x4.pb")
         if len(scale_factors) != len(node_names):
             raise BadRequest(f"{len(scale_factors)} scale factors for {len(node_names)} nodes; expected as many")
-        made = [self._enlarged(img, node, scale) for node, scale in zip(node_names, scale_factors, strict=True)]
+        results = [self._enlarged(img, node, scale) for node, scale in zip(node_names, scale_factors, strict=True)]
         if isinstance(imgs_new, list):
-            imgs_new += made
-        return made
+            imgs_new += results
+        return results
 
     def getScale(self) -> int:
         """The factor that was set, 0 before."""
@@ -144,9 +144,9 @@ class DnnSuperResImpl:
     def _enlarged(self, img: Uint8Image, node: str, scale: int) -> Uint8Image:
         upscaler = self._upscaler(node)
         _check(img)
-        made = upscaler.factor
-        if made != scale:
-            raise BadRequest(f"the file enlarges by {made} at {node}, not by {scale}")
+        factor = upscaler.factor
+        if factor != scale:
+            raise BadRequest(f"the file enlarges by {factor:g} at {node}, not by {scale}")
         if img.ndim == 2 or img.shape[2] == 1:
             return upscaler(img.reshape(img.shape[:2]))
         result = upscaler(img[..., ::-1])

@@ -27,19 +27,19 @@ def nodes(network: Arch) -> list[Node]:
     Raises: BadRequest for a network that is no FSRCNN or ESPCN.
     """
     layers, tail = _layers(network)
-    found = [Node("IteratorGetNext", "Placeholder", (), {"dtype": 1})]
-    found += _with_constant("range", "Mul", "IteratorGetNext", _RANGE)
-    found += _with_constant("luma", "Add", "range", _OFFSET)
+    graph = [Node("IteratorGetNext", "Placeholder", (), {"dtype": 1})]
+    graph += _with_constant("range", "Mul", "IteratorGetNext", _RANGE)
+    graph += _with_constant("luma", "Add", "range", _OFFSET)
     last = "luma"
     for number, layer in enumerate(layers, start=1):
-        found += _layer(f"layer{number}", layer, last)
+        graph += _layer(f"layer{number}", layer, last)
         last = f"layer{number}"
-    found += _convolution("phases", tail, last)
+    graph += _convolution("phases", tail, last)
     shuffle = {"T": 1, "block_size": network.config.scale, "data_format": b"NHWC"}
-    found.append(Node("NHWC_output", "DepthToSpace", ("phases",), shuffle))
+    graph.append(Node("NHWC_output", "DepthToSpace", ("phases",), shuffle))
     order = np.array([0, 3, 1, 2], np.int32)
-    found.append(Node("NCHW_output/perm", "Const", (), {"dtype": 3, "value": order}))
-    return [*found, Node("NCHW_output", "Transpose", ("NHWC_output", "NCHW_output/perm"), {"T": 1, "Tperm": 3})]
+    graph.append(Node("NCHW_output/perm", "Const", (), {"dtype": 3, "value": order}))
+    return [*graph, Node("NCHW_output", "Transpose", ("NHWC_output", "NCHW_output/perm"), {"T": 1, "Tperm": 3})]
 
 
 def _layers(network: Arch) -> tuple[Sequence[nn.Module], nn.Conv2d]:

@@ -4,11 +4,12 @@ Values are float32 in [0, 1] everywhere. Nothing but the pixels changes on the w
 resolution, alpha and bit depth stay, or `lost_on_write` says what a format cannot keep.
 """
 
+from subpixel.images.formats import FORMATS, Encoding, format_of, lost_on_write
 from subpixel.images.image import Image, read, write
 from subpixel.images.metadata import Depth, Metadata
 from subpixel.images.reader import MAX_PIXELS, ImageReader, open_image
 from subpixel.images.samples import Floats, dequantise, from_batch, quantise, to_batch
-from subpixel.images.writer import FORMATS, Encoding, ImageWriter, create, format_of, lost_on_write
+from subpixel.images.writer import ImageWriter, create
 
 __all__ = [
     "FORMATS", "MAX_PIXELS", "Depth", "Encoding", "Floats", "Image", "ImageReader", "ImageWriter", "Metadata", "create",

@@ -11,10 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from subpixel.errors import BadRequest
+from subpixel.images.formats import Encoding
 from subpixel.images.metadata import Depth, Metadata, upright
 from subpixel.images.reader import open_image
 from subpixel.images.samples import Floats, dequantise, in_range, quantise
-from subpixel.images.writer import Encoding, create
+from subpixel.images.writer import create
 from subpixel.ports import Shape
 
 if TYPE_CHECKING:
@@ -139,7 +140,7 @@ def read(path: str | Path | bytes | BinaryIO) -> Image:
     return Image.from_samples(dequantise(source.rows(0, source.shape.height)), source.metadata)
 
 
-def write(path: str | Path | BinaryIO, image: Image, encoding: Encoding = Encoding()) -> None:  # noqa: B008 (frozen)
+def write(path: str | Path | BinaryIO, image: Image, encoding: Encoding = Encoding()) -> None:
     """Write a whole image, as `create` does."""
     with create(path, image.shape, image.metadata, encoding) as writer:
         writer.write(image.samples)

@@ -8,115 +8,23 @@ import shutil
 import sys
 import tempfile
 from contextlib import suppress
-from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO, ClassVar, Self
+from typing import Any, BinaryIO, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from subpixel import atomic
-from subpixel.errors import BadRequest, UnwritableImage
+from subpixel.errors import UnwritableImage
 from subpixel.images import tiff
-from subpixel.images.metadata import Depth, Metadata, iptc_to_jpeg, png_xmp
+from subpixel.images.formats import FILE_FORMATS, Encoding, FileFormat, format_of, storable, target_name
+from subpixel.images.metadata import Metadata, iptc_to_jpeg, png_xmp
 from subpixel.images.samples import Floats, quantise, vips
 from subpixel.ports import Shape
 
 IN_MEMORY = 64 * 2**20
 """A result of up to this many bytes is collected in memory, a larger one in a file beside the target."""
-
-
-@dataclass(frozen=True)
-class _Format:
-    name: str
-    save: str  # the operation of libvips
-    suffixes: tuple[str, ...]
-    depths: tuple[Depth, ...]
-    alpha: bool
-    max_side: int  # pixels
-    iptc: bool
-    lossless: bool = True
-
-
-_FORMATS = {
-    "png": _Format("PNG", "pngsave", (".png",), (8, 16), True, 2**31 - 1, False),
-    "jpg": _Format("JPEG", "jpegsave", (".jpg", ".jpeg", ".jpe", ".jfif"), (8,), False, 65500, True, lossless=False),
-    "webp": _Format("WebP", "webpsave", (".webp",), (8,), True, 16383, False),
-    "tif": _Format("TIFF", "tiffsave", (".tif", ".tiff"), (8, 16, 32), True, 2**31 - 1, True),
-    "avif": _Format("AVIF", "heifsave", (".avif",), (8,), True, 16384, False),
-}
-FORMATS = tuple(_FORMATS)
-"""The formats that can be written."""
-
-
-def format_of(path: str | Path | BinaryIO, format: str | None = None) -> str:
-    """The name in FORMATS that `format` or else the path's ending means; png for "-" and streams.
-
-    Raises UnwritableImage that lists the formats.
-    """
-    if format:
-        ending = f".{format.lower().lstrip('.')}"
-    elif isinstance(path, str | Path) and str(path) != "-":
-        ending = Path(path).suffix.lower()
-    else:
-        ending = ".png"
-    for name, file_format in _FORMATS.items():
-        if ending in file_format.suffixes:
-            return name
-    why = f"unknown format {ending!r}" if ending else "its name has no ending"
-    raise UnwritableImage(_name(path), f"{why}; choose one of {', '.join(FORMATS)}")
-
-
-def lost_on_write(format: str, metadata: Metadata) -> str | None:
-    """A sentence on what is not kept of an image's depth and metadata in a format, or None if all is."""
-    file_format, lost = _FORMATS[format], list[str]()
-    if metadata.depth not in file_format.depths:
-        names = {8: "8 bits", 16: "16 bits", 32: "floats"}
-        lost.append(f"{names[file_format.depths[-1]]} instead of {names[metadata.depth]}")
-    kept = _storable(file_format, metadata)
-    blocks = [b for b in ("icc", "exif", "xmp", "iptc") if getattr(metadata, b) and not getattr(kept, b)]
-    lost += [f"no {block.upper()}" for block in blocks]
-    sentences = [f"{file_format.name} stores {', '.join(lost)}"] if lost else []
-    if metadata.gain_map:
-        sentences.append("the HDR gain map is left out")
-    return "; ".join(sentences) or None
-
-
-def _storable(file_format: _Format, metadata: Metadata) -> Metadata:
-    """The metadata a format has room for: JPEG has 65,533 bytes a block, WebP and AVIF no gray profiles."""
-    if not file_format.iptc:
-        metadata = replace(metadata, iptc=None)
-    if file_format.name in ("WebP", "AVIF") and metadata.icc and metadata.icc[16:20] == b"GRAY":
-        metadata = replace(metadata, icc=None)
-    if file_format.name == "JPEG":
-        limits = {"exif": 65527, "xmp": 65504, "iptc": 65493}  # less each block's own prefix
-        too_long = [b for b, limit in limits.items() if len(getattr(metadata, b) or b"") > limit]
-        metadata = replace(metadata, **dict.fromkeys(too_long))
-    return replace(metadata, depth=max(d for d in file_format.depths if d <= max(metadata.depth, 8)))
-
-
-@dataclass(frozen=True)
-class Encoding:
-    """How an image is written into a file.
-
-    Raises: BadRequest for a quality that does not exist.
-    """
-
-    format: str | None = None
-    """One of FORMATS; None: what the file's ending says."""
-    quality: int = 95
-    """1 to 100, for JPEG, WebP and AVIF where they are lossy."""
-    lossless: bool = False
-    """WebP and AVIF without loss; PNG and TIFF always are."""
-    compress: bool = False
-    """Spend time on a smaller PNG or TIFF."""
-
-    __pydantic_config__: ClassVar[Any] = {"extra": "forbid"}
-
-    def __post_init__(self) -> None:
-        if not 1 <= self.quality <= 100:
-            raise BadRequest(f"quality {self.quality}; expected 1 to 100")
 
 
 def create(
@@ -130,16 +38,16 @@ def create(
     The path "-" is standard output, and a binary stream is taken too. The depth of the file follows from `metadata`.
     Raises UnwritableImage for what the format or the place cannot hold.
     """
-    file_format = _FORMATS[format_of(path, encoding.format)]
+    file_format = FILE_FORMATS[format_of(path, encoding.format)]
     if shape.alpha and not file_format.alpha:
-        raise UnwritableImage(_name(path), f"{file_format.name} has no alpha; choose png, webp, tif or avif")
+        raise UnwritableImage(target_name(path), f"{file_format.name} has no alpha; choose png, webp, tif or avif")
     if encoding.lossless and not file_format.lossless:
-        raise UnwritableImage(_name(path), f"{file_format.name} is never lossless; choose png, webp, tif or avif")
+        raise UnwritableImage(target_name(path), f"{file_format.name} is never lossless; choose png, webp, tif or avif")
     if max(shape.height, shape.width) > file_format.max_side:
         size = f"{shape.width:,} x {shape.height:,}"
         why = f"{size}, and {file_format.name} ends at {file_format.max_side:,} pixels a side; choose png or tif"
-        raise UnwritableImage(_name(path), why)
-    return ImageWriter(path, shape, file_format, _storable(file_format, metadata), encoding)
+        raise UnwritableImage(target_name(path), why)
+    return ImageWriter(path, shape, file_format, storable(file_format, metadata), encoding)
 
 
 class ImageWriter:
@@ -149,7 +57,7 @@ class ImageWriter:
         self,
         path: str | Path | BinaryIO,
         shape: Shape,
-        file_format: _Format,
+        file_format: FileFormat,
         metadata: Metadata,
         encoding: Encoding,
     ) -> None:
@@ -208,7 +116,9 @@ class ImageWriter:
             finite = np.isfinite(np.sum(rows))
         if not finite:
             end = self._rows_written + len(rows)
-            raise UnwritableImage(_name(self._path), f"rows {self._rows_written} to {end} are not all finite numbers")
+            raise UnwritableImage(
+                target_name(self._path), f"rows {self._rows_written} to {end} are not all finite numbers"
+            )
         return quantise(rows, self._metadata.depth)
 
     def __exit__(
@@ -234,7 +144,7 @@ class ImageWriter:
         except pyvips.Error as error:
             lines = [line.strip() for line in str(error).splitlines() if line.strip()]
             message = lines[-1].replace(str(self._part), "the file") if lines else "no more is known"
-            raise UnwritableImage(_name(self._path), f"is the disk full? The encoder says: {message}") from error
+            raise UnwritableImage(target_name(self._path), f"is the disk full? The encoder says: {message}") from error
         self._raw.unlink(missing_ok=True)
         if self._target is None:
             stream = sys.stdout.buffer if isinstance(self._path, str | Path) else self._path
@@ -265,13 +175,7 @@ class ImageWriter:
     def _unwritable(self, error: OSError) -> UnwritableImage:
         if isinstance(error, UnwritableImage):
             return error
-        return UnwritableImage(_name(self._path), (error.strerror or str(error)).lower())
-
-
-def _name(path: str | Path | BinaryIO) -> str | Path:
-    if not isinstance(path, str | Path):
-        return "the stream"
-    return "standard output" if str(path) == "-" else path
+        return UnwritableImage(target_name(self._path), (error.strerror or str(error)).lower())
 
 
 def _target(path: str | Path | BinaryIO) -> Path | None:
@@ -293,7 +197,7 @@ def _target(path: str | Path | BinaryIO) -> Path | None:
 _ALL_BUT_EXIF = 2 + 4 + 8 + 16  # VipsForeignKeep: XMP, ICC, IPTC, others
 
 
-def _encode(image: Any, part: Path, file_format: _Format, metadata: Metadata, encoding: Encoding) -> None:
+def _encode(image: Any, part: Path, file_format: FileFormat, metadata: Metadata, encoding: Encoding) -> None:
     quality, compress, lossless = encoding.quality, encoding.compress, encoding.lossless
     options: dict[str, Any] = {
         "PNG": {"compression": 7, "filter": "all"} if compress else {"compression": 1, "filter": "sub"},
@@ -334,7 +238,7 @@ def _insert(path: Path, position: int, data: bytes) -> None:
         whole.unlink(missing_ok=True)
 
 
-def _attach_metadata(image: Any, file_format: _Format, metadata: Metadata) -> Any:
+def _attach_metadata(image: Any, file_format: FileFormat, metadata: Metadata) -> Any:
     """The image with its metadata; an unknown resolution is written as EXIF's 72 dpi."""
     x, y = metadata.dpi or (72.0, 72.0)
     gray = image.bands < 3

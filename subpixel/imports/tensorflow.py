@@ -302,11 +302,11 @@ def _only_value(node: Node, inputs: tuple[Value | Array, ...]) -> Value:
     return inputs[0]
 
 
-def _expect(node: Node, plain: dict[str, Any], required: tuple[str, ...] = ()) -> None:
-    for key, expected in plain.items():
-        found = node.attributes.get(key, None if key in required else expected)
-        if found != expected:
-            raise ValueError(f"{node.name} has {key} {found!r}; expected {expected!r}")
+def _expect(node: Node, defaults: dict[str, Any], required: tuple[str, ...] = ()) -> None:
+    for key, expected in defaults.items():
+        given = node.attributes.get(key, None if key in required else expected)
+        if given != expected:
+            raise ValueError(f"{node.name} has {key} {given!r}; expected {expected!r}")
 
 
 _OPERATIONS: dict[str, Operation] = {

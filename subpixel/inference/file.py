@@ -14,14 +14,14 @@ _ENCODED = 2**23
 """Samples handed to the encoder at a time (32 MiB)."""
 
 OnProgress = Callable[[Plan, int], object]
-"""Is told the plan and how many rows of the result are computed; what it raises ends the work, and nothing is left."""
+"""Is told the plan and how many rows of the result are computed, first 0; what it raises ends the work and leaves nothing."""
 
 
 def upscale_file(
     source: str | Path | bytes | BinaryIO,
     target: str | Path | BinaryIO,
     upscaler: Upscaler,
-    encoding: Encoding = Encoding(),  # noqa: B008 (a frozen value)
+    encoding: Encoding = Encoding(),
     on_progress: OnProgress | None = None,
 ) -> str | None:
     """Enlarges a file into a file, which appears when it is complete; returns what its format could not keep.
@@ -31,6 +31,8 @@ def upscale_file(
     opened = open_image(source)
     plan = upscaler.prepare(opened.shape)
     rows, height = plan.rows(opened), plan.target.height
+    if on_progress:
+        on_progress(plan, 0)
     step = max(1, _ENCODED // (plan.target.width * plan.target.samples))
     with create(target, plan.target, opened.metadata, encoding) as writer:
         for y in range(0, height, step):

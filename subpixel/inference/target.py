@@ -29,9 +29,10 @@ class Target:
 
     def __post_init__(self) -> None:
         if self.scale is not None and self.size is not None:
-            raise BadRequest(f"scale {self.scale:g} and size {self.size}: give one of the two")
-        if self.scale is not None and not (math.isfinite(self.scale) and self.scale > 0):
-            raise BadRequest(f"scale {self.scale}; expected a positive number such as 2 or 2.7")
+            raise BadRequest(f"scale {self.scale} and size {self.size}: give one of the two")
+        number = isinstance(self.scale, int | float) and math.isfinite(self.scale) and self.scale > 0
+        if self.scale is not None and not number:
+            raise BadRequest(f"scale {self.scale!r}; expected a positive number such as 2 or 2.7")
         if self.size is not None:
             _parse(self.size)
 
@@ -56,7 +57,8 @@ class Target:
 
 def _parse(size: str) -> tuple[int, int]:
     """Width and height, 0 where it is open."""
-    match = re.fullmatch(r"([1-9]\d{0,8})?x([1-9]\d{0,8})?", size.strip().lower())
+    text = size.strip().lower() if isinstance(size, str) else ""  # pyright: ignore[reportUnnecessaryIsInstance]
+    match = re.fullmatch(r"([1-9]\d{0,8})?x([1-9]\d{0,8})?", text)
     if match is None or not any(match.groups()):
         raise BadRequest(f"size {size!r}; expected WIDTHxHEIGHT such as 1920x1080, 4096x or x1080")
     wide, tall = match.groups()

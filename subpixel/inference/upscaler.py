@@ -48,7 +48,7 @@ class Upscaler:
         fit: bool = False,
         tile: Tile = "auto",
         tta: bool = False,
-        execution: Execution = Execution(),  # noqa: B008 (a frozen value)
+        execution: Execution = Execution(),
     ) -> None:
         self.target = Target(scale, size, fit)
         self.tile: Tile = _checked(tile)

@@ -19,7 +19,7 @@ _LARGE = 64 * 10**6
 def upscale_batch(
     jobs: Iterable[Job],
     upscaler: Upscaler,
-    encoding: Encoding = Encoding(),  # noqa: B008 (a frozen value)
+    encoding: Encoding = Encoding(),
 ) -> Generator[Event]:
     """Enlarges images into files and tells of each band and each image as it is done; see `pool.run`."""
     return run(jobs, _Enlarging(upscaler, encoding))

@@ -116,15 +116,15 @@ def _is_glob(text: str) -> bool:
 
 def _found(inputs: Iterable[str], output: str | None) -> Iterator[tuple[Path, Path]]:
     """Every image and its place relative to what was named."""
-    own = None if output is None else _real(Path(output))
+    output_folder = None if output is None else _real(Path(output))
     for text in inputs:
         if not text:
             raise BadRequest("an empty name; expected an image, a folder or a glob")
         path = Path(text)
         if _is_glob(text):
-            images = list(_matching(path, own))
+            images = list(_matching(path, output_folder))
         elif path.is_dir():
-            images = list(_below(path, path, own))
+            images = list(_below(path, path, output_folder))
         else:
             images = [(path, Path(path.name))]
         if not images:
@@ -132,22 +132,22 @@ def _found(inputs: Iterable[str], output: str | None) -> Iterator[tuple[Path, Pa
         yield from images
 
 
-def _matching(pattern: Path, own: str | None) -> Iterator[tuple[Path, Path]]:
+def _matching(pattern: Path, output_folder: str | None) -> Iterator[tuple[Path, Path]]:
     """What a glob matches, relative to its part without wildcards."""
     first = next(i for i, part in enumerate(pattern.parts) if glob.has_magic(part))
     base = Path(*pattern.parts[:first])
     for match in sorted(glob.glob(str(pattern), recursive=True)):
         path = Path(match)
         if path.is_dir():
-            yield from _below(path, base, own)
+            yield from _below(path, base, output_folder)
         elif path.suffix.lower() in (*SUFFIXES, pattern.suffix.lower()):
             yield path, path.relative_to(base)
 
 
-def _below(folder: Path, base: Path, own: str | None) -> Iterator[tuple[Path, Path]]:
+def _below(folder: Path, base: Path, output_folder: str | None) -> Iterator[tuple[Path, Path]]:
     """The images of a folder and its folders, without the output folder `own`, ordered by name."""
     for place, folders, files in os.walk(folder, onerror=_refuse):
-        folders[:] = sorted(f for f in folders if f[0] != "." and _real(Path(place, f)) != own)
+        folders[:] = sorted(f for f in folders if f[0] != "." and _real(Path(place, f)) != output_folder)
         paths = (Path(place, name) for name in sorted(files) if name[0] != ".")
         yield from ((path, path.relative_to(base)) for path in paths if path.suffix.lower() in SUFFIXES)
 

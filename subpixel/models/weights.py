@@ -43,27 +43,27 @@ def save(
 
     Raises: OSError if the file cannot be written.
     """
-    plain = network.deploy().float().cpu().eval()
+    deployed = network.deploy().float().cpu().eval()
     card = Card(
         name=name or path.stem,
-        arch=archs.name_of(plain),
-        config=asdict(plain.config),
-        scale=plain.config.scale,
-        ports=plain.ports,
-        condition=_condition(plain),
-        halo=plain.halo,
-        parameters=min(count(archs.create(archs.name_of(plain), asdict(plain.config))), count(plain)),
-        macs=macs(plain, plain.ports),
-        widest=widest(plain, plain.ports),
+        arch=archs.name_of(deployed),
+        config=asdict(deployed.config),
+        scale=deployed.config.scale,
+        ports=deployed.ports,
+        condition=_condition(deployed),
+        halo=deployed.halo,
+        parameters=min(count(archs.create(archs.name_of(deployed), asdict(deployed.config))), count(deployed)),
+        macs=macs(deployed, deployed.ports),
+        widest=widest(deployed, deployed.ports),
         licence=LICENCE,
-        paper=f"{plain.paper.title} ({plain.paper.year})",
+        paper=f"{deployed.paper.title} ({deployed.paper.year})",
         recipe=recipe,
         steps=steps,
         hours=round(hours, 2),
         data=data,
         scores=scores,
     )
-    atomic.write_bytes(path, with_card(_export(plain), card))
+    atomic.write_bytes(path, with_card(_export(deployed), card))
     return load(path)
 
 
@@ -73,30 +73,30 @@ def network(model: Model) -> Arch:
     Raises: BadWeights if the weights do not fit the architecture that the card names.
     """
     card = model.card
-    plain = archs.create(card.arch, card.config).deploy()
+    deployed = archs.create(card.arch, card.config).deploy()
     if card.condition is None:
-        plain.condition = None
+        deployed.condition = None
     try:
-        plain.load_state_dict(state(model))
+        deployed.load_state_dict(state(model))
     except RuntimeError as error:
         raise BadWeights(model.path, f"its weights do not fit {card.arch}: {' '.join(str(error).split())}") from None
-    return plain.eval()
+    return deployed.eval()
 
 
 def state(model: Model) -> dict[str, Tensor]:
     """The weights of a model file under the state-dict names of its deploy form."""
     from onnx import numpy_helper
 
-    own = archs.create(model.card.arch, model.card.config).deploy().state_dict()
+    expected = archs.create(model.card.arch, model.card.config).deploy().state_dict()
     stored = {t.name: t for t in parse(model.path, model.graph).graph.initializer}
     return {
         key: torch.from_numpy(numpy_helper.to_array(stored[key]).copy()).reshape(value.shape)
-        for key, value in own.items()
+        for key, value in expected.items()
         if key in stored
     }
 
 
-def _export(plain: Arch) -> ModelProto:
+def _export(deployed: Arch) -> ModelProto:
     """The graph with free batch, height and width, and the weights under their state-dict names.
 
     The exporter folds reshaped weights into new constants and merges equal ones. So a copy with random weights is
@@ -104,14 +104,14 @@ def _export(plain: Arch) -> ModelProto:
     """
     from onnx import numpy_helper
 
-    skeleton = copy.deepcopy(plain)
+    skeleton = copy.deepcopy(deployed)
     with torch.no_grad():
         for parameter in skeleton.parameters():
             parameter.copy_(torch.rand_like(parameter))
     proto = traced(skeleton, skeleton.ports)
     known = {v.numpy().tobytes(): k for k, v in skeleton.state_dict().items()}
     slopes = {node.input[1] for node in proto.graph.node if node.op_type == "PRelu"}
-    weights, names = plain.state_dict(), dict[str, str]()
+    weights, names = deployed.state_dict(), dict[str, str]()
     for tensor in proto.graph.initializer:
         key = known.get(numpy_helper.to_array(tensor).tobytes())
         if key is not None:
@@ -127,14 +127,14 @@ def _export(plain: Arch) -> ModelProto:
             tensor.CopyFrom(numpy_helper.from_array(weights[key].numpy().reshape(shape), key))
     for node in proto.graph.node:
         node.input[:] = [names.get(n, n) for n in node.input]
-    told = {key: value for key, value in weights.items() if key.startswith(PREFIX)}
-    proto.graph.initializer.extend(numpy_helper.from_array(value.numpy(), key) for key, value in told.items())
+    conditioning = {key: value for key, value in weights.items() if key.startswith(PREFIX)}
+    proto.graph.initializer.extend(numpy_helper.from_array(value.numpy(), key) for key, value in conditioning.items())
     return proto
 
 
-def _condition(plain: Arch) -> Condition | None:
-    told = plain.condition
-    return None if told is None else Condition(values=told.values, layers=tuple(told.layers))
+def _condition(deployed: Arch) -> Condition | None:
+    modulation = deployed.condition
+    return None if modulation is None else Condition(values=modulation.values, layers=tuple(modulation.layers))
 
 
 def examples(ports: Ports, height: int, width: int, batch: int = 1) -> tuple[Tensor, ...]:

@@ -22,13 +22,13 @@ INSTRUCTIONS = (
 def describe() -> dict[str, Any]:
     """Everything that decides which runtime is chosen and how fast it is, ready for JSON."""
     facts = _processor()
-    found = set(facts.get("flags", facts.get("features", "")).split())
+    flags = set(facts.get("flags", facts.get("features", "")).split())
     return {
         "python": platform.python_version(),
         "platform": platform.platform(),
         "processor": facts.get("model name", platform.processor() or platform.machine()),
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
-        "instructions": [name for name in INSTRUCTIONS if name in found],
+        "instructions": [name for name in INSTRUCTIONS if name in flags],
         "memory_gib": _memory(),
         "runtimes": {name: _runtime(name) for name in MODULES if installed(name)},
         "missing": [name for name in MODULES if not installed(name)],

@@ -34,9 +34,9 @@ def compare(
     reference = on_batches(runtime.run)
     for size in sizes:
         low = noise_image(size, gray)
-        expected, found = reference(low), run(low)
-        same = expected.shape == found.shape
-        difference = float(np.abs(expected - found).max()) if same else float("inf")
+        expected, result = reference(low), run(low)
+        same = expected.shape == result.shape
+        difference = float(np.abs(expected - result).max()) if same else float("inf")
         if not difference <= TOLERANCE:  # NaN is no parity
             raise ParityError(f"{what} at {size[1]}x{size[0]} pixels", difference, TOLERANCE)
 

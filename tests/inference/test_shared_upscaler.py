@@ -72,7 +72,7 @@ def test_a_file_is_told_of_and_can_be_stopped(tmp_path: Path, monkeypatch: pytes
         with pytest.raises(KeyboardInterrupt):
             upscale_file(tmp_path / "a.png", tmp_path / "b.png", upscaler, on_progress=on_progress)
         assert [path.name for path in tmp_path.iterdir()] == ["a.png"]
-        assert rows == [10, 20, 30]
+        assert rows == [0, 10, 20, 30]
         note = upscale_file(tmp_path / "a.png", tmp_path / "b.webp", upscaler, Encoding(lossless=True))
     assert note is None
     np.testing.assert_array_equal(read(tmp_path / "b.webp").to_array(), IMAGES[3].repeat(2, 0).repeat(2, 1))

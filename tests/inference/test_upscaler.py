@@ -137,7 +137,7 @@ def test_an_unknown_model_is_compared_with_models_families_and_kernels() -> None
             Upscaler(wrong)
 
 
-@pytest.mark.parametrize("options", [{"scale": 0}, {"size": "big"}, {"tile": -1}, {"tile": "large"}])
+@pytest.mark.parametrize("options", [{"scale": 0}, {"scale": "2"}, {"size": "big"}, {"size": (800, 600)}, {"tile": -1}, {"tile": "large"}])
 def test_impossible_options(options: dict[str, Any]) -> None:
     with pytest.raises(BadRequest):
         Upscaler("near", **options)
@@ -162,6 +162,13 @@ def test_arrays_come_back_as_they_were(shape: tuple[int, ...], dtype: type) -> N
     result = Upscaler("near-x2")(array)
     assert result.dtype == dtype
     np.testing.assert_allclose(result, repeated(array, 2), atol=1e-7 if floats else 0)
+
+
+@pytest.mark.parametrize("shape", [(0, 5, 3), (5, 0), (0, 0, 1), (5, 5, 0), (5,), (5, 5, 5), (2, 5, 5, 3)])
+@pytest.mark.parametrize("dtype", ["u1", ">u2", "f4"])
+def test_arrays_that_are_no_images_are_refused_at_once(shape: tuple[int, ...], dtype: str) -> None:
+    with pytest.raises(BadRequest, match="shape"):
+        Upscaler("near-x2")(np.zeros(shape, dtype))
 
 
 def test_arrays_with_alpha() -> None:

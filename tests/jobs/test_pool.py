@@ -60,7 +60,7 @@ def test_what_concerns_every_job_ends_the_pool(tmp_path: Path) -> None:
 
 
 def test_a_job_is_taken_when_a_worker_is_free_for_it(tmp_path: Path) -> None:
-    taken, go = list[int](), threading.Event()
+    taken, counts, go = list[int](), list[int](), threading.Event()
 
     def endless() -> Iterator[Job]:
         for k, job in enumerate(jobs(tmp_path, 1000)):
@@ -72,9 +72,11 @@ def test_a_job_is_taken_when_a_worker_is_free_for_it(tmp_path: Path) -> None:
         return write(job, tell)
 
     with closing(run(endless(), work, workers=2)) as events:
-        threading.Timer(0.2, go.set).start()
+        watcher = threading.Timer(0.3, lambda: (counts.append(len(taken)), go.set()))
+        watcher.start()
         next(events)
-        assert len(taken) < 20
+        watcher.join()
+    assert counts == [2]  # while both workers were busy
 
 
 def test_closing_it_stops_the_workers_and_removes_empty_folders(tmp_path: Path) -> None:
@@ -83,9 +85,11 @@ def test_closing_it_stops_the_workers_and_removes_empty_folders(tmp_path: Path) 
             tell(Progress(job, 1, 0.1, "slow"))
             time.sleep(0.01)
 
+    before = set(threading.enumerate())
     with closing(run(jobs(tmp_path, 3), work)) as events:
         next(events)
-    assert threading.active_count() == 1 or all("Thread" not in t.name for t in threading.enumerate()[1:])
+        assert len(set(threading.enumerate()) - before) == 2
+    assert set(threading.enumerate()) <= before
     assert list(tmp_path.iterdir()) == []
 
 

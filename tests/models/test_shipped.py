@@ -12,6 +12,7 @@ from subpixel import models
 from subpixel.images import Image, read, write
 from subpixel.inference.file import upscale_file
 from subpixel.inference.upscaler import Upscaler
+from subpixel.ports import Shape
 from subpixel.runtimes import Execution
 
 
@@ -33,7 +34,7 @@ def test_levels_files_and_floats_agree(examples: Path, tmp_path: Path, tile: int
 @pytest.mark.parametrize("name", ["ms-lapsrn-x4", "edsr-base-x4", "vdsr-x2"])
 def test_a_deep_networks_windows_are_more_than_halo(name: str) -> None:
     halo = models.load(name).card.halo
-    found = re.search(r"tile (\d+)x(\d+)", Upscaler(name).describe(2000, 2000))
+    found = re.search(r"tile (\d+)x(\d+)", Upscaler(name).prepare(Shape(2000, 2000, 3)).describe())
     assert found
     wide, tall = (int(side) for side in found.groups())
     computed = (wide + 2 * halo) * (tall + 2 * halo)

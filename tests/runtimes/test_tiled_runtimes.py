@@ -12,7 +12,7 @@ from subpixel import archs
 from subpixel.images import Image
 from subpixel.inference import Upscaler
 from subpixel.models import weights
-from subpixel.runtimes import MODULES, installed
+from subpixel.runtimes import MODULES, Execution, installed
 
 
 @pytest.fixture(scope="module", params=archs.NAMES)
@@ -31,8 +31,8 @@ def model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 def test_tiles_equal_the_whole_image(model: Path, runtime: str) -> None:
     if not installed(runtime):
         pytest.skip(f"{runtime} is not installed")
-    options = {"runtime": runtime, "precision": "f32", "threads": 1, "device": "cpu"}
-    with Upscaler(model, tile=0, **options) as whole, Upscaler(model, tile=16, **options) as tiled:
+    one = Execution(runtime, "f32", threads=1, device="cpu")
+    with Upscaler(model, tile=0, execution=one) as whole, Upscaler(model, tile=16, execution=one) as tiled:
         for height, width in ((1, 1), (1, 33), (45, 51)):
             pixels = np.random.default_rng(0).random((height, width, 3), dtype=np.float32)
             expected, got = whole(Image(pixels)).pixels, tiled(Image(pixels)).pixels
