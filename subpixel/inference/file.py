@@ -14,7 +14,7 @@ _ENCODED = 2**23
 """Samples handed to the encoder at a time (32 MiB)."""
 
 OnProgress = Callable[[Plan, int], object]
-"""Is told the plan and how many rows of the result are computed, first 0; what it raises ends the work and leaves nothing."""
+"""Is told the plan and how many rows are computed, first 0; what it raises ends the work and leaves nothing."""
 
 
 def upscale_file(

@@ -137,7 +137,9 @@ def test_an_unknown_model_is_compared_with_models_families_and_kernels() -> None
             Upscaler(wrong)
 
 
-@pytest.mark.parametrize("options", [{"scale": 0}, {"scale": "2"}, {"size": "big"}, {"size": (800, 600)}, {"tile": -1}, {"tile": "large"}])
+@pytest.mark.parametrize(
+    "options", [{"scale": 0}, {"scale": "2"}, {"size": "big"}, {"size": (800, 600)}, {"tile": -1}, {"tile": "large"}]
+)
 def test_impossible_options(options: dict[str, Any]) -> None:
     with pytest.raises(BadRequest):
         Upscaler("near", **options)
