@@ -52,9 +52,9 @@ class _Band:
         if target.pixels > _LARGE and not self._waited:
             self._large.acquire()
             self._waited = True
-        new = rows - self._rows
-        self._rows = rows
-        self._tell(Progress(self._job, new * target.width, new / target.height, plan.describe()))
+        if rows:
+            new, self._rows = rows - self._rows, rows
+            self._tell(Progress(self._job, new * target.width, new / target.height, plan.describe()))
 
     def end(self) -> None:
         if self._waited:
