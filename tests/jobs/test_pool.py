@@ -44,7 +44,7 @@ def test_a_fault_costs_its_own_job(tmp_path: Path) -> None:
         return write(job, tell)
 
     ends = {e.job.source.stem: e for e in run(jobs(tmp_path, 5), work) if isinstance(e, Finished)}
-    assert [stem for stem, end in ends.items() if end.error is None] == ["0", "1", "4"] or len(ends) == 5
+    assert sorted(stem for stem, end in ends.items() if end.error is None) == ["0", "1", "4"]
     assert ends["2"].failure == f"cannot read {tmp_path / '2.in'}: it is torn"
     assert "does not fit into memory" in ends["3"].failure
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["0", "1", "4"]
