@@ -28,17 +28,7 @@ _PUBLIC = {
 }
 """Public name -> its module, imported when it is first used: importing the package loads no runtime."""
 
-__all__ = [
-    "Encoding",
-    "Execution",
-    "Image",
-    "Request",
-    "SubpixelError",
-    "Upscaler",
-    "read",
-    "upscale_file",
-    "write",
-]
+__all__ = ["Encoding", "Execution", "Image", "Request", "SubpixelError", "Upscaler", "read", "upscale_file", "write"]
 
 
 def __getattr__(name: str) -> Any:

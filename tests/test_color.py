@@ -11,13 +11,7 @@ from subpixel.color import luma, to_rgb, to_ycbcr
 
 @pytest.mark.parametrize(
     ("rgb", "y"),
-    [
-        ((0, 0, 0), 16),
-        ((1, 1, 1), 235),
-        ((1, 0, 0), 16 + 65.481),
-        ((0, 1, 0), 16 + 128.553),
-        ((0, 0, 1), 16 + 24.966),
-    ],
+    [((0, 0, 0), 16), ((1, 1, 1), 235), ((1, 0, 0), 16 + 65.481), ((0, 1, 0), 16 + 128.553), ((0, 0, 1), 16 + 24.966)],
 )
 def test_luma_of_the_corners_of_the_cube(rgb: tuple[float, ...], y: float) -> None:
     assert luma(np.array(rgb, float)) * 255 == pytest.approx(y)

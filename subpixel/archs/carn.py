@@ -42,9 +42,7 @@ class CARN(Arch[Config]):
     """
 
     paper = Paper(
-        "Fast, Accurate, and Lightweight Super-Resolution with Cascading Residual Network",
-        2018,
-        "1803.08664",
+        "Fast, Accurate, and Lightweight Super-Resolution with Cascading Residual Network", 2018, "1803.08664"
     )
     EXAMPLE = Config(features=8)
 

@@ -37,12 +37,7 @@ class FSRCNN(Arch[Config]):
     def __init__(self, config: Config) -> None:
         super().__init__(config)
         d, s, scale = config.d, config.s, config.scale
-        layers: list[nn.Module] = [
-            nn.Conv2d(1, d, 5, padding=2),
-            nn.PReLU(d),
-            nn.Conv2d(d, s, 1),
-            nn.PReLU(s),
-        ]
+        layers: list[nn.Module] = [nn.Conv2d(1, d, 5, padding=2), nn.PReLU(d), nn.Conv2d(d, s, 1), nn.PReLU(s)]
         for _ in range(config.m):
             layers += [nn.Conv2d(s, s, 3, padding=1), nn.PReLU(s)]
         layers += [nn.Conv2d(s, d, 1), nn.PReLU(d)]

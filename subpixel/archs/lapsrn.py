@@ -26,11 +26,7 @@ class Config:
 class LapSRN(Pyramid[Config]):
     """Each level has its own weights; the levels of a smaller scale are the first ones of a larger."""
 
-    paper = Paper(
-        "Deep Laplacian Pyramid Networks for Fast and Accurate Super-Resolution",
-        2017,
-        "1704.03915",
-    )
+    paper = Paper("Deep Laplacian Pyramid Networks for Fast and Accurate Super-Resolution", 2017, "1704.03915")
     EXAMPLE = Config(depth=2, features=8)
 
     def __init__(self, config: Config) -> None:

@@ -27,11 +27,7 @@ class Config:
 class MSLapSRN(Pyramid[Config]):
     """LapSRN with its weights shared across levels and, inside a level, across recursive blocks."""
 
-    paper = Paper(
-        "Fast and Accurate Image Super-Resolution with Deep Laplacian Pyramid Networks",
-        2018,
-        "1710.01992",
-    )
+    paper = Paper("Fast and Accurate Image Super-Resolution with Deep Laplacian Pyramid Networks", 2018, "1710.01992")
     EXAMPLE = Config(depth=2, recursions=2, features=8)
 
     def __init__(self, config: Config) -> None:

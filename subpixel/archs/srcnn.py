@@ -36,10 +36,7 @@ class SRCNN(Arch[Config]):
         (f1, f2, f3), (n1, n2) = config.kernels, config.features
         self.bicubic = Bicubic(config.scale)
         self.features = nn.Sequential(
-            nn.Conv2d(1, n1, f1, padding=f1 // 2),
-            nn.ReLU(),
-            nn.Conv2d(n1, n2, f2, padding=f2 // 2),
-            nn.ReLU(),
+            nn.Conv2d(1, n1, f1, padding=f1 // 2), nn.ReLU(), nn.Conv2d(n1, n2, f2, padding=f2 // 2), nn.ReLU()
         )
         self.tail: nn.Module = nn.Conv2d(n2, 1, f3, padding=f3 // 2)
         zero_mean_init(self.features[0], 2, 2)

@@ -16,9 +16,7 @@ class SRGAN(Generator):
     """The generator: SRResNet's structure and weight names, so that it starts from a trained SRResNet."""
 
     paper = Paper(
-        "Photo-Realistic Single Image Super-Resolution Using a Generative Adversarial Network",
-        2017,
-        "1609.04802",
+        "Photo-Realistic Single Image Super-Resolution Using a Generative Adversarial Network", 2017, "1609.04802"
     )
     EXAMPLE = GeneratorConfig(blocks=2, features=8)
 
@@ -46,10 +44,7 @@ class Discriminator(nn.Module):
             layers += [conv, nn.BatchNorm2d(outputs), nn.LeakyReLU(0.2)]
         self.features = nn.Sequential(*layers)
         self.classifier = nn.Sequential(
-            nn.Flatten(),
-            nn.Linear(8 * c * side**2, config.dense),
-            nn.LeakyReLU(0.2),
-            nn.Linear(config.dense, 1),
+            nn.Flatten(), nn.Linear(8 * c * side**2, config.dense), nn.LeakyReLU(0.2), nn.Linear(config.dense, 1)
         )
 
     def forward(self, x: Tensor) -> Tensor:

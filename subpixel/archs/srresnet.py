@@ -10,8 +10,6 @@ class SRResNet(Generator):
     """The residual network of the SRGAN paper, for a pixel or a content loss."""
 
     paper = Paper(
-        "Photo-Realistic Single Image Super-Resolution Using a Generative Adversarial Network",
-        2017,
-        "1609.04802",
+        "Photo-Realistic Single Image Super-Resolution Using a Generative Adversarial Network", 2017, "1609.04802"
     )
     EXAMPLE = Config(blocks=2, features=8)

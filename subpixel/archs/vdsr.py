@@ -28,11 +28,7 @@ class Config:
 class VDSR(Arch[Config]):
     """3x3 convolutions without biases on the enlarged luma; the same weights serve every scale."""
 
-    paper = Paper(
-        "Accurate Image Super-Resolution Using Very Deep Convolutional Networks",
-        2016,
-        "1511.04587",
-    )
+    paper = Paper("Accurate Image Super-Resolution Using Very Deep Convolutional Networks", 2016, "1511.04587")
     EXAMPLE = Config(layers=5, features=8)
     SCALES = (2, 3, 4, 5, 6, 7, 8)
 

@@ -104,18 +104,7 @@ def whole_process(runs: int = 7) -> list[Timing]:
         source = Path(folder, "photo.png")
         write(source, Image.from_array(_smooth(512)))
         target = str(source.with_name("result.png"))
-        ours = [
-            sys.executable,
-            "-m",
-            "subpixel",
-            "upscale",
-            str(source),
-            "-m",
-            "swift-x2",
-            "-o",
-            target,
-            "--overwrite",
-        ]
+        ours = [sys.executable, "-m", "subpixel", "upscale", str(source), "-m", "swift-x2", "-o", target, "--overwrite"]
         calls: dict[str, Call] = {
             "subpixel upscale, 512x512": lambda: subprocess.run(ours, check=True, capture_output=True),
             "import torch": lambda: subprocess.run([sys.executable, "-c", "import torch"], check=True),
@@ -163,11 +152,7 @@ def _ceiling(size: tuple[int, int], precision: str) -> tuple[Call, float]:
     weights = np.random.default_rng(0).standard_normal((64, 64, 3, 3)).astype(np.float32) / 24
     for _ in range(10):
         node = op.convolution(node, weights, [1, 1], [1, 1], [1, 1], [1, 1])
-    settings = {
-        "INFERENCE_PRECISION_HINT": precision,
-        "PERFORMANCE_HINT": "LATENCY",
-        "ENABLE_CPU_PINNING": False,
-    }
+    settings = {"INFERENCE_PRECISION_HINT": precision, "PERFORMANCE_HINT": "LATENCY", "ENABLE_CPU_PINNING": False}
     build: Any = ov.Model
     request = core().compile_model(build([node], [parameter]), "CPU", settings).create_infer_request()
     batch = np.random.default_rng(1).random((1, 64, *size), dtype=np.float32)

@@ -38,8 +38,7 @@ def quality(
 @app.command()
 def speed(
     opencv_files: Annotated[
-        Path | None,
-        typer.Option(metavar="FOLDER", help="FSRCNN_x2.pb and ESPCN_x2.pb of OpenCV.", show_default=False),
+        Path | None, typer.Option(metavar="FOLDER", help="FSRCNN_x2.pb and ESPCN_x2.pb of OpenCV.", show_default=False)
     ] = None,
     runs: Annotated[int, typer.Option(min=1, help="Interleaved runs of each call.")] = 7,
 ) -> None:

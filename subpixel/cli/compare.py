@@ -21,21 +21,13 @@ def command(
     output: Annotated[
         Path | None,
         typer.Option(
-            "-o",
-            "--output",
-            metavar="OUT.png",
-            help="By default NAME_compare.png beside it.",
-            show_default=False,
+            "-o", "--output", metavar="OUT.png", help="By default NAME_compare.png beside it.", show_default=False
         ),
     ] = None,
     model: Annotated[
         list[str] | None,
         typer.Option(
-            "-m",
-            "--model",
-            metavar="MODEL|PATH",
-            help="May be repeated; by default swift.",
-            show_default=False,
+            "-m", "--model", metavar="MODEL|PATH", help="May be repeated; by default swift.", show_default=False
         ),
     ] = None,
     scale: Annotated[int, typer.Option("-s", "--scale", metavar="FACTOR", min=1, max=16, help="A whole factor.")] = 2,
@@ -48,8 +40,7 @@ def command(
         ),
     ] = None,
     reduce: Annotated[
-        bool,
-        typer.Option("--reduce", help="Reduce the photo, enlarge it again, measure against the original."),
+        bool, typer.Option("--reduce", help="Reduce the photo, enlarge it again, measure against the original.")
     ] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the image if it exists.")] = False,
 ) -> None:

@@ -28,8 +28,7 @@ subpixel degrade photo.png -o again/ --replay low/photo.degradation.json"""
 def command(
     inputs: Annotated[list[str], typer.Argument(metavar="INPUTS", help="Images, folders, globs.", show_default=False)],
     output: Annotated[
-        str,
-        typer.Option("-o", "--output", metavar="OUT", help="A folder; a file for one image.", show_default=False),
+        str, typer.Option("-o", "--output", metavar="OUT", help="A folder; a file for one image.", show_default=False)
     ],
     scale: Annotated[
         int | None,
@@ -43,8 +42,7 @@ def command(
         ),
     ] = None,
     preset: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="classical (the default) or real-world.", show_default=False),
+        str | None, typer.Option(metavar="NAME", help="classical (the default) or real-world.", show_default=False)
     ] = None,
     recipe: Annotated[
         Path | None, typer.Option(metavar="FILE", help="A degradation in TOML or JSON.", show_default=False)

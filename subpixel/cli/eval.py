@@ -45,8 +45,7 @@ def command(
     ] = "classical",
     protocol: Annotated[str, typer.Option(metavar="y|rgb", help="Compare luma, or colours.")] = "y",
     lpips: Annotated[
-        Path | None,
-        typer.Option(metavar="WEIGHTS", help="LPIPS too, with this safetensors file.", show_default=False),
+        Path | None, typer.Option(metavar="WEIGHTS", help="LPIPS too, with this safetensors file.", show_default=False)
     ] = None,
     form: Annotated[str, typer.Option("--format", help="markdown, csv or json.")] = "markdown",
 ) -> None:

@@ -21,8 +21,7 @@ subpixel models --verify   are the files what they should be?"""
 
 def command(
     name: Annotated[
-        str | None,
-        typer.Argument(metavar="[NAME|PATH]", help="A model, or an .onnx file.", show_default=False),
+        str | None, typer.Argument(metavar="[NAME|PATH]", help="A model, or an .onnx file.", show_default=False)
     ] = None,
     verify: Annotated[bool, typer.Option("--verify", help="Check the sha256 of each file.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,

@@ -20,8 +20,7 @@ subpixel upscale - < a.png > b.png                from and to other programs"""
 _SIZE, _SPEED, _FILE = "Size", "Speed", "Result"  # panels of the help
 
 Inputs = Annotated[
-    list[str],
-    typer.Argument(metavar="INPUTS", help="Images, folders, globs; - is standard input.", show_default=False),
+    list[str], typer.Argument(metavar="INPUTS", help="Images, folders, globs; - is standard input.", show_default=False)
 ]
 Output = Annotated[
     str | None,
@@ -72,8 +71,7 @@ Tile = Annotated[
     ),
 ]
 Runtime = Annotated[
-    str,
-    typer.Option(metavar="NAME", help="auto, openvino, onnxruntime or torch.", rich_help_panel=_SPEED),
+    str, typer.Option(metavar="NAME", help="auto, openvino, onnxruntime or torch.", rich_help_panel=_SPEED)
 ]
 Precision = Annotated[
     str,
@@ -84,12 +82,10 @@ Threads = Annotated[
     typer.Option(metavar="N", min=1, help="By default one a core.", show_default=False, rich_help_panel=_SPEED),
 ]
 Device = Annotated[
-    str,
-    typer.Option(metavar="NAME", help="auto, cpu, cuda ...: see `subpixel doctor`.", rich_help_panel=_SPEED),
+    str, typer.Option(metavar="NAME", help="auto, cpu, cuda ...: see `subpixel doctor`.", rich_help_panel=_SPEED)
 ]
 Ensemble = Annotated[
-    bool,
-    typer.Option("--tta", help="Average over 8 flips and turns: better, 8 times as slow.", rich_help_panel=_SPEED),
+    bool, typer.Option("--tta", help="Average over 8 flips and turns: better, 8 times as slow.", rich_help_panel=_SPEED)
 ]
 Format = Annotated[
     str | None,
@@ -102,16 +98,14 @@ Format = Annotated[
     ),
 ]
 Quality = Annotated[
-    int,
-    typer.Option(metavar="1-100", min=1, max=100, help="Of JPEG, WebP and AVIF.", rich_help_panel=_FILE),
+    int, typer.Option(metavar="1-100", min=1, max=100, help="Of JPEG, WebP and AVIF.", rich_help_panel=_FILE)
 ]
 Lossless = Annotated[bool, typer.Option("--lossless", help="WebP and AVIF without loss.", rich_help_panel=_FILE)]
 Compress = Annotated[
     bool, typer.Option("--compress", help="Smaller PNG and TIFF files, slower.", rich_help_panel=_FILE)
 ]
 Overwrite = Annotated[
-    bool,
-    typer.Option("--overwrite", help="Do again what exists, instead of skipping it.", rich_help_panel=_FILE),
+    bool, typer.Option("--overwrite", help="Do again what exists, instead of skipping it.", rich_help_panel=_FILE)
 ]
 
 

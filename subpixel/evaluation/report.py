@@ -133,11 +133,7 @@ class Report:
             if (row.model, row.dataset, row.scale) == key:
                 values.setdefault(row.image, {})[row.metric] = row.value
         means = {mean.metric: mean for mean in self.means() if (mean.model, mean.dataset, mean.scale) == key}
-        lines = [
-            f"{model} x{scale}, {dataset}:\n",
-            f"| image | {' | '.join(means)} |",
-            "|---" * (len(means) + 1) + "|",
-        ]
+        lines = [f"{model} x{scale}, {dataset}:\n", f"| image | {' | '.join(means)} |", "|---" * (len(means) + 1) + "|"]
         for image, by_metric in values.items():
             lines.append(_cells(image, {m: _value(m, by_metric[m]) if m in by_metric else "" for m in means}))
         lines.append(_cells("**mean**", {metric: _value(metric, mean.value) for metric, mean in means.items()}))

@@ -28,10 +28,7 @@ IN_MEMORY = 64 * 2**20
 
 
 def create(
-    path: str | Path | BinaryIO,
-    shape: Shape,
-    metadata: Metadata,
-    encoding: Encoding = Encoding(),
+    path: str | Path | BinaryIO, shape: Shape, metadata: Metadata, encoding: Encoding = Encoding()
 ) -> ImageWriter:
     """Begin an image whose rows then come top to bottom: ``with create(...) as writer: writer.write(rows)``.
 
@@ -54,12 +51,7 @@ class ImageWriter:
     """An image on its way into a file, which appears whole at the end of the with block, or not at all."""
 
     def __init__(
-        self,
-        path: str | Path | BinaryIO,
-        shape: Shape,
-        file_format: FileFormat,
-        metadata: Metadata,
-        encoding: Encoding,
+        self, path: str | Path | BinaryIO, shape: Shape, file_format: FileFormat, metadata: Metadata, encoding: Encoding
     ) -> None:
         self._path, self._format, self._metadata, self._encoding = path, file_format, metadata, encoding
         self._shape = (shape.height, shape.width, shape.samples)
@@ -209,13 +201,7 @@ def _encode(image: Any, part: Path, file_format: FileFormat, metadata: Metadata,
             "predictor": "none" if metadata.depth == 32 else "horizontal",  # few readers know that for floats
             "bigtiff": image.width * image.height * image.bands * metadata.depth // 8 > 3.5e9,
         },
-        "AVIF": {
-            "Q": quality,
-            "subsample_mode": "off",
-            "compression": "av1",
-            "effort": 2,
-            "lossless": lossless,
-        },
+        "AVIF": {"Q": quality, "subsample_mode": "off", "compression": "av1", "effort": 2, "lossless": lossless},
     }[file_format.name]
     if not metadata.exif and (metadata.dpi is None or file_format.name in ("PNG", "TIFF")):
         options["keep"] = _ALL_BUT_EXIF  # else libvips makes up a block, which the other formats need for the dpi

@@ -16,11 +16,7 @@ _LARGE = 64 * 10**6
 """A result of more pixels than this is made alone, so that the memory is that of one large image."""
 
 
-def upscale_batch(
-    jobs: Iterable[Job],
-    upscaler: Upscaler,
-    encoding: Encoding = Encoding(),
-) -> Generator[Event]:
+def upscale_batch(jobs: Iterable[Job], upscaler: Upscaler, encoding: Encoding = Encoding()) -> Generator[Event]:
     """Enlarges images into files and tells of each band and each image as it is done; see `pool.run`."""
     return run(jobs, _Enlarging(upscaler, encoding))
 

@@ -117,12 +117,7 @@ def _export(deployed: Arch) -> ModelProto:
         if key is not None:
             shape = list(tensor.dims)
             if tensor.name in slopes:
-                shape = [
-                    1,
-                    weights[key].numel(),
-                    1,
-                    1,
-                ]  # runtimes fuse slopes of this shape, and not of C 1 1
+                shape = [1, weights[key].numel(), 1, 1]  # runtimes fuse slopes of this shape, and not of C 1 1
             names[tensor.name] = key
             tensor.CopyFrom(numpy_helper.from_array(weights[key].numpy().reshape(shape), key))
     for node in proto.graph.node:

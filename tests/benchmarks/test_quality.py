@@ -17,11 +17,7 @@ from subpixel.errors import BadRequest, DataError, UnknownName
 from subpixel.images import Image, read
 from subpixel.metrics.protocol import Protocol
 
-PUBLISHED = {
-    "Set5": (33.66, 30.39, 28.42),
-    "Set14": (30.24, 27.55, 26.00),
-    "BSD100": (29.56, 27.21, 25.96),
-}
+PUBLISHED = {"Set5": (33.66, 30.39, 28.42), "Set14": (30.24, 27.55, 26.00), "BSD100": (29.56, 27.21, 25.96)}
 
 
 @pytest.fixture

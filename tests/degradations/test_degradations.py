@@ -322,18 +322,12 @@ def test_a_page_of_toml():
         ({"kind": "Jpg", "quality": 3}, r"degradation\.kind: unknown name 'Jpg'; did you mean 'Jpeg'\?"),
         ({}, r"degradation\.kind: missing"),
         ({"kind": 3}, r"degradation\.kind: unknown name 3"),
-        (
-            {"kind": "Jpeg", "qality": 3},
-            r"degradation\.qality: unknown name 'qality'; did you mean 'quality'\?",
-        ),
+        ({"kind": "Jpeg", "qality": 3}, r"degradation\.qality: unknown name 'qality'; did you mean 'quality'\?"),
         ({"kind": "Jpeg"}, r"degradation\.quality: missing; Jpeg needs it"),
         ({"kind": "Jpeg", "quality": 3.5}, r"degradation\.quality: .*valid integer, not 3\.5"),
         ({"kind": "Jpeg", "quality": True}, r"degradation\.quality: .*valid integer, not True"),
         ({"kind": "Jpeg", "quality": 0}, r"degradation: quality is 0; expected 1 to 100"),
-        (
-            {"kind": "Resize", "factor": 2, "kernel": "cubic"},
-            r"degradation\.kernel: .*'bicubic'.*, not 'cubic'",
-        ),
+        ({"kind": "Resize", "factor": 2, "kernel": "cubic"}, r"degradation\.kernel: .*'bicubic'.*, not 'cubic'"),
         ({"kind": "Chain", "steps": {"kind": "Jpeg"}}, r"degradation\.steps: .*expected a list"),
         (
             {"kind": "Chain", "steps": [{"kind": "Jpeg", "quality": 9}, 4]},
@@ -344,10 +338,7 @@ def test_a_page_of_toml():
             r"degradation\.after: quality is 0",
         ),
         ({"kind": "Choice", "options": [], "weights": []}, r"options are empty"),
-        (
-            {"kind": "Choice", "options": [{"kind": "Chain"}], "weights": ["x"]},
-            r"degradation\.weights: .*number",
-        ),
+        ({"kind": "Choice", "options": [{"kind": "Chain"}], "weights": ["x"]}, r"degradation\.weights: .*number"),
     ],
 )
 def test_wrong_pages(page, message):

@@ -165,10 +165,7 @@ def report():
         Row("m", "Set5", 2, "a", "ssim", 0.5),
         Row("m", "Set5", 3, "a", "psnr", math.inf),
     )
-    published = (
-        Published("m", "Set5", 2, "psnr", 30.25, "PAPER"),
-        Published("m", "Set14", 2, "psnr", 1.0, "PAPER"),
-    )
+    published = (Published("m", "Set5", 2, "psnr", 30.25, "PAPER"), Published("m", "Set14", 2, "psnr", 1.0, "PAPER"))
     return Report("Y", "bicubic, exact", rows, published, ("A note.",))
 
 

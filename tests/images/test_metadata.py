@@ -21,15 +21,7 @@ NAMES = {"png": "PNG", "jpg": "JPEG", "webp": "WebP", "tif": "TIFF", "avif": "AV
 ICC = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 XMP = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf>caf\xc3\xa9</rdf></x:xmpmeta>'
 IPTC = b"\x1c\x02\x78\x00\x05hello"
-GPS = {
-    0: b"\x02\x03\x00\x00",
-    1: "N",
-    2: (52.0, 30.0, 15.5),
-    3: "E",
-    4: (13.0, 24.0, 1.0),
-    5: b"\x00",
-    6: 34.5,
-}
+GPS = {0: b"\x02\x03\x00\x00", 1: "N", 2: (52.0, 30.0, 15.5), 3: "E", 4: (13.0, 24.0, 1.0), 5: b"\x00", 6: 34.5}
 SHOT = {0x829A: (1, 125), 0x9003: "2020:01:01 00:00:00", 0x9286: b"ASCII\0\0\0hello", 0x927C: b"note" * 9}
 
 

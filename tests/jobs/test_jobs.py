@@ -55,11 +55,7 @@ def test_results_lie_beside_the_inputs_and_keep_a_format_that_can_be_written() -
 
 @pytest.mark.usefixtures("tree")
 def test_an_output_folder_mirrors_the_input() -> None:
-    mirrored = {
-        "in/b.JPG": "out/b.webp",
-        "in/ünï.gif": "out/ünï.webp",
-        "in/deep/c d.tiff": "out/deep/c d.webp",
-    }
+    mirrored = {"in/b.JPG": "out/b.webp", "in/ünï.gif": "out/ünï.webp", "in/deep/c d.tiff": "out/deep/c d.webp"}
     assert found("in", output="out", format="webp") == mirrored
     assert found("in/**", output="out", format="webp") == mirrored
     assert found("a.png", output="v1.2") == {"a.png": "v1.2/a.png"}

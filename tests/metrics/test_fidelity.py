@@ -116,10 +116,7 @@ def test_opposite_structure_is_no_number_below_zero():
 
 @pytest.mark.parametrize(
     ("metric", "shape", "message"),
-    [
-        (ssim, (10, 40), "40x10; this metric needs 11"),
-        (ms_ssim, (175, 400), "400x175; this metric needs 176"),
-    ],
+    [(ssim, (10, 40), "40x10; this metric needs 11"), (ms_ssim, (175, 400), "400x175; this metric needs 176")],
 )
 def test_too_small(metric, shape, message):
     with pytest.raises(BadRequest, match=message):

@@ -48,10 +48,7 @@ def test_the_first_layer_by_hand():
         for k, head in enumerate(network.lin):
             head.weight.fill_(1.0 if k == 0 else 0.0)
         a, b = torch.rand(2, 1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
-        centre, spread = (
-            torch.tensor([0.485, 0.456, 0.406]),
-            torch.tensor([0.229, 0.224, 0.225]),
-        )  # ImageNet's
+        centre, spread = (torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225]))  # ImageNet's
         fa, fb = (network.features[:2]((x - centre[:, None, None]) / spread[:, None, None]) for x in (a, b))
         cosine = torch.nn.functional.cosine_similarity(fa, fb, dim=1)
         assert float(network(a, b)) == pytest.approx(float((2 - 2 * cosine).mean()), abs=1e-5)
