@@ -6,6 +6,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from subpixel.analysis import DegradationReport, inspect
     from subpixel.errors import SubpixelError
     from subpixel.images import Encoding, Image, read, write
     from subpixel.inference.file import upscale_file
@@ -16,19 +17,24 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _PUBLIC = {
+    "DegradationReport": "analysis",
     "Encoding": "images",
     "Execution": "runtimes",
     "Image": "images",
     "Request": "jobs.request",
     "SubpixelError": "errors",
     "Upscaler": "inference.upscaler",
+    "inspect": "analysis",
     "read": "images",
     "upscale_file": "inference.file",
     "write": "images",
 }
 """Public name -> its module, imported when it is first used: importing the package loads no runtime."""
 
-__all__ = ["Encoding", "Execution", "Image", "Request", "SubpixelError", "Upscaler", "read", "upscale_file", "write"]
+__all__ = [
+    "DegradationReport", "Encoding", "Execution", "Image", "Request", "SubpixelError", "Upscaler", "inspect", "read",
+    "upscale_file", "write",
+]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:

@@ -9,7 +9,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from subpixel.cli import bench, compare, data, degrade, doctor, export, import_, models, train, upscale
+from subpixel.cli import bench, compare, data, degrade, doctor, export, import_, inspect, models, train, upscale
 from subpixel.cli import eval as evaluation
 from subpixel.errors import SubpixelError
 
@@ -22,7 +22,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (upscale, models, compare, degrade, doctor, train, evaluation, import_, export):
+for module in (upscale, models, compare, inspect, degrade, doctor, train, evaluation, import_, export):
     app.command(module.NAME, epilog=module.EXAMPLES)(module.command)
 
 

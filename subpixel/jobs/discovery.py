@@ -54,6 +54,11 @@ def find_jobs(inputs: Sequence[str], output: str | None = None, *, suffix: str, 
     return _consistent([job for job in jobs if _real(job.source.with_suffix("")) not in results])
 
 
+def find_images(inputs: Sequence[str]) -> list[Path]:
+    """The images that files, folders, globs and "-" name, each once, in order. Raises: BadRequest where none is."""
+    return list({_real(path): path for path, _ in _found(inputs, None)}.values())
+
+
 def suffix(upscaler: Upscaler) -> str:
     """What the name of a result says of its size: x2, x2.7, 1920x1080."""
     size = upscaler.target.size

@@ -1,0 +1,126 @@
+"""Looking at an image: what was done to it, from its pixels and, of a JPEG file, from its tables."""
+
+from __future__ import annotations
+
+import io
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from subpixel.analysis import jpeg, kind, screens
+from subpixel.analysis.estimator import Estimate, estimate
+from subpixel.analysis.report import UNKNOWN, Blur, DegradationReport, Jpeg, Noise
+from subpixel.analysis.statistics import SIDE, statistics
+from subpixel.analysis.windows import Rows, Samples, windows
+from subpixel.errors import BadRequest
+from subpixel.images import Floats, Image, open_image
+
+if TYPE_CHECKING:
+    import PIL.Image
+
+SURE = 0.5
+"""The confidence below which a part of the report is unknown."""
+NOISE_FLOOR, BLUR_FLOOR, RESAMPLED_FLOOR = 1.5, 0.15, 0.1
+"""Levels, px^2 and a share, below which clean photos lie too."""
+
+
+def inspect(image: Image | NDArray[Any] | PIL.Image.Image | str | Path | bytes | BinaryIO) -> DegradationReport:
+    """What is wrong with an image: an Image, an array (uint8, uint16, float), a Pillow image, a file or its bytes.
+
+    Raises: UnreadableImage; BadRequest for what is no image.
+    """
+    if isinstance(image, np.ndarray):
+        return inspect_rows(Samples.of(image))
+    if isinstance(image, Image):
+        return inspect_rows(Samples(image.samples, image.shape))
+    pillow = sys.modules.get("PIL.Image")
+    if pillow is not None and isinstance(image, pillow.Image):
+        return inspect(Image.from_pil(cast("PIL.Image.Image", image)))
+    if not isinstance(image, str | Path | bytes):
+        if not hasattr(image, "read"):
+            given = f"an image of type {type(image).__name__}"
+            raise BadRequest(f"{given}; expected an Image, an array, a Pillow image, a path, bytes or an open file")
+        image = cast("BinaryIO", image).read()
+    return inspect_rows(open_image(image), file_quality(image))
+
+
+def inspect_rows(source: Rows, quality: int | None = None) -> DegradationReport:
+    """What is wrong with an image whose rows can be asked for; quality: what the tables of its JPEG file say."""
+    levels = windows(source)
+    if min(levels.shape[1:3]) < SIDE:
+        return UNKNOWN
+    compressed = _jpeg(levels, quality)
+    found = estimate(statistics(levels, compressed.quality))
+    return DegradationReport(
+        kind=kind.kind_of(levels, found["drawn"].value),
+        jpeg=compressed,
+        noise=_noise(found),
+        blur=_blur(found),
+        native_scale=_native_scale(found["resampled"]),
+        interlaced=screens.is_interlaced(levels),
+        halftone=screens.is_halftone(levels),
+    )
+
+
+def file_quality(file: str | Path | bytes) -> int | None:
+    """The quality that the quantisation tables of a JPEG file state; None for other files. Decodes nothing.
+
+    Raises: UnreadableImage.
+    """
+    import PIL.Image
+
+    with (
+        suppress(OSError, ValueError, SyntaxError),
+        PIL.Image.open(io.BytesIO(file) if isinstance(file, bytes) else file) as opened,
+    ):
+        tables = getattr(opened, "quantization", None)
+        if tables:
+            return jpeg.quality_of(np.array(tables[0]))
+    return None
+
+
+def _jpeg(levels: Floats, quality: int | None) -> Jpeg:
+    """The last compression; that of the file is known, and its grid is looked for all the same."""
+    grid = jpeg.find_grid(levels)
+    if quality is None:
+        return Jpeg(quality=grid.quality, phase=grid.phase) if grid else Jpeg()
+    return Jpeg(quality=quality, phase=grid.phase if grid else None, source="file")
+
+
+def _noise(found: dict[str, Estimate]) -> Noise | None:
+    sigma = found["sigma"]
+    confidence = sigma.chance(max(1.0, sigma.value / 10))
+    if confidence < SURE:
+        return None
+    if sigma.value < max(NOISE_FLOOR, 2 * sigma.spread):
+        return Noise(confidence=confidence)
+    chroma, shot = found["chroma"].value, found["shot"].value
+    return Noise(
+        sigma=sigma.value,
+        chroma=min(chroma, sigma.value) if chroma > NOISE_FLOOR else 0.0,
+        shot=min(max(shot, 0.0), 1.0),
+        confidence=confidence,
+    )
+
+
+def _blur(found: dict[str, Estimate]) -> Blur | None:
+    xx, yy, xy = (found[name] for name in ("blur_xx", "blur_yy", "blur_xy"))
+    mean, spread = (xx.value + yy.value) / 2, (xx.spread + yy.spread) / 2
+    confidence = Estimate(mean, spread).chance(max(0.1, 0.5 * np.sqrt(max(mean, 0))))
+    if confidence < SURE:
+        return None
+    if mean < max(BLUR_FLOOR, 2 * spread):
+        return Blur(confidence=confidence)
+    across, down = max(xx.value, 0.0), max(yy.value, 0.0)
+    limit = float(np.sqrt(across * down))
+    return Blur(xx=across, yy=down, xy=float(np.clip(xy.value, -limit, limit)), confidence=confidence)
+
+
+def _native_scale(resampled: Estimate) -> float | None:
+    if resampled.chance(0.1) < SURE:
+        return None
+    return 1 - min(resampled.value, 0.9) if resampled.value > max(RESAMPLED_FLOOR, 2 * resampled.spread) else 1.0

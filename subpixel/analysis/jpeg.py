@@ -1,0 +1,141 @@
+"""Traces of JPEG in pixels: the lattice that quantisation leaves in the DCT of 8x8 blocks.
+
+The coefficients of a decoded file lie at whole multiples of the steps of its table, blurred by the rounding to 8 bit.
+Elsewhere, and on every other phase of the grid, they lie anywhere. (Fan and de Queiroz 2003, "Identification of bitmap
+compression history: JPEG detection and quantizer estimation", IEEE TIP 12(2), maximise the likelihood of such a
+lattice; the tables are those of Annex K of ITU-T T.81, scaled as the library of the Independent JPEG Group does.)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from subpixel.analysis.windows import luma
+from subpixel.images import Floats
+
+_ANNEX_K = np.array([
+    16, 11, 10, 16, 24, 40, 51, 61, 12, 12, 14, 19, 26, 58, 60, 55, 14, 13, 16, 24, 40, 57, 69, 56, 14, 17, 22, 29, 51,
+    87, 80, 62, 18, 22, 37, 56, 68, 109, 103, 77, 24, 35, 55, 64, 81, 104, 113, 92, 49, 64, 78, 87, 103, 121, 120, 101,
+    72, 92, 95, 98, 112, 100, 103, 99,
+])  # fmt: skip
+STEPS = 128
+"""The largest step that is looked for."""
+_BINS, _BIN = 2048, 0.25  # a histogram of |coefficient| up to 512
+_ROUNDING = 0.36  # levels: of Y in the decoder, then of R, G and B
+_OUTLIERS = 0.03  # coefficients that clipping moved off the lattice
+_BLOCKS = 1200  # looked at on each of the 64 phases
+_CANDIDATES = 3
+_EVIDENCE = 60.0  # nats
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A lattice that was found."""
+
+    quality: int
+    """1 to 100, as the library of the Independent JPEG Group counts."""
+    phase: tuple[int, int]
+    """Row and column of the first whole block, 0 to 7."""
+    evidence: float
+    """Log-likelihood ratio to pixels that were never compressed, in nats."""
+
+
+def table(quality: int) -> NDArray[np.int64]:
+    """The 64 luma steps of a quality from 1 to 100, row by row."""
+    scale = 5000 // quality if quality < 50 else 200 - 2 * quality
+    return np.clip((_ANNEX_K * scale + 50) // 100, 1, 255)
+
+
+@cache
+def tables() -> NDArray[np.int64]:
+    """`table` of the qualities 1 to 100, (100, 64)."""
+    return np.stack([table(quality) for quality in range(1, 101)])
+
+
+def quality_of(steps: NDArray[Any], weights: NDArray[Any] | float = 1.0) -> int:
+    """The quality whose table is nearest to these 64 steps, by the mean of |log ratio|."""
+    distance = np.abs(np.log(np.maximum(steps, 1) / tables())) * weights
+    return int(distance.sum(axis=1).argmin()) + 1
+
+
+def find_grid(levels: Floats, noise: float = _ROUNDING) -> Grid | None:
+    """The grid of the last JPEG file that an image was, or None; N H W C in levels 0..255."""
+    plane = luma(levels)
+    if min(plane.shape[1:]) < 24:
+        return None
+    spoiled = np.any((levels <= 0) | (levels >= 255), axis=-1)
+    likely = np.argsort(-_near_zero(plane, spoiled).ravel(), kind="stable")[:_CANDIDATES]
+    grids = [_fit(plane, spoiled, divmod(int(k), 8), noise) for k in likely]
+    best = max(grids, key=lambda grid: grid.evidence)
+    return best if best.evidence > _EVIDENCE else None
+
+
+def _fit(plane: Floats, spoiled: NDArray[np.bool_], phase: tuple[int, int], noise: float) -> Grid:
+    """The quality that explains the coefficients on a phase best."""
+    clean = ~_blocks(spoiled, phase).any(axis=1)
+    coefficients = _blocks(plane, phase)[clean] @ _dct()
+    likelihood = _likelihood(coefficients, noise)
+    steps = np.minimum(tables(), STEPS) - 1
+    by_quality = likelihood[np.arange(1, 64), steps[:, 1:]].sum(axis=1)
+    free = likelihood[1:].max(axis=1)
+    quality, evidence = int(by_quality.argmax()) + 1, float(by_quality.max())
+    if evidence < 0.7 * free.sum():  # the table of another program
+        quality = quality_of(likelihood.argmax(axis=1) + 1, np.append(0, free))
+    return Grid(quality, phase, evidence)
+
+
+def _likelihood(coefficients: Floats, noise: float) -> Floats:
+    """(64, STEPS): for each frequency and step, the log-likelihood ratio of the lattice to a smooth density."""
+    bins = np.minimum((np.abs(coefficients) / _BIN + 0.5).astype(np.int64), _BINS - 1)
+    counts = np.bincount((bins + np.arange(64) * _BINS).ravel(), minlength=64 * _BINS)
+    return counts.reshape(64, _BINS).astype(np.float32) @ _ratios(noise)
+
+
+@cache
+def _ratios(noise: float) -> Floats:
+    """(bins, STEPS): log(q N(distance to the lattice; noise)); 0 in the cell around 0, where everything is near."""
+    value = np.arange(_BINS)[:, None] * _BIN
+    step = np.arange(1, STEPS + 1)
+    nearest = np.round(value / step)
+    density = step * np.exp(-0.5 * ((value - nearest * step) / noise) ** 2) / (noise * np.sqrt(2 * np.pi))
+    ratio = np.log(_OUTLIERS + (1 - _OUTLIERS) * density)
+    return np.where((nearest > 0) & (value < _BINS * _BIN - 1), ratio, 0).astype(np.float32)
+
+
+def _near_zero(plane: Floats, spoiled: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """(8, 8): the share of coefficients of high frequency that are zero but for rounding, on each phase.
+
+    On its own phase a grid has set most of them to zero; on others they are there.
+    """
+    basis = _dct()[:, np.add.outer(np.arange(8), np.arange(8)).ravel() >= 4]
+    height, width = (n // 8 * 8 - 8 for n in plane.shape[1:])
+    first = _blocks(plane[:, :height, :width], (0, 0))
+    busy = first.std(axis=1) > 1
+    busy &= ~_blocks(spoiled[:, :height, :width], (0, 0)).any(axis=1)
+    chosen = np.flatnonzero(busy)[:: max(1, int(busy.sum()) // _BLOCKS)]
+    shares = np.zeros((8, 8))
+    for y, x in np.ndindex(8, 8) if len(chosen) else ():
+        moved = _blocks(plane[:, y : y + height, x : x + width], (0, 0))[chosen]
+        shares[y, x] = np.mean(np.abs(moved @ basis) < 2 * _ROUNDING)
+    return shares
+
+
+def _blocks(plane: NDArray[Any], phase: tuple[int, int]) -> NDArray[Any]:
+    """N H W -> blocks of 8x8 from a phase on, (blocks, 64)."""
+    y, x = phase
+    rows, columns = (plane.shape[1] - y) // 8, (plane.shape[2] - x) // 8
+    cut = plane[:, y : y + 8 * rows, x : x + 8 * columns].reshape(len(plane), rows, 8, columns, 8)
+    return cut.transpose(0, 1, 3, 2, 4).reshape(-1, 64)
+
+
+@cache
+def _dct() -> Floats:
+    """(64, 64): a block, row by row, times this gives its orthonormal DCT-II, row by row."""
+    n = np.arange(8)
+    one = np.cos((2 * n[:, None] + 1) * n * np.pi / 16) * np.where(n == 0, np.sqrt(1 / 8), 0.5)
+    return np.kron(one, one).astype(np.float32)

@@ -1,0 +1,57 @@
+"""Photo, drawing or pixel art."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from subpixel.analysis.report import Kind
+from subpixel.images import Floats
+
+_COLOURS = 256  # of pixel art, at most
+_SPRITE = 2**16  # pixels of an image that may be pixel art as it is, not enlarged
+_LARGEST = 32  # pixels of the screen for one of the art
+
+
+def kind_of(levels: Floats, drawn: float) -> Kind:
+    """What N H W C in levels 0..255 shows; drawn: the log odds of a drawing by its statistics."""
+    if _is_pixel_art(levels):
+        return "pixel-art"
+    return "drawing" if drawn > 0 else "photo"
+
+
+def _is_pixel_art(levels: Floats) -> bool:
+    """Few colours whose edges all lie on a lattice of two or more pixels, or a small image of very few."""
+    flat = levels.reshape(-1, levels.shape[-1])
+    if _colours(flat[:: max(1, len(flat) // 4096)]) > _COLOURS or _colours(flat) > _COLOURS:
+        return False
+    if len(flat) <= _SPRITE and 3 <= _colours(flat) <= 64 and _hard(levels):
+        return True
+    return all(_lattice(_changes(levels, axis)) for axis in (1, 2))
+
+
+def _colours(pixels: Floats) -> int:
+    packed = pixels.astype(np.int64) @ (256 ** np.arange(pixels.shape[-1]))
+    return len(np.unique(packed))
+
+
+def _changes(levels: Floats, axis: int) -> NDArray[np.int64]:
+    """N L: how many pixels differ from the one before, along an axis."""
+    return (np.diff(levels, axis=axis) != 0).any(axis=-1).sum(axis=3 - axis)
+
+
+def _lattice(changes: NDArray[np.int64]) -> int:
+    """The most pixels, 2 or more, of which all places with changes are multiples apart; 0 where there are none."""
+    seen = changes[changes.sum(axis=1) > 0]
+    for step in range(_LARGEST, 1, -1):
+        folded = np.pad(seen, ((0, 0), (0, -seen.shape[1] % step))).reshape(len(seen), -1, step).sum(axis=1)
+        if len(seen) and seen.shape[1] > 4 * step and (folded.max(axis=1) > 0.99 * folded.sum(axis=1)).all():
+            return step
+    return 0
+
+
+def _hard(levels: Floats) -> bool:
+    """Whether most pixels equal a neighbour and steps between colours are large: no gradients, no soft edges."""
+    steps = np.abs(np.diff(levels, axis=2)).max(axis=-1)
+    changed = steps[steps > 0]
+    return bool(len(changed) and 0.02 < len(changed) / steps.size < 0.6 and np.median(changed) > 24)

@@ -1,0 +1,184 @@
+"""What is wrong with an image, as one frozen value: in words for people, in JSON, and as a network's condition."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from subpixel.errors import BadRequest
+
+Kind = Literal["photo", "drawing", "pixel-art"]
+Quality = Annotated[int, Field(ge=1, le=100)]
+Phase = Annotated[int, Field(ge=0, le=7)]
+Amount = Annotated[float, Field(ge=0)]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+CONDITION = (
+    "jpeg", "noise", "chroma_noise", "shot", "blur_xx", "blur_yy", "blur_xy", "resampled", "noise_unknown",
+    "jpeg_unknown", "blur_unknown",
+)  # fmt: skip
+"""The numbers that a restoring network is told, in its order."""
+_WORST_QUALITY, _MOST_NOISE, _MOST_BLUR = 20, 25.0, 2.0  # the range that networks are trained in
+_NEARLY_LOSSLESS = 96
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Jpeg(_Part):
+    """The last JPEG file that the pixels come from; quality 100 where there was none."""
+
+    quality: Quality = 100
+    """As the library of the Independent JPEG Group counts; other tables by the nearest one."""
+    phase: tuple[Phase, Phase] | None = None
+    """Row and column of the first whole block; None where none was found in the pixels."""
+    source: Literal["file", "pixels"] = "pixels"
+    """Where the quality was read: in the tables of the file, or in the pixels."""
+    earlier: Quality | None = None
+    """The quality of a stronger compression before it, on another grid."""
+    confidence: Share = 1.0
+    """How likely the quality is right to 1."""
+
+
+class Noise(_Part):
+    """Grain, as standard deviations in levels of 0..255 at mid-gray; 0 where there is none to speak of."""
+
+    sigma: Amount = 0.0
+    """Of each channel."""
+    chroma: Amount = 0.0
+    """Of that part which differs from channel to channel; 0 for gray grain, `sigma` for independent channels."""
+    shot: Share = 0.0
+    """The share of the variance that grows with brightness."""
+    confidence: Share = 1.0
+    """How likely `sigma` is right to a level, or a tenth of it."""
+
+
+class Blur(_Part):
+    """The covariance of the blur, in px^2; x runs to the right, y up, as in `degradations`."""
+
+    xx: Amount = 0.0
+    yy: Amount = 0.0
+    xy: float = 0.0
+    confidence: Share = 1.0
+    """How likely its standard deviation is right to a quarter of a pixel."""
+
+    @model_validator(mode="after")
+    def _is_covariance(self) -> Self:
+        if self.xy**2 > self.xx * self.yy * 1.001:
+            raise ValueError(f"xy is {self.xy:g}; expected at most the root of xx times yy")
+        return self
+
+    @property
+    def axes(self) -> tuple[float, float, float]:
+        """Standard deviations along the long and the short axis in pixels, and the long one's angle.
+
+        The angle is in degrees, counter-clockwise from the right, from 0 to 180.
+        """
+        middle, spread = (self.xx + self.yy) / 2, math.hypot((self.xx - self.yy) / 2, self.xy)
+        angle = math.degrees(math.atan2(2 * self.xy, self.xx - self.yy) / 2) % 180
+        return math.sqrt(middle + spread), math.sqrt(max(0.0, middle - spread)), angle
+
+
+class DegradationReport(_Part):
+    """What was found in an image; None is what could not be judged, about which nothing is to be done."""
+
+    kind: Kind = "photo"
+    jpeg: Jpeg | None = Jpeg()
+    noise: Noise | None = Noise()
+    blur: Blur | None = Blur()
+    native_scale: Annotated[float, Field(gt=0, le=1)] | None = 1.0
+    """The size that the image once had, relative to its present one: 0.5 where it was enlarged by 2."""
+    interlaced: bool = False
+    """Combs: its even and odd rows are from two moments."""
+    halftone: bool = False
+    """A printed screen of dots."""
+
+    @property
+    def clean(self) -> bool:
+        """Nothing was found that asks for restoration."""
+        return not self._found()
+
+    @property
+    def summary(self) -> str:
+        """One line in words, such as "JPEG of quality 52, noise of about 4 levels, a little blurred"."""
+        found = self._found()
+        unknown = [name for name in ("jpeg", "noise", "blur") if getattr(self, name) is None]
+        if not found and len(unknown) == 3:
+            return "too small to judge"
+        return ", ".join(found) or ("drawn, nothing wrong found" if self.kind != "photo" else "nothing wrong found")
+
+    def _found(self) -> list[str]:
+        return [text for text in (self._said_jpeg(), self._said_noise(), self._said_blur(), *self._said_more()) if text]
+
+    def _said_jpeg(self) -> str:
+        if self.jpeg is None or (self.jpeg.quality >= _NEARLY_LOSSLESS and self.jpeg.earlier is None):
+            return ""
+        earlier = f" after one of {self.jpeg.earlier}" if self.jpeg.earlier is not None else ""
+        return f"JPEG of quality {self.jpeg.quality}{earlier}"
+
+    def _said_noise(self) -> str:
+        if self.noise is None or not self.noise.sigma:
+            return ""
+        return f"noise of about {self.noise.sigma:.0f} level{'s' * (round(self.noise.sigma) != 1)}"
+
+    def _said_blur(self) -> str:
+        if self.blur is None or not self.blur.xx + self.blur.yy:
+            return ""
+        long, short, angle = self.blur.axes
+        amount = "a little" if long < 0.8 else "strongly" if long > 1.6 else "visibly"
+        return f"{amount} blurred" + (f" along {angle:.0f} degrees" if long > 2 * short + 0.5 else "")
+
+    def _said_more(self) -> list[str]:
+        enlarged = self.native_scale is not None and self.native_scale < 1
+        return [
+            f"enlarged before from {self.native_scale:.0%} of its size" if enlarged else "",
+            "interlaced" if self.interlaced else "",
+            "a halftone screen" if self.halftone else "",
+        ]
+
+    def condition(self) -> dict[str, float]:
+        """What a restoring network is told: CONDITION by name, all 0 for a clean image; clipped to the trained range.
+
+        jpeg: (100 - quality) / 75, of the stronger of two compressions; noise, chroma_noise: levels / 25; shot: a
+        share; blur: px^2; resampled: 1 - native_scale; and 1 in place of each group's numbers where it is unknown.
+        """
+        jpeg, noise, blur = self.jpeg or Jpeg(), self.noise or Noise(), self.blur or Blur()
+        quality = max(_WORST_QUALITY, min(jpeg.quality, jpeg.earlier or 100))
+        shrink = min(1.0, _MOST_BLUR / max(blur.xx, blur.yy, 1e-9))
+        values = (
+            0.0 if self._said_jpeg() == "" else (100 - quality) / 75,
+            min(noise.sigma, _MOST_NOISE) / 25,
+            min(noise.chroma, _MOST_NOISE) / 25,
+            noise.shot if noise.sigma else 0.0,
+            blur.xx * shrink,
+            blur.yy * shrink,
+            blur.xy * shrink,
+            0.0 if self.blur is None else 1 - (self.native_scale or 1.0),
+            float(self.noise is None),
+            float(self.jpeg is None),
+            float(self.blur is None),
+        )
+        return dict(zip(CONDITION, values, strict=True))
+
+    def to_json(self) -> str:
+        """What `parse` reads."""
+        return self.model_dump_json()
+
+    @classmethod
+    def parse(cls, given: str | bytes | dict[str, Any]) -> Self:
+        """A report from JSON or plain values. Raises: BadRequest naming the key that is wrong."""
+        try:
+            text = isinstance(given, str | bytes)
+            return cls.model_validate_json(given) if text else cls.model_validate(given)
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(str(part) for part in first["loc"])
+            why = first["msg"].removeprefix("Value error, ")
+            raise BadRequest(f"{where}: {why}" if where else why) from None
+
+
+UNKNOWN = DegradationReport(jpeg=None, noise=None, blur=None, native_scale=None)
+"""What is said of an image that is too small to judge."""

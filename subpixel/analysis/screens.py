@@ -1,0 +1,65 @@
+"""Patterns that are no picture: combs of interlaced video, and the dots of print."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from subpixel.analysis.windows import luma
+from subpixel.images import Floats
+
+_SIDE = 16  # of the blocks in which a comb is looked for
+_BLOCK = 64  # of those in which a screen is
+_STANDS_OUT = 4.0  # of log power: a dot screen is that far above the median of its ring
+_VISIBLE = 60.0  # levels^2: the least power of a comb's teeth
+
+
+def is_interlaced(levels: Floats) -> bool:
+    """Whether even and odd rows are of two moments: where something moved, rows two apart are nearer than neighbours.
+
+    Nothing like that may be true of the columns: fabric and dithering have teeth in both directions.
+    """
+    plane = luma(levels)
+    down, across = _combs(plane), _combs(plane.swapaxes(1, 2))
+    return down.sum() >= 8 and down.mean() > 0.01 and down.sum() > 10 * across.sum()
+
+
+def _combs(plane: Floats) -> NDArray[np.bool_]:
+    """For each block: whether neighbouring rows differ much more than rows two apart."""
+    near, far = _power(plane[:, 1:-1] - plane[:, :-2]), _power(plane[:, 2:] - plane[:, :-2])
+    return (near > 1.6 * far) & (near > _VISIBLE)
+
+
+def _power(difference: Floats) -> Floats:
+    rows, columns = difference.shape[1] // _SIDE, difference.shape[2] // _SIDE
+    cut = difference[:, : rows * _SIDE, : columns * _SIDE].reshape(len(difference), rows, _SIDE, columns, _SIDE)
+    return (cut**2).mean(axis=(2, 4)).ravel()
+
+
+def is_halftone(levels: Floats) -> bool:
+    """Whether one frequency that is neither low nor on the grid of JPEG stands out in most of the blocks."""
+    plane = luma(levels)
+    if min(plane.shape[1:]) < 2 * _BLOCK:
+        return False
+    views = np.lib.stride_tricks.sliding_window_view(plane, (_BLOCK, _BLOCK), axis=(1, 2))[:, ::_BLOCK, ::_BLOCK]
+    blocks = views.reshape(-1, _BLOCK, _BLOCK)
+    window = np.hanning(_BLOCK).astype(np.float32)
+    spectra = np.abs(np.fft.rfft2((blocks - blocks.mean(axis=(1, 2), keepdims=True)) * np.outer(window, window))) ** 2
+    busy = spectra.mean(axis=(1, 2)) > 1
+    if busy.sum() < 4:
+        return False
+    logs = np.log(spectra[busy] + 1)
+    rings = _rings()
+    above = np.concatenate([logs[:, ring] - np.median(logs[:, ring], axis=1, keepdims=True) for ring in rings], axis=1)
+    return bool((above > _STANDS_OUT).mean(axis=0).max() > 0.6)
+
+
+@cache
+def _rings() -> list[NDArray[np.bool_]]:
+    """Frequencies with periods of 2.5 to 10 pixels and off the axes, ring by ring."""
+    fy = np.abs(np.fft.fftfreq(_BLOCK, 1 / _BLOCK))[:, None]
+    fx = np.arange(_BLOCK // 2 + 1)[None]
+    radius, off = np.hypot(fy, fx), (fx > 2) & (fy > 2)
+    return [off & (radius >= low) & (radius < low + 2) for low in range(_BLOCK // 10, int(_BLOCK / 2.5), 2)]

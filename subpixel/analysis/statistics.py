@@ -1,0 +1,117 @@
+"""What noise and blur leave in the spectra of small blocks, as one vector of numbers for the estimator."""
+
+from __future__ import annotations
+
+from functools import cache
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from subpixel.analysis.windows import luma
+from subpixel.images import Floats
+
+SIDE = 32
+"""Pixels along a block; a smaller image cannot be judged."""
+_DENSE = 2**18  # pixels up to which blocks overlap by half
+_BANDS = (0, 1, 2, 3, 4, 6, 8, 11, 14, 17)  # first frequency of each band, in cycles a block
+_GROUPS = ((0.0, 0.1), (0.1, 0.4), (0.75, 1.0))  # shares of the blocks, from the flattest to the busiest
+_SHADES = (0, 64, 128, 192, 256)
+_ROUNDING = 1 / 12  # the variance that rounding to levels adds, below which nothing is said
+_CHROMA = np.array([[-0.168736, -0.331264, 0.5], [0.5, -0.418688, -0.081312]], np.float32).T
+
+
+def statistics(levels: Floats, quality: int) -> Floats:
+    """A vector of N H W C in levels 0..255, at least SIDE pixels a side; quality: 100 where there is no JPEG grid.
+
+    Mean log power of the luma in bands of the two frequencies, for the flattest, flat and busy blocks; of the chroma
+    in rings; of the flat blocks of each shade; and how much is clipped, how large the image is and how compressed.
+    """
+    blocks = _blocks(luma(levels))
+    clipped = ((blocks <= 0.5) | (blocks >= 254.5)).mean(axis=(1, 2))
+    spectra = _log_power(blocks)
+    order = _by_detail(spectra, clipped)
+    parts = [_mean(spectra[some]).ravel() for some in _groups(order)]
+    parts += [_chroma(levels, order), _shades(spectra, blocks.mean(axis=(1, 2)), order)]
+    about = [clipped.mean(), np.log(len(blocks)), (100 - quality) / 25, float(quality < 100), levels.shape[-1] / 3]
+    return np.concatenate([*parts, np.array(about, np.float32)]).astype(np.float32)
+
+
+def _blocks(plane: Floats) -> Floats:
+    """N H W -> blocks of SIDE x SIDE that cover it."""
+    step = SIDE // 2 if plane.size <= _DENSE else SIDE
+    views = np.lib.stride_tricks.sliding_window_view(plane, (SIDE, SIDE), axis=(1, 2))[:, ::step, ::step]
+    return views.reshape(-1, SIDE, SIDE)
+
+
+def _log_power(blocks: Floats) -> Floats:
+    """(blocks, 17 bands down, 9 across): log of the mean power, 1 for white noise of one level; Hann windows."""
+    centred = (blocks - blocks.mean(axis=(1, 2), keepdims=True)) * _hann()
+    spectrum = np.fft.rfft2(centred)
+    power = (spectrum.real**2 + spectrum.imag**2).astype(np.float32)
+    down, across = _pooling()
+    return np.log(down @ power @ across + np.float32(_ROUNDING))
+
+
+def _by_detail(spectra: Floats, clipped: NDArray[np.float64]) -> NDArray[np.int64]:
+    """The blocks from the flattest to the busiest; those that are clipped are left out where others are left."""
+    kept = np.flatnonzero(clipped < 0.05)
+    kept = kept if len(kept) >= max(8, len(clipped) // 20) else np.arange(len(clipped))
+    return kept[np.argsort(spectra[kept].mean(axis=(1, 2)), kind="stable")]
+
+
+def _groups(order: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+    count = len(order)
+    return [order[int(low * count) : max(int(low * count) + 1, int(high * count))] for low, high in _GROUPS]
+
+
+def _mean(spectra: Floats) -> Floats:
+    return spectra.mean(axis=0)
+
+
+def _chroma(levels: Floats, order: NDArray[np.int64]) -> Floats:
+    """Log power of Cb and Cr in rings, of the flattest fifth of the blocks; that of no noise in a gray image."""
+    flat = order[: max(1, len(order) // 5)]
+    if levels.shape[-1] == 1:
+        return np.full(2 * len(_rings()), np.log(_ROUNDING), np.float32)
+    planes = np.moveaxis(levels @ _CHROMA, -1, 0)
+    return np.concatenate([_rings() @ _mean(_log_power(_blocks(plane)[flat])).ravel() for plane in planes])
+
+
+def _shades(spectra: Floats, brightness: Floats, order: NDArray[np.int64]) -> Floats:
+    """For each of four shades: log power at high frequencies of its flattest quarter, and the share of the blocks."""
+    high = spectra[:, :, 6:].mean(axis=(1, 2))
+    found: list[float] = []
+    for low, top in pairwise(_SHADES):
+        inside = order[(brightness[order] >= low) & (brightness[order] < top)]
+        flat = inside[: max(1, len(inside) // 4)]
+        overall = order[: max(1, len(order) // 4)]
+        found += [float(high[flat if len(flat) else overall].mean()), len(inside) / len(order)]
+    return np.array(found, np.float32)
+
+
+@cache
+def _hann() -> Floats:
+    one = np.hanning(SIDE + 1)[:-1] + 1e-3
+    window = np.outer(one, one)
+    return (window / np.sqrt((window**2).sum())).astype(np.float32)
+
+
+@cache
+def _pooling() -> tuple[Floats, Floats]:
+    """Means over bands: (17, 32) down, from the most negative frequencies up, and (17, 9) across."""
+    size = np.minimum(np.searchsorted(_BANDS, np.arange(17), side="right") - 1, 8)
+    across = (size[:, None] == np.arange(9)).astype(np.float32)
+    frequency = np.fft.fftfreq(SIDE, 1 / SIDE).astype(int)
+    signed = np.sign(frequency) * size[np.abs(frequency)]
+    down = (np.arange(-8, 9)[:, None] == signed).astype(np.float32)
+    return down / down.sum(axis=1, keepdims=True), across / across.sum(axis=0)
+
+
+@cache
+def _rings() -> Floats:
+    """(6, 17 * 9): means over rings of the bands."""
+    radius = np.hypot(*np.meshgrid(np.arange(-8, 9), np.arange(9), indexing="ij")).ravel()
+    ring = np.clip((radius / 1.6).astype(int), 0, 5)
+    rings = (ring == np.arange(6)[:, None]).astype(np.float32)
+    return rings / rings.sum(axis=1, keepdims=True)

@@ -1,0 +1,84 @@
+"""What is looked at: a small image as a whole, a large one through windows that its size alone decides."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, Protocol, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from subpixel.images import Floats, Image
+from subpixel.ports import Shape
+
+SIDE, GRID = 128, 8
+"""Pixels along a window, and windows along a side of a large image."""
+WHOLE = SIDE**2 * GRID**2
+"""Pixels up to which an image is one window."""
+_LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # JFIF, full range: what a JPEG file quantises
+
+
+class Rows(Protocol):
+    """An image whose rows can be asked for, as `inference.rows` has them."""
+
+    @property
+    def shape(self) -> Shape: ...
+    def rows(self, y0: int, y1: int) -> Any: ...
+
+
+class Samples:
+    """An image in memory as rows: H W C, with alpha last where the shape says so."""
+
+    def __init__(self, samples: NDArray[Any], shape: Shape) -> None:
+        self.shape = shape
+        self._samples = samples
+
+    @classmethod
+    def of(cls, array: NDArray[Any]) -> Self:
+        """The rows of an array of uint8, uint16 or floats in [0, 1], H W or H W 1 to 4. Raises: BadRequest."""
+        if array.dtype.name not in ("uint8", "uint16"):
+            image = Image.from_array(array)
+            return cls(image.samples, image.shape)
+        first = Image.from_array(array[:1])  # which refuses what is no image
+        samples = array[..., None] if array.ndim == 2 else array
+        return cls(samples, replace(first.shape, height=len(samples), dtype=array.dtype.name))
+
+    def rows(self, y0: int, y1: int) -> NDArray[Any]:
+        return self._samples[y0:y1]
+
+
+def windows(source: Rows) -> Floats:
+    """N H W C (C = 1 or 3; alpha is left out), in levels 0..255, not rounded.
+
+    Their corners lie at multiples of 8, so that a grid of 8x8 blocks has one phase in all of them. Rows are asked for
+    once, from top to bottom, at most 128 of a large image at a time.
+    """
+    shape = source.shape
+    if shape.pixels <= WHOLE:
+        return _levels(source, 0, shape.height)[None]
+    height, width = min(SIDE, shape.height), min(SIDE, shape.width)
+    lefts = _corners(shape.width, width)
+    cut = [
+        strip[:, x : x + width]
+        for strip in (_levels(source, y, y + height) for y in _corners(shape.height, height))
+        for x in lefts
+    ]
+    return np.stack(cut)
+
+
+def luma(levels: Floats) -> Floats:
+    """N H W C -> N H W: the luma of JPEG files, 0..255."""
+    return levels[..., 0] if levels.shape[-1] == 1 else levels @ _LUMA
+
+
+def _corners(length: int, side: int) -> list[int]:
+    """Where windows begin: evenly spread, rounded down to multiples of 8."""
+    return sorted({int(corner) // 8 * 8 for corner in np.linspace(0, length - side, GRID)})
+
+
+def _levels(source: Rows, y0: int, y1: int) -> Floats:
+    samples: NDArray[Any] = source.rows(y0, y1)[..., : source.shape.channels]
+    if samples.dtype == np.uint8:
+        return samples.astype(np.float32)
+    top = np.iinfo(samples.dtype).max if samples.dtype.kind == "u" else 1
+    return np.multiply(samples, np.float32(255 / top), dtype=np.float32)

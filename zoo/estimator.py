@@ -1,0 +1,248 @@
+"""Trains the estimator of noise and blur in `subpixel.analysis`: degraded crops, their statistics, a perceptron.
+
+python -m zoo.estimator --photos FOLDER --art FOLDER --samples 20000 -o subpixel/analysis/estimator.npz
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image as Pillow
+from PIL import ImageDraw, ImageFont
+
+from subpixel.analysis.estimator import TARGETS, UNITS
+from subpixel.analysis.statistics import statistics
+from subpixel.images import Floats
+from subpixel.resample import resize
+
+Rng = np.random.Generator
+_MARGIN = 8  # pixels of the low resolution that the circular blur spoils
+_LETTERS = list("abcdefghijklmnopqrstuvwxyz" * 3 + "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.,;:!?()&%-")
+
+
+@dataclass(frozen=True)
+class _Low:
+    """A crop at low resolution, and what was done to it so far."""
+
+    pixels: Floats
+    noise: NDArray[np.float64]
+    covariance: NDArray[np.float64]
+    native: float
+    clean: bool
+
+
+def reduced(high: NDArray[np.uint8], rng: Rng) -> _Low:
+    """Perhaps a second-order chain at high resolution, then blur and reduction, as `restore` is trained with."""
+    scale = int(rng.choice([1, 2, 3, 4], p=[0.3, 0.35, 0.1, 0.25]))
+    side = min(len(high) // scale, 16 * int(rng.integers(5, 20))) * scale
+    top, left = rng.integers(0, len(high) - side + 1, 2)
+    pixels = np.rot90(high[top : top + side, left : left + side], int(rng.integers(4)))
+    pixels = (pixels[:, ::-1] if rng.random() < 0.5 else pixels).astype(np.float32) / 255
+    clean = bool(rng.random() < 0.15)
+    covariance, noise, native = np.zeros(3), np.zeros(2), 1.0
+    if not clean and rng.random() < 0.25:
+        pixels, covariance, noise, native = _first_order(pixels, scale, rng)
+    if not clean and rng.random() < 0.5:
+        more, motion = _covariance(rng, 1.4), rng.random() < 0.1
+        pixels = _blurred(pixels, more * scale**2, motion)
+        covariance = covariance + _line(more, motion)
+    if scale > 1:
+        kernel = ("bicubic", "bicubic", "bicubic", "bilinear", "lanczos")[rng.integers(5)]
+        pixels = _rounded(resize(pixels, side // scale, side // scale, kernel))
+    return _Low(pixels, noise, covariance, native, clean)
+
+
+def finished(low: _Low, rng: Rng) -> tuple[NDArray[np.uint8], NDArray[np.float32], int]:
+    """Noise, JPEG and a crop: the levels, the numbers of TARGETS but the last, and the quality (100: no JPEG)."""
+    pixels, noise, shot = low.pixels, low.noise.copy(), 0.0
+    if not low.clean and rng.random() < 0.55:
+        sigma, gray = 25 * rng.random() ** 1.5, rng.random() < 0.35
+        shot = float(rng.random()) if rng.random() < 0.4 else 0.0
+        pixels = _noisy(pixels, sigma, gray, shot, rng)
+        noise = np.hypot(noise, [sigma, 0 if gray else sigma])
+    levels = _levels(pixels)[_MARGIN:-_MARGIN, _MARGIN:-_MARGIN]
+    quality = int(rng.integers(20, 96)) if not low.clean and rng.random() < 0.6 else 100
+    levels = _compressed(levels, quality, rng)
+    y, x = rng.integers(0, 9, 2)
+    bottom, right = (int(rng.integers(max(48, n // 2), n + 1)) for n in levels.shape[:2])
+    levels = levels[y:bottom, x:right]
+    if rng.random() < 0.06:  # a gray file
+        levels, noise[1] = levels[..., 1:2], 0
+    labels = [*noise, shot, *low.covariance, max(0.0, 1 - low.native)]
+    return levels, np.array(labels, np.float32), quality
+
+
+def _first_order(pixels: Floats, scale: int, rng: Rng) -> tuple[Floats, Any, Any, float]:
+    """Blur, a smaller size, noise, JPEG, and the size that was: what came out, and what is left of each."""
+    side, covariance, noise = len(pixels), np.zeros(3), np.zeros(2)
+    if rng.random() < 0.6:
+        covariance = _covariance(rng, 0.6 * scale + 0.4)
+        pixels = _blurred(pixels, covariance, False)
+    factor = rng.uniform(max(0.3, 0.8 / scale if scale > 1 else 0.4), 1)
+    small = round(side * factor) if factor < 0.97 else side
+    if small != side:
+        pixels = resize(pixels, small, small, ("bicubic", "bilinear", "lanczos")[rng.integers(3)])
+    if rng.random() < 0.5:
+        sigma, gray = rng.uniform(1, 15), rng.random() < 0.4
+        pixels = _noisy(pixels, sigma, gray, 0.0, rng)
+        left = sigma * min(1.0, 1 / scale) * 0.7
+        noise = np.array([left, 0 if gray else left])
+    if rng.random() < 0.6:
+        pixels = _compressed(_levels(pixels), int(rng.integers(40, 96)), rng).astype(np.float32) / 255
+    if small != side:
+        pixels = resize(pixels, side, side, ("bicubic", "bilinear")[rng.integers(2)])
+    if rng.random() < 0.25:
+        pixels = pixels + np.float32(rng.uniform(0.2, 1)) * (pixels - _blurred(pixels, np.array([1.0, 1.0, 0]), False))
+    return pixels, covariance / scale**2, noise, min(1.0, small / side * scale)
+
+
+def _covariance(rng: Rng, most: float) -> NDArray[np.float64]:
+    """xx, yy, xy of a random Gaussian with standard deviations up to `most`."""
+    a, turn = rng.uniform(0.1, most), rng.uniform(0, np.pi)
+    b = a if rng.random() < 0.5 else rng.uniform(0.1, most)
+    c, s = np.cos(turn), np.sin(turn)
+    return np.array([a * a * c * c + b * b * s * s, a * a * s * s + b * b * c * c, (a * a - b * b) * c * s])
+
+
+def _line(covariance: NDArray[np.float64], motion: bool) -> NDArray[np.float64]:
+    """What a movement along (dx, dy) = 3 (sqrt xx, +-sqrt yy) spreads: d d^T / 12."""
+    if not motion:
+        return covariance
+    d = 3 * np.array([np.sqrt(covariance[0]), np.copysign(np.sqrt(covariance[1]), covariance[2])])
+    return np.array([d[0] ** 2, d[1] ** 2, d[0] * d[1]]) / 12
+
+
+def _blurred(pixels: Floats, covariance: NDArray[np.float64], motion: bool) -> Floats:
+    """H W C through the transfer function of a Gaussian, or of a straight movement; circular."""
+    fy, fx = np.fft.fftfreq(len(pixels))[:, None], np.fft.rfftfreq(pixels.shape[1])
+    xx, yy, xy = covariance
+    if motion:
+        transfer = np.sinc(3 * (fx * np.sqrt(xx) - fy * np.copysign(np.sqrt(yy), xy)))
+    else:  # y runs down in an image, up in the covariance
+        transfer = np.exp(-2 * np.pi**2 * (xx * fx * fx + yy * fy * fy - 2 * xy * fx * fy))
+    planes = np.ascontiguousarray(np.moveaxis(pixels, -1, 0))
+    spectrum = np.fft.rfft2(planes) * transfer.astype(np.float32)
+    return np.ascontiguousarray(np.moveaxis(np.fft.irfft2(spectrum, s=pixels.shape[:2]), 0, -1))
+
+
+def _noisy(pixels: Floats, sigma: float, gray: bool, shot: float, rng: Rng) -> Floats:
+    """Noise of `sigma` levels at mid-gray, of whose variance the share `shot` follows the brightness."""
+    grain = rng.standard_normal(pixels.shape, np.float32)
+    grain = grain[..., :1] if gray else grain
+    return pixels + grain * np.float32(sigma / 255) * np.sqrt(1 - shot + shot * 2 * np.clip(pixels, 0, 1))
+
+
+def _compressed(levels: NDArray[np.uint8], quality: int, rng: Rng) -> NDArray[np.uint8]:
+    if quality >= 100:
+        return levels
+    file = io.BytesIO()
+    Pillow.fromarray(levels).save(file, "JPEG", quality=quality, subsampling=int(rng.choice([0, 2, 2])))
+    return np.asarray(Pillow.open(file))
+
+
+def _levels(pixels: Floats) -> NDArray[np.uint8]:
+    return (np.clip(pixels, 0, 1) * 255 + 0.5).astype(np.uint8)
+
+
+def _rounded(pixels: Floats) -> Floats:
+    return _levels(pixels).astype(np.float32) / 255
+
+
+def page(rng: Rng) -> NDArray[np.uint8]:
+    """512 x 512 of random words in one size a line."""
+    dark, light = rng.integers(0, 90, 3), rng.integers(200, 256, 3)
+    if rng.random() < 0.5:
+        dark, light = np.zeros(3, int), np.full(3, 255)
+    ink, paper = (light, dark) if rng.random() < 0.25 else (dark, light)
+    sheet = Pillow.new("RGB", (512, 512), tuple(map(int, paper)))
+    draw, y = ImageDraw.Draw(sheet), int(rng.integers(0, 20))
+    while y < 512:
+        size = int(rng.choice([10, 12, 14, 16, 20, 24, 32, 48, 64]))
+        words = " ".join("".join(rng.choice(_LETTERS, int(rng.integers(1, 11)))) for _ in range(30))
+        draw.text((int(rng.integers(-5, 12)), y), words, fill=tuple(map(int, ink)), font=ImageFont.load_default(size))
+        y += int(size * rng.uniform(1.1, 1.5))
+    return np.asarray(sheet)
+
+
+def examples(
+    photos: Sequence[NDArray[np.uint8]], art: Sequence[NDArray[np.uint8]], count: int, seed: int
+) -> tuple[Floats, Floats]:
+    """The statistics and the labels of `count` degraded crops, four of each scene; one scene in eight is drawn."""
+    found: list[tuple[Floats, Floats]] = []
+    for k in range(count // 4):
+        rng = np.random.default_rng([seed, k])
+        drawn = rng.random() >= 0.875
+        if not drawn:
+            high = photos[rng.integers(len(photos))]
+        else:
+            high = page(rng) if rng.random() < 0.5 else art[rng.integers(len(art))]
+        low = reduced(high, rng)
+        for _ in range(4):
+            levels, labels, quality = finished(low, rng)
+            known = 100 if rng.random() < 0.03 else quality
+            vector = statistics(levels[None].astype(np.float32), known)
+            found.append((vector, np.append(labels, np.float32(drawn))))
+    return np.stack([f for f, _ in found]), np.stack([y for _, y in found])
+
+
+def train(x: Floats, y: Floats, steps: int = 6000, batch: int = 256) -> dict[str, NDArray[np.float16]]:
+    """The weights of the perceptron that gives each target and the scale of its Laplace distributed error.
+
+    The last of `y` is 0 or 1, and its output the log odds; the share of shot noise counts where there is noise.
+    """
+    import torch
+    from torch import nn
+    from torch.nn import functional as F
+
+    torch.manual_seed(0)
+    mean, deviation = x.mean(axis=0), x.std(axis=0) + 0.05
+    inputs = torch.from_numpy((x - mean) / deviation).float()
+    goals = torch.from_numpy(y / UNITS).float()
+    count = len(TARGETS)
+    net = nn.Sequential(
+        nn.Linear(x.shape[1], 128), nn.ReLU(), nn.Linear(128, 64), nn.ReLU(), nn.Linear(64, 2 * count)
+    )  # fmt: skip
+    optimizer = torch.optim.AdamW(net.parameters(), lr=2e-3, weight_decay=0.02)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2e-3, steps)
+    for _ in range(steps):
+        some = torch.randint(len(inputs), (batch,))
+        out = net(inputs[some] + 0.02 * torch.randn(batch, x.shape[1]))
+        goal = goals[some]
+        error = (out[:, :count] - goal).abs()
+        loss = error * torch.exp(-out[:, count:]) + out[:, count:]
+        loss[:, 2] = loss[:, 2] * (goal[:, 0] > 0.2)
+        loss[:, -1] = F.binary_cross_entropy_with_logits(out[:, count - 1], goal[:, -1], reduction="none")
+        optimizer.zero_grad()
+        loss.sum(dim=1).mean().backward()
+        optimizer.step()
+        schedule.step()
+    layers = [layer for layer in net if isinstance(layer, nn.Linear)]
+    found = {f"weight{k}": layer.weight.detach().numpy().T for k, layer in enumerate(layers)}
+    found |= {f"bias{k}": layer.bias.detach().numpy() for k, layer in enumerate(layers)}
+    return {name: value.astype(np.float16) for name, value in {"mean": mean, "deviation": deviation, **found}.items()}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--photos", type=Path, required=True)
+    parser.add_argument("--art", type=Path, required=True)
+    parser.add_argument("--samples", type=int, default=16000)
+    parser.add_argument("-o", "--output", type=Path, default=Path("subpixel/analysis/estimator.npz"))
+    given = parser.parse_args()
+    folders = (
+        sorted(path for path in folder.iterdir() if path.suffix != ".csv") for folder in (given.photos, given.art)
+    )
+    photos, art = ([np.asarray(Pillow.open(path).convert("RGB")) for path in paths] for paths in folders)
+    weights: dict[str, Any] = train(*examples(photos, art, given.samples, seed=1))
+    np.savez_compressed(given.output, **weights)
+
+
+if __name__ == "__main__":
+    main()
