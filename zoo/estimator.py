@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from PIL import Image as Pillow
 from PIL import ImageDraw, ImageFont
 
-from subpixel.analysis.estimator import TARGETS, UNITS
-from subpixel.analysis.statistics import statistics
+from subpixel.analysis.estimator import LIMIT, TARGETS, learned
+from subpixel.analysis.statistics import GROUPS, derived, statistics
 from subpixel.images import Floats
 from subpixel.resample import resize
 
@@ -41,13 +41,13 @@ class _Low:
 def reduced(high: NDArray[np.uint8], rng: Rng) -> _Low:
     """Perhaps a second-order chain at high resolution, then blur and reduction, as `restore` is trained with."""
     scale = int(rng.choice([1, 2, 3, 4], p=[0.3, 0.35, 0.1, 0.25]))
-    side = min(len(high) // scale, 16 * int(rng.integers(5, 20))) * scale
+    side = min(len(high) // scale, 16 * int(rng.integers(7, 24))) * scale
     top, left = rng.integers(0, len(high) - side + 1, 2)
     pixels = np.rot90(high[top : top + side, left : left + side], int(rng.integers(4)))
     pixels = (pixels[:, ::-1] if rng.random() < 0.5 else pixels).astype(np.float32) / 255
     clean = bool(rng.random() < 0.15)
     covariance, noise, native = np.zeros(3), np.zeros(2), 1.0
-    if not clean and rng.random() < 0.25:
+    if not clean and rng.random() < 0.12:
         pixels, covariance, noise, native = _first_order(pixels, scale, rng)
     if not clean and rng.random() < 0.5:
         more, motion = _covariance(rng, 1.4), rng.random() < 0.1
@@ -59,8 +59,8 @@ def reduced(high: NDArray[np.uint8], rng: Rng) -> _Low:
     return _Low(pixels, noise, covariance, native, clean)
 
 
-def finished(low: _Low, rng: Rng) -> tuple[NDArray[np.uint8], NDArray[np.float32], int]:
-    """Noise, JPEG and a crop: the levels, the numbers of TARGETS but the last, and the quality (100: no JPEG)."""
+def finished(low: _Low, rng: Rng) -> tuple[Floats, NDArray[np.float32]]:
+    """Noise, JPEG and a crop: the statistics, and the numbers of TARGETS but the last."""
     pixels, noise, shot = low.pixels, low.noise.copy(), 0.0
     if not low.clean and rng.random() < 0.55:
         sigma, gray = 25 * rng.random() ** 1.5, rng.random() < 0.35
@@ -71,12 +71,14 @@ def finished(low: _Low, rng: Rng) -> tuple[NDArray[np.uint8], NDArray[np.float32
     quality = int(rng.integers(20, 96)) if not low.clean and rng.random() < 0.6 else 100
     levels = _compressed(levels, quality, rng)
     y, x = rng.integers(0, 9, 2)
-    bottom, right = (int(rng.integers(max(48, n // 2), n + 1)) for n in levels.shape[:2])
+    bottom, right = (int(rng.integers(max(48, 2 * n // 3), n + 1)) for n in levels.shape[:2])
     levels = levels[y:bottom, x:right]
     if rng.random() < 0.06:  # a gray file
         levels, noise[1] = levels[..., 1:2], 0
     labels = [*noise, shot, *low.covariance, max(0.0, 1 - low.native)]
-    return levels, np.array(labels, np.float32), quality
+    known = quality if rng.random() > 0.03 else 100
+    phase = (-int(y) % 8, -int(x) % 8) if known < 100 else (0, 0)
+    return statistics(levels[None].astype(np.float32), known, phase), np.array(labels, np.float32)
 
 
 def _first_order(pixels: Floats, scale: int, rng: Rng) -> tuple[Floats, Any, Any, float]:
@@ -185,15 +187,29 @@ def examples(
             high = page(rng) if rng.random() < 0.5 else art[rng.integers(len(art))]
         low = reduced(high, rng)
         for _ in range(4):
-            levels, labels, quality = finished(low, rng)
-            known = 100 if rng.random() < 0.03 else quality
-            vector = statistics(levels[None].astype(np.float32), known)
+            vector, labels = finished(low, rng)
             found.append((vector, np.append(labels, np.float32(drawn))))
     return np.stack([f for f, _ in found]), np.stack([y for _, y in found])
 
 
+def turned(x: Floats, y: Floats, mirrored: bool, transposed: bool) -> tuple[Floats, Floats]:
+    """The statistics and labels of the same images, mirrored or transposed: a permutation of the bands."""
+    x, y = x.copy(), y.copy()
+    bands = x[:, : GROUPS * 17 * 9].reshape(-1, GROUPS, 17, 9)
+    if mirrored:
+        bands = bands[:, :, ::-1]
+        y[:, 5] *= -1
+    if transposed:
+        down, across = np.meshgrid(np.arange(-8, 9), np.arange(9), indexing="ij")
+        sign = np.where(down < 0, -1, 1)
+        bands = bands[:, :, across * sign + 8, np.abs(down)]
+        y[:, [3, 4]] = y[:, [4, 3]]
+    x[:, : GROUPS * 17 * 9] = bands.reshape(len(x), -1)
+    return x, y
+
+
 def train(x: Floats, y: Floats, steps: int = 6000, batch: int = 256) -> dict[str, NDArray[np.float16]]:
-    """The weights of the perceptron that gives each target and the scale of its Laplace distributed error.
+    """The weights of the estimator: a ridge regression, and a perceptron for what it leaves and for the errors' scale.
 
     The last of `y` is 0 or 1, and its output the log odds; the share of shot noise counts where there is noise.
     """
@@ -202,31 +218,36 @@ def train(x: Floats, y: Floats, steps: int = 6000, batch: int = 256) -> dict[str
     from torch.nn import functional as F
 
     torch.manual_seed(0)
+    x, y = (np.concatenate(parts) for parts in zip(*(turned(x, y, *turn) for turn in np.ndindex(2, 2)), strict=True))
+    x = derived(x)
     mean, deviation = x.mean(axis=0), x.std(axis=0) + 0.05
-    inputs = torch.from_numpy((x - mean) / deviation).float()
-    goals = torch.from_numpy(y / UNITS).float()
+    x, y = np.clip((x - mean) / deviation, -LIMIT, LIMIT), learned(y)
+    linear = np.linalg.solve(x.T @ x + 0.003 * len(x) * np.eye(x.shape[1]), x.T @ (y - y.mean(axis=0)))
+    linear[:, -1] = 0
+    inputs, goals, base = (torch.from_numpy(values.astype(np.float32)) for values in (x, y, x @ linear))
     count = len(TARGETS)
-    net = nn.Sequential(
-        nn.Linear(x.shape[1], 128), nn.ReLU(), nn.Linear(128, 64), nn.ReLU(), nn.Linear(64, 2 * count)
-    )  # fmt: skip
-    optimizer = torch.optim.AdamW(net.parameters(), lr=2e-3, weight_decay=0.02)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2e-3, steps)
+    net = nn.Sequential(nn.Linear(x.shape[1], 96), nn.ReLU(), nn.Linear(96, 48), nn.ReLU(), nn.Linear(48, 2 * count))
+    averaged = torch.optim.swa_utils.AveragedModel(net, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.995))
+    optimizer = torch.optim.AdamW(net.parameters(), lr=2e-3, weight_decay=0.1)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 3e-3, steps)
     for _ in range(steps):
         some = torch.randint(len(inputs), (batch,))
-        out = net(inputs[some] + 0.02 * torch.randn(batch, x.shape[1]))
-        goal = goals[some]
-        error = (out[:, :count] - goal).abs()
-        loss = error * torch.exp(-out[:, count:]) + out[:, count:]
-        loss[:, 2] = loss[:, 2] * (goal[:, 0] > 0.2)
-        loss[:, -1] = F.binary_cross_entropy_with_logits(out[:, count - 1], goal[:, -1], reduction="none")
+        out, goal = net(inputs[some] + 0.2 * torch.randn(batch, x.shape[1])), goals[some]
+        values, scales = out[:, :count] + base[some], out[:, count:]
+        error = (values - goal).abs()
+        loss = error + error.detach() * torch.exp(-scales) + scales  # the scale does not excuse the error
+        loss[:, 2] = loss[:, 2] * (goal[:, 0] > 1)
+        loss[:, -1] = F.binary_cross_entropy_with_logits(values[:, -1], goal[:, -1], reduction="none")
         optimizer.zero_grad()
         loss.sum(dim=1).mean().backward()
         optimizer.step()
         schedule.step()
-    layers = [layer for layer in net if isinstance(layer, nn.Linear)]
+        averaged.update_parameters(net)
+    layers = [layer for layer in averaged.module if isinstance(layer, nn.Linear)]
     found = {f"weight{k}": layer.weight.detach().numpy().T for k, layer in enumerate(layers)}
     found |= {f"bias{k}": layer.bias.detach().numpy() for k, layer in enumerate(layers)}
-    return {name: value.astype(np.float16) for name, value in {"mean": mean, "deviation": deviation, **found}.items()}
+    found |= {"mean": mean, "deviation": deviation, "linear": linear}
+    return {name: value.astype(np.float16) for name, value in found.items()}
 
 
 def main() -> None:

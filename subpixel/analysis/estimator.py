@@ -8,12 +8,22 @@ from importlib import resources
 
 import numpy as np
 
+from subpixel.analysis.statistics import derived
 from subpixel.images import Floats
 
 TARGETS = ("sigma", "chroma", "shot", "blur_xx", "blur_yy", "blur_xy", "resampled", "drawn")
 """What it says of an image: see `report`; resampled: 1 - the native size, drawn: log odds of a drawing."""
-UNITS = np.array([5.0, 5.0, 0.5, 0.5, 0.5, 0.5, 0.2, 1.0], np.float32)
-"""The size of each number, so that all weigh alike in training."""
+UNITS = np.array([1.0, 1.0, 0.5, 0.5, 0.5, 0.5, 0.2, 1.0], np.float32)
+"""The size of each number as it is learned, so that all weigh alike."""
+LIMIT = 4.0
+"""Deviations from the mean beyond which a statistic counts no more."""
+_BENT = 2  # of the numbers, the first: deviations of noise are learned as asinh(2 sigma), nearly their logarithms
+
+
+def learned(values: Floats) -> Floats:
+    """Numbers (..., TARGETS) as the perceptron learns them."""
+    bent = np.concatenate([np.arcsinh(2 * values[..., :_BENT]), values[..., _BENT:]], axis=-1)
+    return (bent / UNITS).astype(np.float32)
 
 
 @dataclass(frozen=True)
@@ -31,12 +41,14 @@ class Estimate:
 def estimate(vector: Floats) -> dict[str, Estimate]:
     """What the statistics of an image say, by the names of TARGETS."""
     weights = _weights()
-    hidden = (vector - weights["mean"]) / weights["deviation"]
-    layers = sum(name.startswith("weight") for name in weights)
-    for k in range(layers):
-        hidden = hidden @ weights[f"weight{k}"] + weights[f"bias{k}"]
-        hidden = np.maximum(hidden, 0) if k < layers - 1 else hidden
-    values, spreads = hidden[: len(TARGETS)] * UNITS, np.exp(hidden[len(TARGETS) :]) * UNITS
+    given = np.clip((derived(vector) - weights["mean"]) / weights["deviation"], -LIMIT, LIMIT)
+    hidden = np.maximum(given @ weights["weight0"] + weights["bias0"], 0)
+    hidden = np.maximum(hidden @ weights["weight1"] + weights["bias1"], 0)
+    out = hidden @ weights["weight2"] + weights["bias2"]
+    out[: len(TARGETS)] += given @ weights["linear"]
+    values, spreads = out[: len(TARGETS)] * UNITS, np.exp(out[len(TARGETS) :]) * UNITS
+    spreads[:_BENT] *= np.cosh(values[:_BENT]) / 2
+    values[:_BENT] = np.sinh(values[:_BENT]) / 2
     return {
         name: Estimate(float(value), float(spread))
         for name, value, spread in zip(TARGETS, values, spreads, strict=True)

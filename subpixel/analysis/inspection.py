@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from subpixel.analysis import jpeg, kind, screens
 from subpixel.analysis.estimator import Estimate, estimate
 from subpixel.analysis.report import UNKNOWN, Blur, DegradationReport, Jpeg, Noise
-from subpixel.analysis.statistics import SIDE, statistics
+from subpixel.analysis.statistics import statistics
 from subpixel.analysis.windows import Rows, Samples, windows
 from subpixel.errors import BadRequest
 from subpixel.images import Floats, Image, open_image
@@ -22,6 +22,8 @@ from subpixel.images import Floats, Image, open_image
 if TYPE_CHECKING:
     import PIL.Image
 
+SMALLEST = 40
+"""Pixels along the shorter side below which nothing is said."""
 SURE = 0.5
 """The confidence below which a part of the report is unknown."""
 NOISE_FLOOR, BLUR_FLOOR, RESAMPLED_FLOOR = 1.5, 0.15, 0.1
@@ -51,10 +53,10 @@ def inspect(image: Image | NDArray[Any] | PIL.Image.Image | str | Path | bytes |
 def inspect_rows(source: Rows, quality: int | None = None) -> DegradationReport:
     """What is wrong with an image whose rows can be asked for; quality: what the tables of its JPEG file say."""
     levels = windows(source)
-    if min(levels.shape[1:3]) < SIDE:
+    if min(levels.shape[1:3]) < SMALLEST:
         return UNKNOWN
     compressed = _jpeg(levels, quality)
-    found = estimate(statistics(levels, compressed.quality))
+    found = estimate(statistics(levels, compressed.quality, compressed.phase or (0, 0)))
     return DegradationReport(
         kind=kind.kind_of(levels, found["drawn"].value),
         jpeg=compressed,

@@ -30,7 +30,8 @@ _ROUNDING = 0.36  # levels: of Y in the decoder, then of R, G and B
 _OUTLIERS = 0.03  # coefficients that clipping moved off the lattice
 _BLOCKS = 1200  # looked at on each of the 64 phases
 _CANDIDATES = 3
-_EVIDENCE = 60.0  # nats
+_CHOICE = 10.0  # nats that a step must bring which is chosen for one frequency alone
+_EVIDENCE = 45.0  # nats
 
 
 @dataclass(frozen=True)
@@ -77,15 +78,16 @@ def find_grid(levels: Floats, noise: float = _ROUNDING) -> Grid | None:
 
 def _fit(plane: Floats, spoiled: NDArray[np.bool_], phase: tuple[int, int], noise: float) -> Grid:
     """The quality that explains the coefficients on a phase best."""
-    clean = ~_blocks(spoiled, phase).any(axis=1)
-    coefficients = _blocks(plane, phase)[clean] @ _dct()
+    clean = ~blocks(spoiled, phase).any(axis=1)
+    coefficients = blocks(plane, phase)[clean] @ dct()
     likelihood = _likelihood(coefficients, noise)
     steps = np.minimum(tables(), STEPS) - 1
     by_quality = likelihood[np.arange(1, 64), steps[:, 1:]].sum(axis=1)
-    free = likelihood[1:].max(axis=1)
+    free = np.maximum(likelihood[1:].max(axis=1) - _CHOICE, 0)
     quality, evidence = int(by_quality.argmax()) + 1, float(by_quality.max())
     if evidence < 0.7 * free.sum():  # the table of another program
-        quality = quality_of(likelihood.argmax(axis=1) + 1, np.append(0, free))
+        steps = likelihood.argmax(axis=1) + 1
+        quality, evidence = quality_of(steps, np.append(0, free)), float(free.sum())
     return Grid(quality, phase, evidence)
 
 
@@ -112,21 +114,21 @@ def _near_zero(plane: Floats, spoiled: NDArray[np.bool_]) -> NDArray[np.float64]
 
     On its own phase a grid has set most of them to zero; on others they are there.
     """
-    basis = _dct()[:, np.add.outer(np.arange(8), np.arange(8)).ravel() >= 4]
+    basis = dct()[:, np.add.outer(np.arange(8), np.arange(8)).ravel() >= 4]
     height, width = (n // 8 * 8 - 8 for n in plane.shape[1:])
-    first = _blocks(plane[:, :height, :width], (0, 0))
+    first = blocks(plane[:, :height, :width], (0, 0))
     busy = first.std(axis=1) > 1
-    busy &= ~_blocks(spoiled[:, :height, :width], (0, 0)).any(axis=1)
+    busy &= ~blocks(spoiled[:, :height, :width], (0, 0)).any(axis=1)
     chosen = np.flatnonzero(busy)[:: max(1, int(busy.sum()) // _BLOCKS)]
     shares = np.zeros((8, 8))
     for y, x in np.ndindex(8, 8) if len(chosen) else ():
-        moved = _blocks(plane[:, y : y + height, x : x + width], (0, 0))[chosen]
+        moved = blocks(plane[:, y : y + height, x : x + width], (0, 0))[chosen]
         shares[y, x] = np.mean(np.abs(moved @ basis) < 2 * _ROUNDING)
     return shares
 
 
-def _blocks(plane: NDArray[Any], phase: tuple[int, int]) -> NDArray[Any]:
-    """N H W -> blocks of 8x8 from a phase on, (blocks, 64)."""
+def blocks(plane: NDArray[Any], phase: tuple[int, int]) -> NDArray[Any]:
+    """N H W -> blocks of 8x8 from a phase (row and column) on, (blocks, 64)."""
     y, x = phase
     rows, columns = (plane.shape[1] - y) // 8, (plane.shape[2] - x) // 8
     cut = plane[:, y : y + 8 * rows, x : x + 8 * columns].reshape(len(plane), rows, 8, columns, 8)
@@ -134,7 +136,7 @@ def _blocks(plane: NDArray[Any], phase: tuple[int, int]) -> NDArray[Any]:
 
 
 @cache
-def _dct() -> Floats:
+def dct() -> Floats:
     """(64, 64): a block, row by row, times this gives its orthonormal DCT-II, row by row."""
     n = np.arange(8)
     one = np.cos((2 * n[:, None] + 1) * n * np.pi / 16) * np.where(n == 0, np.sqrt(1 / 8), 0.5)

@@ -22,6 +22,11 @@ CONDITION = (
 """The numbers that a restoring network is told, in its order."""
 _WORST_QUALITY, _MOST_NOISE, _MOST_BLUR = 20, 25.0, 2.0  # the range that networks are trained in
 _NEARLY_LOSSLESS = 96
+_NOTHING: dict[Kind, str] = {
+    "photo": "nothing wrong found",
+    "drawing": "a drawing, nothing wrong found",
+    "pixel-art": "pixel art, nothing wrong found",
+}
 
 
 class _Part(BaseModel):
@@ -108,7 +113,7 @@ class DegradationReport(_Part):
         unknown = [name for name in ("jpeg", "noise", "blur") if getattr(self, name) is None]
         if not found and len(unknown) == 3:
             return "too small to judge"
-        return ", ".join(found) or ("drawn, nothing wrong found" if self.kind != "photo" else "nothing wrong found")
+        return ", ".join(found) or (_NOTHING[self.kind])
 
     def _found(self) -> list[str]:
         return [text for text in (self._said_jpeg(), self._said_noise(), self._said_blur(), *self._said_more()) if text]

@@ -8,33 +8,60 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from subpixel.analysis import jpeg
 from subpixel.analysis.windows import luma
 from subpixel.images import Floats
 
 SIDE = 32
-"""Pixels along a block; a smaller image cannot be judged."""
+"""Pixels along a block."""
 _DENSE = 2**18  # pixels up to which blocks overlap by half
 _BANDS = (0, 1, 2, 3, 4, 6, 8, 11, 14, 17)  # first frequency of each band, in cycles a block
-_GROUPS = ((0.0, 0.1), (0.1, 0.4), (0.75, 1.0))  # shares of the blocks, from the flattest to the busiest
+_SHARES = ((0.0, 0.1), (0.1, 0.4), (0.75, 1.0))  # of the blocks, from the flattest to the busiest
+GROUPS = len(_SHARES)
 _SHADES = (0, 64, 128, 192, 256)
 _ROUNDING = 1 / 12  # the variance that rounding to levels adds, below which nothing is said
 _CHROMA = np.array([[-0.168736, -0.331264, 0.5], [0.5, -0.418688, -0.081312]], np.float32).T
 
 
-def statistics(levels: Floats, quality: int) -> Floats:
-    """A vector of N H W C in levels 0..255, at least SIDE pixels a side; quality: 100 where there is no JPEG grid.
+def statistics(levels: Floats, quality: int = 100, phase: tuple[int, int] = (0, 0)) -> Floats:
+    """A vector of N H W C in levels 0..255, at least SIDE + 8 pixels a side; quality and phase: of its JPEG grid.
 
     Mean log power of the luma in bands of the two frequencies, for the flattest, flat and busy blocks; of the chroma
-    in rings; of the flat blocks of each shade; and how much is clipped, how large the image is and how compressed.
+    in rings; of the flat blocks of each shade; of the DCT that JPEG quantised; and how much is clipped, how large the
+    image is and how compressed.
     """
-    blocks = _blocks(luma(levels))
+    levels = levels[:, phase[0] :, phase[1] :]
+    plane = luma(levels)
+    blocks = _blocks(plane)
     clipped = ((blocks <= 0.5) | (blocks >= 254.5)).mean(axis=(1, 2))
     spectra = _log_power(blocks)
     order = _by_detail(spectra, clipped)
     parts = [_mean(spectra[some]).ravel() for some in _groups(order)]
-    parts += [_chroma(levels, order), _shades(spectra, blocks.mean(axis=(1, 2)), order)]
+    parts += [_chroma(levels, order), _shades(spectra, blocks.mean(axis=(1, 2)), order), _quantised(plane)]
     about = [clipped.mean(), np.log(len(blocks)), (100 - quality) / 25, float(quality < 100), levels.shape[-1] / 3]
     return np.concatenate([*parts, np.array(about, np.float32)]).astype(np.float32)
+
+
+def derived(vector: Floats) -> Floats:
+    """What physics makes of the statistics (..., numbers), appended to them.
+
+    The deviation of noise from the flattest blocks, of all of it and of what the channels do not share, as asinh(2 x);
+    and the log power of busy blocks from which that of the flattest was taken.
+    """
+    bands = vector[..., : GROUPS * 17 * 9].reshape(*vector.shape[:-1], GROUPS, 17, 9)
+    rings = vector[..., GROUPS * 17 * 9 :][..., : 2 * len(_rings())].reshape(*vector.shape[:-1], 2, -1)
+    luma_power = _high(bands[..., 0, :, :])
+    own = np.maximum(np.exp(rings[..., 4:]).mean(axis=(-2, -1)) - _ROUNDING, 0) / 0.41  # of Cb and Cr: 0.39 and 0.43
+    sigma = np.sqrt(np.maximum(luma_power - _ROUNDING, 0) + 0.553 * own)
+    power = np.exp(bands)
+    kept = np.log(np.maximum(power[..., 2, :, :] - power[..., 0, :, :], 0.03 * power[..., 2, :, :]))
+    noise = np.arcsinh(2 * np.stack([sigma, np.sqrt(own)], axis=-1))
+    return np.concatenate([vector, noise, kept.reshape(*vector.shape[:-1], -1)], axis=-1).astype(np.float32)
+
+
+def _high(bands: Floats) -> Floats:
+    """The power of the bands (..., 17, 9) that are high in both directions."""
+    return np.exp(np.concatenate([bands[..., :4, 5:], bands[..., 13:, 5:]], axis=-2).mean(axis=(-2, -1)))
 
 
 def _blocks(plane: Floats) -> Floats:
@@ -62,7 +89,7 @@ def _by_detail(spectra: Floats, clipped: NDArray[np.float64]) -> NDArray[np.int6
 
 def _groups(order: NDArray[np.int64]) -> list[NDArray[np.int64]]:
     count = len(order)
-    return [order[int(low * count) : max(int(low * count) + 1, int(high * count))] for low, high in _GROUPS]
+    return [order[int(low * count) : max(int(low * count) + 1, int(high * count))] for low, high in _SHARES]
 
 
 def _mean(spectra: Floats) -> Floats:
@@ -90,9 +117,21 @@ def _shades(spectra: Floats, brightness: Floats, order: NDArray[np.int64]) -> Fl
     return np.array(found, np.float32)
 
 
+def _quantised(plane: Floats) -> Floats:
+    """Log power of the DCT of 8x8 blocks along its diagonals, for the flattest quarter of the blocks and the next."""
+    power = (jpeg.blocks(plane, (0, 0)) @ jpeg.dct()) ** 2
+    detail = power[:, 1:].sum(axis=1)
+    diagonal = np.add.outer(np.arange(8), np.arange(8)).ravel()
+    sums = power[np.argsort(detail, kind="stable")] @ (diagonal[:, None] == np.arange(1, 15)).astype(np.float32)
+    means = sums / np.bincount(diagonal)[1:]
+    quarter = max(1, len(means) // 4)
+    parts = [means[:quarter].mean(axis=0), means[quarter : 2 * quarter + 1].mean(axis=0)]
+    return np.log(np.concatenate(parts) + _ROUNDING).astype(np.float32)
+
+
 @cache
 def _hann() -> Floats:
-    one = np.hanning(SIDE + 1)[:-1] + 1e-3
+    one = np.hanning(SIDE + 2)[1:-1]
     window = np.outer(one, one)
     return (window / np.sqrt((window**2).sum())).astype(np.float32)
 

@@ -1,0 +1,68 @@
+"""Pixel art, drawings, combs and dots."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from PIL import Image as Pillow
+from PIL import ImageDraw, ImageFont
+
+import subpixel
+from subpixel.analysis import screens
+
+
+@pytest.fixture(scope="module")
+def photo(examples):
+    return np.asarray(Pillow.open(examples / "rocket.jpg").convert("RGB"))
+
+
+def _halftone(photo, period, angle):
+    """A dot screen: the threshold is a product of cosines, with soft edges as a scanner sees them."""
+    gray = photo.mean(axis=2)
+    y, x = np.mgrid[: gray.shape[0], : gray.shape[1]] * (2 * np.pi / period)
+    c, s = np.cos(np.radians(angle)), np.sin(np.radians(angle))
+    screen = (np.cos(x * c + y * s) + np.cos(y * c - x * s)) * 64 + 127
+    return np.repeat(np.clip((gray - screen) * 2 + 127, 0, 255)[..., None], 3, axis=2).astype(np.uint8)
+
+
+def _page():
+    sheet = Pillow.new("RGB", (400, 300), "white")
+    draw = ImageDraw.Draw(sheet)
+    for y in range(4, 290, 22):
+        draw.text((6, y), "The quick brown fox jumps over the lazy dog 0123", "black", ImageFont.load_default(14))
+    return np.asarray(sheet)
+
+
+@pytest.mark.parametrize(("period", "angle"), [(4.5, 45), (5, 45), (7, 30), (6, 15)])
+def test_a_dot_screen(photo, period, angle):
+    report = subpixel.inspect(_halftone(photo, period, angle))
+    assert report.halftone
+    assert "halftone" in report.summary
+    assert not report.interlaced
+
+
+def test_combs(photo):
+    combed = photo.copy()
+    combed[1::2] = np.roll(photo, 6, axis=1)[1::2]
+    assert subpixel.inspect(combed).interlaced
+    assert not screens.is_interlaced(np.rot90(combed)[None].astype(np.float32))
+
+
+def test_a_photo_has_neither(photo):
+    report = subpixel.inspect(photo)
+    assert (report.kind, report.interlaced, report.halftone) == ("photo", False, False)
+
+
+@pytest.mark.parametrize("enlarged", [1, 2, 5, 16])
+def test_pixel_art(enlarged):
+    sprite = np.array([[0, 0, 0], [200, 40, 40], [250, 220, 120], [60, 90, 200]], np.uint8)
+    coarse = sprite[np.random.default_rng(1).integers(0, 4, (32, 48))]
+    fine = np.repeat(np.repeat(coarse, 2, axis=0), 2, axis=1)
+    art = np.repeat(np.repeat(fine, enlarged, axis=0), enlarged, axis=1)
+    report = subpixel.inspect(art)
+    assert (report.kind, report.clean) == ("pixel-art", True)
+
+
+def test_a_page_of_text_is_drawn_and_clean():
+    report = subpixel.inspect(_page())
+    assert (report.kind, report.clean) == ("drawing", True)
