@@ -28,7 +28,7 @@ STEPS = 128
 _BINS, _BIN = 2048, 0.25  # a histogram of |coefficient| up to 512
 _ROUNDING = 0.36  # levels: of Y in the decoder, then of R, G and B
 _OUTLIERS = 0.03  # coefficients that clipping moved off the lattice
-_BLOCKS = 1200  # looked at on each of the 64 phases
+_SEARCHED, _FITTED = 800, 5000  # blocks, at most: on each of the 64 phases, and on the best ones
 _CANDIDATES = 3
 _CHOICE = 10.0  # nats that a step must bring which is chosen for one frequency alone
 _EVIDENCE = 45.0  # nats
@@ -78,8 +78,8 @@ def find_grid(levels: Floats, noise: float = _ROUNDING) -> Grid | None:
 
 def _fit(plane: Floats, spoiled: NDArray[np.bool_], phase: tuple[int, int], noise: float) -> Grid:
     """The quality that explains the coefficients on a phase best."""
-    clean = ~blocks(spoiled, phase).any(axis=1)
-    coefficients = blocks(plane, phase)[clean] @ dct()
+    clean = np.flatnonzero(~blocks(spoiled, phase).any(axis=1))
+    coefficients = blocks(plane, phase)[clean[:: max(1, -(-len(clean) // _FITTED))]] @ dct()
     likelihood = _likelihood(coefficients, noise)
     steps = np.minimum(tables(), STEPS) - 1
     by_quality = likelihood[np.arange(1, 64), steps[:, 1:]].sum(axis=1)
@@ -115,16 +115,15 @@ def _near_zero(plane: Floats, spoiled: NDArray[np.bool_]) -> NDArray[np.float64]
     On its own phase a grid has set most of them to zero; on others they are there.
     """
     basis = dct()[:, np.add.outer(np.arange(8), np.arange(8)).ravel() >= 4]
-    height, width = (n // 8 * 8 - 8 for n in plane.shape[1:])
-    first = blocks(plane[:, :height, :width], (0, 0))
-    busy = first.std(axis=1) > 1
-    busy &= ~blocks(spoiled[:, :height, :width], (0, 0)).any(axis=1)
-    chosen = np.flatnonzero(busy)[:: max(1, int(busy.sum()) // _BLOCKS)]
-    shares = np.zeros((8, 8))
-    for y, x in np.ndindex(8, 8) if len(chosen) else ():
-        moved = blocks(plane[:, y : y + height, x : x + width], (0, 0))[chosen]
-        shares[y, x] = np.mean(np.abs(moved @ basis) < 2 * _ROUNDING)
-    return shares
+    around = np.lib.stride_tricks.sliding_window_view(plane, (15, 15), axis=(1, 2))[:, ::8, ::8].reshape(-1, 15, 15)
+    whole = np.lib.stride_tricks.sliding_window_view(spoiled, (15, 15), axis=(1, 2))[:, ::8, ::8].reshape(-1, 15, 15)
+    usable = np.flatnonzero((around.std(axis=(1, 2)) > 1) & ~whole.any(axis=(1, 2)))
+    if not len(usable):
+        return np.zeros((8, 8))
+    chosen = around[usable[:: -(-len(usable) // _SEARCHED)]]
+    phases = np.lib.stride_tricks.sliding_window_view(chosen, (8, 8), axis=(1, 2))
+    zeros = np.abs(phases.reshape(-1, 64) @ basis) < 2 * _ROUNDING
+    return zeros.mean(axis=1).reshape(-1, 8, 8).mean(axis=0)
 
 
 def blocks(plane: NDArray[Any], phase: tuple[int, int]) -> NDArray[Any]:
