@@ -69,19 +69,12 @@ def inspect_rows(source: Rows, quality: int | None = None) -> DegradationReport:
 
 
 def file_quality(file: str | Path | bytes) -> int | None:
-    """The quality that the quantisation tables of a JPEG file state; None for other files. Decodes nothing.
+    """The quality that the quantisation tables of a JPEG file state; None for other files. Decodes nothing."""
+    from PIL.JpegImagePlugin import JpegImageFile
 
-    Raises: UnreadableImage.
-    """
-    import PIL.Image
-
-    with (
-        suppress(OSError, ValueError, SyntaxError),
-        PIL.Image.open(io.BytesIO(file) if isinstance(file, bytes) else file) as opened,
-    ):
-        tables = getattr(opened, "quantization", None)
-        if tables:
-            return jpeg.quality_of(np.array(tables[0]))
+    content = io.BytesIO(file) if isinstance(file, bytes) else file
+    with suppress(OSError, ValueError, SyntaxError), JpegImageFile(content) as opened:  # SyntaxError: another format
+        return jpeg.quality_of(np.array(opened.quantization[0])) if opened.quantization else None
     return None
 
 

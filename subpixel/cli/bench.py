@@ -36,6 +36,53 @@ def quality(
 
 
 @app.command()
+def real(
+    data: Annotated[Path, typer.Option(metavar="FOLDER", help="Photos, the references.", show_default=False)],
+    scale: Annotated[int, typer.Option("-s", "--scale", metavar="N", min=1)] = 4,
+    model: Annotated[
+        list[str] | None,
+        typer.Option("-m", "--model", help="May be repeated; by default auto, swift and bicubic.", show_default=False),
+    ] = None,
+    condition: Annotated[
+        list[str] | None, typer.Option(help="May be repeated; by default ten, clean to real-world.", show_default=False)
+    ] = None,
+    lpips: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="LPIPS's weights: measured too.", show_default=False)
+    ] = None,
+    niqe: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="NIQE's statistics (.npz): measured too.", show_default=False)
+    ] = None,
+    peer: Annotated[
+        tuple[Path, Path] | None,
+        typer.Option(metavar="FILE FILE", help="realesr-general-x4v3 and its weaker half.", show_default=False),
+    ] = None,
+) -> None:
+    """Degraded photos: the default beside bicubic, single models and a peer."""
+    from subpixel.benchmarks import real as bench
+    from subpixel.benchmarks.peer import realesr_general
+    from subpixel.inference.upscaler import Upscaler
+    from subpixel.metrics import niqe as natural
+    from subpixel.models import Model
+    from subpixel.runtimes import Execution
+
+    names: list[tuple[str, str | Model]] = [(name, name) for name in model or ("bicubic", "swift", "auto")]
+    if peer and scale == 4:
+        names += [(f"realesr-general dn {d}", realesr_general(*peer, d)) for d in (1.0, 0.5)]
+    f32 = Execution(precision="f32")
+    found = [bench.Candidate(name, Upscaler(chosen, scale=scale, execution=f32)) for name, chosen in names]
+    distance = None
+    if lpips is not None:
+        _need_torch()
+        from subpixel.metrics.lpips import load
+
+        distance = load(lpips).distance
+    lines = bench.bench_real(
+        found, data, scale, condition or bench.USUAL, lpips=distance, niqe=natural.load(niqe) if niqe else None
+    )
+    typer.echo(bench.markdown(lines), nl=False)
+
+
+@app.command()
 def speed(
     opencv_files: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="FSRCNN_x2.pb and ESPCN_x2.pb of OpenCV.", show_default=False)

@@ -27,7 +27,7 @@ def command(
     model: Annotated[
         list[str] | None,
         typer.Option(
-            "-m", "--model", metavar="MODEL|PATH", help="May be repeated; by default swift.", show_default=False
+            "-m", "--model", metavar="MODEL|PATH", help="May be repeated; by default auto.", show_default=False
         ),
     ] = None,
     scale: Annotated[int, typer.Option("-s", "--scale", metavar="FACTOR", min=1, max=16, help="A whole factor.")] = 2,
@@ -51,6 +51,6 @@ def command(
 
     target = ensure_safe(output or photo.with_name(f"{photo.stem}_compare.png"), photo, overwrite)
     box = Box.parse(crop) if crop else None
-    drawn = compare(read(photo), model or ["swift"], scale=scale, crop=box, reduce=reduce, title=photo.name)
+    drawn = compare(read(photo), model or ["auto"], scale=scale, crop=box, reduce=reduce, title=photo.name)
     write(target, drawn)
     typer.echo(f"{target}: {drawn.width} x {drawn.height} pixels", err=True)

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from contextlib import closing
-from typing import Annotated
+from typing import Annotated, Literal, TypeVar
 
 import typer
 
+T = TypeVar("T", int, float)
 NAME = "upscale"
 EXAMPLES = """[bold]Examples[/bold]
 
 \b
 subpixel upscale photo.jpg                        photo_x2.jpg beside it
+subpixel upscale scan.jpg -s 1 --denoise 0.3      cleaned, not enlarged
 subpixel upscale photo.jpg -s 4 -o large.png      four times as wide and high
 subpixel upscale holiday/ -o large/               every image in a folder
 subpixel upscale '*.jpg' --size 3840x2160 --fit   as large as fits a 4K screen
 subpixel upscale - < a.png > b.png                from and to other programs"""
 
-_SIZE, _SPEED, _FILE = "Size", "Speed", "Result"  # panels of the help
+_SIZE, _UNDO, _SPEED, _FILE = "Size", "Restoration", "Speed", "Result"  # panels of the help
 
 Inputs = Annotated[
     list[str], typer.Argument(metavar="INPUTS", help="Images, folders, globs; - is standard input.", show_default=False)
@@ -38,7 +40,8 @@ Model = Annotated[
         "-m",
         "--model",
         metavar="MODEL|PATH",
-        help="A name from `subpixel models`, an .onnx file, or nearest, bilinear, bicubic, lanczos.",
+        help="auto looks at each image and chooses; else a name from `subpixel models`, an .onnx file, or nearest, "
+        "bilinear, bicubic, lanczos.",
     ),
 ]
 Scale = Annotated[
@@ -62,6 +65,13 @@ Size = Annotated[
     ),
 ]
 Fit = Annotated[bool, typer.Option("--fit", help="With --size: keep the shape and fit inside.", rich_help_panel=_SIZE)]
+Denoise = Annotated[
+    str, typer.Option(metavar="auto|0-1", help="Noise that is taken away: what was found.", rich_help_panel=_UNDO)
+]
+Deblock = Annotated[
+    str, typer.Option(metavar="auto|0-1", help="JPEG's blocks and rings, likewise.", rich_help_panel=_UNDO)
+]
+Deblur = Annotated[str, typer.Option(metavar="auto|0-1", help="Blur, likewise.", rich_help_panel=_UNDO)]
 Tile = Annotated[
     str,
     typer.Option(
@@ -112,10 +122,13 @@ Overwrite = Annotated[
 def command(
     inputs: Inputs,
     output: Output = None,
-    model: Model = "swift",
+    model: Model = "auto",
     scale: Scale = None,
     size: Size = None,
     fit: Fit = False,
+    denoise: Denoise = "auto",
+    deblock: Deblock = "auto",
+    deblur: Deblur = "auto",
     tile: Tile = "auto",
     runtime: Runtime = "auto",
     precision: Precision = "auto",
@@ -136,6 +149,7 @@ def command(
     """
     from subpixel.cli.progress import Display
     from subpixel.images import Encoding
+    from subpixel.inference.choice import Restoration
     from subpixel.jobs.batch import upscale_batch
     from subpixel.jobs.discovery import find_jobs, remaining, suffix
     from subpixel.jobs.request import Request
@@ -146,7 +160,10 @@ def command(
         scale=scale,
         size=size,
         fit=fit,
-        tile="auto" if tile == "auto" else _number(tile),
+        restoration=Restoration(
+            _auto_or(float, denoise, "denoise"), _auto_or(float, deblock, "deblock"), _auto_or(float, deblur, "deblur")
+        ),
+        tile=_auto_or(int, tile, "tile"),
         tta=tta,
         execution=Execution(runtime, precision, threads, device),
         encoding=Encoding(kind, quality, lossless, compress),
@@ -161,9 +178,11 @@ def command(
     raise typer.Exit(1 if display.failures else 0)
 
 
-def _number(tile: str) -> int:
+def _auto_or(number: type[T], text: str, option: str) -> T | Literal["auto"]:
+    if text == "auto":
+        return "auto"
     try:
-        return int(tile)
+        return number(text)
     except ValueError:
-        text = f"{tile!r}; expected auto, 0 or a number of pixels"
-        raise typer.BadParameter(text, param_hint="--tile") from None
+        wanted = "a number of pixels, 0 for all" if number is int else "a number from 0 to 1"
+        raise typer.BadParameter(f"{text!r}; expected auto or {wanted}", param_hint=f"--{option}") from None

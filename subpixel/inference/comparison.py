@@ -16,6 +16,7 @@ from PIL import ImageDraw, ImageFont
 from subpixel import color
 from subpixel.errors import BadRequest
 from subpixel.images import Floats, Image, dequantise, quantise
+from subpixel.inference.choice import AUTO
 from subpixel.inference.rows import ArrayRows
 from subpixel.inference.upscaler import Upscaler
 from subpixel.metrics.protocol import STANDARD, modcrop
@@ -61,10 +62,11 @@ class _Panel:
     name: str
     detail: Floats  # H W C
     score: float | None = None
+    reason: str = ""
 
     @property
     def below(self) -> str:
-        return "" if self.score is None else f"PSNR {self.score:.2f} dB"
+        return self.reason if self.score is None else f"PSNR {self.score:.2f} dB"
 
 
 def compare(
@@ -125,12 +127,14 @@ def _enlarged(name: str, low: Floats, box: Box, scale: int, original: Floats | N
     large = box.times(scale)
     with Upscaler(name, scale=scale) as upscaler:
         source = ArrayRows.of(Image(low))
-        rows = upscaler.prepare(source.shape).rows(source)
+        plan = upscaler.plan(source)
+        rows = plan.rows(source)
         top, bottom = (large.y, large.y + large.height) if original is None else (0, rows.shape.height)
         result = rows.rows(top, bottom)
     label = Path(name).stem if name.endswith(".onnx") else name
+    label = f"auto: {plan.networks}" if name == AUTO else label
     score = None if original is None else _score(result, original, scale)
-    return _Panel(label, replace(large, y=large.y - top).cut(result), score)
+    return _Panel(label, replace(large, y=large.y - top).cut(result), score, plan.reason)
 
 
 def _score(result: Floats, original: Floats, scale: int) -> float:

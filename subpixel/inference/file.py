@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
+from subpixel.analysis import file_quality
 from subpixel.images import Encoding, create, format_of, lost_on_write, open_image
 from subpixel.inference.plan import Plan
 from subpixel.inference.upscaler import Upscaler
@@ -28,8 +29,9 @@ def upscale_file(
 
     Raises: UnreadableImage, UnwritableImage, and what `Upscaler` raises.
     """
-    opened = open_image(source)
-    plan = upscaler.prepare(opened.shape)
+    content = source if isinstance(source, str | Path | bytes) else source.read()
+    opened = open_image(content)
+    plan = upscaler.plan(opened, file_quality(content))
     rows, height = plan.rows(opened), plan.target.height
     if on_progress:
         on_progress(plan, 0)

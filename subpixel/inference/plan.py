@@ -50,16 +50,24 @@ class Plan:
     """The mean over 8 flips and turns."""
     idle: bool = False
     """There is a model, but nothing for it to do."""
+    reason: str = ""
+    """What was found in the image, where that decided."""
+
+    @property
+    def networks(self) -> str:
+        """For instance "swift-x3, then bicubic"."""
+        names = [step.card.name for step in self.steps] + ([self.kernel] if self.kernel else [])
+        return ", then ".join(names) or "unchanged"
 
     def describe(self) -> str:
         """For instance "swift-x3, then bicubic to 5184x3456; swift-x3: openvino f32 on cpu; tile 512x512"."""
-        names = [step.card.name for step in self.steps] + ([self.kernel] if self.kernel else [])
         why = " (a model only enlarges)" if self.idle else ""
-        parts = [f"{', then '.join(names) or 'unchanged'} to {self.target.width}x{self.target.height}{why}"]
+        parts = [f"{self.networks} to {self.target.width}x{self.target.height}{why}"]
         runtimes = {step.card.name: step.runtime for step in self.steps}
         parts += [f"{name}: {r.name} {r.precision} on {r.device}" for name, r in runtimes.items()]
         parts += [f"tile {step.tile[1]}x{step.tile[0]}" for step in self.steps]
-        return "; ".join([*parts, "self-ensemble of 8"] if self.ensemble and self.steps else parts)
+        parts += ["self-ensemble of 8"] if self.ensemble and self.steps else []
+        return "; ".join([self.reason, *parts] if self.reason else parts)
 
     def rows(self, source: Rows) -> Rows:
         """The result for an image of the plan's shape, as rows that are computed when they are pulled."""

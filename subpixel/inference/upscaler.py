@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 import threading
+from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, BinaryIO, Self, cast, overload
@@ -12,27 +14,33 @@ import numpy as np
 from numpy.typing import NDArray
 
 from subpixel import models
-from subpixel.errors import BadRequest, OutOfMemory, UnknownName
+from subpixel.analysis import DegradationReport, file_quality, inspect_rows
+from subpixel.errors import BadRequest, OutOfMemory
 from subpixel.images import Image, open_image, quantise
+from subpixel.inference.choice import AUTO, CLEAN, Choice, Restoration, choose, default_factor, family
 from subpixel.inference.plan import Plan, Step, Tile, inputs_of, target_shape, tile_of
 from subpixel.inference.rows import ArrayRows, Rows
-from subpixel.inference.target import Target, chain
-from subpixel.ports import ModelName, Shape
+from subpixel.inference.target import Target
+from subpixel.ports import Shape
 from subpixel.resample import KERNELS
 from subpixel.runtimes import Execution, Runtime, open_runtime
 
 if TYPE_CHECKING:
     import PIL.Image
 
+_KEPT = 8
+"""Compiled networks that are kept for the next image."""
+
 
 class Upscaler:
     """Enlarges images; what it compiles is kept for the next image. Any number of threads may share one.
 
-    model: a model ("swift-x2"), a family that has several factors ("swift"), the path of an .onnx file, a loaded Model,
-    or a kernel ("nearest", "bilinear", "bicubic", "lanczos"). scale, size, fit: see `Target`; without them the model's
-    own factor, 2 for a family or a kernel. tile: the side of a tile in input pixels, 0 for the whole image at once,
-    "auto" for what suits the memory; a graph for one size gets at most that. tta: the mean over 8 flips and turns, 8
-    times as slow. execution: how it is run.
+    model: "auto" looks at each image and chooses; else a model ("swift-x2"), a family that has several factors
+    ("swift"), the path of an .onnx file, a loaded Model, or a kernel ("nearest", "bilinear", "bicubic", "lanczos").
+    scale, size, fit: see `Target`; without them the model's own factor, 2 for a family or a kernel. restoration: how
+    much is undone of what is wrong with an image, for "auto" and for models that are told of it. tile: the side of a
+    tile in input pixels, 0 for the whole image at once, "auto" for what suits the memory; a graph for one size gets at
+    most that. tta: the mean over 8 flips and turns, 8 times as slow. execution: how it is run.
 
     Called with an image it returns one of the same kind: Image, numpy array (uint8, uint16, or float; H W or
     H W 1 to 4) or Pillow image; a path, the bytes of a file and an open binary file are read and give an Image.
@@ -41,11 +49,12 @@ class Upscaler:
 
     def __init__(
         self,
-        model: str | Path | models.Model = "swift",
+        model: str | Path | models.Model = AUTO,
         *,
         scale: float | None = None,
         size: str | None = None,
         fit: bool = False,
+        restoration: Restoration = Restoration(),
         tile: Tile = "auto",
         tta: bool = False,
         execution: Execution = Execution(),
@@ -53,49 +62,80 @@ class Upscaler:
         self.target = Target(scale, size, fit)
         self.tile: Tile = _checked(tile)
         self.execution = execution
-        self._tta = tta
+        self._restoration, self._tta = restoration, tta
+        self._model = model
         is_kernel = isinstance(model, str) and model in KERNELS
         self._kernel = str(model) if is_kernel else "bicubic"
-        self._models: dict[int, str | models.Model] = {} if is_kernel else _by_scale(model)
+        self._family = {} if is_kernel else family(CLEAN if model == AUTO else model)
         self._begin()
 
     def _begin(self) -> None:
-        self._runtimes: dict[int, Runtime] = {}
-        self._opening = threading.Lock()
+        self._models: dict[str, models.Model] = {}
+        self._runtimes: dict[tuple[object, ...], Runtime] = {}
+        self._opening = threading.RLock()
 
     @property
     def factor(self) -> float:
         """What it enlarges by where no size is asked for."""
-        return self.target.scale or min(self._models, default=2)
+        return self.target.scale or default_factor(self._family)
 
-    def prepare(self, shape: Shape) -> Plan:
-        """What will be done to an image of this shape; the networks it needs are compiled."""
+    @cached_property
+    def _is_told(self) -> bool:
+        """Whether the networks want to know what is wrong with an image."""
+        return any(self._load(model).card.condition for model in self._family.values())
+
+    def plan(self, source: Rows, quality: int | None = None) -> Plan:
+        """What will be done to an image, which is looked at first where that decides; its networks are compiled.
+
+        quality: what the tables of its JPEG file say; None: there are none.
+        """
+        looks = self._model == AUTO or self._is_told
+        return self.prepare(source.shape, inspect_rows(source, quality) if looks else DegradationReport())
+
+    def prepare(self, shape: Shape, report: DegradationReport = DegradationReport()) -> Plan:
+        """What will be done to an image of this shape of which the report is true; its networks are compiled."""
+        choice = self._choose(report)
         sides = self.target.sides(shape.height, shape.width, self.factor)
-        scales = chain(shape.height, shape.width, sides, self._models)
-        cards = [self._model(scale).card for scale in scales]
+        networks = [self._load(model) for model in choice.networks(shape.height, shape.width, sides)]
+        cards = [model.card for model in networks]
         tiles = [
             tile_of(card, self.tile, height, width, len(cards))
             for card, (height, width) in zip(cards, inputs_of(cards, shape.height, shape.width), strict=True)
         ]
-        steps = tuple(Step(card, self._runtime(card.scale), tile) for card, tile in zip(cards, tiles, strict=True))
+        runtimes = [self._runtime(model, choice.condition) for model in networks]
+        steps = tuple(map(Step, cards, runtimes, tiles))
         factor = int(np.prod([card.scale for card in cards]))
-        kernel = None if (shape.height * factor, shape.width * factor) == sides else self._kernel
+        kernel = None if (shape.height * factor, shape.width * factor) == sides else choice.kernel
         target = target_shape(shape, sides, cards, kernel, self._tta)
-        return Plan(shape, target, steps, kernel, self._tta, idle=bool(self._models) and not steps)
+        idle = bool(choice.first) and not steps
+        return Plan(shape, target, steps, kernel, self._tta, idle, choice.reason)
 
-    def _model(self, scale: int) -> models.Model:
-        with self._opening:
-            model = self._models[scale]
-            if isinstance(model, str):
-                model = self._models[scale] = models.load(model)
+    def _choose(self, report: DegradationReport) -> Choice:
+        if self._model == AUTO:
+            return choose(report, self._restoration)
+        if self._is_told:
+            return Choice(self._family, family(CLEAN), self._restoration.condition(report), reason=report.summary)
+        return Choice(self._family, kernel=self._kernel)
+
+    def _load(self, model: str | models.Model) -> models.Model:
+        if isinstance(model, models.Model):
             return model
-
-    def _runtime(self, scale: int) -> Runtime:
-        model = self._model(scale)
         with self._opening:
-            if scale not in self._runtimes:
-                self._runtimes[scale] = open_runtime(model, self.execution)
-            return self._runtimes[scale]
+            if model not in self._models:
+                self._models[model] = models.load(model)
+            return self._models[model]
+
+    def _runtime(self, model: models.Model, condition: Mapping[str, float] | None) -> Runtime:
+        """The compiled network, told of the condition if it is one that listens."""
+        values = condition if condition and model.card.condition else {}
+        key = (model.card.name, model.card.sha256, *values.values())
+        with self._opening:
+            if key not in self._runtimes:
+                while len(self._runtimes) >= _KEPT:
+                    del self._runtimes[next(iter(self._runtimes))]  # whoever still uses it keeps it alive
+                told = model.conditioned(values) if values else model
+                self._runtimes[key] = open_runtime(told, self.execution)
+            return self._runtimes[key]
 
     @overload
     def __call__(self, image: Image | str | Path | bytes | BinaryIO) -> Image: ...
@@ -116,17 +156,18 @@ class Upscaler:
         if pillow is not None and isinstance(image, pillow.Image):
             return self(Image.from_pil(image)).to_pil()
         if isinstance(image, str | Path | bytes) or hasattr(image, "read"):
-            source = open_image(image)
-            result = self._computed(source)
+            content = image if isinstance(image, str | Path | bytes) else image.read()
+            source = open_image(content)
+            result = self._computed(source, file_quality(content))
             if result.dtype == np.uint8:
                 return Image.from_array(result, source.metadata)
             return Image.from_samples(result, source.metadata)
         given = f"an image of type {type(image).__name__}"
         raise BadRequest(f"{given}; expected an Image, a numpy array, a Pillow image, a path, bytes or an open file")
 
-    def _computed(self, source: Rows) -> NDArray[Any]:
+    def _computed(self, source: Rows, quality: int | None = None) -> NDArray[Any]:
         """The whole result, floats or 8-bit levels."""
-        rows = self.prepare(source.shape).rows(source)
+        rows = self.plan(source, quality).rows(source)
         try:
             return rows.rows(0, rows.shape.height)
         except OutOfMemory:
@@ -143,7 +184,7 @@ class Upscaler:
             self._runtimes.clear()
 
     def __getstate__(self) -> dict[str, Any]:
-        return {key: value for key, value in self.__dict__.items() if key not in ("_runtimes", "_opening")}
+        return {key: value for key, value in self.__dict__.items() if key not in ("_models", "_runtimes", "_opening")}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
@@ -156,22 +197,6 @@ class Upscaler:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-
-def _by_scale(model: str | Path | models.Model) -> dict[int, str | models.Model]:
-    """The models to use, by their factor: names of the package's, or one that is loaded."""
-    if isinstance(model, models.Model):
-        return {model.card.scale: model}
-    names = {text: name for text in models.names() if (name := ModelName.parse(text))}
-    family: dict[int, str | models.Model] = {n.scale: text for text, n in names.items() if n.family == str(model)}
-    if family:
-        return family
-    try:
-        loaded = models.load(model)
-    except UnknownName:
-        families = {name.family for name in names.values()}
-        raise UnknownName("model", str(model), {*names, *families, *KERNELS}) from None
-    return {loaded.card.scale: loaded}
 
 
 def _array_rows(array: NDArray[Any]) -> ArrayRows:

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from subpixel.errors import BadRequest
 from subpixel.images import Encoding
+from subpixel.inference.choice import AUTO, Restoration
 from subpixel.inference.target import Target
 from subpixel.inference.upscaler import Upscaler
 from subpixel.runtimes import Execution
@@ -18,14 +19,16 @@ class Request(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    model: str = "swift"
-    """A model, a family, a kernel, or the path of an .onnx file."""
+    model: str = AUTO
+    """auto, a model, a family, a kernel, or the path of an .onnx file."""
     scale: float | None = None
     """Any factor; None: the model's own, or `size`."""
     size: str | None = None
     """1920x1080, 4096x or x1080, in place of a factor."""
     fit: bool = False
     """Keep the aspect and lie inside `size`."""
+    restoration: Restoration = Restoration()
+    """How much is undone of what is wrong with an image."""
     tile: Literal["auto"] | int = Field("auto", union_mode="left_to_right")
     """The side of a tile in pixels of the input; 0: the whole image at once."""
     tta: bool = False
@@ -54,6 +57,7 @@ class Request(BaseModel):
             scale=self.scale,
             size=self.size,
             fit=self.fit,
+            restoration=self.restoration,
             tile=self.tile,
             tta=self.tta,
             execution=self.execution,

@@ -1,0 +1,68 @@
+"""restore: our own network for real images, which undoes the degradation that it is told.
+
+The body is swift's in its deploy form; each of its convolutions is scaled and shifted by what is known of the image
+(FiLM, Perez et al. 2018), so that one network serves clean, compressed, noisy and blurred images alike. For one image
+the condition is folded into the weights and costs nothing. The scales share the body; x1 cleans without enlarging.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from subpixel.nn.arch import Arch, Paper
+from subpixel.nn.conditioning import Modulation, modulated
+from subpixel.nn.scales import ByScale
+from subpixel.nn.upsampling import nearest_phases
+
+CONDITION = (
+    "jpeg", "noise", "chroma_noise", "shot", "blur_xx", "blur_yy", "blur_xy", "resampled",
+    "noise_unknown", "jpeg_unknown", "blur_unknown",
+)  # fmt: skip
+"""What it is told: see `subpixel.degradations.condition`."""
+
+
+@dataclass(frozen=True)
+class Config:
+    scale: int = 2
+    """Upscaling factor that is computed."""
+    scales: tuple[int, ...] = (1, 2, 4)
+    """Upscaling factors that have a tail."""
+    channels: int = 64
+    """Width of every hidden layer."""
+    layers: int = 15
+    """3x3 convolutions of the body."""
+
+
+class Restore(Arch[Config]):
+    """Plain 3x3 convolutions, each modulated by the condition, over a nearest-neighbour enlargement."""
+
+    paper = Paper("subpixel's own, after Real-ESRGAN's compact network and FiLM: told its degradation", 2026)
+    EXAMPLE = Config(scales=(1, 2, 4), channels=8, layers=2)
+    SCALES = (1, 2, 4)
+
+    def __init__(self, config: Config) -> None:
+        super().__init__(config)
+        c = config.channels
+        self.body = nn.ModuleList(nn.Conv2d(c if k else 3, c, 3, padding=1) for k in range(config.layers))
+        self.act = nn.ModuleList(nn.PReLU(c) for _ in range(config.layers))
+        self.tail = ByScale(config.scales, lambda scale: nn.Conv2d(c, 3 * scale**2, 3, padding=1))
+        self.condition = Modulation(CONDITION, {f"body.{k}": c for k in range(config.layers)})
+
+    @property
+    def supported_scales(self) -> tuple[int, ...]:
+        return self.tail.scales
+
+    @property
+    def halo(self) -> int:
+        return self.config.layers + 1
+
+    def forward(self, x: Tensor, condition: Tensor | None = None) -> Tensor:
+        told = {} if condition is None or self.condition is None else self.condition(condition)
+        scale, features = self.config.scale, x - 0.5
+        for k, (convolution, act) in enumerate(zip(self.body, self.act, strict=True)):
+            features = act(modulated(convolution(features), told.get(f"body.{k}")))
+        residual = self.tail.of(scale)(features).float()
+        return F.pixel_shuffle(residual + nearest_phases(x, scale), scale)

@@ -1,0 +1,124 @@
+"""Which networks an image goes through: those that were asked for, or what the report on the image calls for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Literal
+
+from subpixel import models
+from subpixel.analysis import DegradationReport
+from subpixel.errors import BadRequest, UnknownName
+from subpixel.inference.target import chain
+from subpixel.ports import ModelName
+from subpixel.resample import KERNELS
+
+AUTO = "auto"
+"""In place of a model: the report on each image decides."""
+CLEAN, DEGRADED = "swift", "restore"
+"""The families that enlarge what is clean, and what is not."""
+
+Strength = Literal["auto"] | float
+"""How much is undone: as much as was measured, or 0 (nothing) to 1 (the strongest that was trained)."""
+Family = Mapping[int, str | models.Model]
+"""Models of one kind by their factor; names are loaded when they are needed."""
+
+_KNOBS = {
+    "deblock": {"jpeg": 1.0},
+    "denoise": {"noise": 1.0, "chroma_noise": 1.0},
+    "deblur": {"blur_xx": 1.3**2, "blur_yy": 1.3**2},
+}
+"""What each strength sets of the condition at 1; the rest of its group is 0 then."""
+_GROUPS = {
+    "deblock": ("jpeg", "jpeg_unknown"),
+    "denoise": ("noise", "chroma_noise", "shot", "noise_unknown"),
+    "deblur": ("blur_xx", "blur_yy", "blur_xy", "resampled", "blur_unknown"),
+}
+
+
+@dataclass(frozen=True)
+class Restoration:
+    """How much of what is wrong with an image is undone, by a model that is told of it.
+
+    Raises: BadRequest for a strength that is neither "auto" nor in 0..1.
+    """
+
+    denoise: Strength = "auto"
+    deblock: Strength = "auto"
+    """Of JPEG."""
+    deblur: Strength = "auto"
+
+    def __post_init__(self) -> None:
+        for strength in fields(self):
+            value = getattr(self, strength.name)
+            if value != "auto" and not (isinstance(value, int | float) and 0 <= value <= 1):
+                raise BadRequest(f"{strength.name} {value!r}; expected auto, or a number from 0 to 1")
+
+    def condition(self, report: DegradationReport) -> dict[str, float]:
+        """What a conditioned model is told: what the report says, or what is set in its place."""
+        told = report.condition()
+        for knob, group in _GROUPS.items():
+            strength = getattr(self, knob)
+            if strength != "auto":
+                told |= dict.fromkeys(group, 0.0) | {name: strength * most for name, most in _KNOBS[knob].items()}
+        return told
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The networks for one image."""
+
+    first: Family = field(default_factory=dict[int, "str | models.Model"])
+    """What it goes through first, once where it restores; empty: a kernel does all."""
+    then: Family = field(default_factory=dict[int, "str | models.Model"])
+    """What enlarges the result further."""
+    condition: Mapping[str, float] | None = None
+    """What the first network is told."""
+    kernel: str = "bicubic"
+    """Does what is left."""
+    reason: str = ""
+    """What was found that led to it."""
+
+    def networks(self, height: int, width: int, sides: tuple[int, int]) -> list[str | models.Model]:
+        """The models to go through, one after the other, to the height and width `sides` or beyond."""
+        if self.condition is None:
+            return [self.first[scale] for scale in chain(height, width, sides, self.first)]
+        ratio = max(sides[0] / height, sides[1] / width)
+        scale = min((s for s in self.first if s >= ratio), default=max(self.first))
+        return [self.first[scale], *(self.then[s] for s in chain(height * scale, width * scale, sides, self.then))]
+
+
+def choose(report: DegradationReport, restoration: Restoration) -> Choice:
+    """With `auto`: nothing is done about a clean image but enlarging it, and pixel art keeps its edges."""
+    condition = restoration.condition(report)
+    found = any(value for name, value in condition.items() if not name.endswith("_unknown"))
+    if report.kind == "pixel-art" and not found:
+        return Choice(kernel="nearest", reason=report.summary)
+    if not found:
+        return Choice(family(CLEAN), reason=report.summary)
+    return Choice(family(DEGRADED), family(CLEAN), condition, reason=report.summary)
+
+
+def family(model: str | Path | models.Model) -> Family:
+    """The models of a family of the package's, or the one that a name, a path or a Model means.
+
+    Raises: UnknownName with the closest name; BadWeights.
+    """
+    if isinstance(model, models.Model):
+        return {model.card.scale: model}
+    names = {text: name for text in models.names() if (name := ModelName.parse(text))}
+    of_family: Family = {name.scale: text for text, name in names.items() if name.family == str(model)}
+    if of_family:
+        return of_family
+    try:
+        loaded = models.load(model)
+    except UnknownName:
+        families = {name.family for name in names.values()}
+        raise UnknownName("model", str(model), {AUTO, *names, *families, *KERNELS}) from None
+    return {loaded.card.scale: loaded}
+
+
+def default_factor(of: Family) -> int:
+    """What a family enlarges by where nothing is asked for: by least, but not by 1 if it can do more."""
+    return min((scale for scale in of if scale > 1), default=min(of, default=2))
