@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
@@ -64,6 +65,18 @@ class Taps:
         """The taps of the output pixels start <= i < stop."""
         return Taps(self.indices[start:stop], self.weights[start:stop])
 
+    @cached_property
+    def blocks(self) -> list[tuple[Array, int, int]]:
+        """The band matrix, as dense blocks with the input pixels first <= j < last that each of them reads."""
+        blocks: list[tuple[Array, int, int]] = []
+        for start in range(0, len(self.weights), _BLOCK):
+            part = self.between(start, start + _BLOCK)
+            first, last = part.reach
+            matrix = np.zeros((len(part.weights), last - first))
+            np.add.at(matrix, (np.arange(len(matrix))[:, None], part.indices - first), part.weights)
+            blocks.append((matrix, first, last))
+        return blocks
+
     @property
     def reach(self) -> tuple[int, int]:
         """The input pixels first <= j < last that are read."""
@@ -101,27 +114,15 @@ def _mirrored(positions: NDArray[np.int64], length: int) -> NDArray[np.int64]:
 def along_rows(pixels: Array, axis: Taps, first: int = 0) -> Array:
     """Resamples axis 0 of H W C; `pixels` holds the input rows from `first` on."""
     flat = pixels.reshape(len(pixels), -1)
-    blocks = [matrix @ flat[start:stop] for matrix, start, stop in _band_blocks(axis, first, pixels.dtype)]
+    blocks = [matrix.astype(pixels.dtype) @ flat[start - first : stop - first] for matrix, start, stop in axis.blocks]
     return np.concatenate(blocks).reshape(-1, *pixels.shape[1:])
 
 
 def along_columns(pixels: Array, axis: Taps) -> Array:
     """Resamples axis 1 of H W C."""
     planes = np.ascontiguousarray(np.moveaxis(pixels, -1, 0))
-    blocks = [planes[..., start:stop] @ matrix.T for matrix, start, stop in _band_blocks(axis, 0, pixels.dtype)]
+    blocks = [planes[..., start:stop] @ matrix.astype(pixels.dtype).T for matrix, start, stop in axis.blocks]
     return np.ascontiguousarray(np.moveaxis(np.concatenate(blocks, axis=-1), 0, -1))
-
-
-def _band_blocks(axis: Taps, first: int, dtype: np.dtype[Any]) -> list[tuple[Array, int, int]]:
-    """The band matrix of an axis, as dense blocks with the input range each of them reads."""
-    blocks: list[tuple[Array, int, int]] = []
-    for start in range(0, len(axis.weights), _BLOCK):
-        part = axis.between(start, start + _BLOCK)
-        low, high = part.reach
-        matrix = np.zeros((len(part.weights), high - low))
-        np.add.at(matrix, (np.arange(len(matrix))[:, None], part.indices - low), part.weights)
-        blocks.append((matrix.astype(dtype), low - first, high - first))
-    return blocks
 
 
 def resize(pixels: Array, height: int, width: int, kernel: str = "bicubic", scale: float | None = None) -> Array:

@@ -14,13 +14,11 @@ import torch
 import torch.nn.functional as F
 
 from subpixel import archs
-from subpixel.datasets.patches import PatchSource, prefetch
+from subpixel.datasets.patches import THREADS, PatchSource, prefetch
 from subpixel.datasets.sample import Arrays
 from subpixel.training.batches import to_tensors
 
 Step = Callable[[Arrays], object]
-
-_THREADS = 2
 
 
 @dataclass(frozen=True)
@@ -37,11 +35,20 @@ class Reading:
 
 
 def reading(
-    name: str, source: PatchSource, step: Step, *, size: int = 16, patch: int = 32, rounds: int = 9, steps: int = 10
+    name: str,
+    source: PatchSource,
+    step: Step,
+    *,
+    size: int = 16,
+    patch: int = 32,
+    rounds: int = 9,
+    steps: int = 10,
+    threads: int = THREADS,
 ) -> Reading:
     """Times a step with the reader's batches and with one batch already in memory, in turn.
 
-    size, patch: crops in a batch and their low-resolution side. steps: timed in each of the rounds.
+    size, patch: crops in a batch and their low-resolution side. steps: timed in each of the rounds. threads: the
+    reader's.
     Raises: DataError for images smaller than the patch.
     """
 
@@ -49,11 +56,11 @@ def reading(
         return source.batch(np.random.default_rng([0, k]), size, patch)
 
     source.check(patch)
-    with closing(prefetch(batch, count(), _THREADS)) as batches:
+    with closing(prefetch(batch, count(), threads)) as batches:
         streams: dict[str, Iterator[Arrays]] = {"read": batches, "synthetic": repeat(batch(0))}
         times: dict[str, list[float]] = {key: [] for key in streams}
         for key in [*streams] * (rounds + 1):
-            times[key].append(_seconds(streams[key], step, steps))
+            times[key].append(_seconds(streams[key], step, steps, threads))
     read, synthetic = times["read"][1:], times["synthetic"][1:]  # the first round warms up
     share = statistics.median(b / a for a, b in zip(read, synthetic, strict=True))
     return Reading(name, statistics.median(read), statistics.median(synthetic), share)
@@ -78,8 +85,8 @@ def training_step(scale: int, device: str = "cpu") -> Step:
     return step
 
 
-def _seconds(batches: Iterator[Arrays], step: Step, steps: int) -> float:
-    for _ in range(_THREADS):  # those that were prepared while the other source was timed
+def _seconds(batches: Iterator[Arrays], step: Step, steps: int, ready: int) -> float:
+    for _ in range(ready):  # those that were prepared while the other source was timed
         step(next(batches))
     start = time.perf_counter()
     for _ in range(steps):

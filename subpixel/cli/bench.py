@@ -113,7 +113,7 @@ def dataloader(
     scale: Annotated[int, typer.Option("-s", "--scale", metavar="N", min=1)] = 2,
     preset: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="Degrade on the fly: classical or real-world.", show_default=False),
+        typer.Option(metavar="NAME", help="Degrade on the fly: classical, real-world, camera ...", show_default=False),
     ] = None,
     cache: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="Where packed images stay.", show_default=False)

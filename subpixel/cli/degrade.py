@@ -42,7 +42,12 @@ def command(
         ),
     ] = None,
     preset: Annotated[
-        str | None, typer.Option(metavar="NAME", help="classical (the default) or real-world.", show_default=False)
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="classical (the default), real-world, compressed, noisy, camera, web or old-photo.",
+            show_default=False,
+        ),
     ] = None,
     recipe: Annotated[
         Path | None, typer.Option(metavar="FILE", help="A degradation in TOML or JSON.", show_default=False)

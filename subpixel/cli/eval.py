@@ -41,7 +41,7 @@ def command(
         typer.Option("--set", metavar="NAME", help="A benchmark set, verified; may be repeated.", show_default=False),
     ] = None,
     degradation: Annotated[
-        str, typer.Option(metavar="NAME|FILE", help="classical, real-world, or a page of TOML or JSON.")
+        str, typer.Option(metavar="NAME|FILE", help="A preset of `subpixel degrade`, or a page of TOML or JSON.")
     ] = "classical",
     protocol: Annotated[str, typer.Option(metavar="y|rgb", help="Compare luma, or colours.")] = "y",
     lpips: Annotated[

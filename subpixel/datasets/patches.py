@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -33,7 +34,11 @@ class PatchSource(Protocol):
         ...
 
 
-def prefetch(make: Callable[[int], T], steps: Iterable[int], threads: int = 2) -> Generator[T]:
+THREADS = max(2, os.cpu_count() or 2)
+"""That prepare batches, for degradations need more time than a network on a GPU."""
+
+
+def prefetch(make: Callable[[int], T], steps: Iterable[int], threads: int = THREADS) -> Generator[T]:
     """make(step) for every step, in order, computed in threads while the consumer works: at most one a thread waits.
 
     The result must depend on the step alone. Close the generator and the threads end.

@@ -8,19 +8,23 @@ from subpixel.degradations.blur import GaussianBlur, MotionBlur, SincBlur
 from subpixel.degradations.codecs import Jpeg, Webp
 from subpixel.degradations.degradation import Chain, Degradation
 from subpixel.degradations.distributions import Choice, Distribution, RandomOrder, Uniform
+from subpixel.degradations.labels import LABELS
 from subpixel.degradations.noise import GaussianNoise, PoissonNoise, SpeckleNoise
 from subpixel.degradations.presets import PRESETS, classical, real_world
 from subpixel.degradations.resizing import Downsample, Resize
 from subpixel.degradations.serialization import KINDS, from_dict, to_dict
+from subpixel.degradations.wear import Fade, Scratches, Sharpen
 
 __all__ = [
     "KINDS",
+    "LABELS",
     "PRESETS",
     "Chain",
     "Choice",
     "Degradation",
     "Distribution",
     "Downsample",
+    "Fade",
     "GaussianBlur",
     "GaussianNoise",
     "Jpeg",
@@ -28,6 +32,8 @@ __all__ = [
     "PoissonNoise",
     "RandomOrder",
     "Resize",
+    "Scratches",
+    "Sharpen",
     "SincBlur",
     "SpeckleNoise",
     "Uniform",

@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from dataclasses import dataclass
+from functools import cache
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from subpixel.degradations.degradation import Degradation, Floats, Rng
+from subpixel.degradations.labels import Traces
 from subpixel.errors import BadRequest
 
 Kernel = NDArray[np.float64]
@@ -26,6 +28,15 @@ class Blur(Degradation):
 
     def apply(self, pixels: Floats, rng: Rng) -> Floats:
         return convolved(pixels, self.kernel())
+
+    def trace(self, traces: Traces) -> Traces:
+        kernel = self.kernel()
+        return traces.blurred(self.moments(kernel), float(1 / (kernel**2).sum()))
+
+    def moments(self, kernel: Kernel) -> tuple[float, float, float]:
+        """The second moments xx, yy and xy of its kernel, in px^2."""
+        x, y = _grid(len(kernel))
+        return float((kernel * x * x).sum()), float((kernel * y * y).sum()), float((kernel * x * y).sum())
 
 
 @dataclass(frozen=True)
@@ -62,9 +73,6 @@ class GaussianBlur(Blur):
         power = ((u / self.sigma) ** 2 + (v / (self.sigma_y or self.sigma)) ** 2) ** self.beta
         return _normalised(np.exp(-power / 2) if self.profile == "gaussian" else 1 / (1 + power))
 
-    def vector(self) -> dict[str, float]:
-        return _moments(self.kernel())
-
 
 @dataclass(frozen=True)
 class MotionBlur(Blur):
@@ -87,9 +95,6 @@ class MotionBlur(Blur):
         weight_y = np.maximum(0, 1 - np.abs(y[..., None] - positions * math.sin(theta)))
         return _normalised((weight_x * weight_y).sum(axis=-1))
 
-    def vector(self) -> dict[str, float]:
-        return _moments(self.kernel())
-
 
 @dataclass(frozen=True)
 class SincBlur(Blur):
@@ -109,21 +114,35 @@ class SincBlur(Blur):
 
     def kernel(self) -> Kernel:
         x, y = _grid(self.size)
-        r = np.hypot(x, y)
+        squares, places = np.unique(x * x + y * y, return_inverse=True)
+        r = np.sqrt(squares)
         jinc = _bessel1(self.cutoff * r) * self.cutoff / (2 * math.pi * np.maximum(r, 1))
-        return _normalised(np.where(r > 0, jinc, self.cutoff**2 / (4 * math.pi)))
+        return _normalised(np.where(r > 0, jinc, self.cutoff**2 / (4 * math.pi))[places].reshape(x.shape))
+
+    def moments(self, kernel: Kernel) -> tuple[float, float, float]:
+        """None: those of a kernel that rings say nothing of its width."""
+        return 0.0, 0.0, 0.0
 
 
 def convolved(pixels: Floats, kernel: Kernel) -> Floats:
     """H W C float32 in [0, 1], each channel convolved with the kernel; the same size, clipped."""
     height, width = pixels.shape[:2]
-    radius = [n // 2 for n in kernel.shape]
-    padded = np.pad(pixels.astype(np.float64), [(n, n) for n in radius] + [(0, 0)], mode="symmetric")
-    size = padded.shape[:2]
-    spectrum = np.fft.rfft2(padded, axes=(0, 1)) * np.fft.rfft2(kernel, s=size)[..., None]
-    full = np.fft.irfft2(spectrum, s=size, axes=(0, 1))
-    inside = full[2 * radius[0] : 2 * radius[0] + height, 2 * radius[1] : 2 * radius[1] + width]
-    return np.clip(inside, 0, 1).astype(np.float32)
+    top, left = (n // 2 for n in kernel.shape)
+    planes = np.pad(pixels.transpose(2, 0, 1), ((0, 0), (top, top), (left, left)), mode="symmetric")
+    size = [_fast_length(n) for n in planes.shape[1:]]
+    spectrum = np.fft.rfft2(planes, size) * np.fft.rfft2(kernel.astype(np.float32), size)
+    inside = np.fft.irfft2(spectrum, size)[:, 2 * top : 2 * top + height, 2 * left : 2 * left + width]
+    return np.ascontiguousarray(np.clip(inside, 0, 1).transpose(1, 2, 0), np.float32)
+
+
+@cache
+def _fast_length(least: int) -> int:
+    """The next length without a prime factor above 5: with one, a Fourier transform takes several times as long."""
+    rest = least
+    for prime in (2, 3, 5):
+        while rest % prime == 0:
+            rest //= prime
+    return least if rest == 1 else _fast_length(least + 1)
 
 
 def _grid(size: int) -> tuple[Kernel, Kernel]:
@@ -134,13 +153,6 @@ def _grid(size: int) -> tuple[Kernel, Kernel]:
 
 def _normalised(weights: Kernel) -> Kernel:
     return weights / weights.sum()
-
-
-def _moments(kernel: Kernel) -> dict[str, float]:
-    """The second moments of a kernel, in px^2; those of a ringing one say nothing of its width."""
-    x, y = _grid(len(kernel))
-    products = {"blur_xx": x * x, "blur_yy": y * y, "blur_xy": x * y}
-    return {name: float((kernel * product).sum()) for name, product in products.items()}
 
 
 def _bessel1(x: Kernel) -> Kernel:

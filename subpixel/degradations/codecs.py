@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from PIL import Image as Pillow
 
 from subpixel.degradations.degradation import Degradation, Floats, Rng
+from subpixel.degradations.labels import Traces
 from subpixel.errors import BadRequest
 from subpixel.images.samples import dequantise, quantise
 
@@ -28,11 +29,21 @@ class _LossyCodec(Degradation):
 class Jpeg(_LossyCodec):
     """JPEG, with the chroma at half the resolution (4:2:0)."""
 
-    def apply(self, pixels: Floats, rng: Rng) -> Floats:
-        return _roundtrip(pixels, "JPEG", quality=self.quality, subsampling="4:2:0")
+    right: int = 0
+    """Pixels by which the grid of its blocks lies to the right, as of a picture that was cut since."""
+    down: int = 0
 
-    def vector(self) -> dict[str, float]:
-        return {"jpeg_quality": float(self.quality)}
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if min(self.right, self.down) < 0:
+            raise BadRequest(f"right and down are {self.right} and {self.down}; expected pixels from 0")
+
+    def apply(self, pixels: Floats, rng: Rng) -> Floats:
+        shifted = np.pad(pixels, ((self.down, 0), (self.right, 0), (0, 0)), mode="edge")
+        return _roundtrip(shifted, "JPEG", quality=self.quality, subsampling="4:2:0")[self.down :, self.right :]
+
+    def trace(self, traces: Traces) -> Traces:
+        return replace(traces, jpeg_quality=float(self.quality))
 
 
 @dataclass(frozen=True)

@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-import math
-import operator
 from abc import ABC, abstractmethod
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import reduce
 
 import numpy as np
 from numpy.typing import NDArray
 
+from subpixel.degradations.labels import Traces
+
 Floats = NDArray[np.float32]
 Rng = np.random.Generator
-
-
-LABELS = {
-    "factor": 1.0, "blur_xx": 0.0, "blur_yy": 0.0, "blur_xy": 0.0, "noise_sigma": 0.0, "jpeg_quality": 100.0,
-}  # fmt: skip
-"""What `Degradation.vector` can say, with the values of an image that was not degraded."""
 
 
 class Degradation(ABC):
@@ -34,19 +27,17 @@ class Degradation(ABC):
         del rng
         return self
 
-    def vector(self) -> dict[str, float]:
-        """What an estimator learns: labels by name, empty where there is none and for what is not yet sampled.
+    def trace(self, traces: Traces) -> Traces:
+        """What an image has left in it after this step; a distribution, of which nothing is known, leaves nothing."""
+        return traces
 
-        `factor`: output sides by input sides; `blur_xx`, `blur_yy`, `blur_xy`: second moments of the kernel, in
-        px^2 of the output, x to the right and y up; `noise_sigma`: standard deviation of the noise as it is added, at
-        a pixel of value 1; `jpeg_quality`: 1 to 100, of the last file.
-        """
-        return {}
+    def vector(self) -> dict[str, float]:
+        """What an estimator learns: see `LABELS`."""
+        return self.trace(Traces()).labels()
 
     def labels(self) -> Floats:
-        """The vector as an array, in the order of LABELS, with the value of an undegraded image for what is missing."""
-        vector = self.vector()
-        return np.array([vector.get(name, neutral) for name, neutral in LABELS.items()], np.float32)
+        """The vector as an array, in the order of LABELS."""
+        return np.array(list(self.vector().values()), np.float32)
 
 
 @dataclass(frozen=True)
@@ -63,26 +54,9 @@ class Chain(Degradation):
     def sample(self, rng: Rng) -> Degradation:
         return Chain(tuple(step.sample(rng) for step in self.steps))
 
-    def vector(self) -> dict[str, float]:
-        return reduce(combined, (step.vector() for step in self.steps), {})
+    def trace(self, traces: Traces) -> Traces:
+        return reduce(lambda so_far, step: step.trace(so_far), self.steps, traces)
 
 
 IDENTITY = Chain()
 """What changes nothing."""
-
-
-_SUMS: dict[str, Callable[[float, float], float]] = {
-    "factor": operator.mul,
-    "blur_xx": operator.add,
-    "blur_yy": operator.add,
-    "blur_xy": operator.add,
-    "noise_sigma": math.hypot,
-}
-
-
-def combined(first: dict[str, float], then: dict[str, float]) -> dict[str, float]:
-    """The labels of two degradations one after the other: what was blurred before a resizing is resized with it."""
-    area = then.get("factor", 1.0) ** 2
-    scaled = {name: value * area if name.startswith("blur_") else value for name, value in first.items()}
-    sums = {name: add(scaled[name], then[name]) for name, add in _SUMS.items() if name in scaled and name in then}
-    return scaled | then | sums

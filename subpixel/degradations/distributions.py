@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from bisect import bisect_right
 from dataclasses import dataclass, fields
+from itertools import accumulate
 from typing import Any
 
 from subpixel.degradations.degradation import Chain, Degradation, Floats, Rng
@@ -60,9 +62,8 @@ class Choice(Distribution):
             raise BadRequest(f"weights are {self.weights}; expected none below 0 and one above")
 
     def sample(self, rng: Rng) -> Degradation:
-        weights = self.weights or (1.0,) * len(self.options)
-        probabilities = [weight / sum(weights) for weight in weights]
-        return self.options[int(rng.choice(len(probabilities), p=probabilities))].sample(rng)
+        shares = list(accumulate(self.weights or (1.0,) * len(self.options)))
+        return self.options[bisect_right(shares, rng.random() * shares[-1])].sample(rng)
 
 
 @dataclass(frozen=True)

@@ -4,16 +4,25 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import numpy as np
 
 from subpixel.degradations.degradation import Degradation, Floats, Rng
+from subpixel.degradations.labels import Noise, Traces
 from subpixel.errors import BadRequest
+
+_LUMA = 0.299**2 + 0.587**2 + 0.114**2
+"""The variance of Y where R, G and B have independent noise of variance 1."""
+_CHROMA = ((1 - 2 * 0.114 + _LUMA) / 1.772**2 + (1 - 2 * 0.299 + _LUMA) / 1.402**2) / 2
+"""The mean of the variances of Cb = (B - Y) / 1.772 and Cr = (R - Y) / 1.402 then."""
 
 
 @dataclass(frozen=True)
 class _Noise(Degradation):
+    shot: ClassVar[float] = 1.0
+    """Whether the variance grows with the pixel's value."""
     sigma: float
     """Standard deviation at a pixel of value 1, in units of the range [0, 1] (a level of 8 bit is 1/255)."""
     gray: bool = False
@@ -29,8 +38,10 @@ class _Noise(Degradation):
         clean = pixels.mean(axis=2, keepdims=True) if self.gray else pixels
         return np.clip(pixels + self._noise(clean, rng), 0, 1)
 
-    def vector(self) -> dict[str, float]:
-        return {"noise_sigma": float(self.sigma)}
+    def trace(self, traces: Traces) -> Traces:
+        luma, chroma = (1.0, 0.0) if self.gray else (_LUMA, _CHROMA)
+        noise = Noise(luma * self.sigma**2, chroma * self.sigma**2, self.shot)
+        return replace(traces, noises=(*traces.noises, noise))
 
     @abstractmethod
     def _noise(self, clean: Floats, rng: Rng) -> Floats:
@@ -41,6 +52,8 @@ class _Noise(Degradation):
 class GaussianNoise(_Noise):
     """The noise of amplifiers: variance sigma^2 everywhere."""
 
+    shot: ClassVar[float] = 0.0
+
     def _noise(self, clean: Floats, rng: Rng) -> Floats:
         return np.float32(self.sigma) * rng.standard_normal(clean.shape, np.float32)
 
@@ -50,8 +63,8 @@ class PoissonNoise(_Noise):
     """The noise of light itself: variance sigma^2 x, as if a pixel of value 1 were 1 / sigma^2 photons."""
 
     def _noise(self, clean: Floats, rng: Rng) -> Floats:
-        photons = 1 / self.sigma**2
-        return (rng.poisson(clean * photons) / photons - clean).astype(np.float32)
+        photons = np.float32(1 / self.sigma**2)
+        return _poisson(clean * photons, rng) / photons - clean
 
 
 @dataclass(frozen=True)
@@ -60,3 +73,21 @@ class SpeckleNoise(_Noise):
 
     def _noise(self, clean: Floats, rng: Rng) -> Floats:
         return np.float32(self.sigma) * clean * rng.standard_normal(clean.shape, np.float32)
+
+
+_FEW = 3.0
+"""Photons below which Poisson's distribution is sampled as it is."""
+
+
+def _poisson(expected: Floats, rng: Rng) -> Floats:
+    """Photons that arrived where so many are expected; whole numbers, several times as fast as numpy's.
+
+    A normal variable z becomes l + sqrt(l) z + (z^2 - 1) / 6, which has Poisson's mean, variance and skewness
+    (Cornish and Fisher 1938); the variance that rounding and the square add is taken off beforehand.
+    """
+    z = rng.standard_normal(expected.shape, np.float32)
+    spread = np.sqrt(np.maximum(expected - np.float32(1 / 12 + 1 / 18), 0))
+    counts = np.maximum(np.rint(expected + spread * z + (z * z - 1) / 6), 0)
+    few = expected < _FEW
+    counts[few] = rng.poisson(expected[few])
+    return counts

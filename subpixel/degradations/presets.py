@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from subpixel.degradations.blur import GaussianBlur, Profile, SincBlur
+from subpixel.degradations.blur import GaussianBlur, MotionBlur, Profile, SincBlur
 from subpixel.degradations.codecs import Jpeg
 from subpixel.degradations.degradation import IDENTITY, Chain, Degradation
 from subpixel.degradations.distributions import Choice, Uniform
 from subpixel.degradations.noise import GaussianNoise, PoissonNoise
 from subpixel.degradations.resizing import Downsample, Kernel, Resize
+from subpixel.degradations.wear import Fade, Scratches, Sharpen
 
 _KERNELS: tuple[Kernel, ...] = ("area", "bilinear", "bicubic")
 _PROFILES: tuple[tuple[Profile, float, float], ...] = (
@@ -39,11 +40,62 @@ def real_world(scale: int) -> Degradation:
     return Choice((jpeg_last, ringing_last))
 
 
-PRESETS: dict[str, Callable[[int], Degradation]] = {"classical": classical, "real-world": real_world}
+def compressed(scale: int) -> Degradation:
+    """A small picture that was saved as JPEG."""
+    return Chain((Downsample(scale), Uniform(Jpeg(25), Jpeg(95))))
+
+
+def noisy(scale: int) -> Degradation:
+    """A small picture with noise, of amplifiers, of light, or both; up to a tenth of the range."""
+    kinds = (_noise(25 / 255, 25 / 255), Chain((_noise(18 / 255, 18 / 255), _noise(18 / 255, 18 / 255))))
+    return Chain((Downsample(scale), Choice(kinds)))
+
+
+def camera(scale: int) -> Degradation:
+    """What a small sensor gives: blur of the lens or the hand, noise of light and amplifiers, sharpening, JPEG."""
+    moved = Uniform(MotionBlur(1.0, 0.0), MotionBlur(2.0 * scale, 180.0))
+    blur = Choice((_lens(scale, 0.2, 0.8), moved, IDENTITY), (0.6, 0.2, 0.2))
+    noise = [Uniform(kind(0.0), kind(top)) for kind, top in ((PoissonNoise, 25 / 255), (GaussianNoise, 8 / 255))]
+    gray = Uniform(GaussianNoise(0.0, True), GaussianNoise(8 / 255, True))
+    sharper = Choice((Uniform(Sharpen(0.0, 0.5), Sharpen(1.0, 1.5)), IDENTITY))
+    small = Downsample(scale, round8=False, after=blur)
+    return Chain((small, *noise, gray, sharper, Uniform(Jpeg(70), Jpeg(98))))
+
+
+def web(scale: int) -> Degradation:
+    """A picture that was passed on: resized, sharpened, and compressed twice, cut in between."""
+    passed_on = Choice((Uniform(Resize(0.5 / scale, "bicubic"), Resize(1.5 / scale, "bicubic")), IDENTITY), (0.7, 0.3))
+    sharper = Choice((Uniform(Sharpen(0.2, 0.5), Sharpen(1.5, 1.5)), IDENTITY), (0.6, 0.4))
+    small = Downsample(scale, round8=False, after=Chain((passed_on, sharper)))
+    return Chain((small, Uniform(Jpeg(40), Jpeg(95)), Uniform(Jpeg(40), Jpeg(95, 7, 7))))
+
+
+def old_photo(scale: int) -> Degradation:
+    """A scanned print: blur, coarse grain, bleached dyes, scratches, JPEG."""
+    grain = Uniform(GaussianNoise(4 / 255, True), GaussianNoise(30 / 255, True))
+    coarse = Uniform(GaussianBlur(0.3), GaussianBlur(0.8))
+    bleached = Choice((Uniform(Fade(0.4, 0.55, 0.5, 0.4), Fade(1.0, 0.95, 0.9, 0.85)), IDENTITY), (0.7, 0.3))
+    scratched = Choice((Uniform(Scratches(0.0, 0.2), Scratches(3.0, 0.9)), IDENTITY))
+    small = Downsample(scale, round8=False, after=_lens(scale, 0.3, 1.5))
+    return Chain((small, grain, coarse, bleached, scratched, Uniform(Jpeg(60), Jpeg(98))))
+
+
+PRESETS: dict[str, Callable[[int], Degradation]] = {
+    "classical": classical, "real-world": real_world, "compressed": compressed, "noisy": noisy, "camera": camera,
+    "web": web, "old-photo": old_photo,
+}  # fmt: skip
 """By the name on the command line: what makes the degradation of a scale."""
 
 _JPEG = Uniform(Jpeg(30), Jpeg(95))
 _SINC = Uniform(SincBlur(math.pi / 3), SincBlur(math.pi))
+
+
+def _lens(scale: int, low: float, high: float) -> Degradation:
+    """A Gaussian of so many pixels of the small picture, in any direction."""
+    return Uniform(
+        GaussianBlur(low * scale, low * scale, -180.0, size=6 * scale + 9),
+        GaussianBlur(high * scale, high * scale, 180.0, size=6 * scale + 9),
+    )
 
 
 def _blur(max_sigma: float) -> Degradation:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from subpixel import resample
-from subpixel.degradations.degradation import IDENTITY, Degradation, Floats, Rng, combined
+from subpixel.degradations.degradation import IDENTITY, Degradation, Floats, Rng
+from subpixel.degradations.labels import Traces
 from subpixel.errors import BadRequest
 from subpixel.images.samples import dequantise, quantise
 
@@ -43,9 +45,9 @@ class Downsample(Degradation):
     def sample(self, rng: Rng) -> Degradation:
         return Downsample(self.scale, self.kernel, self.round8, self.after.sample(rng))
 
-    def vector(self) -> dict[str, float]:
-        before = self.after.vector()
-        return combined(before, {"factor": 1 / self.scale / before.get("factor", 1.0)})
+    def trace(self, traces: Traces) -> Traces:
+        before = self.after.trace(traces)
+        return before.resized(traces.factor / self.scale / before.factor, self.kernel)
 
 
 @dataclass(frozen=True)
@@ -63,26 +65,30 @@ class Resize(Degradation):
         height, width = (max(1, round(n * self.factor)) for n in pixels.shape[:2])
         return resized(pixels, height, width, self.kernel, round8=False)
 
-    def vector(self) -> dict[str, float]:
-        return {"factor": float(self.factor)}
+    def trace(self, traces: Traces) -> Traces:
+        return traces.resized(self.factor, self.kernel)
 
 
 def resized(pixels: Floats, height: int, width: int, kernel: Kernel, round8: bool) -> Floats:
     """H W C float32 in [0, 1] -> height width C, the same kind; with round8 in multiples of 1/255."""
-    if round8:
-        levels = quantise(pixels, 8)
-        low = _area(levels, height, width) if kernel == "area" else resample.resize(levels, height, width, kernel)
-        return dequantise(low)
-    if kernel == "area":
-        return _area(pixels, height, width)
-    return np.clip(resample.resize(pixels, height, width, kernel), 0, 1)
+    if not round8:
+        return np.clip(_along_both(pixels, height, width, kernel), 0, 1)
+    levels = quantise(pixels, 8)
+    if kernel == "area":  # rounded once, half up
+        means = _along_both(levels.astype(np.float64), height, width, kernel)
+        return dequantise(np.floor(means + 0.5).astype(np.uint8))
+    return dequantise(resample.resize(levels, height, width, kernel))
 
 
-def _area(pixels: NDArray[Any], height: int, width: int) -> NDArray[Any]:
-    """The mean over the area of every new pixel, of the same type; uint8 is rounded once, half up."""
-    values = resample.along_rows(pixels.astype(np.float64), _coverage(pixels.shape[0], height))
-    values = resample.along_columns(values, _coverage(pixels.shape[1], width))
-    return (np.floor(values + 0.5) if pixels.dtype == np.uint8 else values).astype(pixels.dtype)
+def _along_both(pixels: NDArray[Any], height: int, width: int, kernel: Kernel) -> NDArray[Any]:
+    rows, columns = _taps(pixels.shape[0], height, kernel), _taps(pixels.shape[1], width, kernel)
+    return resample.along_columns(resample.along_rows(pixels, rows), columns)
+
+
+@lru_cache(512)
+def _taps(length: int, target: int, kernel: Kernel) -> resample.Taps:
+    """Kept, for a training resizes thousands of crops of one size."""
+    return _coverage(length, target) if kernel == "area" else resample.taps(length, target, kernel)
 
 
 def _coverage(length: int, target: int) -> resample.Taps:

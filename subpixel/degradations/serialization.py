@@ -15,11 +15,12 @@ from subpixel.degradations.degradation import Chain, Degradation
 from subpixel.degradations.distributions import Choice, RandomOrder, Uniform
 from subpixel.degradations.noise import GaussianNoise, PoissonNoise, SpeckleNoise
 from subpixel.degradations.resizing import Downsample, Resize
+from subpixel.degradations.wear import Fade, Scratches, Sharpen
 from subpixel.errors import BadRequest, RecipeError
 
 _CLASSES = (
-    Chain, Choice, Downsample, GaussianBlur, GaussianNoise, Jpeg, MotionBlur, PoissonNoise, Resize, RandomOrder,
-    SincBlur, SpeckleNoise, Uniform, Webp,
+    Chain, Choice, Downsample, Fade, GaussianBlur, GaussianNoise, Jpeg, MotionBlur, PoissonNoise, Resize, RandomOrder,
+    Scratches, Sharpen, SincBlur, SpeckleNoise, Uniform, Webp,
 )  # fmt: skip
 KINDS: dict[str, type[Degradation]] = {cls.__name__: cls for cls in _CLASSES}
 """Every degradation by the `kind` that names it in a table."""

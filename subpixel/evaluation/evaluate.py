@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from subpixel import color
 from subpixel.datasets.files import find_images
-from subpixel.degradations import Degradation, classical, real_world
+from subpixel.degradations import PRESETS, Degradation, classical
 from subpixel.errors import BadRequest, DataError
 from subpixel.evaluation.report import Report, Row
 from subpixel.images import Floats, Image, dequantise, quantise
@@ -139,9 +139,8 @@ def described(degradation: Degradation, scale: int) -> str:
     """A degradation for a report: a preset in words, another one as the code that makes it."""
     if degradation == classical(scale):
         return "bicubic (MATLAB's imresize of 8-bit images)"
-    if degradation == real_world(scale):
-        return "real-world (Real-ESRGAN's second order; each image from its own seed)"
-    return repr(degradation)
+    name = next((name for name, preset in PRESETS.items() if degradation == preset(scale)), None)
+    return f"{name} (each image from its own seed)" if name else repr(degradation)
 
 
 def _as_rgb(pixels: Floats) -> Floats:

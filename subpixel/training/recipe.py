@@ -19,6 +19,9 @@ SCALE = "{scale}"
 """Stands for each trained scale in `init`."""
 
 
+Preset = Literal["bicubic", "camera", "compressed", "noisy", "old-photo", "real-world", "web"]
+
+
 class _Strict(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
@@ -32,7 +35,7 @@ class Data(_Strict):
     """Crops in a step (of each process)."""
     scales: tuple[int, ...] = Field((), strict=False)
     """The scales of a network that has several, one at random each step; empty: the configuration's."""
-    degradation: Literal["bicubic", "real-world"] | dict[str, Any] = "bicubic"
+    degradation: Preset | dict[str, Any] = "bicubic"
     """What makes the low resolution: the benchmarks' bicubic, a preset, or a table with a `kind`."""
 
 

@@ -11,7 +11,7 @@ from subpixel import models
 from subpixel.datasets import sources
 from subpixel.datasets.layouts import find_layout
 from subpixel.datasets.patches import PatchSource
-from subpixel.degradations import Degradation, classical, from_dict, real_world
+from subpixel.degradations import PRESETS, Degradation, classical, from_dict
 from subpixel.errors import BadRequest, RecipeError, RuntimeUnavailable
 from subpixel.losses import content
 from subpixel.models import weights
@@ -108,7 +108,9 @@ def _validation_sets(network: Arch, recipe: Recipe, data: Path, validation: Path
 
 def _degradation(recipe: Recipe, scale: int) -> Degradation:
     degradation = recipe.data.degradation
-    return from_dict(degradation, "data.degradation") if isinstance(degradation, dict) else real_world(scale)
+    if isinstance(degradation, dict):
+        return from_dict(degradation, "data.degradation")
+    return PRESETS[degradation](scale)
 
 
 def _initial_weights(recipe: Recipe) -> InitialWeights:

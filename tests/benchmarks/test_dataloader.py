@@ -34,7 +34,7 @@ def test_a_slow_reader_shows() -> None:
     def step(batch: object) -> None:
         time.sleep(0.02)
 
-    slow = reading("slow", Slow(0.2), step, size=1, patch=8, rounds=2, steps=4)
+    slow = reading("slow", Slow(0.2), step, size=1, patch=8, rounds=2, steps=4, threads=2)
     assert slow.seconds > 0.08  # two threads give ten batches a second
     assert slow.share < 0.6
     fast = reading("fast", Slow(0.001), step, size=1, patch=8, rounds=5, steps=4)

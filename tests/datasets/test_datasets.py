@@ -6,7 +6,7 @@ import resource
 import shutil
 import zipfile
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +18,7 @@ from subpixel.datasets.check import inspect
 from subpixel.datasets.files import ImageFile, find_images
 from subpixel.datasets.layouts import find_layout, size_mismatch
 from subpixel.datasets.sample import Arrays
-from subpixel.degradations.degradation import LABELS
+from subpixel.degradations.labels import Traces
 from subpixel.errors import DataError, UnreadableImage
 from subpixel.images import Image, read, write
 from subpixel.resample import resize
@@ -325,7 +325,7 @@ def test_random_degradations_repeat_themselves(photo: Path, tmp_path: Path) -> N
     assert not np.array_equal(first.low, other.low)
     assert (first.low.shape, first.high.shape, first.low.dtype) == ((3, 3, 12, 12), (3, 3, 48, 48), np.uint8)
     assert first.labels is not None
-    assert first.labels.shape == (3, len(LABELS))
+    assert first.labels.shape == (3, len(d.LABELS))
     assert np.array_equal(first.labels, again.labels)
 
 
@@ -341,8 +341,8 @@ class Levels(d.Degradation):
     def apply(self, pixels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         return np.full_like(pixels, self.levels[0] / 255)
 
-    def vector(self) -> dict[str, float]:
-        return {"jpeg_quality": self.levels[0]}
+    def trace(self, traces: Traces) -> Traces:
+        return replace(traces, jpeg_quality=self.levels[0])
 
 
 def test_labels_are_what_was_drawn_for_each_crop(photo: Path, tmp_path: Path) -> None:
@@ -350,13 +350,13 @@ def test_labels_are_what_was_drawn_for_each_crop(photo: Path, tmp_path: Path) ->
     batch = sources.degraded(photo, 2, chain, tmp_path / "cache").batch(np.random.default_rng(0), 16, 10)
     assert batch.labels is not None
     assert batch.labels.dtype == np.float32
-    labels = dict(zip(LABELS, batch.labels.T, strict=True))
+    labels = dict(zip(d.LABELS, batch.labels.T, strict=True))
     assert np.array_equal(
         labels["jpeg_quality"], batch.low[:, 0, 0, 0]
     )  # the last one's, and the first's where it stays
     assert len(set(labels["jpeg_quality"])) > 5
     assert np.array_equal(labels["factor"], np.full(16, 0.5))
-    assert np.array_equal(labels["noise_sigma"], np.zeros(16))
+    assert np.array_equal(labels["noise_luma"], np.zeros(16))
 
 
 def test_a_degradation_of_another_scale_is_refused(photo: Path, tmp_path: Path) -> None:

@@ -34,6 +34,7 @@ EVERY = [
     d.Chain((d.GaussianBlur(1.0), d.GaussianNoise(0.02))),
     d.Choice((d.Jpeg(30), d.Chain()), (0.3, 0.7)),
     d.Downsample(3, "area", False, d.GaussianBlur(1.5, 0.5, 30.0)),
+    d.Fade(0.6),
     d.GaussianBlur(2.0, 0.7, 45.0, 1.5, "plateau", 15),
     d.GaussianNoise(0.1, gray=True),
     d.Jpeg(40),
@@ -41,6 +42,8 @@ EVERY = [
     d.PoissonNoise(0.1),
     d.Resize(1.3, "bilinear"),
     d.RandomOrder((d.Jpeg(50), d.PoissonNoise(0.05))),
+    d.Scratches(30.0, 0.8),
+    d.Sharpen(0.7, 1.2),
     d.SincBlur(1.5),
     d.SpeckleNoise(0.2),
     d.Uniform(d.Jpeg(30), d.Jpeg(90)),
@@ -88,6 +91,15 @@ def test_the_classical_one_is_matlabs(shared):
             cut = high[: high.shape[0] // scale * scale, : high.shape[1] // scale * scale] / np.float32(255)
             low = d.classical(scale).apply(cut, _rng())
             assert np.array_equal(np.round(low * 255), np.asarray(Pillow.open(path)))
+
+
+@pytest.mark.parametrize("kernel", ["nearest", "bilinear", "bicubic", "lanczos"])
+@pytest.mark.parametrize("factor", [0.37, 1.3])
+def test_resizing_with_kept_weights_is_resample(photo, kernel, factor):
+    size = [max(1, round(n * factor)) for n in photo.shape[:2]]
+    expected = np.clip(resample.resize(photo.astype(np.float64), *size, kernel), 0, 1)
+    for _ in range(2):
+        np.testing.assert_allclose(d.Resize(factor, kernel).apply(photo, _rng()), expected, atol=2e-6)
 
 
 def test_area_is_the_mean():
@@ -224,6 +236,24 @@ def test_poisson_values_are_whole_photons():
     np.testing.assert_allclose(counts, np.round(counts), atol=1e-5)
 
 
+@pytest.mark.parametrize("expected", [0.4, 3.2, 5.5, 12.0, 80.0, 3000.0])
+def test_photons_come_as_numpy_lets_them_come(expected):
+    """Mean, variance and skewness within five standard errors of Poisson's; the shares of few photons within 1.5 %."""
+    size = 200_000
+    sigma = 0.9 / math.sqrt(expected)  # photons at a pixel of value 1: expected / 0.81
+    flat = np.full((size, 1, 1), 0.81, np.float32)
+    photons = (flat + d.PoissonNoise(sigma)._noise(flat, _rng())).ravel().astype(np.float64) / sigma**2
+    centred = photons - expected
+    assert abs(centred.mean()) < 5 * math.sqrt(expected / size)
+    assert centred.var() == pytest.approx(expected, rel=5 * math.sqrt((2 + 1 / expected) / size))
+    skewness = (centred**3).mean() / centred.var() ** 1.5
+    assert skewness == pytest.approx(expected**-0.5, abs=0.03 + 5 * math.sqrt(6 / size))
+    if expected < 20:
+        slow, ours = (np.bincount(np.rint(x).astype(int), minlength=60) / size for x in (
+            _rng(1).poisson(expected, size), photons))  # fmt: skip
+        assert np.abs(slow - ours).sum() / 2 < 0.015
+
+
 def test_no_noise_changes_nothing(photo):
     for kind in (d.GaussianNoise, d.PoissonNoise, d.SpeckleNoise):
         assert np.array_equal(kind(0.0).apply(photo, _rng()), photo)
@@ -246,6 +276,48 @@ def test_codecs_are_pillows(photo, one, name, channels):
 def test_lower_quality_is_worse(photo):
     errors = [np.square(d.Jpeg(q).apply(photo, _rng()) - photo).mean() for q in (95, 60, 20, 5)]
     assert errors == sorted(errors)
+
+
+def test_a_shifted_grid_of_blocks(photo):
+    """The blocks of 8 begin 3 pixels to the right and 5 below: there the steps are, on average."""
+    ramp = np.broadcast_to(np.linspace(0.2, 0.8, 96, dtype=np.float32)[None, :, None], (96, 96, 1))
+    rows = d.Jpeg(5, right=5).apply(np.ascontiguousarray(ramp), _rng())[..., 0]
+    steps = np.abs(np.diff(rows, axis=1)).mean(axis=0)
+    assert {int(k + 1) % 8 for k in np.flatnonzero(steps > 1e-6)} == {3}
+    turned = d.Jpeg(5, down=5).apply(np.ascontiguousarray(ramp.transpose(1, 0, 2)), _rng())[..., 0]
+    assert np.array_equal(turned, rows.T)
+
+
+# --- wear
+
+
+def test_sharpening_adds_what_blur_takes(photo):
+    blurred = d.GaussianBlur(1.2).apply(photo, _rng())
+    expected = np.clip(photo + 0.7 * (photo - blurred), 0, 1)
+    np.testing.assert_allclose(d.Sharpen(0.7, 1.2).apply(photo, _rng()), expected, atol=2e-6)
+    labels = d.Chain((d.GaussianNoise(0.02), d.Sharpen(0.7, 1.2))).vector()
+    noisy = d.Chain((d.GaussianNoise(0.02, gray=True), d.Sharpen(0.7, 1.2)))
+    measured = noisy.apply(np.full((300, 300, 1), 0.5, np.float32), _rng()).std()
+    assert noisy.vector()["noise_luma"] == pytest.approx(measured, rel=0.02)
+    assert labels["blur_xx"] == 0
+
+
+def test_fading_by_hand():
+    pixels = np.array([[[0.0, 0.5, 1.0]]], np.float32)
+    faded = d.Fade(0.5, 0.8, 0.6, 0.4).apply(pixels, _rng())
+    np.testing.assert_allclose(faded.ravel(), [0.4, 0.55, 0.7], atol=1e-6)
+    assert d.Fade(0.5, 0.8, 0.6, 0.4).apply(pixels[..., :1], _rng()).item() == pytest.approx(0.3)
+    assert d.Chain((d.GaussianNoise(0.1, True), d.Fade(0.5))).vector()["noise_luma"] == pytest.approx(0.05)
+
+
+def test_scratches_are_as_many_as_their_density_and_stand_upright():
+    """Each covers a width of sqrt(2 pi) sigma, a pixel on average, of a part of the height."""
+    flat = np.full((64, 100, 1), 0.5, np.float32)
+    cover = np.mean([np.abs(d.Scratches(2.0, 1.0).apply(flat, _rng(k)) - 0.5).sum() / 0.5 for k in range(300)])
+    assert 0.4 < cover / (2 * math.sqrt(2 * math.pi) * 64) < 0.6
+    many = np.stack([d.Scratches(2.0, 1.0).apply(flat, _rng(k))[..., 0] for k in range(30)])
+    assert 0 < np.abs(np.diff(many, axis=1)).mean() < np.abs(np.diff(many, axis=2)).mean() / 3
+    assert np.array_equal(d.Scratches(0.0).apply(flat, _rng()), flat)
 
 
 # --- distributions
@@ -292,6 +364,30 @@ def test_the_real_world_replays(seed, scale):
     assert np.array_equal(low, d.from_dict(d.to_dict(fixed)).apply(pixels, _rng(seed)))
     assert np.array_equal(low, eval(repr(fixed), vars(d)).apply(pixels, _rng(seed)))
     assert not any(kind in repr(fixed) for kind in ("Uniform", "Choice"))
+
+
+@pytest.mark.parametrize("name", list(d.PRESETS))
+@pytest.mark.parametrize("scale", [1, 2, 3, 4])
+def test_presets_reduce_and_tell_what_they_did(photo, name, scale):
+    preset = d.PRESETS[name](scale)
+    assert d.from_dict(d.to_dict(preset)) == preset
+    for seed in range(6):
+        fixed = preset.sample(_rng(seed))
+        low, labels = fixed.apply(photo, _rng(seed)), fixed.vector()
+        assert low.shape == (math.ceil(97 / scale), math.ceil(120 / scale), 3)
+        assert labels["factor"] == pytest.approx(1 / scale)
+        if name in ("compressed", "camera", "web", "old-photo"):
+            assert 25 <= labels["jpeg_quality"] < 100
+        if name in ("noisy", "camera", "old-photo"):
+            assert labels["noise_luma"] > 0
+
+
+def test_the_chroma_of_gray_grain_is_its_own():
+    labels = [d.PRESETS["noisy"](2).sample(_rng(k)).vector() for k in range(40)]
+    shares = [label["noise_chroma"] / label["noise_luma"] for label in labels]
+    assert min(shares) == 0
+    assert max(shares) == pytest.approx(math.sqrt(0.4101 / 0.4474), rel=1e-3)
+    assert {0.0, 1.0} < {label["noise_shot"] for label in labels}
 
 
 # --- the page
@@ -357,6 +453,11 @@ def test_wrong_pages(page, message):
         (lambda: d.MotionBlur(0.0), "length is 0.0"),
         (lambda: d.SincBlur(-1.0), "cutoff is -1.0"),
         (lambda: d.PoissonNoise(-0.1), "sigma is -0.1"),
+        (lambda: d.Jpeg(50, -1), "right and down are -1 and 0"),
+        (lambda: d.Sharpen(-1.0), "amount is -1.0"),
+        (lambda: d.Sharpen(1.0, 0.0), "sigma is 0.0"),
+        (lambda: d.Fade(1.5), "contrast and paper are 1.5"),
+        (lambda: d.Scratches(1.0, 2.0), "density and opacity are 1.0 and 2.0"),
         (lambda: d.Resize(0.0), "factor is 0.0"),
         (lambda: d.Downsample(0), "scale is 0"),
         (lambda: d.Uniform(d.Jpeg(1), d.Webp(1)), "Jpeg and Webp; expected the same kind"),

@@ -25,18 +25,22 @@ def _spread(degradation, size=80):
     return {"blur_xx": (light * x * x).sum(), "blur_yy": (light * y * y).sum(), "blur_xy": (light * x * y).sum()}
 
 
+def _blur(degradation):
+    return {name: value for name, value in degradation.vector().items() if name.startswith("blur_")}
+
+
 @pytest.mark.parametrize("blur", [
     d.GaussianBlur(2.0, 1.0, 30.0), d.GaussianBlur(0.3), d.GaussianBlur(6.0, 2.0, 100.0), d.MotionBlur(9.0, 30.0),
     d.GaussianBlur(2.0, 1.0, 60.0, 1.5, "plateau"), d.Chain((d.GaussianBlur(2.0, 1.0, 30.0), d.GaussianBlur(1.5))),
 ])  # fmt: skip
 def test_the_labels_of_blur_are_how_far_light_spreads(blur):
-    assert blur.vector() == pytest.approx(_spread(blur), abs=1e-4)
+    assert _blur(blur) == pytest.approx(_spread(blur), abs=3e-3)
 
 
 def test_the_labels_of_a_gaussian_are_its_covariance():
     c, s = math.cos(math.radians(30)), math.sin(math.radians(30))
     expected = {"blur_xx": 4 * c * c + s * s, "blur_yy": 4 * s * s + c * c, "blur_xy": 3 * s * c}
-    assert d.GaussianBlur(2.0, 1.0, 30.0).vector() == pytest.approx(expected, abs=1e-4)
+    assert _blur(d.GaussianBlur(2.0, 1.0, 30.0)) == pytest.approx(expected, abs=1e-4)
 
 
 @pytest.mark.parametrize("resized", [
@@ -50,25 +54,70 @@ def test_what_is_blurred_before_a_resizing_is_resized_with_it(resized):
     wide, narrow = resized(d.GaussianBlur(3.0, 2.5, 30.0)), resized(d.GaussianBlur(2.5, 2.0, 30.0))
     for name in ("blur_xx", "blur_yy", "blur_xy"):
         difference = wide.vector()[name] - narrow.vector()[name]
-        assert difference == pytest.approx(_spread(wide)[name] - _spread(narrow)[name], abs=1e-3)
+        assert difference == pytest.approx(_spread(wide)[name] - _spread(narrow)[name], abs=3e-3)
     assert wide.vector()["blur_xx"] > 0.4
 
 
-@pytest.mark.parametrize(("noise", "power"), [
-    (d.GaussianNoise(0.05), 0), (d.PoissonNoise(0.05), 0.5), (d.SpeckleNoise(0.05), 1),
-    (d.Chain((d.GaussianNoise(0.03), d.GaussianNoise(0.04))), 0),
+_TO_CB_CR = np.array([[-0.168736, -0.331264, 0.5], [0.5, -0.418688, -0.081312]])
+"""JFIF's, of R, G, B."""
+
+
+def _measured(degradation, value):
+    """The standard deviations of Y and of Cb and Cr together, of a flat gray image."""
+    low = degradation.apply(np.full((400, 400, 3), value, np.float32), _rng(7)).astype(np.float64)[8:-8, 8:-8]
+    return (low @ [0.299, 0.587, 0.114]).std(), math.sqrt(np.mean([(low @ row).var() for row in _TO_CB_CR]))
+
+
+_NOISE = d.GaussianNoise(0.08)
+
+
+@pytest.mark.parametrize("degradation", [
+    _NOISE,
+    d.Chain((_NOISE, d.GaussianBlur(0.5))),
+    d.Chain((_NOISE, d.GaussianBlur(2.0, 1.0, 30.0))),
+    d.Chain((_NOISE, d.GaussianBlur(1.0), d.GaussianBlur(1.5))),
+    d.Chain((_NOISE, d.SincBlur(1.5))),
+    *(d.Chain((_NOISE, d.Resize(f, k))) for f in (0.43, 1.4) for k in ("area", "bilinear", "bicubic", "lanczos")),
+    d.Chain((_NOISE, d.Resize(0.5, "nearest"))),
+    d.Chain((_NOISE, d.Resize(1.5, "bilinear"), d.Resize(0.3, "bicubic"))),
+    d.Chain((_NOISE, d.GaussianBlur(1.2), d.Resize(0.5, "bicubic"))),
+    d.Downsample(4, round8=False, after=d.Chain((_NOISE, d.Resize(0.43, "area"), _NOISE, d.Resize(0.9)))),
 ])  # fmt: skip
-def test_the_label_of_noise_is_its_standard_deviation(noise, power):
-    flat = np.full((120, 100, 3), 0.5, np.float32)
-    measured = noise.apply(flat, _rng(7)).astype(np.float64).std()
-    assert noise.vector() == {"noise_sigma": pytest.approx(0.05)}
-    assert measured == pytest.approx(0.05 * 0.5**power, rel=5 / math.sqrt(2 * flat.size))
+def test_the_labels_of_noise_are_what_is_left_of_it(degradation):
+    labels = degradation.vector()
+    luma, chroma = _measured(degradation, 0.5)
+    assert labels["noise_luma"] == pytest.approx(luma, rel=0.06)
+    assert labels["noise_chroma"] == pytest.approx(chroma, rel=0.06)
+    assert labels["noise_shot"] == 0
+
+
+@pytest.mark.parametrize("gray", [False, True])
+def test_noise_of_light_and_of_amplifiers_together(gray):
+    """Variances a of the one and b x of the other, the share b / (a + b), and no colour in gray noise."""
+    labels = d.Chain((d.GaussianNoise(0.03, gray), d.PoissonNoise(0.04, gray))).vector()
+    scale = 1.0 if gray else math.sqrt(0.299**2 + 0.587**2 + 0.114**2)
+    assert labels["noise_luma"] == pytest.approx(0.05 * scale)
+    assert labels["noise_shot"] == pytest.approx(16 / 25)
+    assert (labels["noise_chroma"] == 0) is gray
+    a, b = 0.05**2 * 9 / 25, 0.05**2 * 16 / 25
+    for value in (0.3, 0.7):
+        luma, _ = _measured(d.Chain((d.GaussianNoise(0.03, gray), d.PoissonNoise(0.04, gray))), value)
+        assert luma == pytest.approx(scale * math.sqrt(a + b * value), rel=0.02)
 
 
 def test_the_last_file_and_all_resizings_count():
     chain = d.Chain((d.Jpeg(30), d.Resize(1.5), d.Downsample(3), d.Jpeg(80), d.Webp(20)))
-    assert chain.vector() == {"jpeg_quality": 80, "factor": pytest.approx(0.5)}
-    assert d.Chain().vector() == d.Uniform(d.Jpeg(1), d.Jpeg(9)).vector() == {}
+    labels = chain.vector()
+    assert (labels["jpeg_quality"], labels["factor"]) == (80, pytest.approx(0.5))
+    assert d.Chain().vector() == d.Uniform(d.Jpeg(1), d.Jpeg(9)).vector() == d.LABELS
+    assert list(d.Jpeg(7).labels()) == [*list(d.LABELS.values())[:7], 7, 0]
+
+
+def test_what_was_lost_by_resampling():
+    """0.15 of HR on the way to 0.25: three fifths of the sides of the result."""
+    smaller = d.Downsample(4, after=d.Chain((d.Resize(0.5), d.Resize(0.3), d.Resize(2.0))))
+    assert smaller.vector()["resampling_loss"] == pytest.approx(0.4)
+    assert d.Downsample(4, after=d.Resize(0.3)).vector()["resampling_loss"] == 0
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -76,4 +125,5 @@ def test_the_labels_of_the_real_world(seed):
     labels = d.real_world(4).sample(_rng(seed)).vector()
     assert labels["factor"] == pytest.approx(0.25)
     assert 30 <= labels["jpeg_quality"] <= 95
-    assert labels["noise_sigma"] >= math.hypot(0.05 / 16, 0.05 / 16)
+    assert labels["noise_luma"] > 0
+    assert 0 <= labels["resampling_loss"] < 1

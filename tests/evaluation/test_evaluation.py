@@ -150,7 +150,7 @@ def test_a_folder_is_measured_as_its_images_are(tmp_path):
 def test_degradations_in_words():
     assert described(classical(3), 3) == "bicubic (MATLAB's imresize of 8-bit images)"
     assert described(classical(3), 2).startswith("Downsample(scale=3")
-    assert described(real_world(4), 4).startswith("real-world (Real-ESRGAN")
+    assert described(real_world(4), 4).startswith("real-world (each image")
     assert described(Resize(0.5), 2) == "Resize(factor=0.5, kernel='bicubic')"
 
 

@@ -65,11 +65,7 @@ def upscaler(network: Arch) -> Callable[[Image], Image]:
     ("setting", "degradation", "words"),
     [
         ("bicubic", classical(2), ""),
-        (
-            "real-world",
-            real_world(2),
-            "degradation: real-world (Real-ESRGAN's second order; each image from its own seed); ",
-        ),
+        ("real-world", real_world(2), "degradation: real-world (each image from its own seed); "),
         (
             to_dict(Chain((GaussianBlur(1.5), Downsample(2)))),
             Chain((GaussianBlur(1.5), Downsample(2))),
