@@ -1,25 +1,63 @@
-"""Files that appear whole or not at all: a temporary file beside the target, fsync, and a rename."""
+"""Files that appear whole or not at all: written in a locked folder beside the target, fsync, and a rename."""
 
 from __future__ import annotations
 
 import os
+import re
 import secrets
+import shutil
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+try:
+    import fcntl
+except ImportError:  # Windows: leftovers of a killed process stay
+    fcntl = None
+
 PREFIX = ".subpixel-"
-"""What the name of every temporary file begins with."""
+"""What the name of every temporary folder begins with."""
+_NAME = re.compile(re.escape(PREFIX) + "[0-9a-f]{16}")
+_held: dict[Path, int | None] = {}  # the temporary folders of this process, each with its lock
+_swept: set[Path] = set()
 
 
-def temporary(folder: Path, suffix: str = ".part") -> Path:
-    """A free name for a temporary file in a folder; it is short, whatever the target is called."""
-    return folder / f"{PREFIX}{secrets.token_hex(8)}{suffix}"
+def temporary(folder: Path) -> Path:
+    """A file to write that is not there yet, alone in a new folder within `folder`; `discard` it, whatever happens.
+
+    What killed processes have left in `folder` is removed: a lock says of each temporary folder whether its process
+    lives. Raises: OSError.
+    """
+    if folder not in _swept:
+        _swept.add(folder)
+        _sweep(folder)
+    while True:
+        place = folder / f"{PREFIX}{secrets.token_hex(8)}"
+        place.mkdir(0o700)
+        _held[place] = None
+        _held[place] = _lock(place)
+        if place.is_dir():  # nobody took it for a leftover before it was locked
+            return place / "part"
+        discard(place / "part")
+
+
+def discard(part: Path) -> None:
+    """Removes what `temporary` gave, with all that was written beside it. Raises: nothing."""
+    shutil.rmtree(part.parent, ignore_errors=True)
+    lock = _held.pop(part.parent, None)
+    if lock is not None:
+        os.close(lock)
+
+
+def discard_all() -> None:
+    """Removes every temporary file of this process, which must end then."""
+    for place in list(_held):
+        discard(place / "part")
 
 
 def commit(part: Path, target: Path) -> None:
     """Lets a complete file take its target's place, once its bytes are on the disk. Raises: OSError."""
-    with part.open("rb") as file:
+    with part.open("r+b") as file:
         os.fsync(file.fileno())
     part.replace(target)
     with suppress(OSError):  # not every file system lets a folder be opened or synced
@@ -41,7 +79,7 @@ def replacing(target: Path) -> Generator[Path]:
         yield part
         commit(part, target)
     finally:
-        part.unlink(missing_ok=True)
+        discard(part)
 
 
 def write_bytes(target: Path, content: bytes) -> None:
@@ -53,3 +91,29 @@ def write_bytes(target: Path, content: bytes) -> None:
 def write_text(target: Path, text: str) -> None:
     """Writes a file of UTF-8 text. Raises: OSError."""
     write_bytes(target, text.encode("utf-8"))
+
+
+def _sweep(folder: Path) -> None:
+    """Removes the temporary folders whose processes are dead; a lock ends with its process, however that ends."""
+    with suppress(OSError), os.scandir(folder) as entries:
+        dead = [Path(entry) for entry in entries if entry.name.startswith(PREFIX) and _NAME.fullmatch(entry.name)]
+        for place in dead:
+            lock = _lock(place, wait=False)
+            if lock is not None:
+                shutil.rmtree(place, ignore_errors=True)
+                os.close(lock)
+
+
+def _lock(place: Path, wait: bool = True) -> int | None:
+    """The lock of a temporary folder; None where another process has it, or the system knows none."""
+    if fcntl is None:
+        return None
+    with suppress(OSError):
+        handle = os.open(place, os.O_RDONLY)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(handle)
+        else:
+            return handle
+    return None

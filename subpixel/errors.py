@@ -11,6 +11,7 @@ SubpixelError
  ├─ MissingExtra(ImportError)   an optional dependency that is not installed
  ├─ RuntimeUnavailable          a runtime or device that this machine lacks
  ├─ OutOfMemory(MemoryError)    even the smallest tile did not fit
+ ├─ Unexpected                  an error that nobody foresaw: ours to mend
  ├─ TrainingDiverged            a loss that is not finite
  └─ ParityError                 an exported model that does not compute what the original computes
 """
@@ -18,16 +19,37 @@ SubpixelError
 from __future__ import annotations
 
 import difflib
+import unicodedata
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
+
+_DIRECTIONS = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
+
+
+def printable(text: object) -> str:
+    """Text in one line that does nothing to a terminal: what controls it, in a file's name for instance, is escaped.
+
+    Bytes of names that are not UTF-8, which Python keeps as surrogates, become \\xNN.
+    """
+    return "".join(map(_shown, str(text)))
+
+
+def _shown(character: str) -> str:
+    if character.isprintable():
+        return character
+    if "\udc80" <= character <= "\udcff":
+        return f"\\x{ord(character) - 0xDC00:02x}"
+    harmful = unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp")
+    directed = unicodedata.bidirectional(character) in _DIRECTIONS
+    return character.encode("unicode_escape").decode() if harmful or directed else character
 
 
 class SubpixelError(Exception):
     """The parent of every error a user can cause; its text is one line, its exit status is 2."""
 
     def __str__(self) -> str:  # KeyError would print the repr
-        return str(self.args[0]) if self.args else ""
+        return printable(self.args[0]) if self.args else ""
 
     def __reduce__(self) -> tuple[Any, ...]:  # Exception's calls the class with the text, which many do not take
         return _restored, (type(self), self.args), self.__dict__
@@ -102,6 +124,13 @@ class RuntimeUnavailable(SubpixelError):
 
 class OutOfMemory(SubpixelError, MemoryError):
     """Even the smallest tile did not fit into memory."""
+
+
+class Unexpected(SubpixelError):
+    """An error that nobody foresaw, while one image of many was done; its cause is the original."""
+
+    def __init__(self, where: object, error: BaseException) -> None:
+        super().__init__(f"{where}: {type(error).__name__}: {error}; please report it with the image")
 
 
 class TrainingDiverged(SubpixelError):

@@ -15,10 +15,11 @@ import pytest
 
 import subpixel
 from subpixel import errors
-from subpixel.errors import SubpixelError
+from subpixel.errors import SubpixelError, UnreadableImage, printable
 
 ARGUMENTS: dict[str, tuple[Any, ...]] = {
     "UnknownName": ("model", "swfit-x2", ["swift-x2"]),
+    "Unexpected": ("a.png", ZeroDivisionError("by zero")),
     "UnreadableImage": (Path("a.png"), "it is empty"),
     "UnwritableImage": ("a.png", "the disk is full"),
     "BadWeights": (Path("a.onnx"), "it is cut"),
@@ -74,3 +75,17 @@ class Later(SubpixelError, OSError):
     def __init__(self, step: int, *, where: str) -> None:
         self.step, self.where = step, where
         super().__init__(f"step {step} at {where}")
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("ünï 日本 👩‍🚀.png", "ünï 日本 👩‍🚀.png"),
+        ("a\nb\t\x1b[31m\x9b.png", "a\\nb\\t\\x1b[31m\\x9b.png"),
+        ("caf\udce9.png", "caf\\xe9.png"),
+        ("gpj.\u202eexe\u2028", "gpj.\\u202eexe\\u2028"),
+    ],
+)
+def test_a_name_does_nothing_to_a_terminal(name: str, shown: str) -> None:
+    assert printable(name) == shown
+    assert str(UnreadableImage(name, "it is torn")) == f"cannot read {shown}: it is torn"

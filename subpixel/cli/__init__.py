@@ -9,7 +9,20 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from subpixel.cli import bench, compare, data, degrade, doctor, export, import_, inspect, models, train, upscale
+from subpixel.cli import (
+    bench,
+    compare,
+    data,
+    degrade,
+    doctor,
+    export,
+    import_,
+    inspect,
+    models,
+    signals,
+    train,
+    upscale,
+)
 from subpixel.cli import eval as evaluation
 from subpixel.errors import SubpixelError
 
@@ -47,9 +60,11 @@ def _options(
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
-    """The entry point: exits with 0 (done), 1 (some images failed), 2 (misuse) or 130 (Ctrl-C)."""
+    """The entry point: exits with 0 (done), 1 (some images failed), 2 (misuse), 130 (Ctrl-C) or
+    128 and the number of another signal."""
     try:
-        app(arguments if arguments is None else list(arguments), prog_name="subpixel")
+        with signals.heard():
+            app(arguments if arguments is None else list(arguments), prog_name="subpixel")
     except KeyboardInterrupt:
         sys.exit(130)
     except BrokenPipeError:

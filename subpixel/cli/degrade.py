@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from subpixel.errors import BadRequest, SubpixelError, UnknownName
+from subpixel.errors import BadRequest, UnknownName
 
 if TYPE_CHECKING:
     from subpixel.degradations.applied import AppliedDegradation
-    from subpixel.jobs.discovery import Job
-    from subpixel.jobs.pool import Event
+    from subpixel.jobs.job import Job
+    from subpixel.jobs.pool import Work
 
 NAME = "degrade"
 EXAMPLES = """[bold]Examples[/bold]
@@ -63,18 +64,21 @@ def command(
 
     Beside each result lies NAME.degradation.json, from which --replay makes the same pixels again.
     """
-    from subpixel.cli.progress import Display
-    from subpixel.jobs.discovery import STREAM, find_jobs, remaining
+    from subpixel.cli.progress import display
+    from subpixel.jobs.discovery import find_jobs
+    from subpixel.jobs.done import unfinished
+    from subpixel.jobs.pool import run
 
     record = _records(scale, preset, recipe, replay, seed)
-    jobs = find_jobs(inputs, output, suffix="", format=kind)
-    if any(STREAM in (job.source, job.target) for job in jobs):
+    if "-" in (*inputs, output):
         raise BadRequest("a stream has no place for the page that is written beside each result; name files")
-    todo = jobs if overwrite else remaining(jobs)
-    with Display(len(todo), skipped=len(jobs) - len(todo)) as display:
-        for event in _events(todo, Path(output), record, str(replay or recipe or preset or "classical")):
-            display.show(event)
-    raise typer.Exit(1 if display.failures else 0)
+    jobs = find_jobs(inputs, output, suffix="", format=kind)
+    counted, shown = display(jobs if overwrite else unfinished(jobs))
+    work = _work(Path(output), record, str(replay or recipe or preset or "classical"))
+    with closing(run(counted, work, workers=1)) as events, shown:
+        for event in events:
+            shown.show(event)
+    raise typer.Exit(1 if shown.tally.failures else 0)
 
 
 def _records(
@@ -102,16 +106,13 @@ def _records(
     return lambda name: sampled(chosen, cut, seed or 0, name)
 
 
-def _events(jobs: list[Job], output: Path, record: Callable[[str], AppliedDegradation], title: str) -> Iterator[Event]:
+def _work(output: Path, record: Callable[[str], AppliedDegradation], title: str) -> Work:
     from subpixel.degradations.applied import degrade
-    from subpixel.jobs.pool import Finished, Progress
+    from subpixel.jobs.pool import Progress
 
-    for job in jobs:
+    def work(job: Job, tell: Callable[[Progress], None]) -> None:
         fixed = record(job.target.relative_to(output).with_suffix("").as_posix() if job.target != output else "")
-        try:
-            low = degrade(job.source, job.target, fixed)
-        except SubpixelError as error:
-            yield Finished(job, error=error)
-        else:
-            yield Progress(job, low.height * low.width, 1.0, title)
-            yield Finished(job)
+        low = degrade(job.source, job.target, fixed)
+        tell(Progress(job, low.height * low.width, 1.0, title))
+
+    return work

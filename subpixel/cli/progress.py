@@ -1,44 +1,157 @@
-"""What `subpixel upscale` shows while it works and when it is done, on standard error."""
+"""What a command that works on many images shows while it works and when it is done: a bar, lines, or JSON."""
 
 from __future__ import annotations
 
+import json
 import time
+import traceback
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from itertools import chain, islice
+from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Protocol, Self
 
+import typer
 from rich.console import Console
 from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
-from subpixel.jobs.discovery import Job
+from subpixel.errors import BadRequest, Unexpected, printable
+from subpixel.jobs.job import STREAM, Job
 from subpixel.jobs.pool import Event, Finished, Progress
 
+_COUNTED = 10_000
+"""Up to so many jobs are found before the first is done, so that it is known how many there are."""
+_REFRESH = 0.1
+"""Seconds between two states of the bar."""
 
-class Display:
-    """A bar on a terminal, and lines: what was chosen, what a format lost, what failed, and the sum."""
 
-    def __init__(self, images: int, *, skipped: int) -> None:
+class Display(Protocol):
+    """Shows events, and knows afterwards whether some were failures."""
+
+    tally: Tally
+
+    def __enter__(self) -> Self: ...
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+    def show(self, event: Event) -> None: ...
+
+
+class Tally:
+    """What was done so far."""
+
+    def __init__(self, total: int | None) -> None:
+        self.total = total
+        """None while more jobs may be found than were counted."""
+        self.done = 0
         self.failures: list[Finished] = []
-        self._images, self._skipped = images, skipped
-        self._done: list[Finished] = []
-        self._pixels = 0
+        self.skipped = Counter[str]()
+        self.pixels = 0
+        self.last: Path | None = None
+        """The target that was written last."""
+        self._started = time.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        return time.monotonic() - self._started
+
+    @property
+    def ended(self) -> int:
+        return self.done + len(self.failures) + self.skipped.total()
+
+    def add(self, event: Event) -> None:
+        """Counts it; raises the error of a job that is the only one."""
+        if isinstance(event, Progress):
+            self.pixels += event.pixels
+        elif event.error is not None:
+            if self.total == 1:
+                raise event.error
+            self.failures.append(event)
+        elif event.job.skipped:
+            self.skipped[event.job.skipped] += 1
+        else:
+            self.done += 1
+            self.last = event.job.target
+
+
+def display(
+    jobs: Iterator[Job], *, quiet: bool = False, verbose: bool = False, as_json: bool = False
+) -> tuple[Iterable[Job], Display]:
+    """The jobs, and what shows their events. Raises: BadRequest for wishes that contradict each other."""
+    if quiet + verbose + as_json > 1:
+        raise BadRequest("--quiet, --verbose and --json contradict each other; give one of them")
+    first = list(islice(jobs, _COUNTED))
+    tally = Tally(len(first) if len(first) < _COUNTED else None)
+    if not as_json:
+        return chain(first, jobs), Text(tally, quiet, verbose)
+    if any(job.target == STREAM for job in first):
+        raise BadRequest("--json and a result on standard output contradict each other; name a file with -o")
+    return chain(first, jobs), Lines(tally)
+
+
+class Lines:
+    """A JSON object a line, on standard output: one for each job as it ends, and one for the sum."""
+
+    def __init__(self, tally: Tally) -> None:
+        self.tally = tally
+        self._pixels = Counter[Job]()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        tally = self.tally
+        sums = {"done": tally.done, "skipped": tally.skipped.total(), "failed": len(tally.failures)}
+        self._line({**sums, "pixels": tally.pixels, "seconds": round(tally.seconds, 3)})
+
+    def show(self, event: Event) -> None:
+        """Shows one event; raises the error of an image that is the only one."""
+        if isinstance(event, Progress):
+            self._pixels[event.job] += event.pixels
+        else:
+            self._line(_described(event, self._pixels.pop(event.job, 0)))
+        self.tally.add(event)
+
+    def _line(self, values: dict[str, Any]) -> None:
+        typer.echo(json.dumps(values))
+
+
+def _described(end: Finished, pixels: int) -> dict[str, Any]:
+    job = end.job
+    status = "failed" if end.error else "skipped" if job.skipped else "done"
+    why = {"error": end.failure} if end.error else {"reason": job.skipped} if job.skipped else {"pixels": pixels}
+    note = {"note": end.note} if end.note else {}
+    return {"status": status, "source": str(job.source), "target": str(job.target), **why, **note}
+
+
+class Text:
+    """On standard error: a bar on a terminal, else a line for each image; notes, failures and the sum."""
+
+    def __init__(self, tally: Tally, quiet: bool = False, verbose: bool = False) -> None:
+        self.tally = tally
+        self._quiet, self._verbose = quiet, verbose
         self._shares: dict[Job, float] = {}  # of the images that are being made
         self._chosen = ""
+        self._shown = 0.0
         self._console = Console(stderr=True, soft_wrap=True, highlight=False)
+        self._lines = verbose or (not self._console.is_terminal and not quiet and tally.total != 1)
         self._bar = Bar(
             BarColumn(None),
-            TextColumn("{task.fields[images]}/{task.total:.0f} images"),
+            TextColumn("{task.fields[images]} images"),
             TextColumn("{task.fields[speed]:.1f} megapixels/s"),
             TimeRemainingColumn(compact=True),
             TextColumn("left"),
             console=self._console,
             transient=True,
-            disable=not self._console.is_terminal,
+            disable=quiet or not self._console.is_terminal,
         )
-        self._task = self._bar.add_task("", total=images, images=0, speed=0.0)
+        self._task = self._bar.add_task("", total=tally.total, images="0", speed=0.0)
 
     def __enter__(self) -> Self:
-        self._started = time.monotonic()
         self._bar.start()
         return self
 
@@ -48,49 +161,65 @@ class Display:
         self._bar.stop()
         if kind is None:
             self._summary()
-        elif kind is KeyboardInterrupt:
-            self._say(f"subpixel: stopped; {len(self._done)} of {self._images} images are done")
+        elif issubclass(kind, KeyboardInterrupt | SystemExit):
+            self._say(f"subpixel: stopped; {self._count(self.tally.done)} images are done")
 
     def show(self, event: Event) -> None:
         """Shows one event; raises the error of an image that is the only one."""
+        self.tally.add(event)
         if isinstance(event, Progress):
             self._band(event)
         else:
             self._end(event)
-        images = len(self._done) + len(self.failures)
-        speed = self._pixels / 1e6 / max(time.monotonic() - self._started, 1e-6)
-        self._bar.update(self._task, completed=images + sum(self._shares.values()), images=images, speed=speed)
+        if not self._bar.disable and time.monotonic() - self._shown > _REFRESH:
+            self._refresh()
+
+    def _refresh(self) -> None:
+        self._shown, tally = time.monotonic(), self.tally
+        speed = tally.pixels / 1e6 / max(tally.seconds, 1e-6)
+        completed = tally.ended + sum(self._shares.values())
+        self._bar.update(self._task, completed=completed, images=self._count(tally.ended), speed=speed)
 
     def _band(self, band: Progress) -> None:
-        if not self._chosen:
+        if not self._chosen or (self._verbose and band.job not in self._shares):
             self._chosen = band.chosen
-            self._say(band.chosen)
-        self._pixels += band.pixels
+            self._say(f"{band.job.source}: {band.chosen}" if self._lines and self._verbose else band.chosen)
         self._shares[band.job] = self._shares.get(band.job, 0.0) + band.share
 
     def _end(self, event: Finished) -> None:
         self._shares.pop(event.job, None)
-        if event.error is None:
-            self._done.append(event)
-            if event.note:
-                self._say(f"note: {event.job.target}: {event.note}")
-        elif self._images + self._skipped == 1:
-            raise event.error
+        where = event.job.target
+        if event.error:
+            self._line(f"failed: {event.failure}")
+            if self._verbose and isinstance(event.error, Unexpected):
+                self._say("".join(traceback.format_exception(event.error.__cause__)), raw=True)
+        elif event.job.skipped:
+            if self._verbose:
+                self._line(f"{event.job.source} skipped, for {event.job.skipped}")
         else:
-            self.failures.append(event)
+            self._line(str(where))
+            if event.note:
+                self._say(f"note: {where}: {event.note}")
+
+    def _line(self, text: str) -> None:
+        if self._lines:
+            self._say(f"{self._count(self.tally.ended)} {text}")
 
     def _summary(self) -> None:
-        seconds = time.monotonic() - self._started
-        megapixels = self._pixels / 1e6
-        where = str(self._done[0].job.target) if len(self._done) == 1 else f"{len(self._done)} images"
-        parts = [f"{where}: {megapixels:.1f} megapixels in {seconds:.1f} s"] if self._done else []
-        if self._skipped:
-            parts.append(f"{self._skipped} skipped, for the result exists (--overwrite does it again)")
-        if self.failures:
-            parts.append(f"{len(self.failures)} failed:")
+        tally = self.tally
+        where = str(tally.last) if tally.done == 1 else f"{tally.done} images"
+        parts = [f"{where}: {tally.pixels / 1e6:.1f} megapixels in {tally.seconds:.1f} s"] if tally.done else []
+        parts += [f"{count} skipped, for {why}" for why, count in tally.skipped.items()]
+        if tally.failures:
+            parts.append(f"{len(tally.failures)} failed:")
         self._say("; ".join(parts))
-        for failure in self.failures:
+        self._quiet = False  # failures are always told
+        for failure in tally.failures:
             self._say(f"  {failure.failure}")
 
-    def _say(self, line: str) -> None:
-        self._console.print(line, markup=False)
+    def _count(self, number: int) -> str:
+        return str(number) if self.tally.total is None else f"{number}/{self.tally.total}"
+
+    def _say(self, line: str, raw: bool = False) -> None:
+        if not self._quiet:
+            self._console.print(line if raw else printable(line), markup=False)

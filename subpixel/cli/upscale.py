@@ -19,7 +19,7 @@ subpixel upscale holiday/ -o large/               every image in a folder
 subpixel upscale '*.jpg' --size 3840x2160 --fit   as large as fits a 4K screen
 subpixel upscale - < a.png > b.png                from and to other programs"""
 
-_SIZE, _UNDO, _SPEED, _FILE = "Size", "Restoration", "Speed", "Result"  # panels of the help
+_SIZE, _UNDO, _SPEED, _FILE, _SAID = "Size", "Restoration", "Speed", "Result", "What is said"  # panels of the help
 
 Inputs = Annotated[
     list[str], typer.Argument(metavar="INPUTS", help="Images, folders, globs; - is standard input.", show_default=False)
@@ -117,6 +117,11 @@ Compress = Annotated[
 Overwrite = Annotated[
     bool, typer.Option("--overwrite", help="Do again what exists, instead of skipping it.", rich_help_panel=_FILE)
 ]
+Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Say nothing but failures.", rich_help_panel=_SAID)]
+Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="A line for everything.", rich_help_panel=_SAID)]
+Json = Annotated[
+    bool, typer.Option("--json", help="A JSON object for each image, on standard output.", rich_help_panel=_SAID)
+]
 
 
 def command(
@@ -140,18 +145,23 @@ def command(
     lossless: Lossless = False,
     compress: Compress = False,
     overwrite: Overwrite = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+    as_json: Json = False,
 ) -> None:
     """Enlarge images: files, folders or globs.
 
     Colour profile, EXIF, transparency and bit depth are kept.
 
-    What exists already is skipped, so that an interrupted run goes on where it stopped.
+    What exists already is skipped, so that an interrupted run goes on where it stopped; results of another model,
+    another request or an older source are made anew.
     """
-    from subpixel.cli.progress import Display
+    from subpixel.cli.progress import display
     from subpixel.images import Encoding
     from subpixel.inference.choice import Restoration
     from subpixel.jobs.batch import upscale_batch
-    from subpixel.jobs.discovery import find_jobs, remaining, suffix
+    from subpixel.jobs.discovery import find_jobs, suffix
+    from subpixel.jobs.done import unfinished
     from subpixel.jobs.request import Request
     from subpixel.runtimes import Execution
 
@@ -170,12 +180,13 @@ def command(
     )
     with request.upscaler() as upscaler:
         jobs = find_jobs(inputs, output, suffix=suffix(upscaler), format=kind)
-        todo = jobs if overwrite else remaining(jobs)
-        batch = upscale_batch(todo, upscaler, request.encoding)
-        with closing(batch) as events, Display(len(todo), skipped=len(jobs) - len(todo)) as display:
+        todo = jobs if overwrite else unfinished(jobs, request.identity)
+        counted, shown = display(todo, quiet=quiet, verbose=verbose, as_json=as_json)
+        batch = upscale_batch(counted, upscaler, request.encoding, request.identity)
+        with closing(batch) as events, shown:
             for event in events:
-                display.show(event)
-    raise typer.Exit(1 if display.failures else 0)
+                shown.show(event)
+    raise typer.Exit(1 if shown.tally.failures else 0)
 
 
 def _auto_or(number: type[T], text: str, option: str) -> T | Literal["auto"]:

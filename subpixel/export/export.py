@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 
 from subpixel import atomic, models
@@ -28,17 +27,22 @@ def export(model: str | Path, to: str, output: Path | None = None, overwrite: bo
         raise BadRequest(f"{target}: a file of the format {to} ends in {form.suffix}")
     check_target(target, overwrite)
     try:
-        with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.stem}.") as folder:
-            written = Path(folder, target.name)
-            form.write(loaded, written)
-            compare(target, loaded, form.open(written, loaded), form.gray)
-            _hand_over(folder, target, form)
+        part = atomic.temporary(target.parent)
     except OSError as error:
         raise BadRequest(f"cannot write {target}: {error.strerror or error}") from None
+    try:
+        written = part.with_name(target.name)
+        form.write(loaded, written)
+        compare(target, loaded, form.open(written, loaded), form.gray)
+        _hand_over(part.parent, target, form)
+    except OSError as error:
+        raise BadRequest(f"cannot write {target}: {error.strerror or error}") from None
+    finally:
+        atomic.discard(part)
     return target
 
 
-def _hand_over(folder: str, target: Path, form: Format) -> None:
+def _hand_over(folder: Path, target: Path, form: Format) -> None:
     """Moves all that was written beside its target, the file that names the others last."""
-    for part in sorted(Path(folder).iterdir(), key=lambda p: p.suffix == form.suffix):
+    for part in sorted(folder.iterdir(), key=lambda p: p.suffix == form.suffix):
         atomic.commit(part, target.with_name(part.name))

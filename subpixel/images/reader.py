@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import errno
 import io
-import os
 import sys
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
@@ -77,6 +77,8 @@ def open_image(source: str | Path | bytes | BinaryIO) -> ImageReader:
         name, source = "standard input", sys.stdin.buffer
     if not isinstance(source, str | Path | bytes):
         source = source.read()
+    elif is_pipe(source):
+        source = _drained(source)
     head = _head(source)
     if not head:
         raise UnreadableImage(name, "it is empty")
@@ -88,6 +90,18 @@ def open_image(source: str | Path | bytes | BinaryIO) -> ImageReader:
         return ImageReader(name, *_to_rgb(name, image, metadata))
     except pyvips.Error as error:
         raise UnreadableImage(name, _reason(error, head)) from error
+
+
+def is_pipe(source: str | Path | bytes) -> bool:
+    """Whether a path is that of a pipe, such as a shell's `<(...)`, whose bytes come once."""
+    with suppress(OSError):
+        return not isinstance(source, bytes) and Path(source).is_fifo()
+    return False
+
+
+def _drained(pipe: str | Path | bytes) -> bytes:
+    with open(pipe, "rb") as file:
+        return file.read()
 
 
 def _head(source: str | Path | bytes) -> bytes:
@@ -113,7 +127,8 @@ def _load(pyvips: Any, source: str | Path | bytes, head: bytes) -> tuple[Any, bo
     if isinstance(source, bytes):
         stream = pyvips.Source.new_from_memory(source)
     else:
-        stream = pyvips.Source.new_from_file(os.fspath(source))
+        with open(source, "rb") as file:  # by descriptor: libvips takes no name that is not UTF-8
+            stream = pyvips.Source.new_from_descriptor(file.fileno())
     fail_on = "warning" if head.startswith((b"\xff\xd8", b"GIF8")) else "error"
     image = pyvips.Image.new_from_source(stream, "", fail_on=fail_on)
     if str(image.get("vips-loader")).startswith("uhdr"):

@@ -64,10 +64,13 @@ class ImageWriter:
         except OSError as error:
             raise self._unwritable(error) from error
         folder = Path(tempfile.gettempdir()) if self._target is None else self._target.parent
-        self._part = atomic.temporary(folder)
-        self._raw = self._part.with_suffix(".raw")
         self._pixels: NDArray[Any] | None = None
         self._spill: BinaryIO | None = None
+        try:
+            self._part = atomic.temporary(folder)  # says at once whether the place can be written
+        except OSError as error:
+            raise self._unwritable(error) from error
+        self._raw = self._part.with_suffix(".raw")
         try:
             self._begin()
         except OSError as error:
@@ -79,8 +82,6 @@ class ImageWriter:
         return self
 
     def _begin(self) -> None:
-        with self._part.open("xb"):  # says at once whether the place can be written
-            pass
         if math.prod(self._shape) * self._levels.itemsize <= IN_MEMORY:
             self._pixels = np.empty(self._shape, self._levels)
         else:
@@ -135,9 +136,8 @@ class ImageWriter:
             _encode(self._image(), self._part, self._format, self._metadata, self._encoding)
         except pyvips.Error as error:
             lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-            message = lines[-1].replace(str(self._part), "the file") if lines else "no more is known"
+            message = lines[-1] if lines else "no more is known"
             raise UnwritableImage(target_name(self._path), f"is the disk full? The encoder says: {message}") from error
-        self._raw.unlink(missing_ok=True)
         if self._target is None:
             stream = sys.stdout.buffer if isinstance(self._path, str | Path) else self._path
             with self._part.open("rb") as file:
@@ -154,15 +154,16 @@ class ImageWriter:
         band_format = {"u1": "uchar", "u2": "ushort", "f4": "float"}[self._levels.str[1:]]
         if self._pixels is not None:
             return vips().Image.new_from_memory(self._pixels.data, width, height, samples, band_format)
-        return vips().Image.tiffload(str(self._raw), access="sequential")  # `rawload` would map all of it
+        with self._raw.open("rb") as file:  # by descriptor: libvips takes no name that is not UTF-8
+            source = vips().Source.new_from_descriptor(file.fileno())
+        return vips().Image.tiffload_source(source, access="sequential")  # `rawload` would map all of it
 
     def _clean(self) -> None:
         if self._spill is not None:
             with suppress(OSError):
                 self._spill.close()
         self._pixels = None
-        self._raw.unlink(missing_ok=True)
-        self._part.unlink(missing_ok=True)
+        atomic.discard(self._part)
 
     def _unwritable(self, error: OSError) -> UnwritableImage:
         if isinstance(error, UnwritableImage):
@@ -205,7 +206,10 @@ def _encode(image: Any, part: Path, file_format: FileFormat, metadata: Metadata,
     }[file_format.name]
     if not metadata.exif and (metadata.dpi is None or file_format.name in ("PNG", "TIFF")):
         options["keep"] = _ALL_BUT_EXIF  # else libvips makes up a block, which the other formats need for the dpi
-    getattr(_attach_metadata(image, file_format, metadata), file_format.save)(str(part), **options)
+    image = _attach_metadata(image, file_format, metadata)
+    with part.open("w+b") as file:
+        target = vips().Target.new_to_descriptor(file.fileno())
+        getattr(image, f"{file_format.save}_target")(target, **options)
     if file_format.name == "PNG" and metadata.xmp:
         _insert(part, 33, png_xmp(metadata.xmp))  # behind the header
     if file_format.name == "TIFF" and (metadata.exif or metadata.iptc):
@@ -215,13 +219,10 @@ def _encode(image: Any, part: Path, file_format: FileFormat, metadata: Metadata,
 
 def _insert(path: Path, position: int, data: bytes) -> None:
     whole = path.with_suffix(".whole")
-    try:
-        with path.open("rb") as source, whole.open("xb") as target:
-            target.write(source.read(position) + data)
-            shutil.copyfileobj(source, target)
-        whole.replace(path)
-    finally:
-        whole.unlink(missing_ok=True)
+    with path.open("rb") as source, whole.open("xb") as target:
+        target.write(source.read(position) + data)
+        shutil.copyfileobj(source, target)
+    whole.replace(path)
 
 
 def _attach_metadata(image: Any, file_format: FileFormat, metadata: Metadata) -> Any:

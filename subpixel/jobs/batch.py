@@ -9,31 +9,40 @@ from subpixel.images import Encoding
 from subpixel.inference.file import upscale_file
 from subpixel.inference.plan import Plan
 from subpixel.inference.upscaler import Upscaler
-from subpixel.jobs.discovery import Job
+from subpixel.jobs import done
+from subpixel.jobs.job import STREAM, Job
 from subpixel.jobs.pool import Event, Progress, run
 
 _LARGE = 64 * 10**6
 """A result of more pixels than this is made alone, so that the memory is that of one large image."""
 
 
-def upscale_batch(jobs: Iterable[Job], upscaler: Upscaler, encoding: Encoding = Encoding()) -> Generator[Event]:
-    """Enlarges images into files and tells of each band and each image as it is done; see `pool.run`."""
-    return run(jobs, _Enlarging(upscaler, encoding))
+def upscale_batch(
+    jobs: Iterable[Job], upscaler: Upscaler, encoding: Encoding = Encoding(), identity: str = ""
+) -> Generator[Event]:
+    """Enlarges images into files and tells of each band and each image as it is done; see `pool.run`.
+
+    identity: that of the request, which the results remember, so that `done.unfinished` knows them.
+    """
+    return run(jobs, _Enlarging(upscaler, encoding, identity))
 
 
 class _Enlarging:
     """The work of the pool: a file into a file."""
 
-    def __init__(self, upscaler: Upscaler, encoding: Encoding) -> None:
-        self._upscaler, self._encoding = upscaler, encoding
+    def __init__(self, upscaler: Upscaler, encoding: Encoding, identity: str) -> None:
+        self._upscaler, self._encoding, self._identity = upscaler, encoding, identity
         self._large = threading.Lock()
 
     def __call__(self, job: Job, tell: Callable[[Progress], None]) -> str | None:
         band = _Band(job, tell, self._large)
         try:
-            return upscale_file(job.source, job.target, self._upscaler, self._encoding, band)
+            note = upscale_file(job.source, job.target, self._upscaler, self._encoding, band)
         finally:
             band.end()
+        if self._identity and job.target != STREAM:
+            done.record(job, self._identity)
+        return note
 
 
 class _Band:

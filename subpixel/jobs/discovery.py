@@ -1,57 +1,55 @@
-"""Which images become which files, and what is refused before anything is read."""
+"""Which images become which files, found one after the other, and what is refused before anything is read."""
 
 from __future__ import annotations
 
 import glob
 import os
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+import re
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 
 from subpixel.errors import BadRequest, UnknownName, UnwritableImage
 from subpixel.images import FORMATS, format_of
+from subpixel.images.reader import is_pipe
 from subpixel.inference.upscaler import Upscaler
+from subpixel.jobs.job import STREAM, Job
+from subpixel.jobs.walk import SUFFIXES, UNREADABLE, Folder, below
 
-STREAM = Path("-")
-"""Standard input as a source, standard output as a target."""
-
-_NAMES = "avif bmp gif heic heif j2k jfif jp2 jpe jpeg jpg jxl png tif tiff webp"
-SUFFIXES = frozenset(f".{name}" for name in _NAMES.split())
-"""Names that are taken for images in a folder, and for a file after `-o`."""
-
-
-@dataclass(frozen=True)
-class Job:
-    """An image to read and the file to write; either may be STREAM."""
-
-    source: Path
-    target: Path
+_SIZE = r"x[0-9.]+|[0-9]+x[0-9]*"
+"""What `suffix` puts into names."""
+_DEVICES = ("/dev", "/dev/fd")
 
 
-def find_jobs(inputs: Sequence[str], output: str | None = None, *, suffix: str, format: str | None = None) -> list[Job]:
+def find_jobs(
+    inputs: Sequence[str], output: str | None = None, *, suffix: str, format: str | None = None
+) -> Iterator[Job]:
     """The images that files, folders (with all below them), globs and "-" name, each with its target.
 
     output: a file if there is one input file and it has the ending of an image, else a folder in which the
     input folder is mirrored; by default `NAME_suffix.EXT` beside each image. format: decides the ending, which
-    else stays what it is, or becomes .png where it cannot be written. Images that are results of others are
-    left out, so that a folder can be done again.
-    Raises: BadRequest where nothing is found, an input would be overwritten or two results have one name;
-    UnknownName, UnwritableImage for a format that does not exist.
+    else stays what it is, or becomes .png where it cannot be written. Beside the images, those that are results of
+    others are left out, so that a folder can be done again. Images that would take each other's place, or that of
+    an input, come as refused jobs; so do folders without an image.
+    Raises: BadRequest where an input or the output makes no sense; UnknownName, UnwritableImage for a format that
+    does not exist.
     """
     kind = _checked(format)
+    if not all(inputs):
+        raise BadRequest("an empty name; expected an image, a folder or a glob")
     single = _single(inputs, output, kind)
     if single is not None:
-        return _consistent([single])
-    found = {_real(path): (path, place) for path, place in _found(inputs, output)}.values()  # each once
-    ending = f".{kind}" if kind else None
-    if output is not None:
-        below = Path(output)
-        return _consistent([Job(p, below / place.with_suffix(ending or _extension(p))) for p, place in found])
-    jobs = [Job(p, p.with_name(f"{p.stem}_{suffix}{ending or _extension(p)}")) for p, _ in found]
-    results = {_real(job.target.with_suffix("")) for job in jobs}
-    return _consistent([job for job in jobs if _real(job.source.with_suffix("")) not in results])
+        return iter([single])
+    naming = _Naming(output, suffix, f".{kind}" if kind else None)
+    known = _Inputs.of(inputs, naming.output)
+    if kind is None and naming.output in known.folders:
+        raise BadRequest(f"{output} is an input and would be overwritten; give another folder with -o")
+    pipe = next((text for text in inputs if is_pipe(text) or os.path.dirname(text) in _DEVICES), None)
+    if output is None and pipe is not None:
+        raise BadRequest(f"{pipe} is no file in a folder of yours; name the result with -o")
+    return _found(inputs, naming, known)
 
 
 def find_images(inputs: Sequence[str]) -> list[Path]:
@@ -65,14 +63,9 @@ def suffix(upscaler: Upscaler) -> str:
     return size.strip().lower() if size else f"x{upscaler.factor:g}"
 
 
-def remaining(jobs: Iterable[Job]) -> list[Job]:
-    """The jobs whose results do not exist yet."""
-    return [job for job in jobs if job.target == STREAM or not job.target.exists()]
-
-
 def check_target(target: Path, overwrite: bool) -> Path:
     """The target, if nothing is there that may not be replaced. Raises: BadRequest."""
-    if target.exists() and not overwrite:
+    if os.path.exists(target) and not overwrite:
         raise BadRequest(f"{target} exists; --overwrite replaces it")
     return target
 
@@ -84,7 +77,180 @@ def ensure_safe(target: Path, source: Path, overwrite: bool) -> Path:
     """
     if target != STREAM:
         check_target(target, overwrite)
-    return _consistent([Job(source, target)])[0].target
+        if os.path.realpath(target) == os.path.realpath(source):
+            raise BadRequest(f"{target} is an input and would be overwritten; give another name with -o")
+    return target
+
+
+@dataclass(frozen=True)
+class _Naming:
+    """How targets are called."""
+
+    below: str | None
+    suffix: str
+    ending: str | None
+
+    @property
+    def output(self) -> str | None:
+        return None if self.below is None else os.path.realpath(self.below)
+
+    def folder(self, folder: Folder) -> str:
+        """Where the results of a folder lie."""
+        return folder.path if self.below is None else os.path.join(self.below, folder.place)
+
+    def name(self, source: str) -> str:
+        stem, ending = os.path.splitext(source)
+        tag = f"_{self.suffix}" if self.below is None else ""
+        return stem + tag + (self.ending or _extension(ending))
+
+    def rivals(self, name: str, folder: Folder) -> list[str]:
+        """Other images of a folder whose results would have the same name."""
+        if len(folder.suffixes) == 1:
+            return []
+        target = self.name(name)
+        others = folder.namesakes(os.path.splitext(name)[0])
+        return sorted(other for other in others if other != name and self.name(other) == target)
+
+    def is_result(self, name: str, folder: Folder) -> bool:
+        """Whether it is called as the result of another image beside it."""
+        tagged = re.fullmatch(rf"(.+)_(?:{_SIZE}|{re.escape(self.suffix)})", os.path.splitext(name)[0])
+        return self.below is None and tagged is not None and bool(folder.namesakes(tagged[1]))
+
+
+@dataclass(frozen=True)
+class _Inputs:
+    """What was named, by real paths: what no result may take the place of."""
+
+    folders: frozenset[str]
+    files: frozenset[str]
+    output: str | None
+
+    @classmethod
+    def of(cls, inputs: Sequence[str], output: str | None) -> _Inputs:
+        bases = [str(_base(text)) if _is_glob(text) else text for text in inputs]
+        folders = frozenset(os.path.realpath(text) for text in bases if os.path.isdir(text))
+        return cls(folders, frozenset(os.path.realpath(text) for text in bases if not os.path.isdir(text)), output)
+
+    def has(self, real: str) -> bool:
+        return real in self.files or any(self._within(real, folder) for folder in self.folders)
+
+    def _within(self, real: str, folder: str) -> bool:
+        """Whether it lies in an input folder; the output folder in there is none of it."""
+        if not _lies_in(real, folder):
+            return False
+        own = self.output if self.output != folder else None
+        return own is None or not (_lies_in(own, folder) and _lies_in(real, own))
+
+
+def _lies_in(path: str, folder: str) -> bool:
+    return path == folder or path.startswith(os.path.join(folder, ""))
+
+
+@dataclass
+class _Taken:
+    """What was found through the inputs before; hashes, because paths of a million files would fill the memory."""
+
+    several: bool
+    sources: set[int] = field(default_factory=set)
+    targets: set[int] = field(default_factory=set)
+
+    def source(self, real: str) -> bool:
+        return self.several and _added(hash(real), self.sources)
+
+    def target(self, path: str) -> bool:
+        return self.several and _added(hash(path), self.targets)
+
+
+def _added(key: int, known: set[int]) -> bool:
+    """Whether it was there; it is now."""
+    before = len(known)
+    known.add(key)
+    return len(known) == before
+
+
+def _found(inputs: Sequence[str], naming: _Naming, known: _Inputs) -> Iterator[Job]:
+    taken = _Taken(len(inputs) > 1 or _is_glob(inputs[0]))
+    for text, folders in _folders(inputs, naming.output):
+        empty = True
+        for folder in folders:
+            empty = empty and not (folder.names or folder.refused or folder.skipped)
+            yield from _jobs(folder, naming, known, taken)
+        if empty:
+            yield Job(Path(text), Path(text), BadRequest(f"no images in {text}"))
+
+
+def _jobs(folder: Folder, naming: _Naming, known: _Inputs, taken: _Taken) -> Iterator[Job]:
+    """The jobs of one folder."""
+    place = naming.folder(folder)
+    for name, why in folder.refused:
+        path = Path(folder.path, name)
+        yield Job(path, path, BadRequest(f"{path}: {why}"))
+    for name, why in folder.skipped:
+        path = Path(folder.path, name)
+        yield Job(path, path, skipped=why)
+    within = naming.below is not None and known.has(os.path.realpath(place))
+    for name in folder.names:
+        if taken.source(os.path.join(folder.real, name)):
+            continue
+        job = Job(Path(folder.path, name), Path(place, naming.name(name)))
+        if naming.is_result(name, folder):
+            yield replace(job, skipped="they are results of images beside them")
+        else:
+            yield _without_clash(job, naming.rivals(name, folder), within, known, taken)
+
+
+def _without_clash(job: Job, rivals: list[str], within: bool, known: _Inputs, taken: _Taken) -> Job:
+    """The job, refused where its result would take the place of another one or of an input."""
+    target, why = str(job.target), ""
+    if rivals:
+        why = f"{' and '.join(rivals)} beside it would become {target} as well; give them different outputs"
+    elif taken.target(target):
+        why = f"another image becomes {target} as well; give them different outputs"
+    elif (within or os.path.islink(target)) and os.path.lexists(target) and known.has(os.path.realpath(target)):
+        why = f"{target} is an input and would be overwritten; give another name with -o"
+    return replace(job, refused=BadRequest(f"{job.source}: {why}")) if why else job
+
+
+def _folders(inputs: Sequence[str], without: str | None) -> Iterator[tuple[str, Iterator[Folder]]]:
+    """What was named, as folders; first the files that were named one by one."""
+    files = [text for text in inputs if not (_is_glob(text) or os.path.isdir(text))]
+    if files:
+        yield "", _of_files([(name, os.path.basename(name)) for name in files])
+    for text in inputs:
+        if _is_glob(text):
+            yield text, _matching(Path(text), without)
+        elif os.path.isdir(text):
+            yield text, below(text, without=without)
+
+
+def _of_files(files: list[tuple[str, str]]) -> Iterator[Folder]:
+    """Files, each with its place, by the folder they lie in."""
+    by_folder: dict[tuple[str, str], set[str]] = {}
+    for path, place in files:
+        by_folder.setdefault((os.path.dirname(path), os.path.dirname(place)), set()).add(os.path.basename(path))
+    for (path, place), names in by_folder.items():
+        yield Folder(path, place, os.path.realpath(path), sorted(names))
+
+
+def _matching(pattern: Path, without: str | None) -> Iterator[Folder]:
+    """What a glob matches, relative to its part without wildcards."""
+    base, files = _base(str(pattern)), list[tuple[str, str]]()
+    for match in sorted(glob.glob(str(pattern), recursive=True)):
+        place = os.path.relpath(match, base)
+        if os.path.isdir(match):
+            yield from below(match, place, without)
+        elif os.path.splitext(match)[1].lower() in (*SUFFIXES, pattern.suffix.lower()):
+            files.append((match, place))
+    yield from _of_files(files)
+
+
+def _base(pattern: str) -> Path:
+    parts = Path(pattern).parts
+    return Path(*parts[: next(i for i, part in enumerate(parts) if glob.has_magic(part))])
+
+
+def _is_glob(text: str) -> bool:
+    return glob.has_magic(text) and not os.path.lexists(text)
 
 
 def _checked(kind: str | None) -> str | None:
@@ -102,85 +268,23 @@ def _single(inputs: Sequence[str], output: str | None, kind: str | None) -> Job 
         output = output or "-"
     elif output is None or (output != "-" and not _names_file(output)):
         return None
-    if len(inputs) > 1 or Path(inputs[0]).is_dir() or _is_glob(inputs[0]):
+    if len(inputs) > 1 or os.path.isdir(inputs[0]) or _is_glob(inputs[0]):
         raise BadRequest(f"-o {output} names one file, and there can be many images; name a folder")
     actual = format_of(output, None if Path(output).suffix else kind)
     if kind not in (None, actual) and output != "-":
         raise BadRequest(f"-o {output} and --format {kind} contradict each other; give one of the two")
-    return Job(Path(inputs[0]), Path(output))
+    source, target = Path(inputs[0]), Path(output)
+    return Job(source, ensure_safe(target, source, overwrite=True))
 
 
 def _names_file(output: str) -> bool:
-    path = Path(output)
-    return path.suffix.lower() in SUFFIXES and not path.is_dir() and not output.endswith(os.sep)
+    ending = os.path.splitext(output)[1].lower()
+    return ending in SUFFIXES | UNREADABLE and not os.path.isdir(output) and not output.endswith(os.sep)
 
 
-def _is_glob(text: str) -> bool:
-    return glob.has_magic(text) and not Path(text).exists()
-
-
-def _found(inputs: Iterable[str], output: str | None) -> Iterator[tuple[Path, Path]]:
-    """Every image and its place relative to what was named."""
-    output_folder = None if output is None else _real(Path(output))
-    for text in inputs:
-        if not text:
-            raise BadRequest("an empty name; expected an image, a folder or a glob")
-        path = Path(text)
-        if _is_glob(text):
-            images = list(_matching(path, output_folder))
-        elif path.is_dir():
-            images = list(_below(path, path, output_folder))
-        else:
-            images = [(path, Path(path.name))]
-        if not images:
-            raise BadRequest(f"no images in {text}")
-        yield from images
-
-
-def _matching(pattern: Path, output_folder: str | None) -> Iterator[tuple[Path, Path]]:
-    """What a glob matches, relative to its part without wildcards."""
-    first = next(i for i, part in enumerate(pattern.parts) if glob.has_magic(part))
-    base = Path(*pattern.parts[:first])
-    for match in sorted(glob.glob(str(pattern), recursive=True)):
-        path = Path(match)
-        if path.is_dir():
-            yield from _below(path, base, output_folder)
-        elif path.suffix.lower() in (*SUFFIXES, pattern.suffix.lower()):
-            yield path, path.relative_to(base)
-
-
-def _below(folder: Path, base: Path, output_folder: str | None) -> Iterator[tuple[Path, Path]]:
-    """The images of a folder and its folders, without the output folder `own`, ordered by name."""
-    for place, folders, files in os.walk(folder, onerror=_refuse):
-        folders[:] = sorted(f for f in folders if f[0] != "." and _real(Path(place, f)) != output_folder)
-        paths = (Path(place, name) for name in sorted(files) if name[0] != ".")
-        yield from ((path, path.relative_to(base)) for path in paths if path.suffix.lower() in SUFFIXES)
-
-
-def _refuse(error: OSError) -> None:
-    raise BadRequest(f"cannot look into the folder {error.filename}: {(error.strerror or '').lower()}")
-
-
-def _extension(source: Path) -> str:
+@cache
+def _extension(ending: str) -> str:
     with suppress(UnwritableImage):
-        format_of(source)
-        return source.suffix
+        format_of(STREAM, ending or "none")
+        return ending
     return ".png"
-
-
-def _consistent(jobs: list[Job]) -> list[Job]:
-    """Raises where a result would replace an input or another result."""
-    sources = {_real(job.source) for job in jobs if job.source != STREAM}
-    targets = Counter(_real(job.target) for job in jobs if job.target != STREAM)
-    for job in jobs:
-        target = _real(job.target)
-        if target in sources:
-            raise BadRequest(f"{job.target} is an input and would be overwritten; give another name with -o")
-        if targets[target] > 1:
-            rivals = " and ".join(str(other.source) for other in jobs if _real(other.target) == target)
-            raise BadRequest(f"{rivals} would all become {job.target}; give them different outputs")
-    return jobs
-
-
-def _real(path: Path) -> str:
-    return os.path.realpath(path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import queue
 import threading
 from collections.abc import Callable, Generator, Iterable, Iterator
@@ -9,11 +10,23 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from subpixel.errors import BadRequest, OutOfMemory, SubpixelError, UnreadableImage, UnwritableImage
-from subpixel.jobs.discovery import STREAM, Job
+from subpixel.errors import (
+    BadWeights,
+    MissingExtra,
+    OutOfMemory,
+    RuntimeUnavailable,
+    SubpixelError,
+    Unexpected,
+    UnknownName,
+    UnwritableImage,
+    printable,
+)  # fmt: skip
+from subpixel.jobs.job import STREAM, Job
 
-_OWN = (UnreadableImage, UnwritableImage, BadRequest, OutOfMemory)
-"""The errors of one job; any other concerns all of them."""
+_OF_ALL = (BadWeights, MissingExtra, RuntimeUnavailable, UnknownName)
+"""The errors that concern every job; any other is one job's own."""
+_WAITING = 256
+"""Events that nobody has taken yet; then the workers wait, so that they do not fill the memory."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +42,7 @@ class Progress:
 
 @dataclass(frozen=True)
 class Finished:
-    """An image was written, or could not be."""
+    """An image was written, could not be, or need not be (`job.skipped`)."""
 
     job: Job
     note: str | None = None
@@ -39,8 +52,8 @@ class Finished:
     @property
     def failure(self) -> str:
         """One line with the image's name and why it failed."""
-        text = str(self.error)
-        return text if str(self.job.source) in text else f"{self.job.source}: {text}"
+        text, source = str(self.error), printable(self.job.source)
+        return text if source in text else f"{source}: {text}"
 
 
 Event = Progress | Finished
@@ -70,8 +83,9 @@ def run(jobs: Iterable[Job], work: Work, workers: int = 2) -> Generator[Event]:
     finally:
         pool.stop.set()
         for thread in threads:
-            if thread.ident:
-                thread.join()
+            while thread.is_alive():
+                pool.forget()
+                thread.join(0.02)
         pool.remove_empty_folders()
 
 
@@ -81,7 +95,7 @@ class _Pool:
     def __init__(self, jobs: Iterable[Job], work: Work) -> None:
         self.stop = threading.Event()
         self._waiting, self._work = iter(jobs), work
-        self._events = queue.SimpleQueue[Event | BaseException | None]()
+        self._events = queue.Queue[Event | BaseException | None](_WAITING)
         self._taking, self._folders = threading.Lock(), list[Path]()
 
     def events(self, workers: int) -> Iterator[Event]:
@@ -94,6 +108,12 @@ class _Pool:
                 raise event
             else:
                 yield event
+
+    def forget(self) -> None:
+        """Makes room for workers that wait to tell of what nobody waits for."""
+        with suppress(queue.Empty):
+            while True:
+                self._events.get_nowait()
 
     def work(self) -> None:
         """What a worker does: one job after the other."""
@@ -117,27 +137,35 @@ class _Pool:
             return None if self.stop.is_set() else next(self._waiting, None)
 
     def _finished(self, job: Job) -> Finished:
+        if job.refused or job.skipped:
+            return Finished(job, error=job.refused)
         try:
             self._make_folder(job)
             return Finished(job, self._work(job, self._tell))
-        except _OWN as error:
+        except (_Stopped, *_OF_ALL):
+            raise
+        except SubpixelError as error:
             return Finished(job, error=error)
         except MemoryError:
             return Finished(job, error=OutOfMemory("the result does not fit into memory; free some"))
+        except Exception as error:
+            wrapped = Unexpected(job.source, error)
+            wrapped.__cause__ = error
+            return Finished(job, error=wrapped)
 
     def _make_folder(self, job: Job) -> None:
         folder = job.target.parent
-        if job.target == STREAM or folder.is_dir():
+        if job.target == STREAM or os.path.isdir(folder):
             return
         with self._taking:
-            missing = [place for place in (folder, *folder.parents) if not place.exists()]
+            missing = [place for place in (folder, *folder.parents) if not os.path.exists(place)]
             try:
                 folder.mkdir(parents=True, exist_ok=True)
             except OSError as error:
                 why = f"the folder cannot be made: {(error.strerror or '').lower()}"
                 raise UnwritableImage(folder, why) from error
             finally:
-                self._folders += [place for place in reversed(missing) if place.exists()]
+                self._folders += [place for place in reversed(missing) if os.path.exists(place)]
 
     def _tell(self, progress: Progress) -> None:
         if self.stop.is_set():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from pathlib import Path
 from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -11,7 +13,26 @@ from subpixel.images import Encoding
 from subpixel.inference.choice import AUTO, Restoration
 from subpixel.inference.target import Target
 from subpixel.inference.upscaler import Upscaler
+from subpixel.models.store import FOLDER, names
+from subpixel.ports import ModelName
 from subpixel.runtimes import Execution
+
+
+def _content(model: str) -> str:
+    """A digest of a model's files, of the whole family in the package or of a path; kernels have none."""
+    name = ModelName.parse(model)
+    family = name.family if name else model
+    shipped = [FOLDER / f"{family}.weights", *(FOLDER / f"{each}.onnx" for each in names() if _is_of(each, family))]
+    digest = hashlib.blake2b(digest_size=16)
+    for path in [Path(model)] if model.endswith(".onnx") else shipped:
+        if path.is_file():
+            digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def _is_of(model: str, family: str) -> bool:
+    name = ModelName.parse(model)
+    return model == family or (name is not None and name.family == family)
 
 
 class Request(BaseModel):
@@ -49,6 +70,12 @@ class Request(BaseModel):
             raise BadRequest(f"{where}: {why}" if where else why) from None
         Target(request.scale, request.size, request.fit)
         return request
+
+    @property
+    def identity(self) -> str:
+        """What the pixels of a result depend on, the content of the model's files among it."""
+        asked = self.model_dump_json(exclude={"tile": True, "execution": {"runtime", "threads", "device"}})
+        return f"{asked} {_content(self.model)}"
 
     def upscaler(self) -> Upscaler:
         """What does it. Raises: as Upscaler does."""

@@ -34,7 +34,9 @@ def test_the_benchmarks_degradation(call: Call, tmp_path: Path) -> None:
     photo(tmp_path / "in/deep/b.tif", PHOTO[::-1])
     status, out, err = call("degrade", tmp_path / "in", "-o", tmp_path / "out", "-s", 3)
     assert (status, out) == (0, "")
-    assert err.startswith("classical\n2 images: 0.0 megapixels in ")
+    lines = err.splitlines()
+    assert lines[:3] == ["classical", f"1/2 {tmp_path}/out/a.png", f"2/2 {tmp_path}/out/deep/b.png"]
+    assert lines[3].startswith("2 images: 0.0 megapixels in ")
     assert names(tmp_path / "out") == [
         "a.degradation.json", "a.png", "deep/b.degradation.json", "deep/b.png",
     ]  # fmt: skip
@@ -153,4 +155,4 @@ def test_a_folder_that_cannot_be_written_to(call: Call, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     status, _, err = call("degrade", photo(tmp_path / "a.png"), "-o", tmp_path / "file/out")
     assert status == 2
-    assert err == f"subpixel: cannot write {tmp_path}/file/out/a.degradation.json: not a directory\n"
+    assert err == f"subpixel: cannot write {tmp_path}/file/out: the folder cannot be made: not a directory\n"

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from subpixel.errors import BadRequest, SubpixelError, UnknownName, UnwritableImage
 from subpixel.inference.upscaler import Upscaler
-from subpixel.jobs.discovery import STREAM, Job, ensure_safe, find_jobs, remaining, suffix
+from subpixel.jobs import done
+from subpixel.jobs.discovery import ensure_safe, find_jobs, suffix
+from subpixel.jobs.job import STREAM, Job
+from subpixel.jobs.walk import UNREADABLE
 
 
 @pytest.fixture
@@ -31,7 +35,13 @@ def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def found(*inputs: str, output: str | None = None, format: str | None = None) -> dict[str, str]:
-    return {str(j.source): str(j.target) for j in find_jobs(inputs, output, suffix="x2", format=format)}
+    jobs = find_jobs(inputs, output, suffix="x2", format=format)
+    return {str(j.source): str(j.target) for j in jobs if not (j.refused or j.skipped)}
+
+
+def left_out(*inputs: str, output: str | None = None, format: str | None = None) -> dict[str, str]:
+    jobs = list(find_jobs(inputs, output, suffix="x2", format=format))
+    return {str(j.source): str(j.refused or j.skipped) for j in jobs if j.refused or j.skipped}
 
 
 def refused(*inputs: str, output: str | None = None, format: str | None = None) -> str:
@@ -50,7 +60,7 @@ def test_results_lie_beside_the_inputs_and_keep_a_format_that_can_be_written() -
         "in/deep/c d.tiff": "in/deep/c d_x2.tiff",
     }
     assert found("a.png", format="jpeg") == {"a.png": "a_x2.jpg"}
-    assert found("a.png", "./a.png", os.path.abspath("a.png")) == {os.path.abspath("a.png"): f"{os.getcwd()}/a_x2.png"}
+    assert found("a.png", "./a.png", os.path.abspath("a.png")) == {"a.png": "a_x2.png"}
 
 
 @pytest.mark.usefixtures("tree")
@@ -96,20 +106,19 @@ def test_a_second_run_does_not_enlarge_the_results_of_the_first() -> None:
 @pytest.mark.usefixtures("tree")
 def test_what_is_refused() -> None:
     assert "a.png is an input and would be overwritten" in refused("a.png", output="a.png")
-    assert "is an input" in refused("in", output="in")
+    assert "in is an input" in refused("in", output="in")
     os.symlink("a.png", "link.png")
     assert "is an input" in refused("a.png", output="link.png")
-    Path("in/b.png").touch()
-    assert "in/b.JPG and in/b.png would all become out/b.webp" in refused("in", output="out", format="webp")
     assert refused("a.png", "in", output="o.png") == (
         "-o o.png names one file, and there can be many images; name a folder"
     )
     assert "names one file" in refused("in", output="o.png")
     assert "names one file" in refused("*.png", output="-")
     assert "cannot be mixed" in refused("-", "a.png")
-    assert refused("*.webp") == "no images in *.webp"
+    assert left_out("*.webp") == {"*.webp": "no images in *.webp"}
     Path("empty").mkdir()
-    assert refused("empty") == "no images in empty"
+    assert left_out("empty") == {"empty": "no images in empty"}
+    assert left_out("empty", "a.png") == {"empty": "no images in empty"}
     assert "an empty name" in refused("")
     assert refused("a.png", format="jpgg") == "unknown format 'jpgg'; did you mean 'jpg'?"
     assert "contradict" in refused("a.png", output="o.png", format="jpg")
@@ -119,9 +128,130 @@ def test_what_is_refused() -> None:
         found("a.png", format="svg")
 
 
+@pytest.mark.usefixtures("tree")
+def test_a_clash_costs_its_own_jobs_and_all_are_told() -> None:
+    for name in ("b.png", "ü.png", "ü.gif", "ok.png"):
+        Path("in", name).touch()
+    assert found("in", output="out", format="webp").keys() == {"in/ok.png", "in/ünï.gif", "in/deep/c d.tiff"}
+    clashes = left_out("in", output="out", format="webp")
+    assert clashes["in/b.JPG"] == (
+        "in/b.JPG: b.png beside it would become out/b.webp as well; give them different outputs"
+    )
+    assert clashes.keys() == {"in/b.JPG", "in/b.png", "in/ü.gif", "in/ü.png"}
+    assert left_out("in", output="out").keys() == {"in/ü.gif", "in/ü.png"}  # b.JPG and b.png stay what they are
+    Path("other").mkdir()
+    Path("other/ok.png").touch()
+    assert "another image becomes out/ok.png" in left_out("in", "other", output="out")["other/ok.png"]
+
+
+@pytest.mark.usefixtures("tree")
+def test_a_result_never_takes_the_place_of_an_input() -> None:
+    Path("out").mkdir()
+    os.symlink("../in/b.JPG", "out/b.JPG")
+    assert "out/b.JPG is an input" in left_out("in", output="out")["in/b.JPG"]
+    Path("in/deep/deep").mkdir()
+    Path("in/deep/deep/c d.tiff").touch()
+    assert left_out("in/deep", output="in") == {
+        "in/deep/deep/c d.tiff": "in/deep/deep/c d.tiff: in/deep/c d.tiff is an input and would be overwritten; "
+        "give another name with -o"
+    }
+
+
+@pytest.mark.usefixtures("tree")
+def test_links_are_followed_but_not_in_circles() -> None:
+    os.symlink("b.JPG", "in/link.JPG")
+    os.symlink("nowhere", "in/broken.png")
+    os.symlink("..", "in/deep/up")
+    Path("elsewhere").mkdir()
+    Path("elsewhere/e.png").touch()
+    os.symlink("../elsewhere", "in/linked")
+    assert found("in", output="out") == {
+        "in/b.JPG": "out/b.JPG", "in/link.JPG": "out/link.JPG", "in/broken.png": "out/broken.png",
+        "in/ünï.gif": "out/ünï.png", "in/deep/c d.tiff": "out/deep/c d.tiff", "in/linked/e.png": "out/linked/e.png",
+    }  # fmt: skip
+    assert left_out("in", output="out") == {"in/deep/up": "links lead to folders that they lie in"}
+
+
+@pytest.mark.usefixtures("tree")
+def test_what_is_no_file_is_refused_in_a_folder_and_read_where_it_is_named() -> None:
+    os.mkfifo("in/p.png")
+    assert left_out("in") == {"in/p.png": "in/p.png: it is a pipe, a socket or a device, not a file"}
+    assert found("in/p.png", output="o.png") == {"in/p.png": "o.png"}
+    assert "name the result with -o" in refused("in/p.png")
+    assert "name the result with -o" in refused("/dev/stdin")
+
+
+@pytest.mark.usefixtures("tree")
+def test_formats_that_cannot_be_read_do_not_make_a_folder_fail() -> None:
+    ending = min(UNREADABLE)
+    Path(f"in/z{ending.upper()}").touch()
+    assert left_out("in") == {f"in/z{ending.upper()}": f"files ending in {ending} cannot be read here"}
+
+
+@pytest.mark.usefixtures("tree")
+def test_names_that_are_not_utf8_and_long_ones_are_found() -> None:
+    for name in (b"caf\xe9.png", b"n" * 251 + b".png"):
+        with open(b"in/deep/" + name, "wb"):
+            pass
+    targets = found("in/deep", output="out")
+    assert {os.fsencode(target) for target in targets.values()} == {
+        b"out/c d.tiff", b"out/caf\xe9.png", b"out/" + b"n" * 251 + b".png",
+    }  # fmt: skip
+    assert len(list(done.unfinished(find_jobs(["in/deep"], suffix="x2")))) == 3  # a target with too long a name as well
+
+
+@pytest.mark.usefixtures("tree")
+def test_results_of_other_sizes_are_left_out_as_well() -> None:
+    for name in ("b_x4.JPG", "b_x2.7.png", "b_1920x1080.JPG", "b_x1080.JPG", "b_4096x.webp", "c_x2.png", "b_xy.png"):
+        Path("in", name).touch()
+    assert {Path(path).name for path in found("in")} == {"b.JPG", "ünï.gif", "c d.tiff", "c_x2.png", "b_xy.png"}
+    assert set(left_out("in").values()) == {"they are results of images beside them"}
+    assert found("in/b_x4.JPG") == {"in/b_x4.JPG": "in/b_x4_x2.JPG"}  # it was asked for
+    assert len(found("in", output="out")) == 10
+
+
+def made(job: Job, content: str = "result") -> Job:
+    job.target.write_text(content)
+    done.record(job, "swift")
+    return job
+
+
+def test_what_is_done_is_skipped_and_what_is_stale_is_made_anew(tree: Path) -> None:
+    job = made(Job(tree / "a.png", tree / "x.png"))
+    verdict = lambda identity: next(done.unfinished([job], identity))  # noqa: E731
+    assert verdict("swift").skipped == done.EXISTS
+    assert verdict("edsr") == job  # another model: anew
+    (tree / "a.png").write_text("changed")
+    assert verdict("swift") == job
+    made(job)
+    assert verdict("swift").skipped
+    os.utime(tree / "a.png", (1e9, 1e9))  # an older one took its place
+    assert verdict("swift") == job
+
+
+def test_nothing_but_an_untouched_result_is_replaced(tree: Path) -> None:
+    job = made(Job(tree / "a.png", tree / "x.png"))
+    job.target.write_text("retouched by hand")
+    assert next(done.unfinished([job], "edsr")).skipped == done.EXISTS
+    os.utime(tree / "a.png", (4e9, 4e9))
+    refused = next(done.unfinished([job], "edsr"))
+    assert "is older than" in str(refused.refused)
+
+
+def test_without_attributes_times_decide(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(os, "getxattr")
+    monkeypatch.delattr(os, "setxattr")
+    job = made(Job(tree / "a.png", tree / "x.png"))
+    assert next(done.unfinished([job], "edsr")).skipped == done.EXISTS
+    os.utime(tree / "a.png", (4e9, 4e9))
+    assert next(done.unfinished([job], "swift")).refused
+
+
 def test_what_exists_is_done(tree: Path) -> None:
-    done, open_ = Job(tree / "x.png", tree / "a.png"), Job(tree / "a.png", tree / "x.png")
-    assert remaining([done, open_, Job(STREAM, STREAM)]) == [open_, Job(STREAM, STREAM)]
+    finished, open_ = Job(tree / "in/b.JPG", tree / "a.png"), Job(tree / "a.png", tree / "x.png")
+    os.utime(tree / "in/b.JPG", (1e9, 1e9))
+    judged = list(done.unfinished([finished, open_, Job(STREAM, STREAM)]))
+    assert judged == [replace(finished, skipped=done.EXISTS), open_, Job(STREAM, STREAM)]
     with pytest.raises(BadRequest, match="exists; --overwrite"):
         ensure_safe(tree / "a.png", tree / "x.png", overwrite=False)
     with pytest.raises(BadRequest, match="is an input"):

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from subpixel.errors import RuntimeUnavailable, UnreadableImage
-from subpixel.jobs.discovery import Job
+from subpixel.jobs.job import Job
 from subpixel.jobs.pool import Finished, Progress, run
 
 Tell = Callable[[Progress], None]

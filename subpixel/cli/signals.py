@@ -1,0 +1,53 @@
+"""What ends the program early: the first signal in order, the second at once; neither leaves a half-written file."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Generator
+from contextlib import contextmanager
+from types import FrameType
+from typing import NoReturn
+
+from subpixel import atomic
+
+_ENDING = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+
+
+@contextmanager
+def heard() -> Generator[None]:
+    """Ctrl-C, a request to terminate and a closed terminal end the block as Ctrl-C does; a second one does not wait.
+
+    A signal that is ignored, as `nohup` and a shell's background jobs have it, stays so.
+    """
+    if threading.current_thread() is not threading.main_thread():  # Python hears signals there alone
+        yield
+        return
+    before = {number: signal.getsignal(number) for number in _ENDING}
+    ours = [number for number, handler in before.items() if handler not in (signal.SIG_IGN, None)]
+    for number in ours:
+        signal.signal(number, _in_order)
+    try:
+        yield
+    finally:
+        for number in ours:
+            signal.signal(number, before[number])
+
+
+def _in_order(number: int, frame: FrameType | None) -> NoReturn:
+    for each in _ENDING:
+        if signal.getsignal(each) is _in_order:
+            signal.signal(each, _at_once)
+    if number == signal.SIGINT:
+        raise KeyboardInterrupt
+    raise SystemExit(128 + number)
+
+
+def _at_once(number: int, frame: FrameType | None) -> NoReturn:
+    atomic.discard_all()
+    if sys.stderr.isatty():
+        sys.stderr.write("\x1b[?25h\n")  # the cursor, which a bar hides
+        sys.stderr.flush()
+    os._exit(128 + number)

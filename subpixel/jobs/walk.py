@@ -1,0 +1,121 @@
+"""The images in folders, one folder after the other: a million files need no list of them all."""
+
+from __future__ import annotations
+
+import os
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+_NAMES = "avif gif jfif jpe jpeg jpg png tif tiff webp"
+SUFFIXES = frozenset(f".{name}" for name in _NAMES.split())
+"""Names that are taken for images in a folder, and for a file after `-o`."""
+UNREADABLE = frozenset((".bmp", ".heic", ".heif", ".j2k", ".jp2", ".jxl"))
+"""Images as well, which cannot be read here."""
+
+
+@dataclass(frozen=True)
+class Folder:
+    """The images of one folder, ordered by name."""
+
+    path: str
+    """As it was named, with what lies between that and this folder."""
+    place: str
+    """Relative to what was named."""
+    real: str
+    """Without symbolic links."""
+    names: Sequence[str]
+    refused: Sequence[tuple[str, str]] = ()
+    """Names that cannot be done, and why."""
+    skipped: Sequence[tuple[str, str]] = ()
+    """Names that are left out, and why."""
+
+    @cached_property
+    def suffixes(self) -> frozenset[str]:
+        return frozenset(os.path.splitext(name)[1] for name in self.names)
+
+    def has(self, name: str) -> bool:
+        at = bisect_left(self.names, name)
+        return at < len(self.names) and self.names[at] == name
+
+    def namesakes(self, stem: str) -> list[str]:
+        """The images called so, whatever their endings."""
+        return [stem + suffix for suffix in self.suffixes if self.has(stem + suffix)]
+
+
+@dataclass(frozen=True)
+class _Place:
+    """A folder that is still to be looked into."""
+
+    path: str
+    place: str
+    real: str
+    above: frozenset[tuple[int, int]]
+    """Device and inode of the folders it lies in."""
+
+
+def below(top: str, place: str = "", without: str | None = None) -> Iterator[Folder]:
+    """A folder and all folders below it, links followed; `without` is the real path of one that is left out.
+
+    What is hidden is left out. Where a folder cannot be looked into, that is told as a refused name.
+    """
+    waiting = [_Place(top, place, os.path.realpath(top), frozenset())]
+    while waiting:
+        here = waiting.pop()
+        names = here.path, here.place, here.real
+        try:
+            about = os.stat(here.path)
+            identity = about.st_dev, about.st_ino
+            if identity in here.above:
+                yield Folder(*names, (), skipped=[("", "links lead to folders that they lie in")])
+                continue
+            found = _looked_into(here.path)
+        except OSError as error:
+            why = f"cannot look into the folder: {(error.strerror or '').lower()}"
+            yield Folder(*names, (), refused=[("", why)])
+            continue
+        yield Folder(*names, sorted(found.images), sorted(found.refused), sorted(found.skipped))
+        waiting += [
+            _Place(os.path.join(here.path, name), os.path.join(here.place, name), real, here.above | {identity})
+            for name in sorted(found.folders, reverse=True)
+            if (real := found.real(here.real, name)) != without
+        ]
+
+
+@dataclass(frozen=True)
+class _Contents:
+    """What lies in a folder, in no order."""
+
+    images: list[str] = field(default_factory=list)
+    folders: list[str] = field(default_factory=list)
+    links: set[str] = field(default_factory=set)
+    """Those of the folders that are links."""
+    refused: list[tuple[str, str]] = field(default_factory=list)
+    skipped: list[tuple[str, str]] = field(default_factory=list)
+
+    def real(self, parent: str, name: str) -> str:
+        path = os.path.join(parent, name)
+        return os.path.realpath(path) if name in self.links else path
+
+
+def _looked_into(path: str) -> _Contents:
+    found = _Contents()
+    with os.scandir(path) as entries:
+        for entry in entries:
+            name = entry.name
+            if name.startswith("."):
+                continue
+            ending = os.path.splitext(name)[1].lower()
+            if entry.is_dir():
+                found.folders.append(name)
+                if entry.is_symlink():
+                    found.links.add(name)
+            elif ending in SUFFIXES:
+                if entry.is_file() or entry.is_symlink():  # a link that leads nowhere is told of when it is opened
+                    found.images.append(name)
+                else:
+                    found.refused.append((name, "it is a pipe, a socket or a device, not a file"))
+            elif ending in UNREADABLE:
+                found.skipped.append((name, f"files ending in {ending} cannot be read here"))
+    return found
