@@ -21,7 +21,7 @@ CONDITION = (
     "jpeg", "noise", "chroma_noise", "shot", "blur_xx", "blur_yy", "blur_xy", "resampled",
     "noise_unknown", "jpeg_unknown", "blur_unknown",
 )  # fmt: skip
-"""What it is told: see `subpixel.degradations.condition`."""
+"""What it is told: see `subpixel.degradations.condition`, which says the same to those without torch."""
 
 
 @dataclass(frozen=True)

@@ -80,9 +80,16 @@ def old_photo(scale: int) -> Degradation:
     return Chain((small, grain, coarse, bleached, scratched, Uniform(Jpeg(60), Jpeg(98))))
 
 
+def mixed(scale: int) -> Degradation:
+    """Images as people bring them: each of the others, blur alone, and some that are clean."""
+    kinds = (classical, compressed, noisy, camera, web, old_photo, real_world)
+    blurred = Downsample(scale, after=_lens(scale, 0.2, 1.3))
+    return Choice((*(kind(scale) for kind in kinds), blurred), (0.12, 0.2, 0.16, 0.16, 0.1, 0.06, 0.12, 0.08))
+
+
 PRESETS: dict[str, Callable[[int], Degradation]] = {
     "classical": classical, "real-world": real_world, "compressed": compressed, "noisy": noisy, "camera": camera,
-    "web": web, "old-photo": old_photo,
+    "web": web, "old-photo": old_photo, "mixed": mixed,
 }  # fmt: skip
 """By the name on the command line: what makes the degradation of a scale."""
 

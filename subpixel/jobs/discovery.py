@@ -52,9 +52,14 @@ def find_jobs(
     return _found(inputs, naming, known)
 
 
-def find_images(inputs: Sequence[str]) -> list[Path]:
-    """The images that files, folders, globs and "-" name, each once, in order. Raises: BadRequest where none is."""
-    return list({_real(path): path for path, _ in _found(inputs, None)}.values())
+def find_images(inputs: Sequence[str]) -> Iterator[Path]:
+    """The images that files, folders, globs and "-" name, each once. Raises: BadRequest where one names none."""
+    known = set[int]()
+    for text, folders in _folders(inputs, None):
+        paths = [Path(folder.path, name) for folder in folders for name in folder.names]
+        if not paths:
+            raise BadRequest(f"no images in {text}")
+        yield from (path for path in paths if not _added(hash(os.path.realpath(path)), known))
 
 
 def suffix(upscaler: Upscaler) -> str:

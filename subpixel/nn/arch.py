@@ -104,9 +104,9 @@ class Arch(nn.Module, ABC, Generic[ConfigT]):
             deployed.config = replace(self.config, scales=(self.config.scale,))
         return deployed
 
-    def outputs(self, x: Tensor) -> list[tuple[Tensor, int]]:
+    def outputs(self, x: Tensor, **condition: Tensor) -> list[tuple[Tensor, int]]:
         """Every output that a loss may see, with its scale; a pyramid has several, forward's is last."""
-        return [(self(x), self.config.scale)]
+        return [(self(x, **condition), self.config.scale)]
 
     def __call__(self, *inputs: Tensor, **condition: Tensor) -> Any:
         return super().__call__(*inputs, **condition)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -10,22 +11,27 @@ from torch import Tensor
 
 from subpixel.datasets.patches import PatchSource, prefetch
 from subpixel.datasets.sample import Arrays, Sample
+from subpixel.degradations.condition import condition, estimated
 from subpixel.training import processes
 from subpixel.training.recipe import Recipe
 
 
 def batches(
-    recipe: Recipe, sources: Mapping[int, PatchSource], first: int, device: str
+    recipe: Recipe, sources: Mapping[int, PatchSource], first: int, device: str, told: bool = False
 ) -> Iterator[tuple[int, Sample[Tensor]]]:
     """The scale and the batch of each step from `first` to the recipe's last; see `to_tensors`.
 
-    Prepared in threads while the network works.
+    Prepared in threads while the network works. told: the labels become what a conditioned network is told.
     """
 
     def make(step: int) -> tuple[int, Arrays]:
         scale = recipe.scales[int(np.random.default_rng([recipe.seed, step]).integers(len(recipe.scales)))]
         rng = np.random.default_rng([recipe.seed, step, processes.rank()])
-        return scale, sources[scale].batch(rng, recipe.data.batch, recipe.data.patch)
+        arrays = sources[scale].batch(rng, recipe.data.batch, recipe.data.patch)
+        if told and arrays.labels is not None:
+            labels = estimated(arrays.labels, rng, recipe.data.label_noise, recipe.data.label_dropout)
+            arrays = replace(arrays, labels=condition(labels))
+        return scale, arrays
 
     for scale, arrays in prefetch(make, range(first, recipe.steps)):
         yield scale, to_tensors(arrays, device)

@@ -18,7 +18,7 @@ from subpixel.nn.arch import Arch
 from subpixel.training import finite, optim, processes
 from subpixel.training.batches import batches
 from subpixel.training.initialization import InitialWeights, set_up
-from subpixel.training.objective import Objective
+from subpixel.training.objective import Objective, told
 from subpixel.training.recipe import Recipe
 from subpixel.training.recorder import Progress, Recorder, Validate, silent
 
@@ -50,12 +50,13 @@ def train(
     parts = {**setup.parts, "discriminator": discriminator, "d_optimizer": d_optimizer}
     recorder = Recorder(folder, recipe, parts, setup.state, validate, show)
     first = recorder.resume()
-    for step, (_, sample) in enumerate(batches(recipe, sources, first, device), first):
+    is_told = network.condition is not None
+    for step, (_, sample) in enumerate(batches(recipe, sources, first, device, is_told), first):
         lr = optim.learning_rate(recipe, step)
         optim.set_lr(optimizer, lr)
         optim.set_lr(d_optimizer, lr * recipe.gan.lr / recipe.optim.lr)
         with torch.autocast(device, torch.bfloat16, enabled=bf16):
-            fake = network(sample.low)
+            fake = network(sample.low, **told(network, sample))
             real_logits, fake_logits = discriminator(sample.high).float(), discriminator(fake.detach()).float()
             d_loss = discriminator_loss(kind, real_logits, fake_logits)
         _descend(d_optimizer, d_loss)

@@ -46,7 +46,8 @@ def train(
     objective = processes.wrap_ddp(Objective(network, recipe.loss, content), unused_parameters=several)
     recorder = Recorder(folder, recipe, setup.parts, setup.state, validate, show)
     first = recorder.resume()
-    for step, (scale, sample) in enumerate(batches(recipe, sources, first, own_device), first):
+    told = network.condition is not None
+    for step, (scale, sample) in enumerate(batches(recipe, sources, first, own_device, told), first):
         lr = optim.learning_rate(recipe, step)
         optim.set_lr(optimizer, lr)
         with torch.autocast(device, torch.bfloat16, enabled=bf16):

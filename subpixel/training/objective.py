@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from subpixel.datasets.sample import Sample
+from subpixel.errors import RecipeError
 from subpixel.losses import pixel
 from subpixel.losses.content import Content
 from subpixel.nn.arch import Arch
@@ -26,7 +27,7 @@ class Objective(nn.Module):
 
     def forward(self, sample: Sample[Tensor], scale: int) -> Tensor:
         """RGB in [0, 1], N 3 H W and N 3 sH sW -> the loss; a pyramid's levels are summed (LapSRN, equation 6)."""
-        outputs = self.network.at_scale(scale).outputs(sample.low)
+        outputs = self.network.at_scale(scale).outputs(sample.low, **told(self.network, sample))
         losses = [self.terms(output, reduced(sample.high, scale, at)) for output, at in outputs]
         return torch.stack(losses).sum()
 
@@ -41,6 +42,15 @@ class Objective(nn.Module):
         if (content := self._content[0]) is not None:
             total = total + weights.content * content(output, target)
         return total
+
+
+def told(network: Arch, sample: Sample[Tensor]) -> dict[str, Tensor]:
+    """What a conditioned network takes beside the image."""
+    if network.condition is None:
+        return {}
+    if sample.labels is None:
+        raise RecipeError("data.degradation: bicubic; a network that is told of the degradation needs another one")
+    return {"condition": sample.labels}
 
 
 def reduced(high: Tensor, scale: int, to: int) -> Tensor:

@@ -19,7 +19,7 @@ SCALE = "{scale}"
 """Stands for each trained scale in `init`."""
 
 
-Preset = Literal["bicubic", "camera", "compressed", "noisy", "old-photo", "real-world", "web"]
+Preset = Literal["bicubic", "camera", "compressed", "mixed", "noisy", "old-photo", "real-world", "web"]
 
 
 class _Strict(BaseModel):
@@ -37,6 +37,10 @@ class Data(_Strict):
     """The scales of a network that has several, one at random each step; empty: the configuration's."""
     degradation: Preset | dict[str, Any] = "bicubic"
     """What makes the low resolution: the benchmarks' bicubic, a preset, or a table with a `kind`."""
+    label_noise: float = Field(0.0, ge=0, lt=1)
+    """How far off, as a share of itself, what a conditioned network is told of the degradation may be."""
+    label_dropout: float = Field(0.0, ge=0, le=1)
+    """How often it is told nothing of one kind of degradation."""
 
 
 class Loss(_Strict):

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from subpixel.analysis import inspect
 from subpixel.evaluation.evaluate import DEFAULT_METRICS, METRICS, Metric, Pair, evaluate
 from subpixel.evaluation.report import Report
 from subpixel.images import Image, from_batch, to_batch, write
@@ -109,9 +110,12 @@ def _measure(
 
 @torch.inference_mode()
 def _upscale(network: Arch, low: Image) -> Image:
-    """In evaluation mode, on the network's device."""
+    """In evaluation mode, on the network's device; a conditioned network is told what is found in the image."""
     training = network.training
     device = next(network.parameters()).device
-    high = network.eval()(torch.from_numpy(to_batch(low.pixels)).to(device)).cpu().numpy()
+    told = {}
+    if network.condition is not None:
+        told = {"condition": torch.tensor([list(inspect(low).condition().values())], device=device)}
+    high = network.eval()(torch.from_numpy(to_batch(low.pixels)).to(device), **told).cpu().numpy()
     network.train(training)
     return Image(np.clip(from_batch(high), 0, 1))

@@ -53,7 +53,7 @@ def test_formats_agree(call: Call, photos: Path) -> None:
 
 def test_degradations(call: Call, photos: Path, tmp_path: Path) -> None:
     (tmp_path / "mine.toml").write_text('kind = "Downsample"\nscale = 2\nkernel = "area"\n')
-    for name, words in (("real-world", "real-world (Real-ESRGAN"), (tmp_path / "mine.toml", "Downsample(scale=2, ")):
+    for name, words in (("real-world", "real-world (each image"), (tmp_path / "mine.toml", "Downsample(scale=2, ")):
         status, out, _ = call("eval", "bicubic", "--data", photos, "--degradation", name)
         assert status == 0
         assert f"Degradation: {words}" in out

@@ -1,0 +1,66 @@
+"""What a conditioned network is told of an image: the labels of its degradation, scaled to about 0..1."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from subpixel.degradations.degradation import Floats, Rng
+from subpixel.degradations.labels import LABELS
+
+CONDITION = (
+    "jpeg", "noise", "chroma_noise", "shot", "blur_xx", "blur_yy", "blur_xy", "resampled", "noise_unknown",
+    "jpeg_unknown", "blur_unknown",
+)  # fmt: skip
+"""Its numbers in their order, all 0 for a clean image.
+
+jpeg: (100 - quality) / 75. noise, chroma_noise: standard deviation of a channel at mid-gray, in levels / 25, of all its
+noise and of that part which differs from channel to channel. shot: the share of the variance at mid-gray that grows
+with brightness. blur: px^2, x to the right and y up. resampled: 1 - the smallest size on the way, relative to the
+present one. Then 1 for each group that is unknown; its numbers are 0.
+"""
+_LUMA, _CHROMA = 0.446, 0.410
+"""Variance of Y, and the mean of Cb's and Cr's, where each channel has noise of variance 1 of its own (BT.601)."""
+_INDEX = {name: k for k, name in enumerate(LABELS)}
+_GROUPS = (
+    ("noise_luma", "noise_chroma", "noise_shot"),
+    ("jpeg_quality",),
+    ("blur_xx", "blur_yy", "blur_xy", "resampling_loss"),
+)
+"""What is known or unknown together, in the order of the flags."""
+
+
+def condition(labels: Floats) -> Floats:
+    """N labels in the order of LABELS, NaN where unknown -> N numbers in the order of CONDITION."""
+    unknown = np.stack([np.isnan(labels[:, _INDEX[group[0]]]) for group in _GROUPS], axis=1)
+    value = {name: np.nan_to_num(labels[:, k]) for name, k in _INDEX.items()}
+    own = value["noise_chroma"] ** 2 / _CHROMA  # variance that differs from channel to channel
+    variance = np.maximum(value["noise_luma"] ** 2 - _LUMA * own, 0) + own
+    middle = 255 / 25 * np.sqrt(1 - value["noise_shot"] / 2)
+    numbers = (
+        np.where(unknown[:, 1], 0, (100 - value["jpeg_quality"]) / 75),
+        np.sqrt(variance) * middle,
+        np.sqrt(own) * middle,
+        value["noise_shot"] / (2 - value["noise_shot"]),
+        value["blur_xx"],
+        value["blur_yy"],
+        value["blur_xy"],
+        value["resampling_loss"],
+    )
+    return np.concatenate([np.stack(numbers, axis=1), unknown], axis=1).astype(np.float32)
+
+
+def estimated(labels: Floats, rng: Rng, deviation: float, dropout: float) -> Floats:
+    """Labels as an estimator may give them: off by up to `deviation` of themselves, a group unknown (NaN) by chance.
+
+    A network that is trained on them has met wrong numbers before, and images of which nothing is known.
+    """
+    labels = labels.copy()
+    everything = rng.random(len(labels)) < dropout / 2
+    for group in _GROUPS:
+        columns = [_INDEX[name] for name in group]
+        factor = 1 + deviation * rng.uniform(-1, 1, (len(labels), 1))
+        neutral = np.array([LABELS[name] for name in group])
+        labels[:, columns] = neutral + (labels[:, columns] - neutral) * factor
+        unknown = everything | (rng.random(len(labels)) < dropout)
+        labels[:, columns] = np.where(unknown[:, None], np.nan, labels[:, columns])
+    return labels

@@ -1,0 +1,85 @@
+"""Training a network that is told of the degradation, with several scales, from photos to model files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from subpixel import models
+from subpixel.datasets import sources
+from subpixel.degradations.condition import CONDITION
+from subpixel.degradations.presets import compressed
+from subpixel.errors import RecipeError
+from subpixel.images import Image, write
+from subpixel.models import weights
+from subpixel.training import recipe
+from subpixel.training.batches import batches
+from subpixel.training.run import run
+
+RECIPE = """
+name = "told"
+arch = "restore"
+steps = 60
+validate_every = 60
+[config]
+channels = 8
+layers = 2
+[data]
+patch = 12
+batch = 4
+scales = [1, 2]
+degradation = "compressed"
+label_dropout = 0.3
+[optim]
+lr = 1e-2
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    where = tmp_path_factory.mktemp("photos")
+    y, x = np.mgrid[:96, :104] / 10
+    for k in range(2):
+        waves = np.stack([np.sin(x + k), np.cos(y * x / 5), np.sin(y - k)], axis=-1) / 2 + 0.5
+        write(where / f"{k}.png", Image(waves.astype(np.float32)))
+    return where
+
+
+def loaded(tmp_path: Path, **changes: object) -> recipe.Recipe:
+    (tmp_path / "recipe.toml").write_text(RECIPE)
+    return recipe.load(tmp_path / "recipe.toml", changes)
+
+
+def test_a_batch_tells_the_condition(folder: Path, tmp_path: Path):
+    crops = {s: sources.degraded(folder, s, compressed(s), tmp_path / "cache") for s in (1, 2)}
+    settings = loaded(tmp_path, **{"data.batch": 64})
+    _, sample = next(batches(settings, crops, 0, "cpu", told=True))
+    assert sample.labels is not None
+    told = dict(zip(CONDITION, sample.labels.numpy().T, strict=True))
+    known = told["jpeg_unknown"] == 0
+    assert (told["jpeg"][~known] == 0).all()
+    assert ((told["jpeg"][known] >= 5 / 75 - 1e-6) & (told["jpeg"][known] <= 1)).all()  # quality 95 to 25
+    assert 0.15 < 1 - known.mean() < 0.65  # 1 - 0.85 * 0.7 of 64
+    _, plain = next(batches(settings, crops, 0, "cpu"))
+    assert torch.equal(plain.low, sample.low)
+
+
+def test_it_learns_to_listen(folder: Path, tmp_path: Path):
+    small, large = run(loaded(tmp_path), folder, folder, tmp_path / "run", threads=1)
+    assert (small.card.name, large.card.name) == ("told-x1", "told-x2")
+    assert models.load(tmp_path / "run/told-x2.onnx").card.condition is not None
+    assert "degradation: compressed" in large.card.scores[0].protocol
+    network = weights.network(large)
+    x = torch.rand(1, 3, 16, 16)
+    numbers = torch.zeros(2, 1, len(CONDITION))
+    numbers[1, 0, CONDITION.index("jpeg")] = 1
+    with torch.no_grad():
+        assert (network(x, condition=numbers[0]) - network(x, condition=numbers[1])).abs().max() > 1e-3
+
+
+def test_without_labels_it_cannot_be_told(folder: Path, tmp_path: Path):
+    with pytest.raises(RecipeError, match="needs another one"):
+        run(loaded(tmp_path, **{"data.degradation": "bicubic"}), folder, folder, tmp_path / "run", threads=1)
