@@ -25,16 +25,18 @@ from subpixel.training.recipe import Recipe
 MODULES = {
     "Images": ("images.image", "images.reader", "images.writer", "images.metadata", "color", "resample"),
     "Enlarging": (
-        "inference.upscaler", "inference.comparison", "inference.tiles", "jobs.discovery", "jobs.pool", "runtimes",
+        "inference.upscaler", "inference.choice", "analysis.report", "analysis.inspection", "inference.comparison",
+        "inference.tiles", "jobs.discovery", "jobs.pool", "runtimes",
     ),
     "Models": ("models.card", "models.store", "models.weights"),
     "Measuring": (
-        "metrics.protocol", "metrics.psnr", "metrics.ssim", "metrics.lpips", "evaluation.evaluate",
-        "evaluation.report", "benchmarks.quality",
+        "metrics.protocol", "metrics.psnr", "metrics.ssim", "metrics.lpips", "metrics.niqe", "evaluation.evaluate",
+        "evaluation.report", "benchmarks.quality", "benchmarks.real",
     ),
     "Degradations": (
         "degradations.degradation", "degradations.blur", "degradations.noise", "degradations.codecs",
-        "degradations.resizing", "degradations.distributions", "degradations.presets", "degradations.serialization",
+        "degradations.resizing", "degradations.distributions", "degradations.presets", "degradations.condition",
+        "degradations.serialization",
     ),
     "Training": (
         "training.run", "training.loop", "training.gan", "datasets.sources", "datasets.check", "losses.pixel",

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from subpixel.analysis import DegradationReport, inspect
     from subpixel.errors import SubpixelError
     from subpixel.images import Encoding, Image, read, write
+    from subpixel.inference.choice import Restoration
     from subpixel.inference.file import upscale_file
     from subpixel.inference.upscaler import Upscaler
     from subpixel.jobs.request import Request
@@ -22,6 +23,7 @@ _PUBLIC = {
     "Execution": "runtimes",
     "Image": "images",
     "Request": "jobs.request",
+    "Restoration": "inference.choice",
     "SubpixelError": "errors",
     "Upscaler": "inference.upscaler",
     "inspect": "analysis",
@@ -32,8 +34,8 @@ _PUBLIC = {
 """Public name -> its module, imported when it is first used: importing the package loads no runtime."""
 
 __all__ = [
-    "DegradationReport", "Encoding", "Execution", "Image", "Request", "SubpixelError", "Upscaler", "inspect", "read",
-    "upscale_file", "write",
+    "DegradationReport", "Encoding", "Execution", "Image", "Request", "Restoration", "SubpixelError", "Upscaler",
+    "inspect", "read", "upscale_file", "write",
 ]  # fmt: skip
 
 
