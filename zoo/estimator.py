@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from PIL import Image as Pillow
 from PIL import ImageDraw, ImageFont
 
-from subpixel.analysis.estimator import LIMIT, TARGETS, learned
-from subpixel.analysis.statistics import GROUPS, derived, statistics
+from subpixel.analysis.estimator import HEADS, LIMIT, TARGETS, begun, inputs, learned
+from subpixel.analysis.statistics import GROUPS, statistics
 from subpixel.images import Floats
 from subpixel.resample import resize
 
@@ -208,36 +208,46 @@ def turned(x: Floats, y: Floats, mirrored: bool, transposed: bool) -> tuple[Floa
     return x, y
 
 
-def train(x: Floats, y: Floats, steps: int = 6000, batch: int = 256) -> dict[str, NDArray[np.float16]]:
-    """The weights of the estimator: a ridge regression, and a perceptron for what it leaves and for the errors' scale.
+def train(head: str, x: Floats, y: Floats, steps: int = 6000, batch: int = 256) -> dict[str, NDArray[np.float16]]:
+    """The weights of one head: a ridge regression, and a perceptron for what it leaves and for the errors' scale.
 
-    The last of `y` is 0 or 1, and its output the log odds; the share of shot noise counts where there is noise.
+    `drawn` is 0 or 1 in `y`, and its output the log odds; the share of shot noise counts where there is noise.
     """
     import torch
     from torch import nn
     from torch.nn import functional as F
 
     torch.manual_seed(0)
-    x, y = (np.concatenate(parts) for parts in zip(*(turned(x, y, *turn) for turn in np.ndindex(2, 2)), strict=True))
-    x = derived(x)
+    names = HEADS[head]
+    columns = [TARGETS.index(name) for name in names]
+    x, y = inputs(head, x), learned(y)[:, columns]
+    first = begun(x) if head == "noise" else None
     mean, deviation = x.mean(axis=0), x.std(axis=0) + 0.05
-    x, y = np.clip((x - mean) / deviation, -LIMIT, LIMIT), learned(y)
-    linear = np.linalg.solve(x.T @ x + 0.003 * len(x) * np.eye(x.shape[1]), x.T @ (y - y.mean(axis=0)))
-    linear[:, -1] = 0
-    inputs, goals, base = (torch.from_numpy(values.astype(np.float32)) for values in (x, y, x @ linear))
-    count = len(TARGETS)
-    net = nn.Sequential(nn.Linear(x.shape[1], 96), nn.ReLU(), nn.Linear(96, 48), nn.ReLU(), nn.Linear(48, 2 * count))
+    x = np.clip((x - mean) / deviation, -LIMIT, LIMIT)
+    linear = np.zeros((x.shape[1], len(names)))
+    if first is None:
+        linear = np.linalg.solve(x.T @ x + 0.01 * len(x) * np.eye(x.shape[1]), x.T @ (y - y.mean(axis=0)))
+        linear[:, [name == "drawn" for name in names]] = 0
+        first = x @ linear
+    given, goals, base = (torch.from_numpy(values.astype(np.float32)) for values in (x, y, first))
+    wide, jitter = (128, 0.1) if head == "picture" else (64, 0.02)
+    net = nn.Sequential(
+        nn.Linear(x.shape[1], wide), nn.ReLU(), nn.Linear(wide, 48), nn.ReLU(), nn.Linear(48, 2 * len(names))
+    )
+    nn.init.zeros_(net[-1].weight)
     averaged = torch.optim.swa_utils.AveragedModel(net, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.995))
-    optimizer = torch.optim.AdamW(net.parameters(), lr=2e-3, weight_decay=0.1)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 3e-3, steps)
+    optimizer = torch.optim.AdamW(net.parameters(), lr=2e-3, weight_decay=0.02)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2e-3, steps)
     for _ in range(steps):
-        some = torch.randint(len(inputs), (batch,))
-        out, goal = net(inputs[some] + 0.2 * torch.randn(batch, x.shape[1])), goals[some]
-        values, scales = out[:, :count] + base[some], out[:, count:]
+        some = torch.randint(len(given), (batch,))
+        out, goal = net(given[some] + jitter * torch.randn(batch, x.shape[1])), goals[some]
+        values, scales = out[:, : len(names)] + base[some], out[:, len(names) :]
         error = (values - goal).abs()
         loss = error + error.detach() * torch.exp(-scales) + scales  # the scale does not excuse the error
-        loss[:, 2] = loss[:, 2] * (goal[:, 0] > 1)
-        loss[:, -1] = F.binary_cross_entropy_with_logits(values[:, -1], goal[:, -1], reduction="none")
+        if head == "noise":
+            loss[:, 2] = loss[:, 2] * (goal[:, 0] > 2)
+        else:
+            loss[:, -1] = F.binary_cross_entropy_with_logits(values[:, -1], goal[:, -1], reduction="none")
         optimizer.zero_grad()
         loss.sum(dim=1).mean().backward()
         optimizer.step()
@@ -247,7 +257,7 @@ def train(x: Floats, y: Floats, steps: int = 6000, batch: int = 256) -> dict[str
     found = {f"weight{k}": layer.weight.detach().numpy().T for k, layer in enumerate(layers)}
     found |= {f"bias{k}": layer.bias.detach().numpy() for k, layer in enumerate(layers)}
     found |= {"mean": mean, "deviation": deviation, "linear": linear}
-    return {name: value.astype(np.float16) for name, value in found.items()}
+    return {f"{head}.{name}": value.astype(np.float16) for name, value in found.items()}
 
 
 def main() -> None:
@@ -261,7 +271,9 @@ def main() -> None:
         sorted(path for path in folder.iterdir() if path.suffix != ".csv") for folder in (given.photos, given.art)
     )
     photos, art = ([np.asarray(Pillow.open(path).convert("RGB")) for path in paths] for paths in folders)
-    weights: dict[str, Any] = train(*examples(photos, art, given.samples, seed=1))
+    x, y = examples(photos, art, given.samples, seed=1)
+    turns = (np.concatenate(parts) for parts in zip(*(turned(x, y, *turn) for turn in np.ndindex(2, 2)), strict=True))
+    weights: dict[str, Any] = train("noise", x, y) | train("picture", *turns)
     np.savez_compressed(given.output, **weights)
 
 
