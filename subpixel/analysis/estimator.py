@@ -12,10 +12,17 @@ from subpixel.analysis.noise import COUNT, expected
 from subpixel.analysis.statistics import derived
 from subpixel.images import Floats
 
-HEADS = {"noise": ("sigma", "chroma", "shot"), "picture": ("blur_xx", "blur_yy", "blur_xy", "resampled", "drawn")}
-"""What each perceptron says of an image: see `report`; resampled: 1 - native size, drawn: log odds of a drawing."""
+HEADS = {
+    "noise": ("sigma", "chroma", "shot", "noisy"),
+    "picture": ("blur_xx", "blur_yy", "blur_xy", "resampled", "blurred", "drawn"),
+}
+"""What each perceptron says of an image: numbers of `report` (resampled: 1 - native size), and log odds.
+
+The numbers of noise hold where it is noisy, those of blur where it is blurred.
+"""
 TARGETS = HEADS["noise"] + HEADS["picture"]
-UNITS = np.array([1.0, 1.0, 0.5, 0.5, 0.5, 0.5, 0.2, 1.0], np.float32)
+ODDS = ("noisy", "blurred", "drawn")
+UNITS = np.array([1.0, 1.0, 0.5, 1.0, 0.5, 0.5, 0.5, 0.2, 1.0, 1.0], np.float32)
 """The size of each number as it is learned, so that all weigh alike."""
 LIMIT = 4.0
 """Deviations from the mean beyond which a statistic counts no more."""
@@ -28,8 +35,8 @@ def inputs(head: str, vector: Floats) -> Floats:
 
 
 def begun(vector: Floats) -> Floats:
-    """What the head of noise begins with and corrects: the numbers (..., 3) of white noise, as they are learned."""
-    return np.pad(_KNEE * np.arcsinh(expected(vector) / _KNEE), [(0, 0)] * (vector.ndim - 1) + [(0, 1)])
+    """What the head of noise begins with and corrects: the deviations of white noise, as they are learned."""
+    return np.pad(_KNEE * np.arcsinh(expected(vector) / _KNEE), [(0, 0)] * (vector.ndim - 1) + [(0, 2)])
 
 
 def learned(values: Floats) -> Floats:
@@ -44,6 +51,11 @@ class Estimate:
 
     value: float
     spread: float
+
+    @property
+    def odds(self) -> float:
+        """The probability, where the value is log odds."""
+        return float(1 / (1 + np.exp(-self.value)))
 
     def chance(self, tolerance: float) -> float:
         """How likely the error is at most the tolerance."""
