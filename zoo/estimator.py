@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from PIL import Image as Pillow
 from PIL import ImageDraw, ImageFont
 
-from subpixel.analysis.estimator import LIMIT, TARGETS, learned
-from subpixel.analysis.statistics import GROUPS, derived, statistics
+from subpixel.analysis.estimator import HEADS, LIMIT, ODDS, TARGETS, begun, inputs, learned
+from subpixel.analysis.statistics import GROUPS, statistics
 from subpixel.images import Floats
 from subpixel.resample import resize
 
@@ -75,7 +75,8 @@ def finished(low: _Low, rng: Rng) -> tuple[Floats, NDArray[np.float32]]:
     levels = levels[y:bottom, x:right]
     if rng.random() < 0.06:  # a gray file
         levels, noise[1] = levels[..., 1:2], 0
-    labels = [*noise, shot, *low.covariance, max(0.0, 1 - low.native)]
+    noisy, blurred = noise[0] > 1, low.covariance[:2].mean() > 0.15
+    labels = [*noise, shot, noisy, *low.covariance, max(0.0, 1 - low.native), blurred]
     known = quality if rng.random() > 0.03 else 100
     phase = (-int(y) % 8, -int(x) % 8) if known < 100 else (0, 0)
     return statistics(levels[None].astype(np.float32), known, phase), np.array(labels, np.float32)
@@ -198,56 +199,75 @@ def turned(x: Floats, y: Floats, mirrored: bool, transposed: bool) -> tuple[Floa
     bands = x[:, : GROUPS * 17 * 9].reshape(-1, GROUPS, 17, 9)
     if mirrored:
         bands = bands[:, :, ::-1]
-        y[:, 5] *= -1
+        y[:, TARGETS.index("blur_xy")] *= -1
     if transposed:
         down, across = np.meshgrid(np.arange(-8, 9), np.arange(9), indexing="ij")
         sign = np.where(down < 0, -1, 1)
         bands = bands[:, :, across * sign + 8, np.abs(down)]
-        y[:, [3, 4]] = y[:, [4, 3]]
+        axes = [TARGETS.index("blur_xx"), TARGETS.index("blur_yy")]
+        y[:, axes] = y[:, axes[::-1]]
     x[:, : GROUPS * 17 * 9] = bands.reshape(len(x), -1)
     return x, y
 
 
-def train(x: Floats, y: Floats, steps: int = 6000, batch: int = 256) -> dict[str, NDArray[np.float16]]:
-    """The weights of the estimator: a ridge regression, and a perceptron for what it leaves and for the errors' scale.
+def _told(names: Sequence[str], found: dict[str, Floats]) -> Floats:
+    """Where a number means something: noise where there is noise, its colour and kind where it is plain to see."""
+    noisy, plain, blurred = found["sigma"] > 0.7, found["sigma"] > 2, found["blurred"] > 0
+    masks = {"sigma": noisy, "chroma": noisy, "shot": plain} | dict.fromkeys(("blur_xx", "blur_yy", "blur_xy"), blurred)
+    return np.stack([masks.get(name, np.ones(len(noisy))) for name in names], axis=1).astype(np.float32)
 
-    The last of `y` is 0 or 1, and its output the log odds; the share of shot noise counts where there is noise.
+
+def train(head: str, x: Floats, y: Floats, steps: int = 6000, batch: int = 256) -> dict[str, NDArray[np.float16]]:
+    """The weights of one head: a ridge regression, and a perceptron for what it leaves and for the errors' scale.
+
+    What is 0 or 1 in `y` (ODDS) becomes log odds.
     """
     import torch
     from torch import nn
     from torch.nn import functional as F
 
     torch.manual_seed(0)
-    x, y = (np.concatenate(parts) for parts in zip(*(turned(x, y, *turn) for turn in np.ndindex(2, 2)), strict=True))
-    x = derived(x)
+    names = HEADS[head]
+    columns = [TARGETS.index(name) for name in names]
+    found = dict(zip(TARGETS, y.T, strict=True))
+    x, y = inputs(head, x), learned(y)[:, columns]
+    first = begun(x) if head == "noise" else None
+    is_odds = np.array([name in ODDS for name in names])
     mean, deviation = x.mean(axis=0), x.std(axis=0) + 0.05
-    x, y = np.clip((x - mean) / deviation, -LIMIT, LIMIT), learned(y)
-    linear = np.linalg.solve(x.T @ x + 0.003 * len(x) * np.eye(x.shape[1]), x.T @ (y - y.mean(axis=0)))
-    linear[:, -1] = 0
-    inputs, goals, base = (torch.from_numpy(values.astype(np.float32)) for values in (x, y, x @ linear))
-    count = len(TARGETS)
-    net = nn.Sequential(nn.Linear(x.shape[1], 96), nn.ReLU(), nn.Linear(96, 48), nn.ReLU(), nn.Linear(48, 2 * count))
+    x = np.clip((x - mean) / deviation, -LIMIT, LIMIT)
+    linear = np.zeros((x.shape[1], len(names)))
+    if first is None:
+        linear = np.linalg.solve(x.T @ x + 0.01 * len(x) * np.eye(x.shape[1]), x.T @ (y - y.mean(axis=0)))
+        linear[:, is_odds] = 0
+        first = x @ linear
+    given, goals, base = (torch.from_numpy(values.astype(np.float32)) for values in (x, y, first))
+    told = torch.from_numpy(_told(names, found))
+    odds = torch.from_numpy(is_odds)
+    wide, jitter = (128, 0.1) if head == "picture" else (64, 0.02)
+    net = nn.Sequential(
+        nn.Linear(x.shape[1], wide), nn.ReLU(), nn.Linear(wide, 48), nn.ReLU(), nn.Linear(48, 2 * len(names))
+    )
+    nn.init.zeros_(net[-1].weight)
     averaged = torch.optim.swa_utils.AveragedModel(net, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.995))
-    optimizer = torch.optim.AdamW(net.parameters(), lr=2e-3, weight_decay=0.1)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 3e-3, steps)
+    optimizer = torch.optim.AdamW(net.parameters(), lr=2e-3, weight_decay=0.02)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2e-3, steps)
     for _ in range(steps):
-        some = torch.randint(len(inputs), (batch,))
-        out, goal = net(inputs[some] + 0.2 * torch.randn(batch, x.shape[1])), goals[some]
-        values, scales = out[:, :count] + base[some], out[:, count:]
+        some = torch.randint(len(given), (batch,))
+        out, goal = net(given[some] + jitter * torch.randn(batch, x.shape[1])), goals[some]
+        values, scales = out[:, : len(names)] + base[some], out[:, len(names) :]
         error = (values - goal).abs()
         loss = error + error.detach() * torch.exp(-scales) + scales  # the scale does not excuse the error
-        loss[:, 2] = loss[:, 2] * (goal[:, 0] > 1)
-        loss[:, -1] = F.binary_cross_entropy_with_logits(values[:, -1], goal[:, -1], reduction="none")
+        loss = torch.where(odds, F.binary_cross_entropy_with_logits(values, goal, reduction="none"), loss * told[some])
         optimizer.zero_grad()
         loss.sum(dim=1).mean().backward()
         optimizer.step()
         schedule.step()
         averaged.update_parameters(net)
     layers = [layer for layer in averaged.module if isinstance(layer, nn.Linear)]
-    found = {f"weight{k}": layer.weight.detach().numpy().T for k, layer in enumerate(layers)}
-    found |= {f"bias{k}": layer.bias.detach().numpy() for k, layer in enumerate(layers)}
-    found |= {"mean": mean, "deviation": deviation, "linear": linear}
-    return {name: value.astype(np.float16) for name, value in found.items()}
+    kept = {f"weight{k}": layer.weight.detach().numpy().T for k, layer in enumerate(layers)}
+    kept |= {f"bias{k}": layer.bias.detach().numpy() for k, layer in enumerate(layers)}
+    kept |= {"mean": mean, "deviation": deviation, "linear": linear}
+    return {f"{head}.{name}": value.astype(np.float16) for name, value in kept.items()}
 
 
 def main() -> None:
@@ -261,7 +281,9 @@ def main() -> None:
         sorted(path for path in folder.iterdir() if path.suffix != ".csv") for folder in (given.photos, given.art)
     )
     photos, art = ([np.asarray(Pillow.open(path).convert("RGB")) for path in paths] for paths in folders)
-    weights: dict[str, Any] = train(*examples(photos, art, given.samples, seed=1))
+    x, y = examples(photos, art, given.samples, seed=1)
+    turns = (np.concatenate(parts) for parts in zip(*(turned(x, y, *turn) for turn in np.ndindex(2, 2)), strict=True))
+    weights: dict[str, Any] = train("noise", x, y) | train("picture", *turns)
     np.savez_compressed(given.output, **weights)
 
 

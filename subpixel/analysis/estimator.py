@@ -8,21 +8,40 @@ from importlib import resources
 
 import numpy as np
 
+from subpixel.analysis.noise import COUNT, expected
 from subpixel.analysis.statistics import derived
 from subpixel.images import Floats
 
-TARGETS = ("sigma", "chroma", "shot", "blur_xx", "blur_yy", "blur_xy", "resampled", "drawn")
-"""What it says of an image: see `report`; resampled: 1 - the native size, drawn: log odds of a drawing."""
-UNITS = np.array([1.0, 1.0, 0.5, 0.5, 0.5, 0.5, 0.2, 1.0], np.float32)
+HEADS = {
+    "noise": ("sigma", "chroma", "shot", "noisy"),
+    "picture": ("blur_xx", "blur_yy", "blur_xy", "resampled", "blurred", "drawn"),
+}
+"""What each perceptron says of an image: numbers of `report` (resampled: 1 - native size), and log odds.
+
+The numbers of noise hold where it is noisy, those of blur where it is blurred.
+"""
+TARGETS = HEADS["noise"] + HEADS["picture"]
+ODDS = ("noisy", "blurred", "drawn")
+UNITS = np.array([1.0, 1.0, 0.5, 1.0, 0.5, 0.5, 0.5, 0.2, 1.0, 1.0], np.float32)
 """The size of each number as it is learned, so that all weigh alike."""
 LIMIT = 4.0
 """Deviations from the mean beyond which a statistic counts no more."""
-_BENT = 2  # of the numbers, the first: deviations of noise are learned as asinh(2 sigma), nearly their logarithms
+_BENT, _KNEE = 2, 4.0  # the first numbers, deviations, are learned as levels below the knee, by ratio above it
+
+
+def inputs(head: str, vector: Floats) -> Floats:
+    """What a perceptron sees of the numbers (..., n) of `statistics`."""
+    return vector[..., -COUNT:] if head == "noise" else derived(vector)
+
+
+def begun(vector: Floats) -> Floats:
+    """What the head of noise begins with and corrects: the deviations of white noise, as they are learned."""
+    return np.pad(_KNEE * np.arcsinh(expected(vector) / _KNEE), [(0, 0)] * (vector.ndim - 1) + [(0, 2)])
 
 
 def learned(values: Floats) -> Floats:
-    """Numbers (..., TARGETS) as the perceptron learns them."""
-    bent = np.concatenate([np.arcsinh(2 * values[..., :_BENT]), values[..., _BENT:]], axis=-1)
+    """Numbers (..., TARGETS) as the perceptrons learn them."""
+    bent = np.concatenate([_KNEE * np.arcsinh(values[..., :_BENT] / _KNEE), values[..., _BENT:]], axis=-1)
     return (bent / UNITS).astype(np.float32)
 
 
@@ -33,6 +52,11 @@ class Estimate:
     value: float
     spread: float
 
+    @property
+    def odds(self) -> float:
+        """The probability, where the value is log odds."""
+        return float(1 / (1 + np.exp(-self.value)))
+
     def chance(self, tolerance: float) -> float:
         """How likely the error is at most the tolerance."""
         return float(1 - np.exp(-tolerance / self.spread))
@@ -40,19 +64,26 @@ class Estimate:
 
 def estimate(vector: Floats) -> dict[str, Estimate]:
     """What the statistics of an image say, by the names of TARGETS."""
-    weights = _weights()
-    given = np.clip((derived(vector) - weights["mean"]) / weights["deviation"], -LIMIT, LIMIT)
-    hidden = np.maximum(given @ weights["weight0"] + weights["bias0"], 0)
-    hidden = np.maximum(hidden @ weights["weight1"] + weights["bias1"], 0)
-    out = hidden @ weights["weight2"] + weights["bias2"]
-    out[: len(TARGETS)] += given @ weights["linear"]
-    values, spreads = out[: len(TARGETS)] * UNITS, np.exp(out[len(TARGETS) :]) * UNITS
-    spreads[:_BENT] *= np.cosh(values[:_BENT]) / 2
-    values[:_BENT] = np.sinh(values[:_BENT]) / 2
+    outs = [_run(head, inputs(head, vector)) for head in HEADS]
+    values = np.concatenate([out[: len(out) // 2] for out in outs]) * UNITS
+    spreads = np.exp(np.concatenate([out[len(out) // 2 :] for out in outs])) * UNITS
+    spreads[:_BENT] *= np.cosh(values[:_BENT] / _KNEE)
+    values[:_BENT] = _KNEE * np.sinh(values[:_BENT] / _KNEE)
     return {
         name: Estimate(float(value), float(spread))
         for name, value, spread in zip(TARGETS, values, spreads, strict=True)
     }
+
+
+def _run(head: str, vector: Floats) -> Floats:
+    """The numbers of a head and the logarithms of their spreads."""
+    weights = {key.removeprefix(f"{head}."): value for key, value in _weights().items() if key.startswith(head)}
+    given = np.clip((vector - weights["mean"]) / weights["deviation"], -LIMIT, LIMIT)
+    hidden = np.maximum(given @ weights["weight0"] + weights["bias0"], 0)
+    hidden = np.maximum(hidden @ weights["weight1"] + weights["bias1"], 0)
+    out = hidden @ weights["weight2"] + weights["bias2"]
+    first = begun(vector) if head == "noise" else given @ weights["linear"]
+    return out + np.pad(first, (0, len(out) // 2))
 
 
 @cache

@@ -26,8 +26,9 @@ SMALLEST = 40
 """Pixels along the shorter side below which nothing is said."""
 SURE = 0.5
 """The confidence below which a part of the report is unknown."""
-NOISE_FLOOR, BLUR_FLOOR, RESAMPLED_FLOOR = 1.5, 0.15, 0.1
-"""Levels, px^2 and a share, below which clean photos lie too."""
+NOISY, BLURRED = 0.7, 0.7
+"""How likely noise or blur must be to be told: a clean image that is called degraded is the worse mistake."""
+RESAMPLED_FLOOR = 0.1
 
 
 def inspect(image: Image | NDArray[Any] | PIL.Image.Image | str | Path | bytes | BinaryIO) -> DegradationReport:
@@ -87,29 +88,25 @@ def _jpeg(levels: Floats, quality: int | None) -> Jpeg:
 
 
 def _noise(found: dict[str, Estimate]) -> Noise | None:
-    sigma = found["sigma"]
-    confidence = sigma.chance(max(1.0, sigma.value / 10))
+    sigma, chroma, noisy = found["sigma"], found["chroma"].value, found["noisy"].odds
+    if noisy < NOISY or sigma.value <= 0:
+        return Noise(confidence=1 - noisy) if 1 - noisy > SURE else None
+    confidence = noisy * sigma.chance(max(2.0, sigma.value / 5))
     if confidence < SURE:
         return None
-    if sigma.value < max(NOISE_FLOOR, 2 * sigma.spread):
-        return Noise(confidence=confidence)
-    chroma, shot = found["chroma"].value, found["shot"].value
-    return Noise(
-        sigma=sigma.value,
-        chroma=min(chroma, sigma.value) if chroma > NOISE_FLOOR else 0.0,
-        shot=min(max(shot, 0.0), 1.0),
-        confidence=confidence,
-    )
+    chroma = min(max(chroma, 0.0), sigma.value)
+    shot = min(max(found["shot"].value, 0.0), 1.0)
+    return Noise(sigma=sigma.value, chroma=chroma, shot=shot, confidence=confidence)
 
 
 def _blur(found: dict[str, Estimate]) -> Blur | None:
-    xx, yy, xy = (found[name] for name in ("blur_xx", "blur_yy", "blur_xy"))
+    (xx, yy, xy), blurred = (found[name] for name in ("blur_xx", "blur_yy", "blur_xy")), found["blurred"].odds
     mean, spread = (xx.value + yy.value) / 2, (xx.spread + yy.spread) / 2
-    confidence = Estimate(mean, spread).chance(max(0.1, 0.5 * np.sqrt(max(mean, 0))))
+    if blurred < BLURRED or mean <= 0:
+        return Blur(confidence=1 - blurred) if 1 - blurred > SURE else None
+    confidence = blurred * Estimate(mean, spread).chance(0.5 * np.sqrt(mean))  # a quarter of a pixel
     if confidence < SURE:
         return None
-    if mean < max(BLUR_FLOOR, 2 * spread):
-        return Blur(confidence=confidence)
     across, down = max(xx.value, 0.0), max(yy.value, 0.0)
     limit = float(np.sqrt(across * down))
     return Blur(xx=across, yy=down, xy=float(np.clip(xy.value, -limit, limit)), confidence=confidence)

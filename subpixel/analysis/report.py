@@ -58,7 +58,7 @@ class Noise(_Part):
     shot: Share = 0.0
     """The share of the variance that grows with brightness."""
     confidence: Share = 1.0
-    """How likely `sigma` is right to a level, or a tenth of it."""
+    """How likely `sigma` is right to two levels, or a fifth of it."""
 
 
 class Blur(_Part):

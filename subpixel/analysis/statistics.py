@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from subpixel.analysis import jpeg
+from subpixel.analysis.noise import COUNT, noise_statistics
 from subpixel.analysis.windows import luma
 from subpixel.images import Floats
 
@@ -39,29 +40,19 @@ def statistics(levels: Floats, quality: int = 100, phase: tuple[int, int] = (0, 
     parts = [_mean(spectra[some]).ravel() for some in _groups(order)]
     parts += [_chroma(levels, order), _shades(spectra, blocks.mean(axis=(1, 2)), order), _quantised(plane)]
     about = [clipped.mean(), np.log(len(blocks)), (100 - quality) / 25, float(quality < 100), levels.shape[-1] / 3]
-    return np.concatenate([*parts, np.array(about, np.float32)]).astype(np.float32)
+    noise = noise_statistics(levels, plane, quality)
+    return np.concatenate([*parts, np.array(about, np.float32), noise]).astype(np.float32)
 
 
 def derived(vector: Floats) -> Floats:
-    """What physics makes of the statistics (..., numbers), appended to them.
+    """The numbers (..., n) of `statistics` without those of noise, but with what noise leaves of the busy blocks.
 
-    The deviation of noise from the flattest blocks, of all of it and of what the channels do not share, as asinh(2 x);
-    and the log power of busy blocks from which that of the flattest was taken.
+    Appended is the log power of busy blocks from which that of the flattest was taken.
     """
-    bands = vector[..., : GROUPS * 17 * 9].reshape(*vector.shape[:-1], GROUPS, 17, 9)
-    rings = vector[..., GROUPS * 17 * 9 :][..., : 2 * len(_rings())].reshape(*vector.shape[:-1], 2, -1)
-    luma_power = _high(bands[..., 0, :, :])
-    own = np.maximum(np.exp(rings[..., 4:]).mean(axis=(-2, -1)) - _ROUNDING, 0) / 0.41  # of Cb and Cr: 0.39 and 0.43
-    sigma = np.sqrt(np.maximum(luma_power - _ROUNDING, 0) + 0.553 * own)
-    power = np.exp(bands)
-    kept = np.log(np.maximum(power[..., 2, :, :] - power[..., 0, :, :], 0.03 * power[..., 2, :, :]))
-    noise = np.arcsinh(2 * np.stack([sigma, np.sqrt(own)], axis=-1))
-    return np.concatenate([vector, noise, kept.reshape(*vector.shape[:-1], -1)], axis=-1).astype(np.float32)
-
-
-def _high(bands: Floats) -> Floats:
-    """The power of the bands (..., 17, 9) that are high in both directions."""
-    return np.exp(np.concatenate([bands[..., :4, 5:], bands[..., 13:, 5:]], axis=-2).mean(axis=(-2, -1)))
+    spectra = vector[..., :-COUNT]
+    power = np.exp(spectra[..., : GROUPS * 17 * 9].reshape(*vector.shape[:-1], GROUPS, -1))
+    left = np.maximum(power[..., 2, :] - power[..., 0, :], 0.03 * power[..., 2, :])
+    return np.concatenate([spectra, np.log(left)], axis=-1).astype(np.float32)
 
 
 def _blocks(plane: Floats) -> Floats:

@@ -6,7 +6,7 @@ import math
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,8 +14,13 @@ from numpy.typing import NDArray
 from subpixel.analysis import Blur, DegradationReport, Noise, inspect
 from subpixel.analysis.report import Jpeg as JpegHistory
 from subpixel.degradations import GaussianBlur, GaussianNoise, Jpeg
+from subpixel.errors import MissingExtra
 from subpixel.images import Floats, Image, dequantise, quantise
 from subpixel.resample import rescale
+from subpixel.runtimes import installed
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 Group = Literal["clean", "jpeg", "noise", "noise under JPEG", "blur"]
 _VARIANTS = 3  # of each degradation and image
@@ -145,3 +150,85 @@ def _line(
     errors = np.array([error(case) for case in found if case.group == group])
     known = errors[~np.isnan(errors)]
     return Line(what, said(known) if len(known) else "", target, len(known), len(errors) - len(known))
+
+
+def table(found: Sequence[Line]) -> str:
+    """The lines as Markdown."""
+    head = "| what | measured | target | judged | unknown |\n|---|---|---|---|---|\n"
+    return head + "".join(f"| {x.what} | {x.value} | {x.target} | {x.judged} | {x.unknown} |\n" for x in found)
+
+
+def draw(found: Sequence[Case]) -> Image:
+    """What was said against what was true, and how often a confidence was right.
+
+    Raises: MissingExtra without matplotlib.
+    """
+    if not installed("matplotlib"):
+        raise MissingExtra("matplotlib", "plot")
+    from matplotlib import style
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    with style.context("default"):
+        figure = Figure(figsize=(15, 4), dpi=100, layout="constrained")
+        canvas = FigureCanvasAgg(figure)
+        noise, blur, calibration = figure.subplots(1, 3)
+        for group, colour in (("noise", "#0b6e99"), ("noise under JPEG", "#ff9f1c")):
+            pairs = [
+                (c.truth.noise.sigma, c.report.noise.sigma)
+                for c in found
+                if c.group == group and c.report.noise and c.truth.noise
+            ]
+            _scatter(noise, "noise: levels, true and estimated", pairs, group, colour)
+        pairs = [
+            (c.truth.blur.axes[0], c.report.blur.axes[0])
+            for c in found
+            if c.group == "blur" and c.report.blur and c.truth.blur
+        ]
+        _scatter(blur, "blur: pixels along the long axis, true and estimated", pairs, "blur", "#0b6e99")
+        _calibration(calibration, found)
+        canvas.draw()
+    return Image.from_array(np.asarray(canvas.buffer_rgba())[..., :3].copy())
+
+
+def _scatter(axes: Axes, title: str, pairs: Sequence[tuple[float, float]], label: str, colour: str) -> None:
+    x, y = zip(*pairs, strict=True) if pairs else ((), ())
+    axes.plot(x, y, "o", markersize=4, markeredgewidth=0, color=colour, label=label)
+    axes.axline((0, 0), slope=1, color="#9aa0ab", linewidth=1)
+    axes.set_title(title, loc="left", fontsize=12)
+    axes.legend(frameon=False, loc="upper left")
+
+
+def _calibration(axes: Axes, found: Sequence[Case]) -> None:
+    """The share of right reports among those of a like confidence, in bands of a tenth."""
+    axes.axline((0, 0), slope=1, color="#9aa0ab", linewidth=1)
+    for what, groups, colour in (
+        ("noise", ("noise", "noise under JPEG"), "#0b6e99"), ("blur", ("blur",), "#ff9f1c"),
+    ):  # fmt: skip
+        parts = [(getattr(c.report, what), error(c) <= tolerance(c)) for c in found if c.group in groups]
+        judged = [(part.confidence, right) for part, right in parts if part is not None]
+        bands = {
+            band: [right for confidence, right in judged if int(min(confidence, 0.999) * 10) == band]
+            for band in range(10)
+        }
+        shown = {band: rights for band, rights in bands.items() if len(rights) >= 10}
+        axes.plot(
+            [(band + 0.5) / 10 for band in shown],
+            [np.mean(rights) for rights in shown.values()],
+            "o-",
+            color=colour,
+            label=what,
+        )
+    axes.set_title("confidence, and how often it was right", loc="left", fontsize=12)
+    axes.set_xlim(0.4, 1)
+    axes.set_ylim(0, 1)
+    axes.legend(frameon=False, loc="upper left")
+
+
+def tolerance(case: Case) -> float:
+    """What a report's confidence speaks of: see `report`."""
+    if case.group == "jpeg":
+        return 1.0
+    if case.group == "blur":
+        return 0.25
+    return max(1.0, case.truth.noise.sigma / 10) if case.truth.noise else math.nan

@@ -174,6 +174,27 @@ def tradeoff(
     typer.echo(str(output), err=True)
 
 
+@app.command(name="inspect")
+def inspect_(
+    folder: Annotated[list[Path], typer.Argument(metavar="FOLDER", help="Images to degrade.", show_default=False)],
+    every: Annotated[int, typer.Option(min=1, metavar="N", help="Only every Nth image.")] = 1,
+    plot: Annotated[
+        Path | None, typer.Option(metavar="OUT.png", help="A plot of the confidences.", show_default=False)
+    ] = None,
+) -> None:
+    """Known degradations beside what `inspect` says of them."""
+    from subpixel.benchmarks import inspection
+    from subpixel.images import Encoding, read, write
+    from subpixel.jobs.discovery import find_images
+
+    paths = find_images([str(each) for each in folder])[::every]
+    found = list(inspection.cases((path.stem, read(path)) for path in paths))
+    typer.echo(inspection.table(inspection.lines(found)), nl=False)
+    if plot is not None:
+        write(plot, inspection.draw(found), Encoding(compress=True))
+        typer.echo(str(plot), err=True)
+
+
 def _need_torch() -> None:
     """Raises: MissingExtra."""
     from subpixel.errors import MissingExtra

@@ -1,0 +1,133 @@
+"""Deviations of the DCT coefficients of the flattest 8x8 blocks, also where JPEG has quantised them.
+
+White noise has one variance at all frequencies, while a picture has little at high ones (Ponomarenko et al. 2007, "An
+automatic approach to lossy compression of AVIRIS images", estimate it there). Where the steps q of a table are known,
+each coefficient is the multiple q * round(c / q), and the deviation is the one under which the multiples that are seen
+are most likely.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from subpixel.analysis import jpeg
+from subpixel.images import Floats
+
+_CHROMA = np.array([[-0.168736, -0.331264, 0.5], [0.5, -0.418688, -0.081312]], np.float32).T
+_RANGES = ((3, 4), (5, 6), (7, 8), (9, 14))
+"""Sums of the two frequencies of a coefficient; 1 and 2 tell how flat a block is."""
+_SHARES = (0.03, 0.1, 0.3)
+_SHADES = (0, 64, 128, 192, 256)
+_FEWEST = 12  # blocks
+_ROUNDING = 1 / 12  # the variance of rounding
+_SIGMAS = np.geomspace(0.2, 60, 100)
+COUNT = len(_RANGES) * (len(_SHARES) + 2) + 2 * (len(_SHADES) - 1) + 6
+"""The length of the vector."""
+
+
+def noise_statistics(levels: Floats, plane: Floats, quality: int) -> Floats:
+    """COUNT numbers of N H W C in levels 0..255 and its luma, whose JPEG grid, if any, begins at its corner.
+
+    Deviations in levels as asinh(2 x): of the luma in four ranges of frequency and the flattest 3, 10 and 30 % of the
+    blocks, of Cb and Cr in the flattest 10 %, and of the flattest 10 % of each of four shades, with how many there are;
+    and what the image is: clipped, large, compressed, in colour.
+    """
+    steps = jpeg.table(quality) if quality < 100 else None
+    luma = jpeg.blocks(plane, (0, 0)) @ jpeg.dct()
+    clipped = jpeg.blocks(np.any((levels <= 0.5) | (levels >= 254.5), axis=-1), (0, 0)).mean(axis=1)
+    order = _flattest(luma, clipped)
+    found = [_deviation(luma[_first(order, share)], low, high, steps) for share in _SHARES for low, high in _RANGES]
+    flat = _first(order, 0.1)
+    found += _of_chroma(levels, flat)
+    found += _of_shades(luma, order, steps)
+    about = [
+        clipped.mean(),
+        np.log(len(luma)) / 4,
+        (100 - quality) / 25,
+        quality < 100,
+        levels.shape[-1] / 3,
+        _step(steps),
+    ]
+    return np.append(np.arcsinh(2 * np.array(found)), about).astype(np.float32)
+
+
+def expected(vector: Floats) -> Floats:
+    """The deviations (..., 2) that COUNT numbers stand for in white noise: of a channel, of what channels do not share.
+
+    The luma counts at the highest frequencies that a table left anything of. Y shows 0.447 of the variance of
+    independent channels, Cb 0.388 and Cr 0.432: the sums of squares of the weights.
+    """
+    found = np.sinh(vector[..., : len(_RANGES) * (len(_SHARES) + 2)]) / 2
+    ranges = found[..., 4:8]
+    luma = ranges[..., 1]
+    for k in (2, 3):
+        luma = np.where(ranges[..., k] > 0.3 * ranges[..., 1], ranges[..., k], luma)
+    compressed = vector[..., -3, None] > 0
+    chroma = found[..., len(_SHARES) * len(_RANGES) :].reshape(*vector.shape[:-1], 2, -1)
+    own = np.where(compressed, chroma[..., 0], chroma[..., -1]) ** 2 / (0.388, 0.432)
+    unshared = np.maximum(own.mean(axis=-1) - _ROUNDING, 0)
+    return np.sqrt(np.stack([luma**2 + 0.553 * unshared, unshared], axis=-1)).astype(np.float32)
+
+
+def _flattest(luma: Floats, clipped: NDArray[np.float64]) -> NDArray[np.int64]:
+    """The blocks by their power at the lowest frequencies; those that are clipped only where few others are left."""
+    kept = np.flatnonzero(clipped < 0.1)
+    kept = kept if len(kept) >= max(_FEWEST, len(clipped) // 50) else np.arange(len(clipped))
+    low = (luma[kept][:, _between(1, 2)] ** 2).sum(axis=1)
+    return kept[np.argsort(low, kind="stable")]
+
+
+def _first(order: NDArray[np.int64], share: float) -> NDArray[np.int64]:
+    return order[: max(_FEWEST, int(share * len(order)))]
+
+
+def _deviation(coefficients: Floats, low: int, high: int, steps: NDArray[np.int64] | None) -> float:
+    """The deviation of the coefficients (blocks, 64) in a range of frequencies, in levels."""
+    some = _between(low, high)
+    if steps is None:
+        return float(np.sqrt(np.median((coefficients[:, some] ** 2).mean(axis=1))))
+    multiples = np.abs(coefficients[:, some] / steps[some]).round()
+    counts = np.stack([(multiples == 0).sum(axis=0), (multiples == 1).sum(axis=0), (multiples > 1).sum(axis=0)])
+    half = steps[some] / _SIGMAS[:, None] / 2
+    zero, one = _inside(half), _inside(3 * half)
+    chances = np.stack([zero, one - zero, 1 - one], axis=1)
+    likelihood = (np.log(np.maximum(chances, 1e-9)) * counts).sum(axis=(1, 2))
+    return float(_SIGMAS[likelihood.argmax()])
+
+
+def _of_chroma(levels: Floats, flat: NDArray[np.int64]) -> list[float]:
+    if levels.shape[-1] == 1:
+        return [0.0] * (2 * len(_RANGES))
+    planes = levels @ _CHROMA
+    blocks = [jpeg.blocks(planes[..., n], (0, 0))[flat] @ jpeg.dct() for n in (0, 1)]
+    return [_deviation(block, low, high, None) for block in blocks for low, high in _RANGES]
+
+
+def _of_shades(luma: Floats, order: NDArray[np.int64], steps: NDArray[np.int64] | None) -> list[float]:
+    """For each shade: the deviation at high frequencies, that of all where there are too few blocks, and the share."""
+    brightness, found = luma[order, 0] / 8, list[float]()
+    for low, high in pairwise(_SHADES):
+        inside = order[(brightness >= low) & (brightness < high)]
+        some = _first(inside if len(inside) >= _FEWEST else order, 0.1)
+        found += [_deviation(luma[some], *_RANGES[-1 if steps is None else 0], steps), len(inside) / len(order)]
+    return found
+
+
+def _step(steps: NDArray[np.int64] | None) -> float:
+    return 0.0 if steps is None else float(np.log(steps[_between(3, 4)].mean()))
+
+
+def _between(low: int, high: int) -> NDArray[np.bool_]:
+    total = np.add.outer(np.arange(8), np.arange(8)).ravel()
+    return (total >= low) & (total <= high)
+
+
+def _inside(z: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The share of a normal distribution within z deviations (Abramowitz and Stegun 7.1.26: erf to 1.5e-7)."""
+    x = z / np.sqrt(2)
+    t = 1 / (1 + 0.3275911 * x)
+    powers = t * (0.254829592 + t * (-0.284496736 + t * (1.421413741 + t * (-1.453152027 + t * 1.061405429))))
+    return 1 - powers * np.exp(-x * x)
