@@ -43,12 +43,18 @@ batch = 4
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    where = tmp_path_factory.mktemp("photos")
+    """Photos to train on; those to validate on lie beside, see `held_out`."""
+    root = tmp_path_factory.mktemp("data")
     y, x = np.mgrid[:64, :72] / 10
-    for k in range(3):
+    for k, place in enumerate(("photos/0", "photos/1", "photos/2", "held-out/0", "held-out/1")):
         waves = np.stack([np.sin(x + k), np.cos(y * x / 5), np.sin(y - k)], axis=-1) / 2 + 0.5
-        write(where / f"{k}.png", Image(waves.astype(np.float32)))
-    return where
+        (root / place).parent.mkdir(exist_ok=True)
+        write(root / f"{place}.png", Image(waves.astype(np.float32)))
+    return root / "photos"
+
+
+def held_out(folder: Path) -> Path:
+    return folder.with_name("held-out")
 
 
 def silent(network: object, step: int) -> dict[str, float]:
@@ -63,7 +69,9 @@ def small_recipe(tmp_path: Path, text: str = RECIPE, **changes: object) -> Recip
 
 
 def test_a_run_learns_and_ends_with_a_model(folder: Path, tmp_path: Path) -> None:
-    (model,) = run(small_recipe(tmp_path, steps=200, validate_every=100), folder, folder, tmp_path / "run", threads=1)
+    (model,) = run(
+        small_recipe(tmp_path, steps=200, validate_every=100), folder, held_out(folder), tmp_path / "run", threads=1
+    )
     lines = [json.loads(line) for line in (tmp_path / "run/log.jsonl").read_text().splitlines()]
     assert [line["step"] for line in lines] == [100, 200]
     assert lines[1]["loss"] < lines[0]["loss"]
@@ -145,9 +153,9 @@ def test_progress_has_the_loss_the_rate_and_the_gradient_of_each_step(folder: Pa
 
 def test_runs_share_the_decoded_photos(folder: Path, tmp_path: Path) -> None:
     settings, cache = small_recipe(tmp_path, steps=2), tmp_path / "cache"
-    run(settings, folder, folder, tmp_path / "one", threads=1, cache=cache)
+    run(settings, folder, held_out(folder), tmp_path / "one", threads=1, cache=cache)
     packed = {path: path.stat().st_mtime_ns for path in cache.iterdir()}
-    run(settings, folder, folder, tmp_path / "two", threads=1, cache=cache)
+    run(settings, folder, held_out(folder), tmp_path / "two", threads=1, cache=cache)
     assert {path: path.stat().st_mtime_ns for path in cache.iterdir()} == packed
     assert len(packed) == 4  # high and low resolution, each with its index
     assert not (tmp_path / "two/cache").exists()
@@ -207,16 +215,16 @@ def test_a_wrong_recipe_names_the_key(folder: Path, tmp_path: Path, changes: dic
 
 def test_wrong_data_is_told_before_the_first_step(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="smaller than the patch of 48"):
-        run(small_recipe(tmp_path, **{"data.patch": 48}), folder, folder, tmp_path / "run")
+        run(small_recipe(tmp_path, **{"data.patch": 48}), folder, held_out(folder), tmp_path / "run")
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match="no images"):
-        run(small_recipe(tmp_path), tmp_path / "empty", folder, tmp_path / "run")
+        run(small_recipe(tmp_path), tmp_path / "empty", held_out(folder), tmp_path / "run")
     (tmp_path / "empty/broken.png").write_bytes(b"\x89PNG nothing")
     with pytest.raises(DataError, match=r"broken\.png"):
-        run(small_recipe(tmp_path), tmp_path / "empty", folder, tmp_path / "run")
+        run(small_recipe(tmp_path), tmp_path / "empty", held_out(folder), tmp_path / "run")
     if not torch.cuda.is_available():
         with pytest.raises(RuntimeUnavailable, match="CUDA"):
-            run(small_recipe(tmp_path), folder, folder, tmp_path / "run", device="cuda")
+            run(small_recipe(tmp_path), folder, held_out(folder), tmp_path / "run", device="cuda")
 
 
 @pytest.mark.parametrize(

@@ -44,8 +44,10 @@ def save(path: Path, levels: np.ndarray) -> None:
 
 @pytest.fixture
 def photos(tmp_path: Path) -> Path:
+    """To validate on; those to train on lie beside, in `training`."""
     for k in range(2):
         save(tmp_path / f"photos/{k}.png", waves(73, 80 + 5 * k, k))
+        save(tmp_path / f"training/{k}.png", waves(73, 80, k + 7))
     return tmp_path / "photos"
 
 
@@ -77,7 +79,9 @@ def upscaler(network: Arch) -> Callable[[Image], Image]:
 def test_the_degradation_of_the_training(
     setting: object, degradation: Degradation, words: str, photos: Path, tmp_path: Path
 ) -> None:
-    (model,) = run(shipped("espcn-x2", **{"data.degradation": setting}), photos, photos, tmp_path / "run", threads=1)
+    (model,) = run(
+        shipped("espcn-x2", **{"data.degradation": setting}), tmp_path / "training", photos, tmp_path / "run", threads=1
+    )
     report = evaluate_folder(upscaler(weights.network(model)), photos, 2, degradation=degradation)
     for metric in ("psnr", "ssim"):
         expected = report.mean("model", "photos", 2, metric)
@@ -88,15 +92,15 @@ def test_the_degradation_of_the_training(
 @pytest.fixture
 def paired(tmp_path: Path) -> Path:
     """HR with a row and a column too many, and LR that is darker, as no degradation makes it."""
-    for k in range(2):
+    for k, place in enumerate(("paired", "paired", "training-pairs")):
         levels = waves(73, 81, k)
-        save(tmp_path / f"paired/HR/{k}.png", levels)
-        save(tmp_path / f"paired/LR/{k}.png", levels[:72:2, :80:2] // 2)
+        save(tmp_path / f"{place}/HR/{k}.png", levels)
+        save(tmp_path / f"{place}/LR/{k}.png", levels[:72:2, :80:2] // 2)
     return tmp_path / "paired"
 
 
 def test_the_pairs_of_the_training(paired: Path, photos: Path, tmp_path: Path) -> None:
-    (model,) = run(shipped("espcn-x2"), paired, paired, tmp_path / "run", threads=1)
+    (model,) = run(shipped("espcn-x2"), tmp_path / "training-pairs", paired, tmp_path / "run", threads=1)
     values: list[float] = []
     for k in range(2):
         levels = waves(73, 81, k)[:72, :80]
@@ -134,11 +138,11 @@ def test_what_cannot_be_measured_is_told_before_the_first_step(photos: Path, pai
     (held_out / "a.png").write_bytes((held_out / "a.png").read_bytes()[:-200])  # its header is fine
     assert f"{held_out}/a.png" in refused(photos, held_out, tmp_path / "third")
     save(paired / "LR/1.png", waves(36, 42, 0))
-    message = refused(paired, paired, tmp_path / "fourth")
+    message = refused(tmp_path / "training-pairs", paired, tmp_path / "fourth")
     assert message == f"{paired}/LR/1.png: 42x36 pixels; expected 40x36, 1/2 of {paired}/HR/1.png"
     degradation = to_dict(Downsample(4))
     assert "expected 1/2 of the sides" in refused(
-        photos, photos, tmp_path / "fifth", **{"data.degradation": degradation}
+        tmp_path / "training", photos, tmp_path / "fifth", **{"data.degradation": degradation}
     )
 
 
