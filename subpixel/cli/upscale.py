@@ -40,8 +40,8 @@ Model = Annotated[
         "-m",
         "--model",
         metavar="MODEL|PATH",
-        help="auto looks at each image and chooses; else a name from `subpixel models`, an .onnx file, a training run, or "
-        "nearest, bilinear, bicubic, lanczos.",
+        help="auto looks at each image and chooses; else a name from `subpixel models`, an .onnx file, a training run, "
+        "or nearest, bilinear, bicubic, lanczos.",
     ),
 ]
 Scale = Annotated[

@@ -22,7 +22,7 @@ def model_file(name: str, scale: float | None = None) -> str:
     the scales; MissingExtra without torch, which turns checkpoints into models.
     """
     path = Path(name)
-    if path.is_dir():
+    if path.is_dir() and (len(path.parts) > 1 or (path / LAST).is_file()):  # a folder may be called as a model is
         path, files = _of_folder(path)
     elif path.suffix == ".safetensors":
         files = _of_checkpoint(path)

@@ -20,7 +20,7 @@ from subpixel.metrics.protocol import STANDARD
 from subpixel.metrics.psnr import psnr
 from subpixel.models import weights
 from subpixel.nn.arch import Arch
-from subpixel.training import recipe
+from subpixel.training import recipe, validation
 from subpixel.training.run import run
 from subpixel.training.validation import Validation
 from subpixel.training.validation_set import ValidationSet
@@ -157,16 +157,30 @@ def test_images_are_decoded_one_by_one_and_not_kept(photos: Path, monkeypatch: p
     monkeypatch.setattr(ImageFile, "rgb", rgb)
     network = archs.create("espcn", {"scale": 2})
     network.register_forward_hook(lambda *_: events.append("network"))
-    validation = Validation({2: ValidationSet.find(photos, 2, classical(2))}, (2,), None, None)
+    measured = Validation({2: ValidationSet.find(photos, 2, classical(2))}, (2,), None, None)
     assert events == []
-    validation.check(network)
+    measured.check(network)
     assert events == ["0.png", "network"]
     events.clear()
-    first = validation(network, 1)
+    first = measured(network, 1)
     assert events == ["0.png", "network", "1.png", "network"]
-    assert validation(network, 2) == first
+    assert measured(network, 2) == first
     assert len(events) == 8
     assert network.training
+
+
+@pytest.mark.parametrize("name", ["swift", "edsr", "fsrcnn"])
+def test_tiles_give_what_the_whole_image_gives(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    network = archs.create(name, dict(vars(archs.find(name).EXAMPLE)))
+    low = Image(np.random.default_rng(0).random((29, 41, 3), np.float32))
+    whole = upscaler(network.eval())(low).pixels
+    sides: list[int] = []
+    network.register_forward_pre_hook(lambda _, inputs: sides.append(max(inputs[0].shape[2:])))
+    monkeypatch.setattr(validation, "TILE", 7)
+    np.testing.assert_allclose(validation._upscale(network.train(), low).pixels, whole, atol=2e-6)
+    assert network.training
+    assert len(sides) == 5 * 6
+    assert max(sides) <= 7 + 2 * network.halo
 
 
 def test_several_scales_are_measured_each_and_in_the_mean(photos: Path) -> None:
@@ -193,12 +207,12 @@ def test_the_perceptual_distance_sees_rgb_and_needs_32_pixels(
     monkeypatch.setattr("subpixel.training.validation.load_lpips", lambda path: Reds())
     network = archs.create("espcn", {"scale": 2})
     images = ValidationSet.find(photos, 2, classical(2))
-    validation = Validation({2: images}, (2,), None, tmp_path / "lpips")
+    measured = Validation({2: images}, (2,), None, tmp_path / "lpips")
     upscale = upscaler(network.eval())
     pairs = [(upscale(pair.low).pixels, pair.high.pixels) for pair in images.pairs()]
     expected = np.mean([np.abs(a.astype(np.float64) - b)[2:-2, 2:-2, 0].mean() for a, b in pairs])
-    assert validation(network, 1)["lpips"] == pytest.approx(expected, abs=1e-9)
-    assert {score.metric for score in validation.scores(network)} == {"psnr", "ssim"}
+    assert measured(network, 1)["lpips"] == pytest.approx(expected, abs=1e-9)
+    assert {score.metric for score in measured.scores(network)} == {"psnr", "ssim"}
     save(tmp_path / "photos/small.png", waves(34, 60, 0))
     with pytest.raises(DataError, match=r"small\.png: 60x34 pixels; a validation image needs 36 a side at x2"):
         Validation({2: ValidationSet.find(photos, 2, classical(2))}, (2,), None, tmp_path / "lpips").check(network)
