@@ -14,7 +14,7 @@ from subpixel.datasets.leakage import check_disjoint
 from subpixel.datasets.patches import PatchSource
 from subpixel.degradations import PRESETS, Degradation, classical, from_dict
 from subpixel.errors import BadRequest, RecipeError, RuntimeUnavailable
-from subpixel.losses import content
+from subpixel.losses import content, own
 from subpixel.nn.arch import Arch
 from subpixel.resample import resize
 from subpixel.training import checkpoint, gan, loop, processes
@@ -90,6 +90,8 @@ def _check_request(recipe: Recipe, device: str, precision: str, vgg: Path | None
         raise RuntimeUnavailable("torch sees no CUDA device here; use --device cpu")
     if precision not in ("f32", "bf16"):
         raise BadRequest(f"precision {precision!r}; expected f32 or bf16")
+    for name in recipe.loss.own:
+        own.find(name)
     if recipe.loss.content and vgg is None:
         raise RecipeError("loss.content: needs VGG19's weights; name their file with --vgg")
 
