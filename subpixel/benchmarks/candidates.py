@@ -7,13 +7,13 @@ from pathlib import Path
 
 from subpixel import models
 from subpixel.benchmarks.quality import Candidate, bicubic
-from subpixel.errors import BadWeights
 from subpixel.evaluation.report import Report
 from subpixel.inference.upscaler import Upscaler
 from subpixel.models import store
 from subpixel.ports import ModelName
 from subpixel.resample import KERNELS
 from subpixel.runtimes import Execution
+from subpixel.training.chosen import model_file
 
 
 def candidates(names: Sequence[str] | None) -> list[Candidate]:
@@ -26,15 +26,15 @@ def candidates(names: Sequence[str] | None) -> list[Candidate]:
 
 
 def candidate(name: str, scale: int | None = None) -> Candidate:
-    """A model of the package, a family, a kernel, an .onnx file, or the folder of a training run; computed in f32.
+    """A model of the package, a family, a kernel, an .onnx file, a training run's folder or checkpoint, in f32.
 
     scale: by default the model's own, 2 for a family or a kernel; a model goes on to others as `Upscaler` does.
-    Raises: UnknownName; BadWeights, also for a folder that does not hold one model.
+    Raises: UnknownName; BadWeights; as `model_file`.
     """
     if name in KERNELS:
         return Candidate(name, scale or 2, Upscaler(name, scale=scale or 2))
     in_family = str(ModelName(name, scale or 2))
-    chosen = in_family if in_family in models.names() else str(_of_run(Path(name)))
+    chosen = in_family if in_family in models.names() else model_file(name, scale)
     card = models.load(chosen).card
     label = Path(chosen).stem if Path(chosen).suffix else chosen
     upscale = Upscaler(chosen, scale=scale, execution=Execution(precision="f32"))
@@ -54,15 +54,3 @@ def write_cards(report: Report) -> None:
             measured = {(score.dataset, score.metric) for score in new}
             kept = [s for s in models.load(name).card.scores if (s.dataset, s.metric) not in measured]
             store.rewrite_card(store.FOLDER / f"{name}.onnx", scores=(*kept, *new))
-
-
-def _of_run(path: Path) -> Path:
-    """The model of a training run's folder; any other path as it is."""
-    if not path.is_dir():
-        return path
-    files = sorted(path.glob("*.onnx"))
-    if len(files) != 1:
-        raise BadWeights(
-            path, f"the folder holds {len(files)} .onnx files; expected one, as a finished training leaves"
-        )
-    return files[0]

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
+from subpixel.errors import BadRequest
+
 if TYPE_CHECKING:
     from subpixel.degradations import Degradation
+    from subpixel.evaluation.report import Report
+    from subpixel.metrics.protocol import Protocol
 
 NAME = "eval"
 EXAMPLES = """[bold]Examples[/bold]
@@ -18,20 +22,30 @@ EXAMPLES = """[bold]Examples[/bold]
 subpixel eval swift-x2 --data photos/
 subpixel eval bicubic -s 4 --data photos/ --degradation real-world
 subpixel eval runs/mine --data benchmarks/ --set Set5 --set Set14
-subpixel eval swift -s 3 --data photos/ --lpips alex.safetensors"""
+subpixel eval swift -s 3 --data photos/ --lpips alex.safetensors
+subpixel eval --results theirs/ --references originals/ -s 4 --metric psnr --metric ms_ssim"""
 
 
 def command(
     model: Annotated[
-        str,
+        str | None,
         typer.Argument(
-            metavar="MODEL", help="A model, family, kernel, .onnx file or training run's folder.", show_default=False
+            metavar="MODEL", help="A model, family, kernel, .onnx file, training run or checkpoint.", show_default=False
         ),
-    ],
+    ] = None,
     data: Annotated[
-        Path,
-        typer.Option(metavar="FOLDER", help="Photos; with --set, what holds the benchmark sets.", show_default=False),
-    ],
+        Path | None,
+        typer.Option(
+            metavar="FOLDER", help="Photos or pairs; with --set, what holds the benchmark sets.", show_default=False
+        ),
+    ] = None,
+    results: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Results of any program, in place of a model.", show_default=False),
+    ] = None,
+    references: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="What --results is compared with.", show_default=False)
+    ] = None,
     scale: Annotated[
         int | None,
         typer.Option("-s", "--scale", metavar="N", min=1, help="By default the model's own.", show_default=False),
@@ -41,35 +55,96 @@ def command(
         typer.Option("--set", metavar="NAME", help="A benchmark set, verified; may be repeated.", show_default=False),
     ] = None,
     degradation: Annotated[
-        str, typer.Option(metavar="NAME|FILE", help="A preset of `subpixel degrade`, or a page of TOML or JSON.")
-    ] = "classical",
+        str | None,
+        typer.Option(
+            metavar="NAME|FILE",
+            help="A preset of `subpixel degrade`, or a page of TOML or JSON; by default classical, or LR from files.",
+            show_default=False,
+        ),
+    ] = None,
     protocol: Annotated[str, typer.Option(metavar="y|rgb", help="Compare luma, or colours.")] = "y",
+    shave: Annotated[
+        int | None,
+        typer.Option(metavar="N", min=0, help="Border that is left out; the scale by default.", show_default=False),
+    ] = None,
+    rounding: Annotated[
+        str, typer.Option("--round", metavar="WHICH", help="To 8 bit: none, images, reference (luma) or both.")
+    ] = "reference",
+    metric: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="psnr, ssim, ms_ssim; may be repeated [psnr, ssim].", show_default=False),
+    ] = None,
     lpips: Annotated[
         Path | None, typer.Option(metavar="WEIGHTS", help="LPIPS too, with this safetensors file.", show_default=False)
     ] = None,
     form: Annotated[str, typer.Option("--format", help="markdown, csv or json.")] = "markdown",
 ) -> None:
-    """Reduce photos, enlarge them with a model, and compare with the originals, image by image."""
-    from subpixel.benchmarks.candidates import candidate
-    from subpixel.benchmarks.quality import bench_quality
+    """Reduce photos, enlarge them with a model, and compare with the originals, image by image.
+
+    Or compare what another program made: --results and --references, whose files have the same names.
+    """
     from subpixel.errors import UnknownName
-    from subpixel.evaluation.evaluate import evaluate_folder
-    from subpixel.metrics.protocol import STANDARD, Protocol
+    from subpixel.evaluation.evaluate import METRICS
 
     forms = {"markdown": "images", "csv": "csv", "json": "json"}
-    protocols = {"y": STANDARD, "rgb": Protocol(luma=False)}
-    for kind, name, known in (("format", form, forms), ("protocol", protocol, protocols)):
-        if name not in known:
-            raise UnknownName(kind, name, known)
-    made = _degradation(degradation)
-    how: dict[str, Any] = {"protocol": protocols[protocol], "colour": perceptual(lpips)}
-    measured = candidate(model, scale)
-    if dataset:
-        report = bench_quality([measured], data, dataset, degradation=made, **how)
+    for kind, names, known in (("format", [form], forms), ("metric", metric or [], METRICS)):
+        for name in names:
+            if name not in known:
+                raise UnknownName(kind, name, known)
+    how: dict[str, Any] = {
+        "protocol": _protocol(protocol, shave, rounding),
+        "metrics": {name: METRICS[name] for name in metric or ("psnr", "ssim")},
+        "colour": perceptual(lpips),
+    }
+    if results is not None or references is not None:
+        report = _of_results(results, references, scale, shave, model or data or dataset or degradation, how)
     else:
-        low = made(measured.scale)
-        report = evaluate_folder(measured.upscale, data, measured.scale, model=measured.name, degradation=low, **how)
+        report = _of_model(model, data, scale, dataset, degradation, how)
     typer.echo(getattr(report, forms[form])(), nl=False)
+
+
+def _of_results(
+    results: Path | None, references: Path | None, scale: int | None, shave: int | None, other: object, how: Any
+) -> Report:
+    from subpixel.evaluation import folders
+    from subpixel.evaluation.evaluate import evaluate
+
+    if results is None or references is None or other:
+        raise BadRequest("--results and --references go together, without a model, --data, --set and --degradation")
+    if scale is None and shave is None:
+        raise BadRequest("--results needs -s, the factor of the enlargement, or --shave: a border is left out")
+    pairs = folders.results(results, references, scale or 1)
+    names = {"model": results.resolve().name, "dataset": references.resolve().name}
+    return evaluate(lambda result: result, pairs, scale or 1, **names, **how)
+
+
+def _of_model(
+    model: str | None, data: Path | None, scale: int | None, dataset: list[str] | None, named: str | None, how: Any
+) -> Report:
+    from subpixel.benchmarks.candidates import candidate
+    from subpixel.benchmarks.quality import bench_quality
+    from subpixel.evaluation import folders
+    from subpixel.evaluation.evaluate import evaluate, evaluate_folder
+
+    if model is None or data is None:
+        raise BadRequest("name a model and --data, or --results and --references")
+    made, measured = _degradation(named or "classical"), candidate(model, scale)
+    if dataset:
+        return bench_quality([measured], data, dataset, degradation=made, **how)
+    if named is not None or not folders.has_pairs(data):
+        low = made(measured.scale)
+        return evaluate_folder(measured.upscale, data, measured.scale, model=measured.name, degradation=low, **how)
+    names = {"model": measured.name, "dataset": data.resolve().name, "degradation": "low resolution from files"}
+    return evaluate(measured.upscale, folders.pairs(data, measured.scale), measured.scale, **names, **how)
+
+
+def _protocol(name: str, shave: int | None, rounding: str) -> Protocol:
+    from subpixel.errors import UnknownName
+    from subpixel.metrics.protocol import Protocol
+
+    if name not in ("y", "rgb"):
+        raise UnknownName("protocol", name, ("y", "rgb"))
+    return Protocol(name == "y", "scale" if shave is None else shave, cast("Any", rounding))
 
 
 def _degradation(name: str) -> Callable[[int], Degradation]:

@@ -17,7 +17,11 @@ subpixel export fsrcnn-x3 --to opencv-pb -o F.pb     for cv2.dnn_superres"""
 
 def command(
     model: Annotated[
-        str, typer.Argument(metavar="MODEL|PATH", help="A name from `subpixel models`, or an .onnx file.")
+        str,
+        typer.Argument(
+            metavar="MODEL|PATH",
+            help="A name from `subpixel models`, an .onnx file, or a training run's folder or checkpoint.",
+        ),
     ],
     to: Annotated[str, typer.Option(help="onnx, openvino, torchscript, safetensors or opencv-pb.", show_default=False)],
     output: Annotated[
@@ -31,5 +35,6 @@ def command(
     Images of any size are accepted. opencv-pb holds FSRCNN and ESPCN, whose chroma OpenCV enlarges itself.
     """
     from subpixel.export.export import export
+    from subpixel.training.chosen import model_file
 
-    typer.echo(export(model, to, output, overwrite))
+    typer.echo(export(model_file(model), to, output, overwrite))

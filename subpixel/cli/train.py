@@ -57,9 +57,16 @@ def command(
         Path | None,
         typer.Option(metavar="FILE", help="LPIPS's weights: measured at each validation.", show_default=False),
     ] = None,
+    keep: Annotated[
+        int, typer.Option(metavar="N", min=0, help="So many validated checkpoints stay, besides the best and the last.")
+    ] = 0,
     tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Also write TensorBoard's events.")] = False,
 ) -> None:
-    """Train a network on a folder of photos."""
+    """Train a network on a folder of photos.
+
+    Ctrl-C and SIGTERM save the step first; the same command goes on from there, with other rates, steps and schedule
+    if you like.
+    """
     _need(tensorboard)
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # for numpy's small crops more threads are ten times slower
     from subpixel.cli.training import Display
@@ -76,7 +83,8 @@ def command(
             watchers.append(stack.enter_context(event_writer(run / "tensorboard")))
         written = train(
             settings, data, validation, run,
-            device=device, precision=precision, threads=threads, cache=cache, vgg=vgg, lpips=lpips,
+            device=device, precision=precision, threads=threads, cache=cache, vgg=vgg, lpips=lpips, checkpoints=keep,
+            tell=lambda line: typer.echo(line, err=True),
             show=lambda progress: [watch(progress) for watch in watchers],
         )  # fmt: skip
     for model in written:

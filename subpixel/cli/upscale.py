@@ -40,8 +40,8 @@ Model = Annotated[
         "-m",
         "--model",
         metavar="MODEL|PATH",
-        help="auto looks at each image and chooses; else a name from `subpixel models`, an .onnx file, or nearest, "
-        "bilinear, bicubic, lanczos.",
+        help="auto looks at each image and chooses; else a name from `subpixel models`, an .onnx file, a training run, "
+        "or nearest, bilinear, bicubic, lanczos.",
     ),
 ]
 Scale = Annotated[
@@ -164,9 +164,10 @@ def command(
     from subpixel.jobs.done import unfinished
     from subpixel.jobs.request import Request
     from subpixel.runtimes import Execution
+    from subpixel.training.chosen import model_file
 
     request = Request(
-        model=model,
+        model=model_file(model, scale),
         scale=scale,
         size=size,
         fit=fit,

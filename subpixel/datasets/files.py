@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
@@ -19,7 +21,7 @@ T = TypeVar("T")
 Size = tuple[int, int]
 """Height and width."""
 
-SUFFIXES = {".avif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
+SUFFIXES = {".avif", ".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
 _ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, EOFError, KeyError, RuntimeError)
 
 
@@ -45,6 +47,24 @@ class ImageFile:
     def key(self) -> str:
         """Differs for every file and every content of it."""
         return f"{self.path.resolve()}/{self.member} {self.stamp}"
+
+    @property
+    def bytes(self) -> int:
+        """Of the file, or of the unpacked member."""
+        return int(self.stamp.split()[0])
+
+    @property
+    def is_readable(self) -> bool:
+        """Whether its header can be read."""
+        try:
+            self.size()
+        except UnreadableImage:
+            return False
+        return True
+
+    def digest(self) -> str:
+        """The sha256 of the file. Raises: UnreadableImage."""
+        return hashlib.sha256(self._open(_content)).hexdigest()
 
     def size(self) -> Size:
         """Its height and width, from its header. Raises: UnreadableImage."""
@@ -77,6 +97,13 @@ class ImageFile:
             raise UnreadableImage(self.name, error.why) from error
 
 
+def _content(source: Path | bytes) -> bytes:
+    try:
+        return source if isinstance(source, bytes) else source.read_bytes()
+    except OSError as error:
+        raise UnreadableImage(str(source), (error.strerror or str(error)).lower()) from None
+
+
 def find_images(folder: Path) -> list[ImageFile]:
     """The images below a folder or in a zip archive, ordered by place; hidden files are left out.
 
@@ -95,13 +122,30 @@ def find_images(folder: Path) -> list[ImageFile]:
 
 
 def _walk(folder: Path) -> Iterator[ImageFile]:
-    for path in sorted(folder.rglob("*")):
+    for path in _paths(folder):
         place = PurePosixPath(path.relative_to(folder).as_posix())
         if _is_image(place):
             status = path.stat()
             yield ImageFile(place, path, "", f"{status.st_size} {status.st_mtime_ns}")
         elif path.suffix.lower() == ".zip" and not _is_hidden(place) and path.is_file():
             yield from _members(path, place.parent)
+
+
+def _paths(folder: Path) -> Iterator[Path]:
+    """All files below, those of linked folders too; a folder that is there twice, or lies in itself, counts once."""
+    seen = {os.path.realpath(folder)}
+    for root, folders, names in os.walk(folder, onerror=_raise, followlinks=True):
+        folders[:] = sorted(name for name in folders if _first(os.path.join(root, name), seen))
+        yield from (Path(root, name) for name in names)
+
+
+def _first(folder: str, seen: set[str]) -> bool:
+    real = os.path.realpath(folder)
+    return real not in seen and not seen.add(real)
+
+
+def _raise(error: OSError) -> None:
+    raise error
 
 
 def _members(path: Path, place: PurePosixPath) -> list[ImageFile]:

@@ -1,15 +1,17 @@
-"""How training data lies on disk: photos alone, HR beside LR, or DIV2K's own folders.
+"""How training data lies on disk: photos alone, HR beside LR, or the folders of the field's data sets.
 
-HR lies in a folder HR or NAME_HR, LR in LR, LR_x2, NAME_LR or NAME_LR_bicubic/X2. The files have the same names,
-or those of LR end in the scale as in DIV2K: 0001.png, 0001x2.png. Where there is no LR, every image is HR.
+HR lies in a folder HR, GT, GTmod12, HQ, high, trainH or NAME_HR, LR in LR, LQ, low, trainL, LR_x2, LRbicx2 or
+NAME_LR_bicubic/X2. The files have the same names, or those of LR end in the scale as in DIV2K: 0001.png, 0001x2.png.
+HR and LR may lie in one folder as NAME_HR.png and NAME_LR.png. Where there is no LR, every image is HR.
 """
 
 from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
+from itertools import permutations
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
@@ -18,10 +20,18 @@ from subpixel.errors import DataError
 
 Part = Literal["train", "valid"]
 
-_HIGH = re.compile("(?:(.+)_)?HR", re.IGNORECASE)
-_LOW = re.compile(r"(?:(.+)_)?LR(?:_(?:bicubic|unknown))?(?:_?x(\d+))?", re.IGNORECASE)
-_SCALE = re.compile(r"x(\d+)", re.IGNORECASE)
-_HELD_OUT = re.compile("valid|test", re.IGNORECASE)
+_SETS = r"(?:(?P<name>.+)[_-])?"
+_SIZE = r"(?:[_-]?res(?:olution)?)?"
+_PARTS = r"(?P<part>train|valid|val|test)"
+_HIGH = re.compile(rf"{_SETS}(?:HR|GT|HQ|high{_SIZE})(?:mod\d+)?(?:[_-]sub)?|{_PARTS}H", re.IGNORECASE)
+_MADE = r"(?:bic|[_-](?:bicubic|unknown|mild|difficult|wild))?(?:[_-]sub)?"
+_LOW = re.compile(rf"{_SETS}(?:LR|LQ|low{_SIZE}){_MADE}(?:[_-]?x(?P<scale>\d+))?|{_PARTS}L", re.IGNORECASE)
+_WORDS = {"high", "low"}
+"""Of roles only where both are there: as names they are too common."""
+_SCALE = re.compile(r"x(\d+)(?:_sub)?", re.IGNORECASE)
+_STEM = re.compile("(?P<stem>.+)_(?P<role>HR|LR|GT|LQ)", re.IGNORECASE)
+_HELD_OUT = re.compile(r"(?:^|[\W\d_])(?:valid|validation|val|test|testing)(?:$|[\W\d_])", re.IGNORECASE)
+_TRAIN = re.compile("train|training", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -64,10 +74,11 @@ class _Role:
 def find_layout(folder: Path, part: Part = "train") -> Layout:
     """What lies in a folder or zip archive.
 
-    part: where names tell images for validation from the rest (DIV2K_valid_HR, DIV2K_train_HR), which of the two.
-    Raises: DataError for no images, or none that are HR.
+    part: where names tell images for validation from the rest (DIV2K_valid_HR and DIV2K_train_HR, val/ and train/),
+    which of the two.
+    Raises: DataError for no images, none that are HR, or two of one name of which one looks like LR of the other.
     """
-    roles = [_role(file) for file in find_images(folder)]
+    roles = _roles(find_images(folder))
     roles = [r for r in roles if bool(_HELD_OUT.search(r.set)) == (part == "valid")] or roles
     low: dict[int, list[ImageFile]] = defaultdict(list)
     for role in roles:
@@ -76,7 +87,24 @@ def find_layout(folder: Path, part: Part = "train") -> Layout:
     high = tuple(role.file for role in roles if role.scale is None)
     if not high:
         raise DataError(f"{folder} holds low resolution alone; put the HR images beside it, in a folder HR")
+    _refuse_unnamed_pairs(high)
     return Layout(folder, high, {scale: tuple(files) for scale, files in low.items()})
+
+
+def _refuse_unnamed_pairs(high: Iterable[ImageFile]) -> None:
+    """Raises: DataError if one of two images of a name is a whole number of times as large as the other."""
+    by_stem: dict[str, list[ImageFile]] = defaultdict(list)
+    for file in high:
+        by_stem[re.sub(r"_?x\d+$", "", file.place.stem.lower())].append(file)
+    for files in (files for files in by_stem.values() if len(files) > 1):
+        sizes = {file: file.size() for file in files if file.is_readable}
+        for small, large in permutations(sizes, 2):
+            scale = round(sizes[large][0] / sizes[small][0])
+            if scale > 1 and not size_mismatch(sizes[small], sizes[large], scale):
+                raise DataError(
+                    f"{small.name} looks like low resolution of {large.name}, but both would be HR;"
+                    f" call their folders LR_x{scale} and HR, or name the HR folder alone"
+                )
 
 
 def match_pairs(
@@ -116,19 +144,29 @@ def size_mismatch(low: Size, high: Size, scale: int) -> str:
     return f"{actual} pixels; expected {expected}, 1/{scale}"
 
 
-def _role(file: ImageFile) -> _Role:
+def _roles(files: Sequence[ImageFile]) -> list[_Role]:
+    names = {folder.lower() for file in files for folder in file.place.parts[:-1]}
+    ignored = frozenset() if names >= _WORDS else frozenset(_WORDS)
+    divided = any(_TRAIN.fullmatch(name) for name in names)
+    return [_role(file, ignored, divided) for file in files]
+
+
+def _role(file: ImageFile, ignored: Set[str] = frozenset(), divided: bool = False) -> _Role:
+    """ignored: names of folders that tell nothing here. divided: photos alone are of the set of their folders."""
     *folders, _ = file.place.parts
-    stem = file.place.stem
-    for k, folder in enumerate(folders):
+    named = _STEM.fullmatch(file.place.stem)
+    stem = named["stem"] if named else file.place.stem
+    for k, folder in reversed(list(enumerate(folders))):
         high, low = _HIGH.fullmatch(folder), _LOW.fullmatch(folder)
         match = high or low
-        if match is None:
+        if match is None or folder.lower() in ignored:
             continue
-        name, rest = "/".join([*folders[:k], match[1] or ""]), folders[k + 1 :]
+        name, rest = "/".join([*folders[:k], match["name"] or match["part"] or ""]), folders[k + 1 :]
         if high:
             return _Role(file, name, None, PurePosixPath(name, *rest, stem))
-        scale = low and low[2]
+        scale = low and low["scale"]
         if not scale and rest and (stated := _SCALE.fullmatch(rest[0])):
             scale, rest = stated[1], rest[1:]
         return _Role(file, name, int(scale or 0), PurePosixPath(name, *rest, stem))
-    return _Role(file, "", None, PurePosixPath(*folders, stem))
+    is_low = named is not None and named["role"].upper() in ("LR", "LQ")
+    return _Role(file, "/".join(folders) if divided else "", 0 if is_low else None, PurePosixPath(*folders, stem))

@@ -70,6 +70,12 @@ def digest(folder: Path) -> str:
     return hashlib.sha256(content).hexdigest()[:16]
 
 
+def fingerprint(folder: Path) -> str:
+    """Sixteen hexadecimal digits of the names and lengths of all images: other ones when the images change."""
+    content = "\n".join(f"{file.place} {file.bytes}" for file in find_images(folder))
+    return hashlib.sha256(content.encode(errors="surrogateescape")).hexdigest()[:16]
+
+
 def _from_files(matches: Sequence[tuple[ImageFile, ImageFile]], scale: int, cache: Path) -> Pairs:
     highs, lows = [pair[0] for pair in matches], [pair[1] for pair in matches]
     high = _pack(highs, lambda k: _rgb(highs[k]), cache, "rgb")

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from subpixel import color
-from subpixel.datasets.files import find_images
+from subpixel.datasets.layouts import find_layout
 from subpixel.degradations import PRESETS, Degradation, classical
 from subpixel.errors import BadRequest, DataError
 from subpixel.evaluation.report import Report, Row
@@ -117,11 +117,11 @@ def evaluate_folder(
     metrics: Mapping[str, Metric] = DEFAULT_METRICS,
     colour: Mapping[str, Metric] = _NO_METRICS,
 ) -> Report:
-    """`evaluate` on the photos below a folder, each degraded (by default as the benchmarks are) and enlarged again.
+    """`evaluate` on the HR images below a folder, each degraded (by default as the benchmarks are) and enlarged again.
 
     Raises: DataError for a folder without images, or a degradation that makes another size; UnreadableImage.
     """
-    images = ((str(file.place), file.read()) for file in find_images(folder))
+    images = ((str(file.place), file.read()) for file in find_layout(folder, "valid").high)
     return evaluate(
         upscale,
         degraded(images, scale, degradation),

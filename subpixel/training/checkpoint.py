@@ -35,19 +35,21 @@ class TrainState:
     """Steps of training behind the initial weights; see `initialization.initial_state`."""
     deployed: bool = False
     """Whether the network is in its deploy form, as it is after a start from a model file."""
+    validated: bool = True
+    """False where a validation was due at this step and is not in `best` yet."""
 
 
-def save(path: Path, digest: str, state: TrainState, parts: Parts) -> None:
+def save(path: Path, origin: Mapping[str, str], state: TrainState, parts: Parts) -> None:
     """Writes everything that the next step depends on; an older checkpoint stays until this one is whole.
 
-    digest: the recipe's. Raises: DataError if it cannot be written.
+    origin: what is noted of the run, see `resumption`. Raises: DataError if it cannot be written.
     """
     tensors = {
         f"{name}.{key}": tensor.contiguous().clone()
         for name, part in parts.items()
         for key, tensor in _flat_state(part).items()
     }
-    header = {"recipe": digest, **{name: repr(value) for name, value in asdict(state).items()}}
+    header = {**origin, **{name: repr(value) for name, value in asdict(state).items()}}
     try:
         with atomic.replacing(path) as temporary:
             save_file(tensors, temporary, header)
@@ -56,25 +58,34 @@ def save(path: Path, digest: str, state: TrainState, parts: Parts) -> None:
         raise DataError(f"cannot write {path} at step {state.step}: {error}{kept}; make room and start again") from None
 
 
-def restore(path: Path, digest: str, parts: Parts) -> TrainState:
+def restore(path: Path, parts: Parts) -> TrainState:
     """Loads a checkpoint into its parts; returns how far the run has come.
 
-    Raises: DataError if the checkpoint belongs to another recipe or cannot be read.
+    Raises: DataError if the checkpoint does not fit the parts or cannot be read.
     """
     with _open(path) as file:
         header = file.metadata() or {}
         tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-    if header.get("recipe") != digest:
-        raise DataError(
-            f"{path} belongs to another recipe ({header.get('recipe')}, this one is {digest}); take another run folder"
-        )
     for name, part in parts.items():
         state = _with_prefix(tensors, f"{name}.")
         if isinstance(part, Optimizer):
             part.load_state_dict({"state": _by_index(state), "param_groups": part.state_dict()["param_groups"]})
         else:
-            part.load_state_dict(state)
+            _load(path, part, state)
     return _train_state(path, header)
+
+
+def _load(path: Path, part: nn.Module, state: dict[str, Tensor]) -> None:
+    try:
+        part.load_state_dict(state)
+    except RuntimeError as error:
+        raise DataError(f"{path} does not fit the network: {' '.join(str(error).split())[:200]}") from None
+
+
+def read_origin(path: Path) -> dict[str, str]:
+    """What a checkpoint notes of its run. Raises: DataError if the file cannot be read."""
+    with _open(path) as file:
+        return dict(file.metadata() or {})
 
 
 def read_state(path: Path) -> TrainState:
@@ -105,6 +116,7 @@ def _train_state(path: Path, header: Mapping[str, str]) -> TrainState:
             hours=float(header["hours"]),
             initial_steps=int(header["initial_steps"]),
             deployed=header["deployed"] == "True",
+            validated=header.get("validated") != "False",
         )
     except KeyError:
         raise DataError(

@@ -27,6 +27,16 @@ def check(step: int, loss: float, grad_norm: float, network: nn.Module, low: Ten
         )
 
 
+def check_weights(step: int, network: nn.Module) -> None:
+    """Raises: TrainingDiverged naming the step and a weight that is not finite: such weights are never saved."""
+    for name, weight in network.state_dict().items():
+        if not weight.isfinite().all():
+            raise TrainingDiverged(
+                f"{name} is not finite after step {step}; lower optim.lr or set optim.clip, "
+                "and start again: the run continues from its last checkpoint"
+            )
+
+
 @torch.no_grad()
 def _first_nonfinite_layer(network: nn.Module, low: Tensor) -> str:
     """The name of the first layer whose output is not finite for this batch; empty if there is none."""

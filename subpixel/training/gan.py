@@ -15,12 +15,12 @@ from subpixel.errors import RecipeError
 from subpixel.losses.adversarial import discriminator_loss, generator_loss
 from subpixel.losses.content import Content
 from subpixel.nn.arch import Arch
-from subpixel.training import finite, optim, processes
+from subpixel.training import finite, optim, processes, signals
 from subpixel.training.batches import batches
 from subpixel.training.initialization import InitialWeights, set_up
 from subpixel.training.objective import Objective, told
 from subpixel.training.recipe import Recipe
-from subpixel.training.recorder import Progress, Recorder, Validate, silent
+from subpixel.training.recorder import Keeping, Progress, Recorder, Validate, silent
 
 
 def train(
@@ -34,6 +34,7 @@ def train(
     init: InitialWeights | None = None,
     content: Content | None = None,
     show: Callable[[Progress], object] = silent,
+    keeping: Keeping = Keeping(),
 ) -> Arch:
     """Trains a generator and its discriminator to the recipe's last step; as `loop.train` otherwise.
 
@@ -48,32 +49,32 @@ def train(
     d_optimizer = optim.build_optimizer(d_optim, discriminator.parameters())
     objective, kind = Objective(network, recipe.loss, content), recipe.gan.kind
     parts = {**setup.parts, "discriminator": discriminator, "d_optimizer": d_optimizer}
-    recorder = Recorder(folder, recipe, parts, setup.state, validate, show)
-    first = recorder.resume()
-    is_told = network.condition is not None
-    for step, (_, sample) in enumerate(batches(recipe, sources, first, device, is_told), first):
-        lr = optim.learning_rate(recipe, step)
-        optim.set_lr(optimizer, lr)
-        optim.set_lr(d_optimizer, lr * recipe.gan.lr / recipe.optim.lr)
-        with torch.autocast(device, torch.bfloat16, enabled=bf16):
-            fake = network(sample.low, **told(network, sample))
-            real_logits, fake_logits = discriminator(sample.high).float(), discriminator(fake.detach()).float()
-            d_loss = discriminator_loss(kind, real_logits, fake_logits)
-        _descend(d_optimizer, d_loss)
+    with signals.handled() as received:
+        recorder = Recorder(folder, recipe, parts, setup.state, validate, show, received, keeping)
+        first, is_told = recorder.resume(), network.condition is not None
+        for step, (_, sample) in enumerate(batches(recipe, sources, first, device, is_told), first):
+            lr = optim.learning_rate(recipe, step)
+            optim.set_lr(optimizer, lr)
+            optim.set_lr(d_optimizer, lr * recipe.gan.lr / recipe.optim.lr)
+            with torch.autocast(device, torch.bfloat16, enabled=bf16):
+                fake = network(sample.low, **told(network, sample))
+                real_logits, fake_logits = discriminator(sample.high).float(), discriminator(fake.detach()).float()
+                d_loss = discriminator_loss(kind, real_logits, fake_logits)
+            _descend(d_optimizer, d_loss)
 
-        discriminator.requires_grad_(False)
-        with torch.autocast(device, torch.bfloat16, enabled=bf16):
-            g_loss = generator_loss(kind, discriminator(sample.high).float(), discriminator(fake).float())
-            loss = objective.terms(fake, sample.high) + recipe.loss.adversarial * g_loss
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        grad_norm = nn.utils.clip_grad_norm_(network.parameters(), recipe.optim.clip or math.inf).item()
-        finite.check(step, loss.item() + d_loss.item(), grad_norm, network, sample.low)
-        optimizer.step()
-        discriminator.requires_grad_(True)
+            discriminator.requires_grad_(False)
+            with torch.autocast(device, torch.bfloat16, enabled=bf16):
+                g_loss = generator_loss(kind, discriminator(sample.high).float(), discriminator(fake).float())
+                loss = objective.terms(fake, sample.high) + recipe.loss.adversarial * g_loss
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            grad_norm = nn.utils.clip_grad_norm_(network.parameters(), recipe.optim.clip or math.inf).item()
+            finite.check(step, loss.item() + d_loss.item(), grad_norm, network, sample.low)
+            optimizer.step()
+            discriminator.requires_grad_(True)
 
-        ema.update_parameters(network)
-        recorder.step(step + 1, loss.item(), lr, grad_norm)
+            ema.update_parameters(network)
+            recorder.step(step + 1, loss.item(), lr, grad_norm)
     return optim.ema_module(ema).eval()
 
 

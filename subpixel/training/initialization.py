@@ -97,7 +97,8 @@ def set_up(
 def build_network(recipe: Recipe, init: InitialWeights | None, device: str) -> Arch:
     """The recipe's network on its device, channels last; its random numbers come from the recipe's seed.
 
-    Raises: RecipeError for a configuration or a scale that the architecture lacks, or for weights of which none fits.
+    Raises: RecipeError for a configuration or a scale that the architecture lacks, or where less than half of its
+    weights come from `init`.
     """
     torch.manual_seed(recipe.seed)
     network = archs.create(recipe.arch, recipe.config)
@@ -109,8 +110,11 @@ def build_network(recipe: Recipe, init: InitialWeights | None, device: str) -> A
     if init and init.deployed:
         network = _deployed(network, recipe.scales).train()
         unblock_all(network)
-    if init and not load_fitting(network, init.weights):
-        raise RecipeError(f"init: none of the weights of {recipe.init} fits {recipe.arch} {recipe.config}")
+    if init and 2 * len(load_fitting(network, init.weights)) < len(network.state_dict()):
+        raise RecipeError(
+            f"init: of {recipe.init} only {taken(network, init)} weights fit {recipe.arch} {recipe.config};"
+            " expected a network of this kind"
+        )
     return network.to(device).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
 
 
@@ -133,6 +137,14 @@ def load_fitting(network: nn.Module, weights: Mapping[str, Tensor]) -> list[str]
     names = _fitting(state, weights)
     network.load_state_dict(state | {name: weights[name] for name in names})
     return names
+
+
+def taken(network: nn.Module, init: InitialWeights) -> str:
+    """How many weights of a network come from others, in words: "38 of 40 (not: tail.bias, tail.weight)"."""
+    state = network.state_dict()
+    own = sorted(state.keys() - set(_fitting(state, init.weights)))
+    listed = ", ".join(own[:4]) + (f" and {len(own) - 4} more" if len(own) > 4 else "")
+    return f"{len(state) - len(own)} of {len(state)}" + (f" (not: {listed})" if own else "")
 
 
 def initial_state(network: nn.Module, init: InitialWeights | None) -> checkpoint.TrainState:

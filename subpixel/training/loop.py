@@ -12,12 +12,12 @@ from torch import nn
 from subpixel.datasets.patches import PatchSource
 from subpixel.losses.content import Content
 from subpixel.nn.arch import Arch
-from subpixel.training import finite, optim, processes
+from subpixel.training import finite, optim, processes, signals
 from subpixel.training.batches import batches
 from subpixel.training.initialization import InitialWeights, set_up
 from subpixel.training.objective import Objective
 from subpixel.training.recipe import Recipe
-from subpixel.training.recorder import Progress, Recorder, Validate, silent
+from subpixel.training.recorder import Keeping, Progress, Recorder, Validate, silent
 
 
 def train(
@@ -31,6 +31,7 @@ def train(
     init: InitialWeights | None = None,
     content: Content | None = None,
     show: Callable[[Progress], object] = silent,
+    keeping: Keeping = Keeping(),
 ) -> Arch:
     """Trains a recipe to its last step, from the run folder's last checkpoint if there is one.
 
@@ -44,19 +45,19 @@ def train(
     network, ema, optimizer = setup.network, setup.ema, setup.optimizer
     several = len(network.supported_scales) > 1
     objective = processes.wrap_ddp(Objective(network, recipe.loss, content), unused_parameters=several)
-    recorder = Recorder(folder, recipe, setup.parts, setup.state, validate, show)
-    first = recorder.resume()
-    told = network.condition is not None
-    for step, (scale, sample) in enumerate(batches(recipe, sources, first, own_device, told), first):
-        lr = optim.learning_rate(recipe, step)
-        optim.set_lr(optimizer, lr)
-        with torch.autocast(device, torch.bfloat16, enabled=bf16):
-            loss = objective(sample, scale)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        grad_norm = nn.utils.clip_grad_norm_(network.parameters(), recipe.optim.clip or math.inf).item()
-        finite.check(step, loss.item(), grad_norm, network.at_scale(scale), sample.low)
-        optimizer.step()
-        ema.update_parameters(network)
-        recorder.step(step + 1, loss.item(), lr, grad_norm)
+    with signals.handled() as received:
+        recorder = Recorder(folder, recipe, setup.parts, setup.state, validate, show, received, keeping)
+        first, is_told = recorder.resume(), network.condition is not None
+        for step, (scale, sample) in enumerate(batches(recipe, sources, first, own_device, is_told), first):
+            lr = optim.learning_rate(recipe, step)
+            optim.set_lr(optimizer, lr)
+            with torch.autocast(device, torch.bfloat16, enabled=bf16):
+                loss = objective(sample, scale)
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            grad_norm = nn.utils.clip_grad_norm_(network.parameters(), recipe.optim.clip or math.inf).item()
+            finite.check(step, loss.item(), grad_norm, network.at_scale(scale), sample.low)
+            optimizer.step()
+            ema.update_parameters(network)
+            recorder.step(step + 1, loss.item(), lr, grad_norm)
     return optim.ema_module(ema).eval()

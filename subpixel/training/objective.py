@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from subpixel.datasets.sample import Sample
 from subpixel.errors import RecipeError
-from subpixel.losses import pixel
+from subpixel.losses import own, pixel
 from subpixel.losses.content import Content
 from subpixel.nn.arch import Arch
 from subpixel.training.recipe import Loss
@@ -39,6 +39,8 @@ class Objective(nn.Module):
                 total = total + weight * getattr(pixel, name)(output, target)
         if weights.total_variation:
             total = total + weights.total_variation * pixel.total_variation(output)
+        for name, weight in weights.own.items():
+            total = total + weight * own.find(name)(output, target)
         if (content := self._content[0]) is not None:
             total = total + weights.content * content(output, target)
         return total

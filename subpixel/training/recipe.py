@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import difflib
 import hashlib
+import importlib
 import json
+import os
+import sys
 import tomllib
 from pathlib import Path
 from typing import Any, Literal
@@ -60,6 +63,8 @@ class Loss(_Strict):
     """`content` only: the convolution whose output is compared (its block, its place there)."""
     adversarial: float = Field(0.0, ge=0)
     """Above 0 a discriminator is trained too; see [gan]."""
+    own: dict[str, float] = {}
+    """Functions of output and target by "module:function", each with its weight."""
 
 
 class Gan(_Strict):
@@ -105,7 +110,7 @@ class Recipe(_Strict):
     name: str
     """The model's name, for instance swift-x2."""
     arch: str
-    """A file of subpixel/archs."""
+    """A file of subpixel/archs, or "module:Class" of your own."""
     config: dict[str, Any] = {}
     """Fields of the architecture's Config."""
     steps: int = Field(ge=1)
@@ -167,7 +172,23 @@ def load(name_or_path: str | Path, changes: dict[str, Any] | None = None) -> Rec
         raise RecipeError(f"{path}: {'.'.join(location)}: {first['msg']}{hint}") from None
     if not any(recipe.loss.model_dump(exclude={"layer"}).values()):
         raise RecipeError(f"{path}: loss: every weight is 0; expected at least one term, such as l1 = 1.0")
+    for key, name in (("arch", recipe.arch), *(("loss.own", name) for name in recipe.loss.own)):
+        if ":" in name:
+            _import(f"{path}: {key}", name.partition(":")[0])
     return recipe
+
+
+def _import(where: str, module: str) -> None:
+    """Imports what a recipe names, from the current folder too: a recipe is the user's own, as its modules are.
+
+    Raises: RecipeError.
+    """
+    if os.getcwd() not in sys.path:
+        sys.path.append(os.getcwd())
+    try:
+        importlib.import_module(module)
+    except Exception as error:  # what a module raises while it is imported
+        raise RecipeError(f"{where}: cannot import {module!r}: {type(error).__name__}: {error}") from error
 
 
 def _suggestion(location: list[str]) -> str:

@@ -10,18 +10,19 @@ import torch
 from subpixel import models
 from subpixel.datasets import sources
 from subpixel.datasets.layouts import find_layout
+from subpixel.datasets.leakage import check_disjoint
 from subpixel.datasets.patches import PatchSource
 from subpixel.degradations import PRESETS, Degradation, classical, from_dict
 from subpixel.errors import BadRequest, RecipeError, RuntimeUnavailable
-from subpixel.losses import content
-from subpixel.models import weights
+from subpixel.losses import content, own
 from subpixel.nn.arch import Arch
-from subpixel.ports import ModelName
 from subpixel.resample import resize
 from subpixel.training import checkpoint, gan, loop, processes
-from subpixel.training.initialization import InitialWeights, build_network
+from subpixel.training.chosen import LAST
+from subpixel.training.initialization import InitialWeights, build_network, taken
 from subpixel.training.recipe import SCALE, Recipe
-from subpixel.training.recorder import LAST, Progress, silent
+from subpixel.training.recorder import Keeping, Progress, silent, unheard
+from subpixel.training.shipping import output_scales, save_models
 from subpixel.training.validation import Validation
 from subpixel.training.validation_set import ValidationSet
 
@@ -39,26 +40,33 @@ def run(
     vgg: Path | None = None,
     lpips: Path | None = None,
     show: Callable[[Progress], object] = silent,
+    checkpoints: int = 0,
+    tell: Callable[[str], object] = unheard,
 ) -> list[models.Model]:
     """Trains a recipe on a folder of photos and writes its models into the run folder; run again, it resumes.
 
     data, validation: folders of photos; validation is never trained on, and its low resolution is made as that of the
     training is. folder: checkpoints, log.jsonl, samples, one model for each scale that was trained. cache: of the
     decoded photos, which several runs may share; by default in the run folder. vgg: VGG19's weights for a content loss.
-    lpips: weights of the perceptual distance, measured at each validation. Under torchrun the first process validates
-    and writes.
+    lpips: weights of the perceptual distance, measured at each validation. checkpoints: how many validated ones stay
+    besides the last and the best. tell: takes lines on where the run begins and what has changed since. Under torchrun
+    the first process validates and writes.
     Raises: RecipeError, DataError, TrainingDiverged, RuntimeUnavailable, UnknownName, BadRequest, BadWeights.
     """
     _check_request(recipe, device, precision, vgg)
+    check_disjoint(data, validation)
     if threads:
         torch.set_num_threads(threads)
     train = gan.train if recipe.loss.adversarial else loop.train
     with processes.process_group(device):
         init = _initial_weights(recipe) if recipe.init else None
         untrained = build_network(recipe, init, processes.local_device(device))
+        if init and not (folder / LAST).exists():
+            tell(f"init: {taken(untrained, init)} of the weights of {recipe.init}")
         validate = _validation(untrained, recipe, data, validation, folder / "samples", lpips)
         with processes.rank0_first():
             patch_sources = _patch_sources(recipe, data, cache or folder / "cache")
+        folders = {"data": sources.fingerprint(data), "validation": sources.fingerprint(validation)}
         network = train(
             recipe,
             patch_sources,
@@ -69,8 +77,12 @@ def run(
             init=init,
             content=content.load(vgg, recipe.loss.layer).to(device) if recipe.loss.content and vgg else None,
             show=show,
-        )
-        return _save_models(network.cpu(), recipe, data, validate, folder) if processes.rank() == 0 else []
+            keeping=Keeping(folders, checkpoints, tell),
+        ).cpu()
+        if processes.rank() > 0:
+            return []
+        state = checkpoint.read_state(folder / LAST)
+        return save_models(network, recipe, state, folder, validate.scores, sources.digest(data))
 
 
 def _check_request(recipe: Recipe, device: str, precision: str, vgg: Path | None) -> None:
@@ -78,6 +90,8 @@ def _check_request(recipe: Recipe, device: str, precision: str, vgg: Path | None
         raise RuntimeUnavailable("torch sees no CUDA device here; use --device cpu")
     if precision not in ("f32", "bf16"):
         raise BadRequest(f"precision {precision!r}; expected f32 or bf16")
+    for name in recipe.loss.own:
+        own.find(name)
     if recipe.loss.content and vgg is None:
         raise RecipeError("loss.content: needs VGG19's weights; name their file with --vgg")
 
@@ -103,7 +117,7 @@ def _validation_sets(network: Arch, recipe: Recipe, data: Path, validation: Path
         return {s: ValidationSet.find(validation, s, _degradation(recipe, s)) for s in recipe.scales}
     if find_layout(data).low:
         return {s: ValidationSet.find(validation, s, None) for s in recipe.scales}
-    return {s: ValidationSet.find(validation, s, classical(s)) for s in _output_scales(network, recipe)}
+    return {s: ValidationSet.find(validation, s, classical(s)) for s in output_scales(network, recipe)}
 
 
 def _degradation(recipe: Recipe, scale: int) -> Degradation:
@@ -123,30 +137,3 @@ def _initial_weights(recipe: Recipe) -> InitialWeights:
             f"name the models of all with {SCALE} for the number (carn-x{SCALE}), or a run's last.safetensors"
         )
     return InitialWeights.from_models([models.load(init.replace(SCALE, str(scale))) for scale in recipe.scales])
-
-
-def _output_scales(network: Arch, recipe: Recipe) -> list[int]:
-    """Those of which the loss sees an output."""
-    x = torch.zeros(1, 3, 8, 8, device=next(network.parameters()).device)
-    with torch.no_grad():
-        return sorted({at for scale in recipe.scales for _, at in network.at_scale(scale).outputs(x)})
-
-
-def _save_models(network: Arch, recipe: Recipe, data: Path, validation: Validation, folder: Path) -> list[models.Model]:
-    """One model file for each scale of which the loss saw an output, with its scores on the validation photos."""
-    digest, state, saved = sources.digest(data), checkpoint.read_state(folder / LAST), list[models.Model]()
-    scales = _output_scales(network, recipe)
-    for scale in scales:
-        name = recipe.name if len(scales) == 1 else str(ModelName(recipe.name, scale))
-        view = network.at_scale(scale)
-        model = weights.save(
-            view,
-            folder / f"{name}.onnx",
-            recipe=recipe.digest,
-            steps=state.initial_steps + state.step,
-            hours=state.hours,
-            data=digest,
-            scores=validation.scores(view),
-        )
-        saved.append(model)
-    return saved

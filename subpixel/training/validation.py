@@ -7,11 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from subpixel.analysis import inspect
 from subpixel.evaluation.evaluate import DEFAULT_METRICS, METRICS, Metric, Pair, evaluate
 from subpixel.evaluation.report import Report
-from subpixel.images import Image, from_batch, to_batch, write
+from subpixel.images import Floats, Image, from_batch, to_batch, write
 from subpixel.metrics.lpips import load as load_lpips
 from subpixel.metrics.ssim import WINDOW
 from subpixel.models import Score
@@ -21,6 +22,8 @@ from subpixel.training.validation_set import ValidationSet
 
 DETAIL = 192
 """Side of a sample image's panels, in pixels."""
+TILE = 256
+"""Side of the tiles that a network sees, in low-resolution pixels, without the halo."""
 LPIPS_SIDE = 32
 """Pixels of a side that the perceptual distance needs."""
 
@@ -110,12 +113,31 @@ def _measure(
 
 @torch.inference_mode()
 def _upscale(network: Arch, low: Image) -> Image:
-    """In evaluation mode, on the network's device; a conditioned network is told what is found in the image."""
-    training = network.training
-    device = next(network.parameters()).device
-    told = {}
+    """In evaluation mode, on the network's device; tile by tile with the exact halo, so that memory is bounded.
+
+    A conditioned network is told what is found in the image.
+    """
+    training, scale = network.training, network.config.scale
+    told = dict[str, Tensor]()
     if network.condition is not None:
-        told = {"condition": torch.tensor([list(inspect(low).condition().values())], device=device)}
-    high = network.eval()(torch.from_numpy(to_batch(low.pixels)).to(device), **told).cpu().numpy()
+        told = {"condition": torch.tensor([list(inspect(low).condition().values())])}
+    network.eval()
+    high = np.empty((low.height * scale, low.width * scale, 3), np.float32)
+    for y in range(0, low.height, TILE):
+        for x in range(0, low.width, TILE):
+            target = high[y * scale : (y + TILE) * scale, x * scale : (x + TILE) * scale]
+            target[:] = _tile(network, low.pixels, y, x, told)
     network.train(training)
-    return Image(np.clip(from_batch(high), 0, 1))
+    return Image(high)
+
+
+def _tile(network: Arch, pixels: Floats, y: int, x: int, told: Mapping[str, Tensor]) -> Floats:
+    """The result of the tile that begins at y, x, clipped."""
+    halo, scale = network.halo, network.config.scale
+    top, left = max(0, y - halo), max(0, x - halo)
+    window = np.ascontiguousarray(pixels[top : y + TILE + halo, left : x + TILE + halo])
+    device = next(network.parameters()).device
+    condition = {name: numbers.to(device) for name, numbers in told.items()}
+    high = from_batch(network(torch.from_numpy(to_batch(window)).to(device), **condition).float().cpu().numpy())
+    inside = high[(y - top) * scale : (y - top + TILE) * scale, (x - left) * scale : (x - left + TILE) * scale]
+    return np.clip(inside, 0, 1)

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from subpixel.images import Image, write
+from subpixel.images import Image, read, write
 
 Call = Callable[..., tuple[int, str, str]]
 
@@ -57,6 +57,79 @@ def test_degradations(call: Call, photos: Path, tmp_path: Path) -> None:
         status, out, _ = call("eval", "bicubic", "--data", photos, "--degradation", name)
         assert status == 0
         assert f"Degradation: {words}" in out
+
+
+@pytest.fixture
+def theirs(photos: Path, tmp_path: Path) -> Path:
+    """Results of another program, under longer names: one level too bright everywhere, and two in the other."""
+    for k, name in enumerate(("a", "b"), start=1):
+        pixels = read(photos / f"{name}.png").to_array()
+        (tmp_path / "theirs").mkdir(exist_ok=True)
+        write(
+            tmp_path / f"theirs/{name}_x2_SR.png",
+            Image.from_array(np.minimum(pixels.astype(int) + k, 255).astype(np.uint8)),
+        )
+    return tmp_path / "theirs"
+
+
+def test_results_of_another_program(call: Call, photos: Path, theirs: Path) -> None:
+    places = ("--results", theirs, "--references", photos)
+    status, out, err = call("eval", *places, "-s", 2, "--protocol", "rgb", "--metric", "psnr", "--format", "csv")
+    assert (status, err) == (0, "")
+    lines = list(csv.DictReader(io.StringIO(out)))
+    assert [line["image"] for line in lines] == ["a.png", "b.png", ""]
+    for line, name in zip(lines, ("a", "b"), strict=False):
+        pixels = [read(folder / file).to_array()[2:-2, 2:-2].astype(float) for folder, file in (
+            (photos, f"{name}.png"), (theirs, f"{name}_x2_SR.png"))]  # fmt: skip
+        expected = 10 * np.log10(255**2 / np.mean((pixels[0] - pixels[1]) ** 2))
+        assert float(line["value"]) == pytest.approx(expected, abs=1e-4)
+        assert (line["model"], line["dataset"], line["metric"]) == ("theirs", "photos", "psnr")
+    assert {line["protocol"] for line in lines} == {"RGB, shave scale, rounded to 8 bit: reference, modcrop"}
+    status, out, _ = call("eval", *places, "--shave", 5, "--round", "both", "--metric", "ssim")
+    assert "shave 5 px, rounded to 8 bit: both" in out
+    assert "| image | ssim |" in out
+
+
+def test_results_and_references_that_do_not_belong_together(call: Call, photos: Path, theirs: Path) -> None:
+    places = ["eval", "--results", theirs, "--references", photos]
+    ways = [
+        (places, "--results needs -s, the factor of the enlargement, or --shave"),
+        (places[:3], "--results and --references go together"),
+        ([*places, "-s", "2", "--data", photos], "go together, without a model, --data"),
+        ([*places, "-s", "2", "--metric", "ms_ssim"], "this metric needs"),
+        ([*places, "-s", "2", "--metric", "psrn"], "did you mean 'psnr'"),
+        ([*places, "-s", "2", "--round", "up"], "round8 is 'up'; expected one of none, images, reference, both"),
+        (["eval"], "name a model and --data, or --results and --references"),
+    ]
+    for arguments, words in ways:
+        status, out, err = call(*arguments)
+        assert (status, out, len(err.splitlines())) == (2, "", 1), arguments
+        assert words in err
+    (theirs / "b_x2_SR.png").rename(theirs / "bb.png")
+    assert f"{theirs}/bb.png: there is no reference of that name" in call(*places, "-s", 2)[2]
+    (theirs / "bb.png").unlink()
+    assert f"{photos}/b.png: there is no result of that name (1 such)" in call(*places, "-s", 2)[2]
+    write(theirs / "a.png", read(photos / "a.png"))
+    assert "are both named after" in call(*places, "-s", 2)[2]
+
+
+def test_pairs_are_measured_as_they_are(call: Call, photos: Path, tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        pixels = read(photos / f"{name}.png").to_array()
+        for place, levels in (("HR", pixels), ("LR", pixels[::2, ::2])):
+            (tmp_path / f"pairs/{place}").mkdir(parents=True, exist_ok=True)
+            write(tmp_path / f"pairs/{place}/{name}.png", Image.from_array(np.ascontiguousarray(levels)))
+    status, out, _ = call("eval", "nearest", "-s", 2, "--data", tmp_path / "pairs", "--protocol", "rgb")
+    assert status == 0
+    assert "Degradation: low resolution from files." in out
+    high = read(photos / "a.png").to_array().astype(float)
+    nearest = high[::2, ::2].repeat(2, axis=0).repeat(2, axis=1)
+    expected = 10 * np.log10(255**2 / np.mean((high - nearest)[2:-2, 2:-2] ** 2))
+    row = next(line for line in out.splitlines() if line.startswith("| HR/a.png"))
+    assert float(row.split(" | ")[1]) == pytest.approx(expected, abs=1e-3)
+    made = call("eval", "nearest", "-s", 2, "--data", tmp_path / "pairs", "--degradation", "classical")[1]
+    assert "Degradation: bicubic" in made
+    assert made.count("| HR/") == 2
 
 
 def test_misuse_is_one_line(call: Call, photos: Path, tmp_path: Path) -> None:

@@ -20,16 +20,19 @@ RECIPES = Path(__file__).parents[2] / "subpixel/recipes"
 
 @pytest.fixture(scope="module")
 def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("photos")
-    write(folder / "a.png", Image(np.random.default_rng(0).random((64, 72, 3), np.float32)))
-    return folder
+    """A photo to train on; one to validate on lies beside, in `held-out`."""
+    root = tmp_path_factory.mktemp("data")
+    for k, name in enumerate(("photos", "held-out")):
+        (root / name).mkdir()
+        write(root / name / "a.png", Image(np.random.default_rng(k).random((64, 72, 3), np.float32)))
+    return root / "photos"
 
 
 def quick(photos: Path, folder: Path, *more: str) -> list[object]:
     """The arguments of a training of four steps."""
     settings = ("steps=4", "validate_every=2", "data.patch=12", "data.batch=2")
     sets = [word for setting in settings for word in ("--set", setting)]
-    places = ("--data", photos, "--validation", photos, "--run", folder)
+    places = ("--data", photos, "--validation", photos.with_name("held-out"), "--run", folder)
     return ["train", RECIPES / "espcn-x2-first.toml", *places, *sets, *more]
 
 
@@ -39,7 +42,7 @@ def test_a_run_tells_its_steps_and_ends_with_a_model(call: Call, photos: Path, t
     assert [line.split(":")[0] for line in err.splitlines()] == ["step 2", "step 4"]
     model = models.load(str(tmp_path / "run/espcn-x2-first.onnx"))
     assert out == f"{model.path}: {model.card.parameters} parameters, 4 steps\n"
-    assert model.card.score(photos.name) is not None
+    assert model.card.score("held-out") is not None
     (events,) = (tmp_path / "run/tensorboard").iterdir()
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 

@@ -17,6 +17,7 @@ from subpixel.datasets import patches, sources
 from subpixel.datasets.check import inspect
 from subpixel.datasets.files import ImageFile, find_images
 from subpixel.datasets.layouts import find_layout, size_mismatch
+from subpixel.datasets.leakage import check_disjoint
 from subpixel.datasets.sample import Arrays
 from subpixel.degradations.labels import Traces
 from subpixel.errors import DataError, UnreadableImage
@@ -128,6 +129,78 @@ def test_paired_folders(tmp_path: Path, low: str) -> None:
     data = sources.pairs(tmp_path / "in", 2, resize, tmp_path / "cache")
     assert contents(data)[0] == TRAINING[0]
     assert data.low[1].shape == (32, 18, 3)
+
+
+@pytest.mark.parametrize(
+    ("high", "low"),
+    [
+        ("GT/{}", "LQ/{}"), ("gt/{}", "lq/{}"), ("GTmod12/{}", "LRbicx2/{}"), ("trainH/{}", "trainL/{}"),
+        ("high/{}", "low/{}"), ("High-Res/{}", "low_res/{}"), ("Flickr2K_HR/{}", "Flickr2K_LR_bicubic/X2/{}x2"),
+        ("train_HR_sub/{}", "train_LR_bicubic/X2_sub/{}"), ("faces_GT/{}", "faces_LQ/{}"), ("HQ/{}", "LQ_x2/{}"),
+        ("photos/{}_HR", "photos/{}_LR"), ("{}_GT", "{}_LQ"), ("HR/{}_HR", "LR/{}_LR"), ("lr-hr/HR/{}", "lr-hr/LR/{}"),
+    ],
+)  # fmt: skip
+def test_the_names_of_the_field(tmp_path: Path, high: str, low: str) -> None:
+    for name in ("0001", "0002"):
+        save(tmp_path / f"in/{high.format(name)}.png", HIGH[name])
+        save(tmp_path / f"in/{low.format(name)}.png", half(HIGH[name]))
+    assert contents(sources.pairs(tmp_path / "in", 2, resize, tmp_path / "cache")) == TRAINING
+    assert not [f.problem for f in inspect(tmp_path / "in") if f.problem]
+
+
+@pytest.mark.parametrize("low", ["blurry/0001", "small/0001", "0001x2", "deep/down/0001_x2"])
+def test_low_resolution_under_another_name_is_not_taken_for_high(tmp_path: Path, low: str) -> None:
+    save(tmp_path / "in/sharp/0001.png", HIGH["0001"])
+    save(tmp_path / f"in/{low}.png", half(HIGH["0001"]))
+    message = refused(tmp_path / "in", tmp_path / "cache")
+    small, large = f"{tmp_path}/in/{low}.png", f"{tmp_path}/in/sharp/0001.png"
+    assert message.startswith(f"{small} looks like low resolution of {large}, but both would be HR; call their folders")
+    assert "LR_x2 and HR" in message
+    save(tmp_path / f"in/{low}.png", HIGH["0002"])  # of another shape: another photo
+    assert len(find_layout(tmp_path / "in").high) == 2
+
+
+def test_a_word_inside_a_name_holds_nothing_out(tmp_path: Path) -> None:
+    """latest, contest and valley are photos; val and test are not, where there is a train beside."""
+    for place in ("latest_HR/a", "contest_HR/b", "valley_HR/c"):
+        save(tmp_path / f"pairs/{place}.png", HIGH["0001"])
+        save(tmp_path / f"pairs/{place.replace('HR', 'LR')}.png", half(HIGH["0001"]))
+    assert len(find_layout(tmp_path / "pairs").high) == 3
+    for place in ("train/a", "train/b", "val/c", "test/d", "latest/e"):
+        save(tmp_path / f"root/{place}.png", HIGH["0001"])
+    parts = [[f.place.stem for f in find_layout(tmp_path / "root", part).high] for part in ("train", "valid")]
+    assert parts == [["e", "a", "b"], ["d", "c"]]
+    for place in ("cats/a", "test/d"):
+        save(tmp_path / f"kinds/{place}.png", HIGH["0001"])
+    assert len(find_layout(tmp_path / "kinds").high) == 2
+
+
+def test_what_is_trained_on_is_not_validated_on(tmp_path: Path) -> None:
+    for place in ("a/1", "a/2", "b/3"):
+        save(tmp_path / f"{place}.png", pixels(int(place[-1])))
+    check_disjoint(tmp_path / "a", tmp_path / "b")
+    shutil.copy(tmp_path / "a/2.png", tmp_path / "b/other.png")
+    with pytest.raises(DataError, match=r"a/2\.png and .*b/other\.png are the same image, trained on and validated on"):
+        check_disjoint(tmp_path / "a", tmp_path / "b")
+    with pytest.raises(DataError, match=r"a/1\.png is trained on and validated on"):
+        check_disjoint(tmp_path / "a", tmp_path / "a")
+    zipped(tmp_path / "a", tmp_path / "a.zip", tmp_path)
+    with pytest.raises(DataError, match=r"a/1\.png and .*a\.zip/a/1\.png are the same image"):
+        check_disjoint(tmp_path / "a", tmp_path / "a.zip")
+    for part in ("train", "val"):
+        save(tmp_path / f"root/{part}/{part}.png", pixels(len(part)))
+    check_disjoint(tmp_path / "root", tmp_path / "root")
+    check_disjoint(tmp_path / "root", tmp_path / "root/val")
+    with pytest.raises(DataError, match="trained on and validated on"):
+        check_disjoint(tmp_path / "root/train", tmp_path / "root/train")
+
+
+def test_linked_folders_are_looked_into_once(tmp_path: Path) -> None:
+    save(tmp_path / "elsewhere/deep/a.png", HIGH["0001"])
+    save(tmp_path / "in/b.png", HIGH["0002"])
+    (tmp_path / "in/link").symlink_to(tmp_path / "elsewhere", target_is_directory=True)
+    (tmp_path / "in/round").symlink_to(tmp_path / "in", target_is_directory=True)
+    assert [str(file.place) for file in find_images(tmp_path / "in")] == ["b.png", "link/deep/a.png"]
 
 
 def test_several_scales_and_names_that_end_like_a_scale(tmp_path: Path) -> None:

@@ -44,12 +44,18 @@ SMALL: dict[str, Any] = {
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    where = tmp_path_factory.mktemp("photos")
+    """Photos to train on; those to validate on lie beside, see `held_out`."""
+    root = tmp_path_factory.mktemp("data")
     y, x = np.mgrid[:120, :128] / 10
-    for k in range(2):
+    for k, place in enumerate(("photos/0", "photos/1", "held-out/0", "held-out/1")):
         waves = np.stack([np.sin(x + k), np.cos(y * x / 5), np.sin(y - k)], axis=-1) / 2 + 0.5
-        write(where / f"{k}.png", Image(waves.astype(np.float32)))
-    return where
+        (root / place).parent.mkdir(exist_ok=True)
+        write(root / f"{place}.png", Image(waves.astype(np.float32)))
+    return root / "photos"
+
+
+def held_out(folder: Path) -> Path:
+    return folder.with_name("held-out")
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +89,7 @@ def logged(run_folder: Path) -> list[dict[str, float]]:
 def test_a_network_of_several_scales_gives_a_model_for_each(
     name: str, changes: dict[str, Any], scales: tuple[int, ...], folder: Path, tmp_path: Path
 ) -> None:
-    trained = run(shipped(name, steps=6, **changes), folder, folder, tmp_path, threads=1)
+    trained = run(shipped(name, steps=6, **changes), folder, held_out(folder), tmp_path, threads=1)
     assert [(m.card.name, m.card.scale) for m in trained] == [(f"{name}-x{s}", s) for s in scales]
     if name == "lapsrn":  # each level's own weights, and no more (tests/archs/test_parameters.py has the formula)
         counts = [model.card.parameters for model in trained]
@@ -91,7 +97,7 @@ def test_a_network_of_several_scales_gives_a_model_for_each(
     for model in trained:
         low = torch.rand(1, 3, 5, 6)
         assert weights.network(model)(low).shape == (1, 3, 5 * model.card.scale, 6 * model.card.scale)
-        assert model.card.score(folder.name, "ssim") is not None
+        assert model.card.score("held-out", "ssim") is not None
 
 
 def test_a_pyramid_has_a_loss_at_every_level() -> None:
@@ -154,9 +160,9 @@ def test_an_adversarial_training_resumes_bit_equal(kind: str, folder: Path, vgg:
 
 def test_an_adversarial_recipe_is_checked_first(folder: Path, vgg: Path, tmp_path: Path) -> None:
     with pytest.raises(RecipeError, match="--vgg"):
-        run(shipped("srgan-x4"), folder, folder, tmp_path)
+        run(shipped("srgan-x4"), folder, held_out(folder), tmp_path)
     with pytest.raises(RecipeError, match="multiple of 16"):
-        run(shipped("srgan-x4", **{"data.patch": 13, "loss.layer": "1_1"}), folder, folder, tmp_path, vgg=vgg)
+        run(shipped("srgan-x4", **{"data.patch": 13, "loss.layer": "1_1"}), folder, held_out(folder), tmp_path, vgg=vgg)
 
 
 def test_edsr_x3_takes_the_body_of_x2_and_not_its_tail(tmp_path: Path) -> None:
@@ -181,7 +187,7 @@ def test_one_model_file_does_not_start_a_network_of_several_scales(folder: Path,
     settings = shipped("mdsr-base", **{"config.blocks": 1, "config.features": 8, "init": "mdsr-base-x2"})
     expected = r"init: the model mdsr-base-x2 has one scale, data.scales \(2, 3, 4\); .*\{scale\}.*safetensors"
     with pytest.raises(RecipeError, match=expected):
-        run(settings, folder, folder, tmp_path)
+        run(settings, folder, held_out(folder), tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -196,7 +202,7 @@ def test_training_goes_on_from_the_models_of_all_scales(
     name: str, changes: dict[str, Any], folder: Path, tmp_path: Path
 ) -> None:
     settings = shipped(name, **changes)
-    first = run(settings, folder, folder, tmp_path / "first")
+    first = run(settings, folder, held_out(folder), tmp_path / "first")
     assert [model.card.scale for model in first] == [2, 3, 4]
     again = settings.model_copy(update={"init": str(tmp_path / f"first/{name}-x{recipe.SCALE}.onnx")})
     network = initialization.build_network(again, InitialWeights.from_models(first), "cpu")
@@ -204,7 +210,7 @@ def test_training_goes_on_from_the_models_of_all_scales(
     with torch.no_grad():
         for model in first:
             torch.testing.assert_close(network.at_scale(model.card.scale)(x), weights.network(model)(x))
-    for before, after in zip(first, run(again, folder, folder, tmp_path / "second"), strict=True):
+    for before, after in zip(first, run(again, folder, held_out(folder), tmp_path / "second"), strict=True):
         assert (after.card.parameters, after.card.steps) == (before.card.parameters, 2 * before.card.steps)
         assert any(not torch.equal(v, weights.state(after)[k]) for k, v in weights.state(before).items())
 
@@ -212,7 +218,7 @@ def test_training_goes_on_from_the_models_of_all_scales(
 def test_models_of_two_networks_do_not_start_one(folder: Path, tmp_path: Path) -> None:
     config = {"config.layers": 3, "config.features": 8}
     for seed in (0, 1):
-        run(shipped("vdsr", seed=seed, **config), folder, folder, tmp_path / str(seed))
+        run(shipped("vdsr", seed=seed, **config), folder, held_out(folder), tmp_path / str(seed))
     mixed = [models.load(tmp_path / path) for path in ("0/vdsr-x2.onnx", "1/vdsr-x3.onnx")]
     with pytest.raises(RecipeError, match=r"vdsr-x3.onnx has another .*; expected the scales of one network"):
         InitialWeights.from_models(mixed)
@@ -220,24 +226,24 @@ def test_models_of_two_networks_do_not_start_one(folder: Path, tmp_path: Path) -
 
 def test_training_goes_on_from_a_model_file_where_it_was(folder: Path, tmp_path: Path) -> None:
     settings = shipped("swift-x2", **{"config.channels": 16, "config.layers": 3})
-    (first,) = run(settings, folder, folder, tmp_path / "first")
+    (first,) = run(settings, folder, held_out(folder), tmp_path / "first")
     again = settings.model_copy(update={"init": str(first.path), "name": "again"})
     network = initialization.build_network(again, InitialWeights.from_models([first]), "cpu")
     x = torch.rand(1, 3, 9, 9)
     with torch.no_grad():
         torch.testing.assert_close(network(x), weights.network(first)(x))
-    (second,) = run(again, folder, folder, tmp_path / "second")
+    (second,) = run(again, folder, held_out(folder), tmp_path / "second")
     assert second.card.parameters == first.card.parameters
     third_settings = settings.model_copy(update={"init": str(tmp_path / "second/last.safetensors"), "name": "third"})
-    (third,) = run(third_settings, folder, folder, tmp_path / "third")
+    (third,) = run(third_settings, folder, held_out(folder), tmp_path / "third")
     assert [model.card.steps for model in (first, second, third)] == [4, 8, 12]
     long = InitialWeights.from_models(
         [models.Model(first.path, first.card.model_copy(update={"hours": 5.0}), first.graph)]
     )
     expected = checkpoint.TrainState(hours=5.0, initial_steps=4, deployed=True)
     assert initialization.initial_state(network, long) == expected
-    with pytest.raises(RecipeError, match="none of the weights"):
-        run(shipped("espcn-x3", init=str(first.path)), folder, folder, tmp_path / "other")
+    with pytest.raises(RecipeError, match=r"only \d+ of \d+ \(not: .*\) weights fit espcn"):
+        run(shipped("espcn-x3", init=str(first.path)), folder, held_out(folder), tmp_path / "other")
 
 
 @pytest.mark.parametrize(
@@ -253,14 +259,16 @@ def test_a_run_that_began_with_a_model_file_is_gone_on_from(
 ) -> None:
     """Its checkpoint holds the deploy form, whose weights may have the names and not the meaning of the training's."""
     settings = shipped(name, **changes)
-    (first,) = run(settings, folder, folder, tmp_path / "first")
-    (second,) = run(settings.model_copy(update={"init": str(first.path)}), folder, folder, tmp_path / "second")
+    (first,) = run(settings, folder, held_out(folder), tmp_path / "first")
+    (second,) = run(
+        settings.model_copy(update={"init": str(first.path)}), folder, held_out(folder), tmp_path / "second"
+    )
     last = tmp_path / "second" / "last.safetensors"
     third = initialization.build_network(settings, InitialWeights.from_run(last), "cpu")
     x = torch.rand(1, 3, 9, 9)
     with torch.no_grad():
         torch.testing.assert_close(third(x), weights.network(second)(x), rtol=0, atol=1e-5)
-    (fourth,) = run(settings.model_copy(update={"init": str(last)}), folder, folder, tmp_path / "third")
+    (fourth,) = run(settings.model_copy(update={"init": str(last)}), folder, held_out(folder), tmp_path / "third")
     assert fourth.card.parameters == first.card.parameters
 
 
@@ -273,8 +281,10 @@ def test_weights_that_are_no_checkpoint_start_nothing(tmp_path: Path) -> None:
 def test_fine_tuning_treats_every_pixel_alike(folder: Path, tmp_path: Path) -> None:
     """The deployed tail computes 2x2 pixels at a time; trained like that, a tile would depend on where it begins."""
     settings = shipped("fsrcnn-x2")
-    (first,) = run(settings, folder, folder, tmp_path / "first")
-    (second,) = run(settings.model_copy(update={"init": str(first.path)}), folder, folder, tmp_path / "second")
+    (first,) = run(settings, folder, held_out(folder), tmp_path / "first")
+    (second,) = run(
+        settings.model_copy(update={"init": str(first.path)}), folder, held_out(folder), tmp_path / "second"
+    )
     network, halo = weights.network(second), second.card.halo
     x = torch.rand(1, 3, 2 * halo + 5, 2 * halo + 5)
     inside = slice(2 * halo, -2 * halo)
@@ -287,11 +297,11 @@ def test_fine_tuning_treats_every_pixel_alike(folder: Path, tmp_path: Path) -> N
 
 def test_what_a_run_leaves(folder: Path, tmp_path: Path) -> None:
     settings = shipped("espcn-x2", steps=6)
-    run(settings, folder, folder, tmp_path)
+    run(settings, folder, held_out(folder), tmp_path)
     lines = logged(tmp_path)
     assert [line["step"] for line in lines] == [2, 4, 6]
     parts = {"ema": build_ema(archs.create("espcn", {"scale": 2}), 0.5)}
-    state = checkpoint.restore(tmp_path / "best.safetensors", settings.digest, parts)
+    state = checkpoint.restore(tmp_path / "best.safetensors", parts)
     assert state.hours > 0
     assert (state.best, state.step) == max((line["psnr"], line["step"]) for line in lines)
     sample = read(tmp_path / "samples/step-0000006.png")
@@ -306,7 +316,7 @@ def test_what_a_run_leaves(folder: Path, tmp_path: Path) -> None:
 def test_a_killed_run_resumes_bit_equal(folder: Path, tmp_path: Path) -> None:
     command = [
         sys.executable, "-m", "subpixel", "train", str(RECIPES / "swift-x2.toml"), "--data", str(folder),
-        "--validation", str(folder), "--threads", "1", "--set", "init=", "--set", "config.channels=16",
+        "--validation", str(held_out(folder)), "--threads", "1", "--set", "init=", "--set", "config.channels=16",
         "--set", "config.layers=3", "--set", "data.patch=12", "--set", "data.batch=2", "--set", "steps=200",
         "--set", "validate_every=100",
     ]  # fmt: skip
@@ -334,11 +344,11 @@ def test_two_processes_train_one_network(folder: Path, tmp_path: Path) -> None:
     code = (
         "import sys, torch; from pathlib import Path; from subpixel.training import recipe; "
         "from subpixel.training.run import run; settings = recipe.load(Path(sys.argv[1]), eval(sys.argv[4])); "
-        "run(settings, Path(sys.argv[2]), Path(sys.argv[2]), Path(sys.argv[3]), threads=1)"
+        "run(settings, Path(sys.argv[2]), Path(sys.argv[5]), Path(sys.argv[3]), threads=1)"
     )
     changes = SMALL | {"steps": 1, "ema": 0.0, "config.layers": 3, "config.features": 8}
     changes |= {"optim.name": "adam", "optim.clip": 0.0, "init": ""}
-    arguments = [str(RECIPES / "vdsr.toml"), str(folder), str(tmp_path / "run"), repr(changes)]
+    arguments = [str(RECIPES / "vdsr.toml"), str(folder), str(tmp_path / "run"), repr(changes), str(held_out(folder))]
     group = [
         subprocess.Popen(
             [sys.executable, "-c", code, *arguments],
@@ -379,7 +389,7 @@ def test_a_broken_layer_is_named() -> None:
 
 def test_a_full_disk_keeps_the_checkpoint_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path, network = tmp_path / "last.safetensors", nn.Linear(2, 2)
-    checkpoint.save(path, "digest", checkpoint.TrainState(1), {"model": network})
+    checkpoint.save(path, {}, checkpoint.TrainState(1), {"model": network})
     before = path.read_bytes()
 
     def full(*_: object) -> None:
@@ -388,7 +398,7 @@ def test_a_full_disk_keeps_the_checkpoint_before(tmp_path: Path, monkeypatch: py
 
     monkeypatch.setattr(checkpoint, "save_file", full)
     with pytest.raises(DataError, match=r"step 2: .*No space left.*the checkpoint before is kept; make room"):
-        checkpoint.save(path, "digest", checkpoint.TrainState(2), {"model": network})
+        checkpoint.save(path, {}, checkpoint.TrainState(2), {"model": network})
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]
 

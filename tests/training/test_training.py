@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,11 +13,12 @@ import numpy as np
 import pytest
 import torch
 
+from subpixel import models
 from subpixel.datasets import sources
 from subpixel.datasets.pairs import dihedral
 from subpixel.datasets.sample import Sample
 from subpixel.degradations import Degradation
-from subpixel.errors import DataError, RecipeError, RuntimeUnavailable, TrainingDiverged
+from subpixel.errors import DataError, RecipeError, RuntimeUnavailable, SubpixelError, TrainingDiverged
 from subpixel.images import Floats, Image, write
 from subpixel.resample import resize
 from subpixel.training import loop, optim, recipe
@@ -43,12 +47,18 @@ batch = 4
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    where = tmp_path_factory.mktemp("photos")
+    """Photos to train on; those to validate on lie beside, see `held_out`."""
+    root = tmp_path_factory.mktemp("data")
     y, x = np.mgrid[:64, :72] / 10
-    for k in range(3):
+    for k, place in enumerate(("photos/0", "photos/1", "photos/2", "held-out/0", "held-out/1")):
         waves = np.stack([np.sin(x + k), np.cos(y * x / 5), np.sin(y - k)], axis=-1) / 2 + 0.5
-        write(where / f"{k}.png", Image(waves.astype(np.float32)))
-    return where
+        (root / place).parent.mkdir(exist_ok=True)
+        write(root / f"{place}.png", Image(waves.astype(np.float32)))
+    return root / "photos"
+
+
+def held_out(folder: Path) -> Path:
+    return folder.with_name("held-out")
 
 
 def silent(network: object, step: int) -> dict[str, float]:
@@ -63,7 +73,9 @@ def small_recipe(tmp_path: Path, text: str = RECIPE, **changes: object) -> Recip
 
 
 def test_a_run_learns_and_ends_with_a_model(folder: Path, tmp_path: Path) -> None:
-    (model,) = run(small_recipe(tmp_path, steps=200, validate_every=100), folder, folder, tmp_path / "run", threads=1)
+    (model,) = run(
+        small_recipe(tmp_path, steps=200, validate_every=100), folder, held_out(folder), tmp_path / "run", threads=1
+    )
     lines = [json.loads(line) for line in (tmp_path / "run/log.jsonl").read_text().splitlines()]
     assert [line["step"] for line in lines] == [100, 200]
     assert lines[1]["loss"] < lines[0]["loss"]
@@ -145,9 +157,9 @@ def test_progress_has_the_loss_the_rate_and_the_gradient_of_each_step(folder: Pa
 
 def test_runs_share_the_decoded_photos(folder: Path, tmp_path: Path) -> None:
     settings, cache = small_recipe(tmp_path, steps=2), tmp_path / "cache"
-    run(settings, folder, folder, tmp_path / "one", threads=1, cache=cache)
+    run(settings, folder, held_out(folder), tmp_path / "one", threads=1, cache=cache)
     packed = {path: path.stat().st_mtime_ns for path in cache.iterdir()}
-    run(settings, folder, folder, tmp_path / "two", threads=1, cache=cache)
+    run(settings, folder, held_out(folder), tmp_path / "two", threads=1, cache=cache)
     assert {path: path.stat().st_mtime_ns for path in cache.iterdir()} == packed
     assert len(packed) == 4  # high and low resolution, each with its index
     assert not (tmp_path / "two/cache").exists()
@@ -207,16 +219,79 @@ def test_a_wrong_recipe_names_the_key(folder: Path, tmp_path: Path, changes: dic
 
 def test_wrong_data_is_told_before_the_first_step(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="smaller than the patch of 48"):
-        run(small_recipe(tmp_path, **{"data.patch": 48}), folder, folder, tmp_path / "run")
+        run(small_recipe(tmp_path, **{"data.patch": 48}), folder, held_out(folder), tmp_path / "run")
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match="no images"):
-        run(small_recipe(tmp_path), tmp_path / "empty", folder, tmp_path / "run")
+        run(small_recipe(tmp_path), tmp_path / "empty", held_out(folder), tmp_path / "run")
     (tmp_path / "empty/broken.png").write_bytes(b"\x89PNG nothing")
     with pytest.raises(DataError, match=r"broken\.png"):
-        run(small_recipe(tmp_path), tmp_path / "empty", folder, tmp_path / "run")
+        run(small_recipe(tmp_path), tmp_path / "empty", held_out(folder), tmp_path / "run")
     if not torch.cuda.is_available():
         with pytest.raises(RuntimeUnavailable, match="CUDA"):
-            run(small_recipe(tmp_path), folder, folder, tmp_path / "run", device="cuda")
+            run(small_recipe(tmp_path), folder, held_out(folder), tmp_path / "run", device="cuda")
+
+
+OWN = """
+from dataclasses import dataclass
+from torch import Tensor, nn
+from subpixel.nn.arch import Arch, Paper
+from subpixel.nn.upsampling import SubPixelConv
+
+@dataclass(frozen=True)
+class Config:
+    scale: int = 2
+    features: int = 4
+
+class Net(Arch[Config]):
+    paper = Paper("Mine", 2026)
+    EXAMPLE = Config()
+    halo = 1
+
+    def __init__(self, config: Config) -> None:
+        super().__init__(config)
+        self.tail = SubPixelConv(3, 3, 3, config.scale)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.tail(x)
+
+def doubled(output: Tensor, target: Tensor) -> Tensor:
+    return 2 * (output - target).abs().mean()
+"""
+
+
+def test_networks_and_losses_of_ones_own(folder: Path, tmp_path: Path) -> None:
+    """From the current folder, through the command line, in a process of its own."""
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine/net.py").write_text(OWN)
+    page = RECIPE.split("[config]")[0].replace('"swift"', '"mine.net:Net"') + "[data]\npatch = 12\nbatch = 4\n"
+    (tmp_path / "a.toml").write_text(page + "[loss]\nl1 = 1.0\n")
+    (tmp_path / "b.toml").write_text(page + '[loss]\nown = { "mine.net:doubled" = 0.5 }\n')
+    code = "import sys; sys.path.remove(''); from subpixel.cli import main; main(sys.argv[1:])"
+    for name in ("a", "b"):
+        places = ["--data", str(folder), "--validation", str(held_out(folder)), "--run", name]
+        more = ["--set", "steps=2", "--set", "validate_every=2", "--threads", "1"]
+        command = [sys.executable, "-c", code, "train", f"{name}.toml", *places, *more]
+        environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+        done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+    assert models.load(tmp_path / "a/tiny-x2.onnx").card.arch == "mine.net:Net"
+    losses = [json.loads((tmp_path / name / "log.jsonl").read_text())["loss"] for name in ("a", "b")]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-5)  # half of the double
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"arch": "no_such_module:Net"}, "arch: cannot import 'no_such_module': ModuleNotFoundError"),
+        ({"loss.own": {"no_such_module:edge": 1.0}}, "loss.own: cannot import 'no_such_module'"),
+        ({"arch": "json:Net"}, "unknown architecture 'json:Net'"),
+        ({"loss.own": {"json:edge": 1.0}}, r"loss\.own: 'json:edge'; expected module:function"),
+        ({"loss.own": {"edge": 1.0}}, r"loss\.own: 'edge'; expected module:function"),
+    ],
+)
+def test_own_names_that_lead_nowhere(folder: Path, tmp_path: Path, changes: dict[str, object], words: str) -> None:
+    with pytest.raises(SubpixelError, match=words):
+        run(small_recipe(tmp_path, **changes), folder, held_out(folder), tmp_path / "run")
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from subpixel.metrics.protocol import STANDARD
 from subpixel.metrics.psnr import psnr
 from subpixel.models import weights
 from subpixel.nn.arch import Arch
-from subpixel.training import recipe
+from subpixel.training import recipe, validation
 from subpixel.training.run import run
 from subpixel.training.validation import Validation
 from subpixel.training.validation_set import ValidationSet
@@ -44,8 +44,10 @@ def save(path: Path, levels: np.ndarray) -> None:
 
 @pytest.fixture
 def photos(tmp_path: Path) -> Path:
+    """To validate on; those to train on lie beside, in `training`."""
     for k in range(2):
         save(tmp_path / f"photos/{k}.png", waves(73, 80 + 5 * k, k))
+        save(tmp_path / f"training/{k}.png", waves(73, 80, k + 7))
     return tmp_path / "photos"
 
 
@@ -77,7 +79,9 @@ def upscaler(network: Arch) -> Callable[[Image], Image]:
 def test_the_degradation_of_the_training(
     setting: object, degradation: Degradation, words: str, photos: Path, tmp_path: Path
 ) -> None:
-    (model,) = run(shipped("espcn-x2", **{"data.degradation": setting}), photos, photos, tmp_path / "run", threads=1)
+    (model,) = run(
+        shipped("espcn-x2", **{"data.degradation": setting}), tmp_path / "training", photos, tmp_path / "run", threads=1
+    )
     report = evaluate_folder(upscaler(weights.network(model)), photos, 2, degradation=degradation)
     for metric in ("psnr", "ssim"):
         expected = report.mean("model", "photos", 2, metric)
@@ -88,15 +92,15 @@ def test_the_degradation_of_the_training(
 @pytest.fixture
 def paired(tmp_path: Path) -> Path:
     """HR with a row and a column too many, and LR that is darker, as no degradation makes it."""
-    for k in range(2):
+    for k, place in enumerate(("paired", "paired", "training-pairs")):
         levels = waves(73, 81, k)
-        save(tmp_path / f"paired/HR/{k}.png", levels)
-        save(tmp_path / f"paired/LR/{k}.png", levels[:72:2, :80:2] // 2)
+        save(tmp_path / f"{place}/HR/{k}.png", levels)
+        save(tmp_path / f"{place}/LR/{k}.png", levels[:72:2, :80:2] // 2)
     return tmp_path / "paired"
 
 
 def test_the_pairs_of_the_training(paired: Path, photos: Path, tmp_path: Path) -> None:
-    (model,) = run(shipped("espcn-x2"), paired, paired, tmp_path / "run", threads=1)
+    (model,) = run(shipped("espcn-x2"), tmp_path / "training-pairs", paired, tmp_path / "run", threads=1)
     values: list[float] = []
     for k in range(2):
         levels = waves(73, 81, k)[:72, :80]
@@ -134,11 +138,11 @@ def test_what_cannot_be_measured_is_told_before_the_first_step(photos: Path, pai
     (held_out / "a.png").write_bytes((held_out / "a.png").read_bytes()[:-200])  # its header is fine
     assert f"{held_out}/a.png" in refused(photos, held_out, tmp_path / "third")
     save(paired / "LR/1.png", waves(36, 42, 0))
-    message = refused(paired, paired, tmp_path / "fourth")
+    message = refused(tmp_path / "training-pairs", paired, tmp_path / "fourth")
     assert message == f"{paired}/LR/1.png: 42x36 pixels; expected 40x36, 1/2 of {paired}/HR/1.png"
     degradation = to_dict(Downsample(4))
     assert "expected 1/2 of the sides" in refused(
-        photos, photos, tmp_path / "fifth", **{"data.degradation": degradation}
+        tmp_path / "training", photos, tmp_path / "fifth", **{"data.degradation": degradation}
     )
 
 
@@ -153,16 +157,30 @@ def test_images_are_decoded_one_by_one_and_not_kept(photos: Path, monkeypatch: p
     monkeypatch.setattr(ImageFile, "rgb", rgb)
     network = archs.create("espcn", {"scale": 2})
     network.register_forward_hook(lambda *_: events.append("network"))
-    validation = Validation({2: ValidationSet.find(photos, 2, classical(2))}, (2,), None, None)
+    measured = Validation({2: ValidationSet.find(photos, 2, classical(2))}, (2,), None, None)
     assert events == []
-    validation.check(network)
+    measured.check(network)
     assert events == ["0.png", "network"]
     events.clear()
-    first = validation(network, 1)
+    first = measured(network, 1)
     assert events == ["0.png", "network", "1.png", "network"]
-    assert validation(network, 2) == first
+    assert measured(network, 2) == first
     assert len(events) == 8
     assert network.training
+
+
+@pytest.mark.parametrize("name", ["swift", "edsr", "fsrcnn"])
+def test_tiles_give_what_the_whole_image_gives(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    network = archs.create(name, dict(vars(archs.find(name).EXAMPLE)))
+    low = Image(np.random.default_rng(0).random((29, 41, 3), np.float32))
+    whole = upscaler(network.eval())(low).pixels
+    sides: list[int] = []
+    network.register_forward_pre_hook(lambda _, inputs: sides.append(max(inputs[0].shape[2:])))
+    monkeypatch.setattr(validation, "TILE", 7)
+    np.testing.assert_allclose(validation._upscale(network.train(), low).pixels, whole, atol=2e-6)
+    assert network.training
+    assert len(sides) == 5 * 6
+    assert max(sides) <= 7 + 2 * network.halo
 
 
 def test_several_scales_are_measured_each_and_in_the_mean(photos: Path) -> None:
@@ -189,12 +207,12 @@ def test_the_perceptual_distance_sees_rgb_and_needs_32_pixels(
     monkeypatch.setattr("subpixel.training.validation.load_lpips", lambda path: Reds())
     network = archs.create("espcn", {"scale": 2})
     images = ValidationSet.find(photos, 2, classical(2))
-    validation = Validation({2: images}, (2,), None, tmp_path / "lpips")
+    measured = Validation({2: images}, (2,), None, tmp_path / "lpips")
     upscale = upscaler(network.eval())
     pairs = [(upscale(pair.low).pixels, pair.high.pixels) for pair in images.pairs()]
     expected = np.mean([np.abs(a.astype(np.float64) - b)[2:-2, 2:-2, 0].mean() for a, b in pairs])
-    assert validation(network, 1)["lpips"] == pytest.approx(expected, abs=1e-9)
-    assert {score.metric for score in validation.scores(network)} == {"psnr", "ssim"}
+    assert measured(network, 1)["lpips"] == pytest.approx(expected, abs=1e-9)
+    assert {score.metric for score in measured.scores(network)} == {"psnr", "ssim"}
     save(tmp_path / "photos/small.png", waves(34, 60, 0))
     with pytest.raises(DataError, match=r"small\.png: 60x34 pixels; a validation image needs 36 a side at x2"):
         Validation({2: ValidationSet.find(photos, 2, classical(2))}, (2,), None, tmp_path / "lpips").check(network)
