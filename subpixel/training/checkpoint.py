@@ -57,10 +57,11 @@ def save(path: Path, digest: str, state: TrainState, parts: Parts) -> None:
 
 
 def restore(path: Path, digest: str, parts: Parts) -> TrainState:
-    """Loads a checkpoint into its parts; returns how far the run has come.
+    """Loads a checkpoint into its parts; returns how far the run has come. Leftovers of a killed run are removed.
 
     Raises: DataError if the checkpoint belongs to another recipe or cannot be read.
     """
+    atomic.sweep(path.parent)
     with _open(path) as file:
         header = file.metadata() or {}
         tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
