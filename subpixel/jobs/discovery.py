@@ -40,13 +40,11 @@ def find_jobs(
     does not exist.
     """
     kind = _checked(format)
-    if not all(inputs):
-        raise BadRequest("an empty name; expected an image, a folder or a glob")
+    named = _named(inputs)
     single = _single(inputs, output, kind)
     if single is not None:
         return iter([single])
     naming = _Naming(output, suffix, f".{kind}" if kind else None)
-    named = [(text, _kind(text)) for text in inputs]
     known = _Inputs.of(named, naming.output)
     if kind is None and naming.output in known.folders:
         raise BadRequest(f"{output} is an input and would be overwritten; give another folder with -o")
@@ -58,7 +56,14 @@ def find_jobs(
 
 def find_images(inputs: Sequence[str]) -> list[Path]:
     """The images that files, folders, globs and "-" name, each once, in order. Raises: BadRequest where none is."""
-    return list({_real(path): path for path, _ in _found(inputs, None)}.values())
+    found = dict[str, Path]()
+    for text, folders in _folders(_named(inputs), None):
+        images = [(folder.real, Path(folder.path, name)) for folder in folders for name in folder.names]
+        if not images:
+            raise BadRequest(f"no images in {text}")
+        for real, path in images:
+            found.setdefault(os.path.join(real, path.name), path)
+    return list(found.values())
 
 
 def suffix(upscaler: Upscaler) -> str:
@@ -258,6 +263,12 @@ def _matching(pattern: Path, without: str | None) -> Iterator[Folder]:
 def _base(pattern: str) -> str:
     parts = Path(pattern).parts
     return str(Path(*parts[: next(i for i, part in enumerate(parts) if glob.has_magic(part))]))
+
+
+def _named(inputs: Sequence[str]) -> list[tuple[str, _Kind]]:
+    if not all(inputs):
+        raise BadRequest("an empty name; expected an image, a folder or a glob")
+    return [(text, _kind(text)) for text in inputs]
 
 
 def _kind(text: str) -> _Kind:

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from subpixel.errors import BadRequest
 from subpixel.images import Encoding
-from subpixel.inference.choice import AUTO, Restoration
+from subpixel.inference.choice import AUTO, CLEAN, DEGRADED, Restoration
 from subpixel.inference.target import Target
 from subpixel.inference.upscaler import Upscaler
 from subpixel.models.store import FOLDER, names
@@ -19,20 +19,23 @@ from subpixel.runtimes import Execution
 
 
 def _content(model: str) -> str:
-    """A digest of a model's files, of the whole family in the package or of a path; kernels have none."""
-    name = ModelName.parse(model)
-    family = name.family if name else model
-    shipped = [FOLDER / f"{family}.weights", *(FOLDER / f"{each}.onnx" for each in names() if _is_of(each, family))]
+    """A digest of a model's files, those of the families in the package or that of a path; kernels have none."""
     digest = hashlib.blake2b(digest_size=16)
-    for path in [Path(model)] if model.endswith(".onnx") else shipped:
+    for path in [Path(model)] if model.endswith(".onnx") else _shipped(model):
         if path.is_file():
             digest.update(path.read_bytes())
     return digest.hexdigest()
 
 
-def _is_of(model: str, family: str) -> bool:
+def _shipped(model: str) -> list[Path]:
+    families = {CLEAN, DEGRADED} if model == AUTO else {_family(model)}
+    graphs = [FOLDER / f"{name}.onnx" for name in names() if _family(name) in families]
+    return [*graphs, *(FOLDER / f"{name}.weights" for name in sorted(families))]
+
+
+def _family(model: str) -> str:
     name = ModelName.parse(model)
-    return model == family or (name is not None and name.family == family)
+    return name.family if name else model
 
 
 class Request(BaseModel):
