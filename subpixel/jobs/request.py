@@ -13,9 +13,12 @@ from subpixel.images import Encoding
 from subpixel.inference.choice import AUTO, CLEAN, DEGRADED, Restoration
 from subpixel.inference.target import Target
 from subpixel.inference.upscaler import Upscaler
+from subpixel.models.naming import meant
 from subpixel.models.store import FOLDER, names
 from subpixel.ports import ModelName
 from subpixel.runtimes import Execution
+
+_SMALLEST_TILE = 16
 
 
 def _content(model: str) -> str:
@@ -28,14 +31,10 @@ def _content(model: str) -> str:
 
 
 def _shipped(model: str) -> list[Path]:
-    families = {CLEAN, DEGRADED} if model == AUTO else {_family(model)}
-    graphs = [FOLDER / f"{name}.onnx" for name in names() if _family(name) in families]
-    return [*graphs, *(FOLDER / f"{name}.weights" for name in sorted(families))]
-
-
-def _family(model: str) -> str:
-    name = ModelName.parse(model)
-    return name.family if name else model
+    wanted = (CLEAN, DEGRADED) if model == AUTO else (model,)
+    found = [name for each in wanted for name in meant(each, names())]
+    families = sorted({name.family for text in found if (name := ModelName.parse(text))})
+    return [FOLDER / f"{name}.onnx" for name in found] + [FOLDER / f"{name}.weights" for name in families]
 
 
 class Request(BaseModel):
@@ -81,7 +80,9 @@ class Request(BaseModel):
         return f"{asked} {_content(self.model)}"
 
     def upscaler(self) -> Upscaler:
-        """What does it. Raises: as Upscaler does."""
+        """What does it. Raises: as Upscaler does; BadRequest for tiles that would be hardly more than halo."""
+        if isinstance(self.tile, int) and 0 < self.tile < _SMALLEST_TILE:
+            raise BadRequest(f"tile {self.tile}; expected auto, 0 for the whole image, or {_SMALLEST_TILE} or more")
         return Upscaler(
             self.model,
             scale=self.scale,
