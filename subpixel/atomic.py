@@ -25,20 +25,23 @@ _swept: set[Path] = set()
 def temporary(folder: Path) -> Path:
     """A file to write that is not there yet, alone in a new folder within `folder`; `discard` it, whatever happens.
 
-    What killed processes have left in `folder` is removed: a lock says of each temporary folder whether its process
-    lives. Raises: OSError.
+    What dead processes have left in `folder` is swept. Raises: OSError.
     """
-    if folder not in _swept:
-        _swept.add(folder)
-        _sweep(folder)
+    sweep(folder)
     while True:
         place = folder / f"{PREFIX}{secrets.token_hex(8)}"
         place.mkdir(0o700)
         _held[place] = None
         _held[place] = _lock(place)
-        if place.is_dir():  # nobody took it for a leftover before it was locked
+        try:
+            os.stat(place)
+        except FileNotFoundError:  # it was taken for a leftover before it was locked
+            discard(place / "part")
+        except OSError:
+            discard(place / "part")
+            raise
+        else:
             return place / "part"
-        discard(place / "part")
 
 
 def discard(part: Path) -> None:
@@ -93,8 +96,14 @@ def write_text(target: Path, text: str) -> None:
     write_bytes(target, text.encode("utf-8"))
 
 
-def _sweep(folder: Path) -> None:
-    """Removes the temporary folders whose processes are dead; a lock ends with its process, however that ends."""
+def sweep(folder: Path) -> None:
+    """Removes the temporary folders of processes that are dead, once for each folder; raises nothing.
+
+    A lock says whether the process lives: it ends with its process, however that ends.
+    """
+    if folder in _swept:
+        return
+    _swept.add(folder)
     with suppress(OSError), os.scandir(folder) as entries:
         dead = [Path(entry) for entry in entries if entry.name.startswith(PREFIX) and _NAME.fullmatch(entry.name)]
         for place in dead:

@@ -10,6 +10,7 @@ from subpixel.benchmarks.quality import Candidate, bicubic
 from subpixel.evaluation.report import Report
 from subpixel.inference.upscaler import Upscaler
 from subpixel.models import store
+from subpixel.models.naming import meant
 from subpixel.ports import ModelName
 from subpixel.resample import KERNELS
 from subpixel.runtimes import Execution
@@ -33,8 +34,8 @@ def candidate(name: str, scale: int | None = None) -> Candidate:
     """
     if name in KERNELS:
         return Candidate(name, scale or 2, Upscaler(name, scale=scale or 2))
-    in_family = str(ModelName(name, scale or 2))
-    chosen = in_family if in_family in models.names() else model_file(name, scale)
+    in_family = meant(str(ModelName(name, scale or 2)), models.names())
+    chosen = in_family[0] if in_family else model_file(name, scale)
     card = models.load(chosen).card
     label = Path(chosen).stem if Path(chosen).suffix else chosen
     upscale = Upscaler(chosen, scale=scale, execution=Execution(precision="f32"))

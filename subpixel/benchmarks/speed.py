@@ -68,6 +68,15 @@ def compared(calls: dict[str, Call], against: dict[str, str], runs: int) -> list
     return rows
 
 
+def per_megapixel(model: str, runs: int = 3) -> float:
+    """Seconds in which a model makes a megapixel of its result here: the median of whole calls."""
+    with Upscaler(model) as upscaler:
+        side = round(math.sqrt(2**20) / upscaler.factor)
+        image = np.random.default_rng(0).integers(0, 256, (side, side, 3), dtype=np.uint8)
+        times = interleaved({model: lambda: upscaler(image)}, runs, patience=3.0)[model]
+        return statistics.median(times) * 1e6 / (side * upscaler.factor) ** 2
+
+
 def against_opencv(folder: Path, runs: int = 7, size: tuple[int, int] = (1080, 1920)) -> list[Timing]:
     """Whole calls, uint8 image in and out, against `upsample` of cv2.dnn_superres itself.
 

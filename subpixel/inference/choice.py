@@ -11,6 +11,7 @@ from subpixel import models
 from subpixel.analysis import DegradationReport
 from subpixel.errors import BadRequest, UnknownName
 from subpixel.inference.target import chain
+from subpixel.models.naming import meant
 from subpixel.ports import ModelName
 from subpixel.resample import KERNELS
 
@@ -108,9 +109,9 @@ def family(model: str | Path | models.Model) -> Family:
     if isinstance(model, models.Model):
         return {model.card.scale: model}
     names = {text: name for text in models.names() if (name := ModelName.parse(text))}
-    of_family: Family = {name.scale: text for text, name in names.items() if name.family == str(model)}
-    if of_family:
-        return of_family
+    found = meant(str(model), names)
+    if found:
+        return {names[text].scale: text for text in found}
     try:
         loaded = models.load(model)
     except UnknownName:

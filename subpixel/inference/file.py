@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
 from subpixel.analysis import file_quality
+from subpixel.errors import UnreadableImage
 from subpixel.images import Encoding, create, format_of, lost_on_write, open_image
+from subpixel.images.reader import is_pipe
 from subpixel.inference.plan import Plan
 from subpixel.inference.upscaler import Upscaler
 
@@ -29,8 +32,11 @@ def upscale_file(
 
     Raises: UnreadableImage, UnwritableImage, and what `Upscaler` raises.
     """
-    content = source if isinstance(source, str | Path | bytes) else source.read()
-    opened = open_image(content)
+    content = _kept(source)
+    try:
+        opened = open_image(content)
+    except UnreadableImage as error:
+        raise UnreadableImage(error.path if content is source else _name(source), error.why) from error
     plan = upscaler.plan(opened, file_quality(content))
     rows, height = plan.rows(opened), plan.target.height
     if on_progress:
@@ -43,3 +49,17 @@ def upscale_file(
                 on_progress(plan, y + len(band))
             writer.write(band)
     return lost_on_write(format_of(target, encoding.format), opened.metadata)
+
+
+def _kept(source: str | Path | bytes | BinaryIO) -> str | Path | bytes:
+    """A path, or all of what comes but once: standard input, a pipe, an open file."""
+    if str(source) == "-":
+        return sys.stdin.buffer.read()
+    if isinstance(source, str | Path) and is_pipe(source):
+        with open(source, "rb") as pipe:
+            return pipe.read()
+    return source if isinstance(source, str | Path | bytes) else source.read()
+
+
+def _name(source: str | Path | bytes | BinaryIO) -> str:
+    return "standard input" if str(source) == "-" else str(source) if isinstance(source, str | Path) else "the image"

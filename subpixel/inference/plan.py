@@ -64,10 +64,18 @@ class Plan:
         why = " (a model only enlarges)" if self.idle else ""
         parts = [f"{self.networks} to {self.target.width}x{self.target.height}{why}"]
         runtimes = {step.card.name: step.runtime for step in self.steps}
+        parts += ["the shape changes (--fit keeps it)"] if self._is_stretched else []
         parts += [f"{name}: {r.name} {r.precision} on {r.device}" for name, r in runtimes.items()]
         parts += [f"tile {step.tile[1]}x{step.tile[0]}" for step in self.steps]
         parts += ["self-ensemble of 8"] if self.ensemble and self.steps else []
         return "; ".join([self.reason, *parts] if self.reason else parts)
+
+    @property
+    def _is_stretched(self) -> bool:
+        """Whether width and height grow differently, by more than the rounding to whole pixels."""
+        source, target = self.source, self.target
+        across = target.width * source.height - target.height * source.width
+        return abs(across) > max(source.width, source.height, target.width, target.height)
 
     def rows(self, source: Rows) -> Rows:
         """The result for an image of the plan's shape, as rows that are computed when they are pulled."""

@@ -8,8 +8,9 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
+from typing import Literal
 
 from subpixel.errors import BadRequest, UnknownName, UnwritableImage
 from subpixel.images import FORMATS, format_of
@@ -21,6 +22,8 @@ from subpixel.jobs.walk import SUFFIXES, UNREADABLE, Folder, below
 _SIZE = r"x[0-9.]+|[0-9]+x[0-9]*"
 """What `suffix` puts into names."""
 _DEVICES = ("/dev", "/dev/fd")
+
+_Kind = Literal["file", "folder", "glob"]
 
 
 def find_jobs(
@@ -37,29 +40,30 @@ def find_jobs(
     does not exist.
     """
     kind = _checked(format)
-    if not all(inputs):
-        raise BadRequest("an empty name; expected an image, a folder or a glob")
+    named = _named(inputs)
     single = _single(inputs, output, kind)
     if single is not None:
         return iter([single])
     naming = _Naming(output, suffix, f".{kind}" if kind else None)
-    known = _Inputs.of(inputs, naming.output)
+    known = _Inputs.of(named, naming.output)
     if kind is None and naming.output in known.folders:
         raise BadRequest(f"{output} is an input and would be overwritten; give another folder with -o")
     pipe = next((text for text in inputs if is_pipe(text) or os.path.dirname(text) in _DEVICES), None)
     if output is None and pipe is not None:
         raise BadRequest(f"{pipe} is no file in a folder of yours; name the result with -o")
-    return _found(inputs, naming, known)
+    return _found(named, naming, known)
 
 
-def find_images(inputs: Sequence[str]) -> Iterator[Path]:
-    """The images that files, folders, globs and "-" name, each once. Raises: BadRequest where one names none."""
-    known = set[int]()
-    for text, folders in _folders(inputs, None):
-        paths = [Path(folder.path, name) for folder in folders for name in folder.names]
-        if not paths:
+def find_images(inputs: Sequence[str]) -> list[Path]:
+    """The images that files, folders, globs and "-" name, each once, in order. Raises: BadRequest where none is."""
+    found = dict[str, Path]()
+    for text, folders in _folders(_named(inputs), None):
+        images = [(folder.real, Path(folder.path, name)) for folder in folders for name in folder.names]
+        if not images:
             raise BadRequest(f"no images in {text}")
-        yield from (path for path in paths if not _added(hash(os.path.realpath(path)), known))
+        for real, path in images:
+            found.setdefault(os.path.join(real, path.name), path)
+    return list(found.values())
 
 
 def suffix(upscaler: Upscaler) -> str:
@@ -108,18 +112,21 @@ class _Naming:
         tag = f"_{self.suffix}" if self.below is None else ""
         return stem + tag + (self.ending or _extension(ending))
 
-    def rivals(self, name: str, folder: Folder) -> list[str]:
+    def rivals(self, name: str, target: str, folder: Folder) -> list[str]:
         """Other images of a folder whose results would have the same name."""
         if len(folder.suffixes) == 1:
             return []
-        target = self.name(name)
         others = folder.namesakes(os.path.splitext(name)[0])
         return sorted(other for other in others if other != name and self.name(other) == target)
 
     def is_result(self, name: str, folder: Folder) -> bool:
         """Whether it is called as the result of another image beside it."""
-        tagged = re.fullmatch(rf"(.+)_(?:{_SIZE}|{re.escape(self.suffix)})", os.path.splitext(name)[0])
-        return self.below is None and tagged is not None and bool(folder.namesakes(tagged[1]))
+        tagged = self.below is None and self._tagged.fullmatch(os.path.splitext(name)[0])
+        return bool(tagged and folder.namesakes(tagged[1]))
+
+    @cached_property
+    def _tagged(self) -> re.Pattern[str]:
+        return re.compile(rf"(.+)_(?:{_SIZE}|{re.escape(self.suffix)})")
 
 
 @dataclass(frozen=True)
@@ -131,13 +138,17 @@ class _Inputs:
     output: str | None
 
     @classmethod
-    def of(cls, inputs: Sequence[str], output: str | None) -> _Inputs:
-        bases = [str(_base(text)) if _is_glob(text) else text for text in inputs]
-        folders = frozenset(os.path.realpath(text) for text in bases if os.path.isdir(text))
-        return cls(folders, frozenset(os.path.realpath(text) for text in bases if not os.path.isdir(text)), output)
+    def of(cls, named: Sequence[tuple[str, _Kind]], output: str | None) -> _Inputs:
+        folders = [_base(text) if kind == "glob" else text for text, kind in named if kind != "file"]
+        files = [text for text, kind in named if kind == "file"]
+        return cls(frozenset(map(os.path.realpath, folders)), frozenset(map(os.path.realpath, files)), output)
 
     def has(self, real: str) -> bool:
         return real in self.files or any(self._within(real, folder) for folder in self.folders)
+
+    def takes(self, target: str) -> bool:
+        """Whether a target is there and is one of them."""
+        return os.path.lexists(target) and self.has(os.path.realpath(target))
 
     def _within(self, real: str, folder: str) -> bool:
         """Whether it lies in an input folder; the output folder in there is none of it."""
@@ -163,7 +174,7 @@ class _Taken:
         return self.several and _added(hash(real), self.sources)
 
     def target(self, path: str) -> bool:
-        return self.several and _added(hash(path), self.targets)
+        return self.several and _added(hash(os.path.normpath(path)), self.targets)
 
 
 def _added(key: int, known: set[int]) -> bool:
@@ -173,9 +184,9 @@ def _added(key: int, known: set[int]) -> bool:
     return len(known) == before
 
 
-def _found(inputs: Sequence[str], naming: _Naming, known: _Inputs) -> Iterator[Job]:
-    taken = _Taken(len(inputs) > 1 or _is_glob(inputs[0]))
-    for text, folders in _folders(inputs, naming.output):
+def _found(named: Sequence[tuple[str, _Kind]], naming: _Naming, known: _Inputs) -> Iterator[Job]:
+    taken = _Taken(len(named) > 1 or named[0][1] == "glob")
+    for text, folders in _folders(named, naming.output):
         empty = True
         for folder in folders:
             empty = empty and not (folder.names or folder.refused or folder.skipped)
@@ -194,38 +205,38 @@ def _jobs(folder: Folder, naming: _Naming, known: _Inputs, taken: _Taken) -> Ite
         path = Path(folder.path, name)
         yield Job(path, path, skipped=why)
     within = naming.below is not None and known.has(os.path.realpath(place))
+    exists = os.path.isdir(place)  # else no result is there
     for name in folder.names:
         if taken.source(os.path.join(folder.real, name)):
             continue
-        job = Job(Path(folder.path, name), Path(place, naming.name(name)))
+        called = naming.name(name)
+        source, target = os.path.join(folder.path, name), os.path.join(place, called)
+        job = Job(Path(source), Path(target))
         if naming.is_result(name, folder):
             yield replace(job, skipped="they are results of images beside them")
+        elif rivals := naming.rivals(name, called, folder):
+            why = f"{' and '.join(rivals)} beside it would become {job.target} as well"
+            yield _refused(job, f"{why}; give them different outputs")
+        elif taken.target(target):
+            yield _refused(job, f"another image becomes {job.target} as well; give them different outputs")
+        elif exists and (within or os.path.islink(target)) and known.takes(target):
+            yield _refused(job, f"{job.target} is an input and would be overwritten; give another name with -o")
         else:
-            yield _without_clash(job, naming.rivals(name, folder), within, known, taken)
+            yield job
 
 
-def _without_clash(job: Job, rivals: list[str], within: bool, known: _Inputs, taken: _Taken) -> Job:
-    """The job, refused where its result would take the place of another one or of an input."""
-    target, why = str(job.target), ""
-    if rivals:
-        why = f"{' and '.join(rivals)} beside it would become {target} as well; give them different outputs"
-    elif taken.target(target):
-        why = f"another image becomes {target} as well; give them different outputs"
-    elif (within or os.path.islink(target)) and os.path.lexists(target) and known.has(os.path.realpath(target)):
-        why = f"{target} is an input and would be overwritten; give another name with -o"
-    return replace(job, refused=BadRequest(f"{job.source}: {why}")) if why else job
+def _refused(job: Job, why: str) -> Job:
+    return replace(job, refused=BadRequest(f"{job.source}: {why}"))
 
 
-def _folders(inputs: Sequence[str], without: str | None) -> Iterator[tuple[str, Iterator[Folder]]]:
+def _folders(named: Sequence[tuple[str, _Kind]], without: str | None) -> Iterator[tuple[str, Iterator[Folder]]]:
     """What was named, as folders; first the files that were named one by one."""
-    files = [text for text in inputs if not (_is_glob(text) or os.path.isdir(text))]
+    files = [text for text, kind in named if kind == "file"]
     if files:
         yield "", _of_files([(name, os.path.basename(name)) for name in files])
-    for text in inputs:
-        if _is_glob(text):
-            yield text, _matching(Path(text), without)
-        elif os.path.isdir(text):
-            yield text, below(text, without=without)
+    for text, kind in named:
+        if kind != "file":
+            yield text, _matching(Path(text), without) if kind == "glob" else below(text, without=without)
 
 
 def _of_files(files: list[tuple[str, str]]) -> Iterator[Folder]:
@@ -249,13 +260,21 @@ def _matching(pattern: Path, without: str | None) -> Iterator[Folder]:
     yield from _of_files(files)
 
 
-def _base(pattern: str) -> Path:
+def _base(pattern: str) -> str:
     parts = Path(pattern).parts
-    return Path(*parts[: next(i for i, part in enumerate(parts) if glob.has_magic(part))])
+    return str(Path(*parts[: next(i for i, part in enumerate(parts) if glob.has_magic(part))]))
 
 
-def _is_glob(text: str) -> bool:
-    return glob.has_magic(text) and not os.path.lexists(text)
+def _named(inputs: Sequence[str]) -> list[tuple[str, _Kind]]:
+    if not all(inputs):
+        raise BadRequest("an empty name; expected an image, a folder or a glob")
+    return [(text, _kind(text)) for text in inputs]
+
+
+def _kind(text: str) -> _Kind:
+    if os.path.isdir(text):
+        return "folder"
+    return "glob" if glob.has_magic(text) and not os.path.lexists(text) else "file"
 
 
 def _checked(kind: str | None) -> str | None:
@@ -273,7 +292,7 @@ def _single(inputs: Sequence[str], output: str | None, kind: str | None) -> Job 
         output = output or "-"
     elif output is None or (output != "-" and not _names_file(output)):
         return None
-    if len(inputs) > 1 or os.path.isdir(inputs[0]) or _is_glob(inputs[0]):
+    if len(inputs) > 1 or _kind(inputs[0]) != "file":
         raise BadRequest(f"-o {output} names one file, and there can be many images; name a folder")
     actual = format_of(output, None if Path(output).suffix else kind)
     if kind not in (None, actual) and output != "-":

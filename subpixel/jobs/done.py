@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from subpixel import atomic
 from subpixel.errors import BadRequest
 from subpixel.jobs.job import STREAM, Job
 
@@ -42,6 +43,7 @@ def _judged(job: Job, identity: str) -> Job:
     result = _state(job.target)
     if result is None:
         return job
+    atomic.sweep(job.target.parent)  # where all is done, nothing is written that would
     source, stated = _state(job.source), _stated(job.target)
     if source is None:  # its error is told when it is opened
         return job

@@ -10,29 +10,31 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from subpixel.errors import BadRequest
 from subpixel.images import Encoding
-from subpixel.inference.choice import AUTO, Restoration
+from subpixel.inference.choice import AUTO, CLEAN, DEGRADED, Restoration
 from subpixel.inference.target import Target
 from subpixel.inference.upscaler import Upscaler
+from subpixel.models.naming import meant
 from subpixel.models.store import FOLDER, names
 from subpixel.ports import ModelName
 from subpixel.runtimes import Execution
 
+_SMALLEST_TILE = 16
+
 
 def _content(model: str) -> str:
-    """A digest of a model's files, of the whole family in the package or of a path; kernels have none."""
-    name = ModelName.parse(model)
-    family = name.family if name else model
-    shipped = [FOLDER / f"{family}.weights", *(FOLDER / f"{each}.onnx" for each in names() if _is_of(each, family))]
+    """A digest of a model's files, those of the families in the package or that of a path; kernels have none."""
     digest = hashlib.blake2b(digest_size=16)
-    for path in [Path(model)] if model.endswith(".onnx") else shipped:
+    for path in [Path(model)] if model.endswith(".onnx") else _shipped(model):
         if path.is_file():
             digest.update(path.read_bytes())
     return digest.hexdigest()
 
 
-def _is_of(model: str, family: str) -> bool:
-    name = ModelName.parse(model)
-    return model == family or (name is not None and name.family == family)
+def _shipped(model: str) -> list[Path]:
+    wanted = (CLEAN, DEGRADED) if model == AUTO else (model,)
+    found = [name for each in wanted for name in meant(each, names())]
+    families = sorted({name.family for text in found if (name := ModelName.parse(text))})
+    return [FOLDER / f"{name}.onnx" for name in found] + [FOLDER / f"{name}.weights" for name in families]
 
 
 class Request(BaseModel):
@@ -78,7 +80,9 @@ class Request(BaseModel):
         return f"{asked} {_content(self.model)}"
 
     def upscaler(self) -> Upscaler:
-        """What does it. Raises: as Upscaler does."""
+        """What does it. Raises: as Upscaler does; BadRequest for tiles that would be hardly more than halo."""
+        if isinstance(self.tile, int) and 0 < self.tile < _SMALLEST_TILE:
+            raise BadRequest(f"tile {self.tile}; expected auto, 0 for the whole image, or {_SMALLEST_TILE} or more")
         return Upscaler(
             self.model,
             scale=self.scale,

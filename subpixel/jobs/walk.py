@@ -33,7 +33,7 @@ class Folder:
 
     @cached_property
     def suffixes(self) -> frozenset[str]:
-        return frozenset(os.path.splitext(name)[1] for name in self.names)
+        return frozenset(f".{name.rpartition('.')[2]}" for name in self.names)
 
     def has(self, name: str) -> bool:
         at = bisect_left(self.names, name)
@@ -94,6 +94,22 @@ class _Contents:
     refused: list[tuple[str, str]] = field(default_factory=list)
     skipped: list[tuple[str, str]] = field(default_factory=list)
 
+    def add(self, entry: os.DirEntry[str]) -> None:
+        name = entry.name
+        ending = f".{name.rpartition('.')[2].lower()}"
+        if ending in SUFFIXES and entry.is_file(follow_symlinks=False):  # first: there may be a million
+            self.images.append(name)
+        elif entry.is_dir():
+            self.folders.append(name)
+            if entry.is_symlink():
+                self.links.add(name)
+        elif ending in SUFFIXES and (entry.is_file() or entry.is_symlink()):
+            self.images.append(name)  # a link that leads nowhere is told of when it is opened
+        elif ending in SUFFIXES:
+            self.refused.append((name, "it is a pipe, a socket or a device, not a file"))
+        elif ending in UNREADABLE:
+            self.skipped.append((name, f"files ending in {ending} cannot be read here"))
+
     def real(self, parent: str, name: str) -> str:
         path = os.path.join(parent, name)
         return os.path.realpath(path) if name in self.links else path
@@ -103,19 +119,6 @@ def _looked_into(path: str) -> _Contents:
     found = _Contents()
     with os.scandir(path) as entries:
         for entry in entries:
-            name = entry.name
-            if name.startswith("."):
-                continue
-            ending = os.path.splitext(name)[1].lower()
-            if entry.is_dir():
-                found.folders.append(name)
-                if entry.is_symlink():
-                    found.links.add(name)
-            elif ending in SUFFIXES:
-                if entry.is_file() or entry.is_symlink():  # a link that leads nowhere is told of when it is opened
-                    found.images.append(name)
-                else:
-                    found.refused.append((name, "it is a pipe, a socket or a device, not a file"))
-            elif ending in UNREADABLE:
-                found.skipped.append((name, f"files ending in {ending} cannot be read here"))
+            if not entry.name.startswith("."):
+                found.add(entry)
     return found

@@ -15,6 +15,7 @@ from subpixel.errors import BadRequest, BadWeights, UnknownName
 from subpixel.models.card import Card
 from subpixel.models.compact import load_full
 from subpixel.models.conditioning import fold
+from subpixel.models.naming import meant
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -54,7 +55,8 @@ def names() -> list[str]:
 def load(name_or_path: str | Path) -> Model:
     """Opens and verifies a model of the package, or a file of the user's own.
 
-    Raises: UnknownName with the closest name; BadWeights for a file that is damaged or not ours.
+    Raises: UnknownName with the closest name; BadRequest for a family of several; BadWeights for a file that is
+    damaged or not ours.
     """
     path = _locate(name_or_path)
     graph = _bytes(path)
@@ -73,10 +75,12 @@ def _locate(name_or_path: str | Path) -> Path:
     path = Path(name_or_path)
     if path.suffix == ".onnx" or len(path.parts) > 1:
         return path
-    inside = FOLDER / f"{path}.onnx"
-    if not inside.is_file():
+    found = meant(str(name_or_path), names())
+    if not found:
         raise UnknownName("model", str(name_or_path), names())
-    return inside
+    if len(found) > 1:
+        raise BadRequest(f"{name_or_path} is a family of several models; name one of {', '.join(found)}")
+    return FOLDER / f"{found[0]}.onnx"
 
 
 def _bytes(path: Path) -> bytes:

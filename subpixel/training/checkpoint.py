@@ -59,10 +59,11 @@ def save(path: Path, origin: Mapping[str, str], state: TrainState, parts: Parts)
 
 
 def restore(path: Path, parts: Parts) -> TrainState:
-    """Loads a checkpoint into its parts; returns how far the run has come.
+    """Loads a checkpoint into its parts; returns how far the run has come. Leftovers of a killed run are removed.
 
     Raises: DataError if the checkpoint does not fit the parts or cannot be read.
     """
+    atomic.sweep(path.parent)
     with _open(path) as file:
         header = file.metadata() or {}
         tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118

@@ -12,7 +12,10 @@ import numpy as np
 import pytest
 
 from subpixel import __version__
+from subpixel.benchmarks import speed
+from subpixel.cli.models import PURPOSES
 from subpixel.images import Image, read, write
+from subpixel.models import load, names
 
 Call = Callable[..., tuple[int, str, str]]
 HEAVY = {"numpy", "pyvips", "openvino", "onnx", "onnxruntime", "torch", "PIL"}
@@ -79,19 +82,28 @@ def test_models(call: Call, model: str, tmp_path: Path) -> None:
     assert call("models", "no-such")[0] == 2
 
 
-def test_the_table_has_what_the_card_says(call: Call, model: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    from subpixel.models import store
+def test_the_guide_has_a_line_for_each_family(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "140")
+    lines = call("models")[1].splitlines()
+    rows = {line.split()[0]: line for line in lines[1 : lines.index("")]}
+    families = {load(name).card.family for name in names()}
+    assert {name.rstrip("*") for name in rows} == families == PURPOSES.keys()
+    assert {name for name in rows if name.endswith("*")} == {"swift*", "restore*"}
+    card = load("swift-x2").card
+    assert f"{card.score('Set5'):.2f}" in rows["swift*"]
+    assert f"{load('srgan-x4').card.score('BSD100', 'lpips'):.3f}" in rows["srgan"]
+    assert all(PURPOSES[name.rstrip("*")] in line for name, line in rows.items())
 
-    monkeypatch.setattr(store, "FOLDER", Path(model).parent)
-    monkeypatch.setenv("COLUMNS", "120")
-    card = store.load(model).card
-    header, row = call("models")[1].splitlines()[:2]
-    assert header.split() == [
-        "name", "scale", "parameters", "multiply-adds", "per", "pixel", "Set5", "PSNR", "licence",
+
+def test_a_family_and_its_speed(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(speed, "per_megapixel", lambda name: 0.25 if name == "espcn-x2" else 0.5)
+    header, *rows = call("models", "ESPCN", "--measure")[1].splitlines()[2:]
+    assert header.split()[-1] == "ms/megapixel"
+    assert [(row.split()[0], row.split()[-1]) for row in rows] == [
+        ("espcn-x2", "250"), ("espcn-x3", "500"), ("espcn-x4", "500"),
     ]  # fmt: skip
-    assert row.split() == [
-        "tiny-x2", "2x", f"{card.parameters:,}", f"{card.macs:,.0f}", "not", "measured", "Apache-2.0",
-    ]  # fmt: skip
+    assert "250 ms for a megapixel" in call("models", "espcn-x2", "--measure")[1]
+    assert len(json.loads(call("models", "espcn", "--json")[1])) == 3
 
 
 def test_compare(call: Call, model: str, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 import os
 import signal
 import struct
@@ -18,6 +19,7 @@ import pytest
 
 from subpixel.images import Image, Metadata, read, write
 from subpixel.inference.upscaler import Upscaler
+from subpixel.jobs.done import EXISTS
 from subpixel.runtimes import Execution
 
 Call = Callable[..., tuple[int, str, str]]
@@ -288,3 +290,102 @@ def test_ctrl_c_leaves_nothing_half_done_and_the_next_run_goes_on(call: Call, tm
     assert names(out) == images
     assert times == {name: (out / name).stat().st_mtime_ns for name in kept}
     assert read(out / images[-1]).to_array().shape == (2400, 3000, 3)
+
+
+def three(folder: Path) -> tuple[object, ...]:
+    for name in ("a.png", "b.png"):
+        photo(folder / "in" / name)
+    (folder / "in/c.png").write_bytes(b"hello")
+    return ("upscale", folder / "in", "-o", folder / "out", "-m", "bicubic")
+
+
+def test_a_batch_says_a_line_for_each_image(call: Call, tmp_path: Path) -> None:
+    status, out, err = call(*three(tmp_path))
+    assert (status, out) == (1, "")
+    assert err.count(f"/3 {tmp_path}/out/") == 2
+    assert f"/3 failed: cannot read {tmp_path}/in/c.png: " in err
+    assert err.splitlines()[-1].startswith(f"  cannot read {tmp_path}/in/c.png")
+
+
+def test_quiet_says_only_what_failed(call: Call, tmp_path: Path) -> None:
+    status, out, err = call(*three(tmp_path), "--quiet")
+    assert (status, out) == (1, "")
+    assert err.count("\n") == 1
+    assert err.startswith(f"  cannot read {tmp_path}/in/c.png")
+    (tmp_path / "in/c.png").unlink()
+    assert call(*three(tmp_path)[:5], "-m", "lanczos", "-q")[1:] != ("", "")
+    (tmp_path / "in/c.png").unlink()
+    assert call("upscale", tmp_path / "in", "-o", tmp_path / "out", "-m", "lanczos", "-q") == (0, "", "")
+
+
+def test_verbose_says_why(call: Call, tmp_path: Path) -> None:
+    arguments = three(tmp_path)
+    err = call(*arguments, "-v")[2]
+    assert f"{tmp_path}/in/a.png: bicubic to 100x80\n" in err
+    assert f"{tmp_path}/in/b.png: bicubic to 100x80\n" in err
+    assert f"{tmp_path}/in/a.png skipped, for the result exists" in call(*arguments, "--verbose")[2]
+
+
+def test_json_is_a_line_for_each_image_and_the_sum(call: Call, tmp_path: Path) -> None:
+    os.rename(photo(tmp_path / "in/x.png"), os.fsencode(tmp_path) + b"/in/caf\xe9.png")
+    status, out, err = call(*three(tmp_path), "--json")
+    assert (status, err) == (1, "")
+    *lines, total = map(json.loads, out.splitlines())
+    by_name = {Path(line["source"]).name: line for line in lines}
+    assert by_name["a.png"] == {
+        "status": "done", "source": f"{tmp_path}/in/a.png", "target": f"{tmp_path}/out/a.png", "pixels": 8000,
+    }  # fmt: skip
+    assert by_name["caf\udce9.png"]["status"] == "done"
+    assert by_name["c.png"]["status"] == "failed"
+    assert "not an image" in by_name["c.png"]["error"]
+    assert total.pop("seconds") >= 0
+    assert total == {"done": 3, "skipped": 0, "failed": 1, "pixels": 24000}
+    again = [json.loads(line) for line in call(*three(tmp_path), "--json")[1].splitlines()]
+    assert {line["reason"] for line in again if line.get("status") == "skipped"} == {EXISTS}
+    assert call(*three(tmp_path), "--json", "-q")[0] == 2
+    assert call("upscale", tmp_path / "in/a.png", "-o", "-", "--json")[0] == 2
+
+
+def test_another_model_and_a_changed_source_are_made_anew(call: Call, tmp_path: Path) -> None:
+    source, target = photo(tmp_path / "a.png"), tmp_path / "a_x2.png"
+    for model in ("bicubic", "nearest"):
+        assert call("upscale", source, "-m", model)[0] == 0
+        assert np.array_equal(read(target).to_array(), Upscaler(model)(NOISE))
+    photo(source, shift=3)
+    assert call("upscale", source, "-m", "nearest")[0] == 0
+    assert np.array_equal(read(target).to_array(), Upscaler("nearest")(np.roll(NOISE, 3, 1)))
+    before = target.stat().st_mtime_ns
+    assert "1 skipped" in call("upscale", source, "-m", "nearest")[2]
+    assert target.stat().st_mtime_ns == before
+    assert call("upscale", tmp_path, "-m", "nearest", "-s", 4)[0] == 0
+    assert names(tmp_path) == ["a.png", "a_x2.png", "a_x4.png"]
+
+
+def test_a_pipe_is_read(tmp_path: Path) -> None:
+    source = photo(tmp_path / "a.png")
+    command = f"{sys.executable} -m subpixel upscale <(cat {source}) -m bicubic -o {tmp_path}/b.png"
+    subprocess.run(["bash", "-c", command], check=True, capture_output=True, timeout=60)
+    process = spawn("upscale", "/dev/stdin", "-m", "bicubic", "-o", tmp_path / "c.png", stdin=subprocess.PIPE)
+    process.communicate(source.read_bytes(), timeout=60)
+    for name in "bc":
+        assert np.array_equal(read(tmp_path / f"{name}.png").to_array(), Upscaler("bicubic")(NOISE))
+
+
+def test_names_do_nothing_to_a_terminal(call: Call, tmp_path: Path) -> None:
+    (tmp_path / "a\n\x1b[31m.png").write_bytes(b"hello")
+    photo(tmp_path / "b\x07.png")
+    err = call("upscale", tmp_path, "-o", tmp_path / "out", "-m", "bicubic", "-v")[2]
+    assert "\x1b" not in err
+    assert "\x07" not in err
+    assert "a\\n\\x1b[31m.png: not an image" in err
+
+
+def test_a_shape_that_changes_is_said_and_tiny_tiles_are_refused(call: Call, tmp_path: Path) -> None:
+    source = photo(tmp_path / "a.png")
+    arguments = ("upscale", source, "-m", "bicubic", "--overwrite", "--size")
+    assert "to 100x100; the shape changes (--fit keeps it)" in call(*arguments, "100x100")[2]
+    for same in ("101x80", "100x", "x77"):
+        assert "--fit keeps it" not in call(*arguments, same)[2]
+    assert "--fit keeps it" not in call(*arguments, "100x100", "--fit")[2]
+    status, _, err = call("upscale", source, "-m", "bicubic", "--tile", 1)
+    assert (status, err) == (2, "subpixel: tile 1; expected auto, 0 for the whole image, or 16 or more\n")

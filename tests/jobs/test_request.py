@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -48,3 +49,19 @@ def test_what_is_wrong_is_one_line(given: Any, words: str) -> None:
 def test_the_upscaler_is_what_was_asked_for() -> None:
     with Request(model="bicubic", scale=2.5).upscaler() as upscaler:
         assert upscaler.prepare(Shape(10, 20, 3)).describe() == "bicubic to 50x25"
+
+
+def test_a_result_belongs_to_the_request_and_to_the_models_files(tmp_path: Path) -> None:
+    swift = Request(model="swift", scale=2)
+    assert swift.identity == Request(model="swift", scale=2, tile=64, execution=Execution(threads=1)).identity
+    others = [
+        Request(model="swift", scale=3), Request(model="espcn", scale=2), Request(scale=2),
+        Request(model="swift", scale=2, tta=True), Request(model="swift", scale=2, encoding=Encoding(quality=80)),
+        Request(model="swift", scale=2, execution=Execution(precision="f32")),
+    ]  # fmt: skip
+    assert len({request.identity for request in [swift, *others]}) == 1 + len(others)
+    own = tmp_path / "own.onnx"
+    own.write_bytes(b"one")
+    before = Request(model=str(own)).identity
+    own.write_bytes(b"two")
+    assert Request(model=str(own)).identity != before
