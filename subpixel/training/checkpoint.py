@@ -70,10 +70,15 @@ def restore(path: Path, digest: str, parts: Parts) -> TrainState:
         )
     for name, part in parts.items():
         state = _with_prefix(tensors, f"{name}.")
-        if isinstance(part, Optimizer):
-            part.load_state_dict({"state": _by_index(state), "param_groups": part.state_dict()["param_groups"]})
-        else:
-            part.load_state_dict(state)
+        try:
+            if not state:
+                raise KeyError(name)
+            if isinstance(part, Optimizer):
+                part.load_state_dict({"state": _by_index(state), "param_groups": part.state_dict()["param_groups"]})
+            else:
+                part.load_state_dict(state)
+        except (RuntimeError, ValueError, KeyError):
+            raise DataError(f"{path} lacks a part of the run's {name}; remove it, or take another run folder") from None
     return _train_state(path, header)
 
 
@@ -106,7 +111,7 @@ def _train_state(path: Path, header: Mapping[str, str]) -> TrainState:
             initial_steps=int(header["initial_steps"]),
             deployed=header["deployed"] == "True",
         )
-    except KeyError:
+    except (KeyError, ValueError):
         raise DataError(
             f"{path} holds weights, but is no checkpoint of a training; expected a run's last.safetensors"
         ) from None

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from subpixel.errors import RecipeError, UnknownName
 from subpixel.losses.adversarial import Kind
+from subpixel.models.card import FileName
 
 FOLDER = Path(__file__).parents[1] / "recipes"
 SCALE = "{scale}"
@@ -98,7 +99,7 @@ class Schedule(_Strict):
 class Recipe(_Strict):
     """One training run."""
 
-    name: str
+    name: FileName
     """The model's name, for instance swift-x2."""
     arch: str
     """A file of subpixel/archs."""
@@ -149,7 +150,11 @@ def load(name_or_path: str | Path, changes: dict[str, Any] | None = None) -> Rec
         if not path.is_file():
             raise UnknownName("recipe", str(name_or_path), names())
     try:
+        if path.exists() and not path.is_file():
+            raise RecipeError(f"cannot read the recipe {path}: it is no file")
         table = tomllib.loads(path.read_text("utf-8"))
+    except RecursionError:
+        raise RecipeError(f"cannot read the recipe {path}: its tables or lists nest too deeply") from None
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise RecipeError(f"cannot read the recipe {path}: {error}") from None
     for key, value in (changes or {}).items():
@@ -176,8 +181,10 @@ def _suggestion(location: list[str]) -> str:
 
 
 def _set(table: dict[str, Any], key: str, value: Any) -> None:
-    """Sets a dotted key such as optim.lr."""
+    """Sets a dotted key such as optim.lr. Raises: RecipeError where a part of it is no table."""
     *sections, last = key.split(".")
     for section in sections:
         table = table.setdefault(section, {})
+        if not isinstance(table, dict):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise RecipeError(f"{key}: {section} is one value; expected a section")
     table[last] = value
