@@ -35,7 +35,10 @@ class Shape:
 
 @dataclass(frozen=True)
 class Port:
-    """A named tensor of a network."""
+    """A named tensor of a network.
+
+    Raises: BadRequest for numbers that no network has.
+    """
 
     name: str
     kind: Kind = "image"
@@ -45,6 +48,13 @@ class Port:
     """Images behind each other in time; they lie one behind the other in the channels: N frames*channels H W."""
     scale: int = 1
     """Its height and width, as a multiple of the first input's."""
+
+    def __post_init__(self) -> None:
+        if not self.name.isprintable() or not 0 < len(self.name) <= 128:
+            raise BadRequest(f"a port is called {self.name[:40]!r}; expected a short line of text")
+        if not (0 < self.channels <= 4096 and 0 < self.frames <= 256 and 0 < self.scale <= 32):
+            sizes = f"{self.channels} channels, {self.frames} frames, scale {self.scale}"
+            raise BadRequest(f"the port {self.name!r} has {sizes}; expected 1 to 4096, 1 to 256, 1 to 32")
 
     @property
     def depth(self) -> int:
@@ -78,6 +88,12 @@ class Ports:
     def enlarging(cls, scale: int) -> Self:
         """What most networks have: RGB `low` in, RGB `high` out."""
         return cls((Port("low"),), (Port("high", scale=scale),))
+
+    @property
+    def enlarges(self) -> bool:
+        """Whether one image goes in, and an image of as many channels comes out first: what an upscaler runs."""
+        first = self.outputs[0]
+        return len(self.inputs) == 1 and first.kind == "image" and first.depth == self.inputs[0].depth
 
     @property
     def is_plain(self) -> bool:
@@ -115,3 +131,10 @@ class ModelName:
         """The parts of a name; None where it does not end in a factor."""
         match = re.fullmatch(r"(.+)-x([1-9]\d*)", text)
         return cls(match[1], int(match[2])) if match else None
+
+    @classmethod
+    def of_file(cls, stem: str, scale: int) -> Self:
+        """What a network from elsewhere is called after its file: 4x_Nice_Photo -> nice-photo-x4."""
+        words = re.sub(r"[^a-z0-9]+", "-", stem.lower()).strip("-")[:64]
+        bare = words.removeprefix(f"{scale}x-").removesuffix(f"-{scale}x").removesuffix(f"-x{scale}")
+        return cls(bare or "model", scale)

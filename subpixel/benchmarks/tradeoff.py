@@ -17,6 +17,7 @@ from subpixel.evaluation.report import Report
 from subpixel.images import Image
 from subpixel.inference.upscaler import Upscaler
 from subpixel.runtimes import installed, open_runtime
+from subpixel.runtimes.quiet import no_matplotlib_files
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -104,11 +105,12 @@ def draw(points: Sequence[Point], dataset: str) -> Image:
     """
     if not installed("matplotlib"):
         raise MissingExtra("matplotlib", "plot")
-    from matplotlib import style
+    with no_matplotlib_files():
+        from matplotlib import style
 
-    with style.context("default"):  # whatever the user's own matplotlibrc says
-        canvas = _canvas(points, dataset)
-        canvas.draw()
+        with style.context("default"):  # whatever the user's own matplotlibrc says
+            canvas = _canvas(points, dataset)
+            canvas.draw()
     return Image.from_array(np.asarray(canvas.buffer_rgba())[..., :3].copy())
 
 

@@ -48,13 +48,22 @@ def pack(names: Sequence[str], image: Callable[[int], Pixels], folder: Path, key
     digest = hashlib.sha256(json.dumps(key).encode()).hexdigest()[:16]
     index = folder / f"{digest}.json"
     try:
-        if not index.exists() or not index.with_suffix(".bin").exists():
+        if not _whole(index):
             folder.mkdir(parents=True, exist_ok=True)
             _write(map(image, range(len(names))), index)
         return _open(index, tuple(names))
     except OSError as error:
         why = (error.strerror or str(error)).lower()
         raise DataError(f"cannot pack the images into {folder}: {why}; make room or take another folder") from error
+
+
+def _whole(index: Path) -> bool:
+    """Whether a pack is there and as long as its index says; one that was cut is written anew."""
+    try:
+        sizes = np.array(json.loads(index.read_text()), np.int64).reshape(-1, 2)
+        return index.with_suffix(".bin").stat().st_size == 3 * int(sizes.prod(axis=1).sum())
+    except (ValueError, FileNotFoundError):
+        return False
 
 
 def _write(images: Iterator[Pixels], index: Path) -> None:

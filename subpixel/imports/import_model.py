@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import importlib.util
-import re
+import tempfile
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from subpixel import archs, atomic
+from subpixel import atomic
 from subpixel.errors import BadRequest, BadWeights, MissingExtra, SubpixelError
 from subpixel.imports import tensorflow
 from subpixel.jobs.discovery import check_target
 from subpixel.models import Card, Model, store
-from subpixel.ports import Ports
+from subpixel.ports import ModelName, Ports
 from subpixel.runtimes.parity import SIZES, compare
 
 if TYPE_CHECKING:
@@ -40,6 +40,8 @@ def import_model(source: Path, output: Path | None = None, overwrite: bool = Fal
     kind = source.suffix.lower()
     if kind not in (".pb", *WEIGHTS):
         raise BadRequest(f"{source}: expected a file that ends in .pb, {', '.join(WEIGHTS)}")
+    if source.exists() and not source.is_file():
+        raise BadWeights(source, "it is no file")
     if output is not None and output.suffix != ".onnx":
         raise BadRequest(f"{output}: a model file ends in .onnx")
     if kind == ".pb":
@@ -49,7 +51,7 @@ def import_model(source: Path, output: Path | None = None, overwrite: bool = Fal
             raise MissingExtra(package, "community")
     card = _own_card(source)
     if card is not None:
-        return _again(source, card, check_target(output or Path(f"{card.name}.onnx"), overwrite))
+        return _saved(_again(source, card), output, overwrite)
     from subpixel.imports import community
 
     return _saved(_model(source, community.load(source)), output, overwrite)
@@ -75,23 +77,19 @@ def _own_card(source: Path) -> Card | None:
             text = (file.metadata() or {}).get(store.KEY)
     except (OSError, SafetensorError) as error:
         raise BadWeights(source, " ".join(str(error).split())) from None
-    return None if text is None else Card.model_validate_json(text)
+    return None if text is None else store.read_card(source, text)
 
 
-def _again(source: Path, card: Card, target: Path) -> Model:
+def _again(source: Path, card: Card) -> Model:
     """The model whose weights `export` wrote."""
     from safetensors.torch import load_file
 
     from subpixel.models import weights
 
-    network = archs.create(card.arch, card.config).deploy()
-    try:
-        network.load_state_dict(load_file(source))
-    except RuntimeError as error:
-        raise BadWeights(source, f"its weights do not fit {card.arch}: {' '.join(str(error).split())}") from None
-    path = weights.save(network, target).path
-    store.rewrite_card(path, **card.model_dump(exclude={"sha256"}))
-    return store.load(path)
+    network = weights.fitted(source, card, load_file(source))
+    with tempfile.TemporaryDirectory() as folder:
+        saved = weights.save(network, Path(folder, "again.onnx"))
+    return store.read(source, store.with_card(store.parse(source, saved.graph), card))
 
 
 def _model(source: Path, foreign: ForeignNetwork) -> Model:
@@ -127,9 +125,9 @@ def _card(source: Path, foreign: ForeignNetwork, side: int) -> Card:
     step = multiple(foreign)
     known = "measured" if measured else "assumed: faint seams are possible"
     return Card(
-        name=_name(source, foreign.scale),
+        name=str(ModelName.of_file(source.stem, foreign.scale)),
         arch=foreign.arch,
-        config={"file": source.name, "halo": known},
+        config={"file": ascii(source.name)[1:-1], "halo": known},
         scale=foreign.scale,
         halo=max(step, min(largest, reach + step - 1) // step * step) if step > 1 else reach,
         tile_stride=step,
@@ -204,10 +202,3 @@ def _run(network: Any, batch: Any) -> Any:
 
     with torch.no_grad():
         return network(torch.from_numpy(batch.copy())).numpy()  # some write into their input
-
-
-def _name(source: Path, scale: int) -> str:
-    """4x_Nice_Photo.pth -> nice-photo-x4."""
-    words = re.sub(r"[^a-z0-9]+", "-", source.stem.lower()).strip("-")
-    bare = words.removeprefix(f"{scale}x-").removesuffix(f"-{scale}x").removesuffix(f"-x{scale}")
-    return f"{bare or 'model'}-x{scale}"

@@ -21,6 +21,7 @@ from subpixel.imports.graphdef import Node, read
 from subpixel.imports.onnx_builder import Graph
 from subpixel.models import Card, Model
 from subpixel.models.store import parse, with_card
+from subpixel.ports import ModelName
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -70,11 +71,10 @@ def load(path: str | Path, output: str = OUTPUT, *, exact: bool = False) -> Mode
     except ValueError as error:
         raise error if isinstance(error, BadWeights) else BadWeights(path, str(error)) from None
     result = network.result
-    stem = path.stem.lower().replace("_", "-").removesuffix(f"-x{result.scale}")
     card = Card(
-        name=f"{stem}-x{result.scale}",
+        name=str(ModelName.of_file(path.stem, result.scale)),
         arch="tensorflow",
-        config={"file": path.name, "output": output},
+        config={"file": ascii(path.name)[1:-1], "output": output},
         scale=result.scale,
         halo=max(1, result.halo),  # the chroma is bilinear
         parameters=network.parameters,

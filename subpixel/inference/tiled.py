@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -17,12 +16,11 @@ from subpixel.inference.adapt import adapt
 from subpixel.inference.rows import Rows
 from subpixel.ports import Geometry, Port, Ports
 from subpixel.runtimes import Run, Tensors
+from subpixel.runtimes.checked import out_of_memory
 
 Pixels = NDArray[Any]
 """Floats in [0, 1], or 8-bit levels."""
 
-# What openvino, onnxruntime, torch and oneDNN say when an allocation fails.
-_NO_MEMORY = re.compile(r"(?is)out of memory|bad_alloc|alloc\w* .*memory|memory .*alloc|not enough memory")
 _CACHED = 8  # rows that are converted at a time
 
 
@@ -118,7 +116,7 @@ class TiledNetwork:
             try:
                 return self._fill(band, window, out)
             except Exception as error:
-                if not (isinstance(error, MemoryError) or _NO_MEMORY.search(str(error))):
+                if not out_of_memory(error):
                     raise
                 self.tile = _smaller(self.tile, error)
 

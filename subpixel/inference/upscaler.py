@@ -126,7 +126,12 @@ class Upscaler:
             return self._models[model]
 
     def _runtime(self, model: models.Model, condition: Mapping[str, float] | None) -> Runtime:
-        """The compiled network, told of the condition if it is one that listens."""
+        """The compiled network, told of the condition if it is one that listens.
+
+        Raises: BadRequest for one that does not make an image of an image.
+        """
+        if not model.card.ports.enlarges:
+            raise BadRequest(f"{model.card.name} is no network from one image to a larger one of as many channels")
         values = condition if condition and model.card.condition else {}
         key = (model.card.name, model.card.sha256, *values.values())
         with self._opening:

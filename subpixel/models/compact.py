@@ -6,12 +6,14 @@ same graph with every weight inside it, in single precision.
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from subpixel.errors import BadWeights
+from subpixel.models.graph import is_outside
 
 if TYPE_CHECKING:
     from onnx import ModelProto, TensorProto
@@ -49,47 +51,52 @@ def share_weights(protos: list[ModelProto], name: str) -> bytes:
     return bytes(content)
 
 
-def load_full(path: Path, proto: ModelProto) -> bool:
-    """Puts every weight into the graph in single precision; returns whether anything changed.
+def load_full(path: Path, proto: ModelProto) -> None:
+    """Puts every weight into the graph in single precision.
 
     path: the model file, beside which a shared file lies.
-    Raises: BadWeights if that file is not there, or is too short.
+    Raises: BadWeights if that file is not there, or has not what the tensors need.
     """
-    outside = [t for t in proto.graph.initializer if t.external_data]
-    for tensor in outside:
+    for tensor in (t for t in proto.graph.initializer if is_outside(t)):
         tensor.raw_data = _outside(path, tensor)
         del tensor.external_data[:]
         tensor.ClearField("data_location")
-    return _widened(proto) or bool(outside)
+    _widen(path, proto)
 
 
-def _widened(proto: ModelProto) -> bool:
-    """Takes out the Casts behind half-precision weights; returns whether there were any."""
+def _widen(path: Path, proto: ModelProto) -> None:
+    """Takes out the Casts behind half-precision weights."""
     from onnx import TensorProto, numpy_helper
 
     halves = {t.name: t for t in proto.graph.initializer if t.data_type == TensorProto.FLOAT16}
-    casts = [n for n in proto.graph.node if n.op_type == "Cast" and n.input[0] in halves]
+    casts = [n for n in proto.graph.node if n.op_type == "Cast" and [*n.input] and n.input[0] in halves and n.output]
     for cast in casts:
         tensor = halves[cast.input[0]]
-        wide = numpy_helper.to_array(tensor).astype(np.float32)
+        try:
+            wide = numpy_helper.to_array(tensor).astype(np.float32)
+        except ValueError:
+            raise BadWeights(path, f"its tensor {tensor.name!r} has not the numbers its shape needs") from None
         tensor.CopyFrom(numpy_helper.from_array(wide, cast.output[0]))
         proto.graph.node.remove(cast)
-    return bool(casts)
 
 
 def _outside(path: Path, tensor: TensorProto) -> bytes:
-    """The bytes of a tensor that lies in a file beside its model file, and nowhere else."""
+    """The bytes of a tensor that lies in a file of weights beside its model file, and nowhere else."""
     entry = {e.key: e.value for e in tensor.external_data}
     try:
-        file = path.with_name(Path(entry["location"]).name)
-        start, length = int(entry.get("offset", 0)), int(entry["length"])
+        name, start, length = entry["location"], int(entry.get("offset", 0)), int(entry["length"])
     except (KeyError, ValueError):
-        raise BadWeights(path, f"it does not say where its tensor {tensor.name} lies") from None
+        raise BadWeights(path, f"it does not say where its tensor {tensor.name!r} lies") from None
+    if Path(name).name != name or not name.endswith(SUFFIX):
+        raise BadWeights(path, f"its tensors lie in {name!r}; expected a {SUFFIX} file beside it")
+    file = path.with_name(name)
     try:
+        if not file.is_file():
+            raise BadWeights(path, f"its weights lie beside it, in {name!r}, and there is no such file")
+        if min(start, length) < 0 or start + length > file.stat().st_size or length > 8 * math.prod(tensor.dims):
+            raise BadWeights(path, f"its weights in {name!r} end too early; fetch both files anew")
         with file.open("rb") as stream:
-            if min(start, length) < 0 or start + length > file.stat().st_size:
-                raise BadWeights(path, f"its weights in {file.name} end too early; fetch both files anew")
             stream.seek(start)
             return stream.read(length)
     except OSError as error:
-        raise BadWeights(path, f"its weights lie beside it, in {file.name}: {error.strerror}") from None
+        raise BadWeights(path, f"its weights lie beside it, in {name!r}: {error.strerror or error}") from None

@@ -15,6 +15,7 @@ from subpixel.errors import BadRequest, BadWeights, UnknownName
 from subpixel.models.card import Card
 from subpixel.models.compact import load_full
 from subpixel.models.conditioning import fold
+from subpixel.models.graph import LARGEST, check, check_fit, one_line
 from subpixel.models.naming import meant
 
 if TYPE_CHECKING:
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
 FOLDER = Path(__file__).parent
 KEY = "subpixel.card"
-_LARGEST = 1 << 30  # bytes; the largest network of the field has 172 MB
 
 
 @dataclass(frozen=True)
@@ -59,16 +59,19 @@ def load(name_or_path: str | Path) -> Model:
     damaged or not ours.
     """
     path = _locate(name_or_path)
-    graph = _bytes(path)
-    proto = parse(path, graph)
+    return read(path, _bytes(path))
+
+
+def read(path: Path, content: bytes) -> Model:
+    """The model in a file's bytes, verified. Raises: BadWeights."""
+    proto = parse(path, content)
     card = card_of(path, proto)
-    if load_full(path, proto):
-        graph = proto.SerializeToString(deterministic=True)
-    _check_ports(path, proto, card)
+    load_full(path, proto)
+    check_fit(path, proto, card)
     actual = digest(proto)
     if actual != card.sha256:
         raise BadWeights(path, f"its sha256 is {actual[:16]}..., its card says {card.sha256[:16]}...; fetch it anew")
-    return Model(path, card, graph)
+    return Model(path, card, with_metadata(proto, card))
 
 
 def _locate(name_or_path: str | Path) -> Path:
@@ -85,7 +88,9 @@ def _locate(name_or_path: str | Path) -> Path:
 
 def _bytes(path: Path) -> bytes:
     try:
-        if path.stat().st_size > _LARGEST:
+        if not path.is_file():
+            raise BadWeights(path, "it is no file" if path.exists() else "no such file")
+        if path.stat().st_size > LARGEST:
             raise BadWeights(path, "it is larger than 1 GiB")
         return path.read_bytes()
     except OSError as error:
@@ -93,9 +98,9 @@ def _bytes(path: Path) -> bytes:
 
 
 def parse(path: Path, content: bytes) -> ModelProto:
-    """The ONNX message in a file's bytes.
+    """The ONNX message in a file's bytes; see `graph.check` for what it may hold.
 
-    Raises: BadWeights if there is none.
+    Raises: BadWeights if there is none, or one that holds more.
     """
     from google.protobuf.message import DecodeError
     from onnx import ModelProto
@@ -106,6 +111,7 @@ def parse(path: Path, content: bytes) -> ModelProto:
         raise BadWeights(path, "it is not an ONNX file") from None
     if not proto.graph.node:
         raise BadWeights(path, "it is not an ONNX file, or it is empty")
+    check(path, proto)
     return proto
 
 
@@ -117,21 +123,17 @@ def card_of(path: Path, proto: ModelProto) -> Card:
     text = next((entry.value for entry in proto.metadata_props if entry.key == KEY), None)
     if text is None:
         raise BadWeights(path, "it is an ONNX file without a subpixel card; import it first")
+    return read_card(path, text)
+
+
+def read_card(path: Path, text: str) -> Card:
+    """A card from its JSON. Raises: BadWeights for one that this version cannot read."""
     try:
         return Card.model_validate_json(text)
     except ValidationError as error:
         first = error.errors()[0]
-        raise BadWeights(path, f"its card is wrong at {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
-
-
-def _check_ports(path: Path, proto: ModelProto, card: Card) -> None:
-    for kind, stated, values in (
-        ("inputs", card.ports.inputs, proto.graph.input),
-        ("outputs", card.ports.outputs, proto.graph.output),
-    ):
-        expected, actual = [port.name for port in stated], [value.name for value in values]
-        if expected != actual:
-            raise BadWeights(path, f"its graph has the {kind} {', '.join(actual)}; its card says {', '.join(expected)}")
+        where = ".".join(map(str, first["loc"])) or "its ports"
+        raise BadWeights(path, f"its card is wrong at {where}: {one_line(first['msg'])}") from None
 
 
 def digest(proto: ModelProto) -> str:

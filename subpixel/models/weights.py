@@ -5,7 +5,9 @@ from __future__ import annotations
 import copy
 import io
 import logging
+import math
 import warnings
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -18,6 +20,7 @@ from subpixel import archs, atomic
 from subpixel.errors import BadWeights
 from subpixel.models.card import Card, Condition, Score
 from subpixel.models.conditioning import PREFIX
+from subpixel.models.graph import one_line
 from subpixel.models.store import Model, load, parse, with_card
 from subpixel.nn.arch import Arch
 from subpixel.ports import Ports
@@ -26,6 +29,8 @@ if TYPE_CHECKING:
     from onnx import ModelProto
 
 LICENCE = "Apache-2.0"
+_SMALL, _GROWN = 1 << 24, 50
+"""Parameters that any network may have, and how many times those of its deploy form, while it is trained."""
 
 
 def save(
@@ -72,28 +77,51 @@ def network(model: Model) -> Arch:
 
     Raises: BadWeights if the weights do not fit the architecture that the card names.
     """
-    card = model.card
+    return fitted(model.path, model.card, state(model))
+
+
+def fitted(path: Path, card: Card, weights: Mapping[str, Tensor]) -> Arch:
+    """The deploy form of a card's network with the weights of a file, ready to run.
+
+    Raises: BadWeights if they do not fit it.
+    """
+    _imagined(path, card, sum(tensor.numel() for tensor in weights.values()))
     deployed = archs.create(card.arch, card.config).deploy()
     if card.condition is None:
         deployed.condition = None
     try:
-        deployed.load_state_dict(state(model))
+        deployed.load_state_dict(weights)
     except RuntimeError as error:
-        raise BadWeights(model.path, f"its weights do not fit {card.arch}: {' '.join(str(error).split())}") from None
+        raise BadWeights(path, f"its weights do not fit {card.arch}: {one_line(error)}") from None
     return deployed.eval()
 
 
 def state(model: Model) -> dict[str, Tensor]:
-    """The weights of a model file under the state-dict names of its deploy form."""
+    """The weights of a model file under the state-dict names of its deploy form.
+
+    Raises: BadWeights if one has not the numbers it needs.
+    """
     from onnx import numpy_helper
 
-    expected = archs.create(model.card.arch, model.card.config).deploy().state_dict()
     stored = {t.name: t for t in parse(model.path, model.graph).graph.initializer}
-    return {
-        key: torch.from_numpy(numpy_helper.to_array(stored[key]).copy()).reshape(value.shape)
-        for key, value in expected.items()
-        if key in stored
-    }
+    imagined = _imagined(model.path, model.card, sum(math.prod(t.dims) for t in stored.values()))
+    try:
+        return {
+            key: torch.from_numpy(numpy_helper.to_array(stored[key]).copy()).reshape(value.shape)
+            for key, value in imagined.state_dict().items()
+            if key in stored
+        }
+    except RuntimeError as error:
+        raise BadWeights(model.path, f"its weights do not fit {model.card.arch}: {one_line(error)}") from None
+
+
+def _imagined(path: Path, card: Card, numbers: int) -> Arch:
+    """A card's network in its deploy form, without memory: a stranger's card may ask for anything."""
+    with torch.device("meta"):
+        network = archs.create(card.arch, card.config)
+        if count(network) > max(_SMALL, _GROWN * numbers):
+            raise BadWeights(path, f"its card has a {card.arch} of {count(network):,} weights, it has {numbers:,}")
+        return network.deploy()
 
 
 def _export(deployed: Arch) -> ModelProto:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from subpixel.errors import BadRequest, MissingExtra, RuntimeUnavailable, UnknownName
 from subpixel.models import Model
 from subpixel.ports import Port, Ports
+from subpixel.runtimes.checked import Checked, all_finite
 
 Precision = Literal["f32", "bf16"]
 PRECISIONS = ("auto", "f32", "bf16")
@@ -80,11 +81,12 @@ class Runtime(Protocol):
 def open_runtime(model: Model, execution: Execution = Execution()) -> Runtime:
     """Compiles a model.
 
-    A model whose card has a `fixed_size` runs images up to that size: see `fixed`.
-    Raises: UnknownName, MissingExtra, RuntimeUnavailable, BadRequest.
+    A model whose card has a `fixed_size` runs images up to that size: see `fixed`. What it gives is checked: see
+    `checked`.
+    Raises: UnknownName, MissingExtra, RuntimeUnavailable, BadRequest; BadWeights, also when it runs.
     """
     module = importlib.import_module(f"{__name__}.{MODULES[choose(execution.runtime)]}")
-    runtime = module.open_model(model, execution)
+    runtime = Checked(module.open_model(model, execution), model)
     if not model.card.fixed_size:
         return runtime
     from subpixel.runtimes.fixed import FixedSize
@@ -128,6 +130,7 @@ def through_floats(run: Run, ports: Ports) -> Run:
 
 
 def _levels(batch: NDArray[Any]) -> NDArray[np.uint8]:
+    all_finite(batch)
     levels = np.clip(batch, 0, 1) * 255 + 0.5
     return np.ascontiguousarray(levels.astype(np.uint8).transpose(0, 2, 3, 1))
 

@@ -56,7 +56,7 @@ def _memory() -> float | None:
 
 def _runtime(name: str) -> dict[str, Any]:
     try:
-        devices = _DEVICES[name](importlib.import_module(name))
+        devices = _DEVICES[name](importlib.import_module(f"subpixel.runtimes.{MODULES[name]}"))
         return {"version": importlib.metadata.version(name), "devices": devices}
     except Exception as error:  # a broken installation can raise anything, and is what is looked for here
         return {"version": f"broken ({type(error).__name__}: {' '.join(str(error).split())})", "devices": []}
@@ -68,7 +68,7 @@ def _auto() -> dict[str, str]:
 
 
 _DEVICES: dict[str, Callable[[Any], list[str]]] = {
-    "openvino": lambda module: list(module.Core().available_devices),
-    "onnxruntime": lambda module: list(module.get_available_providers()),
-    "torch": lambda module: ["cpu", *(["cuda"] if module.cuda.is_available() else [])],
+    "openvino": lambda module: list(module.core().available_devices),
+    "onnxruntime": lambda module: list(module.ort.get_available_providers()),
+    "torch": lambda module: ["cpu", *(["cuda"] if module.torch.cuda.is_available() else [])],
 }

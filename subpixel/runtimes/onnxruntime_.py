@@ -5,13 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import onnxruntime as ort
 from numpy.typing import NDArray
 
 from subpixel.errors import BadWeights, RuntimeUnavailable
 from subpixel.models import Model
+from subpixel.models.graph import one_line
 from subpixel.ports import Ports
 from subpixel.runtimes import Execution, Precision, Tensors, named, through_floats
+from subpixel.runtimes.quiet import no_onnxruntime_telemetry
+
+no_onnxruntime_telemetry()
+import onnxruntime as ort  # noqa: E402
 
 PROVIDERS = {
     "tensorrt": "TensorrtExecutionProvider",
@@ -59,5 +63,5 @@ def open_model(model: Model, execution: Execution) -> OnnxRuntime:
     try:
         session = ort.InferenceSession(model.graph, options, providers=[PROVIDERS[chosen]])
     except Exception as error:  # its exceptions have no common parent but Exception
-        raise BadWeights(model.path, f"onnxruntime cannot load it: {str(error).splitlines()[0]}") from None
+        raise BadWeights(model.path, f"onnxruntime cannot load it: {one_line(error)}") from None
     return OnnxRuntime(session, model.card.ports, chosen)

@@ -11,15 +11,20 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-import openvino as ov
 from numpy.typing import NDArray
-from openvino import opset13 as op
-from openvino.preprocess import PrePostProcessor
 
 from subpixel.errors import BadWeights, RuntimeUnavailable
 from subpixel.models import Model
+from subpixel.models.graph import one_line
 from subpixel.ports import Ports
 from subpixel.runtimes import Execution, Precision, Tensors, computes_in_bf16, named
+from subpixel.runtimes.checked import all_finite
+from subpixel.runtimes.quiet import no_openvino_telemetry
+
+with no_openvino_telemetry():
+    import openvino as ov
+    from openvino import opset13 as op
+    from openvino.preprocess import PrePostProcessor
 
 
 @cache
@@ -60,6 +65,8 @@ class OpenVINORuntime:
         inputs = [np.ascontiguousarray(feeds[port.name]) for port in self._ports.inputs]
         results = request.infer(inputs, share_inputs=True)
         self._idle[on_levels].append(request)
+        if on_levels:
+            all_finite(results[1])
         return named(self._ports.outputs, (results[k] for k in range(len(self._ports.outputs))))
 
     def close(self) -> None:
@@ -94,12 +101,15 @@ def open_model(model: Model, execution: Execution) -> OpenVINORuntime:
     try:
         graph = core().read_model(model.graph)
     except RuntimeError as error:
-        raise BadWeights(model.path, f"openvino cannot read it: {str(error).strip().splitlines()[-1]}") from None
+        raise BadWeights(model.path, f"openvino cannot read it: {one_line(error)}") from None
     return OpenVINORuntime(graph, model.card.ports, precision, where.lower(), settings)
 
 
 def _on_levels(model: Any) -> Any:
-    """The same graph from N H W 3 uint8 to N sH sW 3 uint8: conversion, clipping and rounding inside."""
+    """The same graph from N H W 3 uint8 to N sH sW 3 uint8: conversion, clipping and rounding inside.
+
+    A second output is the sum of the floats, which tells whether all were finite.
+    """
     before = PrePostProcessor(model)
     before.input().tensor().set_element_type(ov.Type.u8).set_layout(ov.Layout("NHWC"))
     before.input().model().set_layout(ov.Layout("NCHW"))
@@ -109,7 +119,7 @@ def _on_levels(model: Any) -> Any:
     levels = op.add(op.multiply(op.clamp(high, 0.0, 1.0), np.float32(255)), np.float32(0.5))
     pixels = op.convert(op.transpose(levels, np.array([0, 2, 3, 1])), "u8")
     build: Any = ov.Model
-    return build([pixels], floats.get_parameters())
+    return build([pixels, op.reduce_sum(high, np.arange(4))], floats.get_parameters())
 
 
 def _fast_bf16(device: str) -> bool:

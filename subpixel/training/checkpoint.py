@@ -69,18 +69,17 @@ def restore(path: Path, parts: Parts) -> TrainState:
         tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
     for name, part in parts.items():
         state = _with_prefix(tensors, f"{name}.")
-        if isinstance(part, Optimizer):
-            part.load_state_dict({"state": _by_index(state), "param_groups": part.state_dict()["param_groups"]})
-        else:
-            _load(path, part, state)
+        try:
+            if not state:
+                raise KeyError(name)
+            if isinstance(part, Optimizer):
+                part.load_state_dict({"state": _by_index(state), "param_groups": part.state_dict()["param_groups"]})
+            else:
+                part.load_state_dict(state)
+        except (RuntimeError, ValueError, KeyError) as error:
+            why = " ".join(str(error).split())[:200]
+            raise DataError(f"{path} does not fit the run's {name} ({why}); take another run folder") from None
     return _train_state(path, header)
-
-
-def _load(path: Path, part: nn.Module, state: dict[str, Tensor]) -> None:
-    try:
-        part.load_state_dict(state)
-    except RuntimeError as error:
-        raise DataError(f"{path} does not fit the network: {' '.join(str(error).split())[:200]}") from None
 
 
 def read_origin(path: Path) -> dict[str, str]:
@@ -119,7 +118,7 @@ def _train_state(path: Path, header: Mapping[str, str]) -> TrainState:
             deployed=header["deployed"] == "True",
             validated=header.get("validated") != "False",
         )
-    except KeyError:
+    except (KeyError, ValueError):
         raise DataError(
             f"{path} holds weights, but is no checkpoint of a training; expected a run's last.safetensors"
         ) from None

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from subpixel.errors import RecipeError, UnknownName
 from subpixel.losses.adversarial import Kind
+from subpixel.models.card import FileName
 
 FOLDER = Path(__file__).parents[1] / "recipes"
 SCALE = "{scale}"
@@ -107,7 +108,7 @@ class Schedule(_Strict):
 class Recipe(_Strict):
     """One training run."""
 
-    name: str
+    name: FileName
     """The model's name, for instance swift-x2."""
     arch: str
     """A file of subpixel/archs, or "module:Class" of your own."""
@@ -152,15 +153,8 @@ def load(name_or_path: str | Path, changes: dict[str, Any] | None = None) -> Rec
 
     Raises: UnknownName with the closest recipe; RecipeError naming the file and the path of the wrong key.
     """
-    path = Path(name_or_path)
-    if path.suffix != ".toml":
-        path = FOLDER / f"{name_or_path}.toml"
-        if not path.is_file():
-            raise UnknownName("recipe", str(name_or_path), names())
-    try:
-        table = tomllib.loads(path.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise RecipeError(f"cannot read the recipe {path}: {error}") from None
+    path = _locate(name_or_path)
+    table = _read(path)
     for key, value in (changes or {}).items():
         _set(table, key, value)
     try:
@@ -176,6 +170,27 @@ def load(name_or_path: str | Path, changes: dict[str, Any] | None = None) -> Rec
         if ":" in name:
             _import(f"{path}: {key}", name.partition(":")[0])
     return recipe
+
+
+def _locate(name_or_path: str | Path) -> Path:
+    path = Path(name_or_path)
+    if path.suffix == ".toml":
+        return path
+    inside = FOLDER / f"{name_or_path}.toml"
+    if not inside.is_file():
+        raise UnknownName("recipe", str(name_or_path), names())
+    return inside
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        if path.exists() and not path.is_file():
+            raise RecipeError(f"cannot read the recipe {path}: it is no file")
+        return tomllib.loads(path.read_text("utf-8"))
+    except RecursionError:
+        raise RecipeError(f"cannot read the recipe {path}: its tables or lists nest too deeply") from None
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise RecipeError(f"cannot read the recipe {path}: {error}") from None
 
 
 def _import(where: str, module: str) -> None:
@@ -201,8 +216,10 @@ def _suggestion(location: list[str]) -> str:
 
 
 def _set(table: dict[str, Any], key: str, value: Any) -> None:
-    """Sets a dotted key such as optim.lr."""
+    """Sets a dotted key such as optim.lr. Raises: RecipeError where a part of it is no table."""
     *sections, last = key.split(".")
     for section in sections:
         table = table.setdefault(section, {})
+        if not isinstance(table, dict):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise RecipeError(f"{key}: {section} is one value; expected a section")
     table[last] = value

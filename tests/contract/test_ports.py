@@ -190,7 +190,7 @@ def test_a_card_that_does_not_fit_its_graph_is_refused(told: tuple[Toy, models.M
     _, model = told
     card = model.card.model_copy(update={"ports": MapInput(Config()).ports})
     (tmp_path / "a.onnx").write_bytes(store.with_metadata(store.parse(model.path, model.graph), card))
-    with pytest.raises(BadWeights, match="has the inputs low; its card says low, noise"):
+    with pytest.raises(BadWeights, match="has the inputs 'low'; its card says 'low, noise'"):
         models.load(tmp_path / "a.onnx")
 
 

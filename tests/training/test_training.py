@@ -12,9 +12,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
 
 from subpixel import models
 from subpixel.datasets import sources
+from subpixel.datasets.packed import pack
 from subpixel.datasets.pairs import dihedral
 from subpixel.datasets.sample import Sample
 from subpixel.degradations import Degradation
@@ -301,3 +304,62 @@ def test_own_names_that_lead_nowhere(folder: Path, tmp_path: Path, changes: dict
 )
 def test_every_shipped_recipe_can_be_read(path: Path) -> None:
     assert recipe.load(path).name == path.stem
+
+
+# ---- recipes and run folders that are cut, deep or wander off
+
+
+@pytest.mark.parametrize("name", ["../outside", "/tmp/x", "a/b", "a\\b", ".hidden", "", "a\nb"])
+def test_a_name_that_leaves_the_run_folder_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(RecipeError, match=r"name: .*is no name") as caught:
+        small_recipe(tmp_path, name=name)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("key", ["arch.foo", "steps.a.b", "config.scale.x"])
+def test_a_change_below_a_value_is_refused(tmp_path: Path, key: str) -> None:
+    small_recipe(tmp_path)
+    with pytest.raises(RecipeError, match=f"{key}: .* is one value; expected a section"):
+        recipe.load(tmp_path / "recipe.toml", {key: 1})
+
+
+def test_recipes_that_nest_for_ever_or_are_no_files(tmp_path: Path) -> None:
+    path = tmp_path / "deep.toml"
+    for text in ("a = " + "[" * 10**4, "a = " + "{a=" * 10**4, "[" + ".".join("a" * 3000) + "]"):
+        path.write_text(text)
+        with pytest.raises(RecipeError) as caught:
+            recipe.load(path)
+        assert "\n" not in str(caught.value)
+    os.mkfifo(tmp_path / "fifo.toml")
+    with pytest.raises(RecipeError, match="it is no file"):
+        recipe.load(tmp_path / "fifo.toml")
+
+
+def test_a_run_folder_that_was_cut_is_one_line(tmp_path: Path, folder: Path) -> None:
+    settings = small_recipe(tmp_path, steps=20)
+    run(settings, folder, folder, tmp_path / "run")
+    last = tmp_path / "run/last.safetensors"
+    whole = last.read_bytes()
+    with safe_open(last, "pt") as file:
+        header, tensors = file.metadata(), {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+    for keep in (0, 5, 300, len(whole) // 2, len(whole) - 1):
+        last.write_bytes(whole[:keep])
+        with pytest.raises(DataError, match="cannot read the checkpoint"):
+            run(settings, folder, folder, tmp_path / "run")
+    for part in ("model", "ema", "optimizer"):
+        save_file({k: v for k, v in tensors.items() if not k.startswith(part)}, last, header)
+        with pytest.raises(DataError, match=f"does not fit the run's {part}"):
+            run(settings, folder, folder, tmp_path / "run")
+    save_file(tensors, last, header | {"step": "many"})
+    with pytest.raises(DataError, match="is no checkpoint"):
+        run(settings, folder, folder, tmp_path / "run")
+
+
+def test_a_cache_that_was_cut_is_written_anew(tmp_path: Path) -> None:
+    images = [np.full((3 + k, 4, 3), k, np.uint8) for k in range(3)]
+    for cut in (lambda p: p.write_bytes(p.read_bytes()[:-5]), lambda p: p.write_bytes(b""), lambda p: p.unlink()):
+        for suffix in (".bin", ".json"):
+            pack("abc", images.__getitem__, tmp_path, "key")
+            cut(next(tmp_path.glob(f"*{suffix}")))
+            packed = pack("abc", images.__getitem__, tmp_path, "key")
+            assert all(np.array_equal(packed[k], image) for k, image in enumerate(images))

@@ -1,0 +1,110 @@
+"""Nobody is called and nothing is noted: commands in a fresh home, without CI's exceptions, without a network."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from subpixel.images import Image, write
+
+# Runs the command line and notes every look-up and connection that Python makes.
+WATCHED = """
+import os, sys
+note = os.open(sys.argv.pop(1), os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+CALLS = ("socket.getaddrinfo", "socket.gethostbyname", "socket.connect", "socket.sendto", "urllib.Request")
+sys.addaudithook(lambda event, args: event in CALLS and os.write(note, f"{event} {args}\\n".encode()))
+"""
+COMMAND = WATCHED + "from subpixel.cli import main; main()"
+PLOT = (
+    WATCHED
+    + """
+from subpixel.benchmarks.tradeoff import Point, draw
+draw([Point("a-x2", 2, 30.0, 1.0, 10.0, 99), Point("bicubic", 2, 28.0, 0.1, None, 0)], "Set5")
+"""
+)
+TRACE = ("strace", "-f", "--seccomp-bpf", "-qq", "-e", "trace=connect,sendto,sendmmsg", "-e", "signal=none")
+
+
+@cache
+def alone() -> tuple[str, ...]:
+    """What starts a program in a namespace without a network, where the system allows it."""
+    program = ("unshare", "-rn")
+    works = shutil.which("unshare") and subprocess.run([*program, "true"], capture_output=True).returncode == 0
+    return program if works else ()
+
+
+@cache
+def traced() -> bool:
+    works = shutil.which("strace") and subprocess.run([*TRACE, "true"], capture_output=True).returncode == 0
+    return bool(works)
+
+
+def run(code: str, arguments: list[str], folder: Path) -> tuple[list[str], str]:
+    """Runs Python code in a fresh home; returns the files that appeared there, and the calls that were tried."""
+    home, python, system = folder / "home", folder / "python.txt", folder / "system.txt"
+    home.mkdir()
+    for note in (python, system):
+        note.touch()
+    known = {name: value for name, value in os.environ.items() if name not in ("CI", "TF_BUILD", "JENKINS_URL")}
+    known = {name: value for name, value in known.items() if not name.startswith(("XDG_", "ORT_", "MPL", "PYTEST"))}
+    trace = (*TRACE, "-o", str(system)) if traced() else ()
+    done = subprocess.run(
+        [*alone(), *trace, sys.executable, "-c", code, str(python), *arguments],
+        env=known | {"HOME": str(home), "PYTHONDONTWRITEBYTECODE": "1"},
+        cwd=folder, capture_output=True, text=True, timeout=250,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    calls = [line for line in system.read_text().splitlines() if "AF_INET" in line]
+    return [str(path.relative_to(home)) for path in home.rglob("*")], python.read_text() + "\n".join(calls)
+
+
+COMMANDS = {
+    "doctor": ["doctor"],
+    "models": ["models"],
+    **{f"upscale-{name}": ["upscale", "low.png", "-m", "espcn-x2", "--runtime", name, "-o", "high.png"]
+       for name in ("openvino", "onnxruntime", "torch")},
+    "export": ["export", "espcn-x2", "--to", "onnx"],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_command_calls_nobody_and_leaves_nothing_at_home(name: str, tmp_path: Path) -> None:
+    write(tmp_path / "low.png", Image(np.zeros((9, 7, 3), np.float32)))
+    assert run(COMMAND, COMMANDS[name], tmp_path) == ([], "")
+
+
+def test_a_figure_leaves_nothing_at_home(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    assert run(PLOT, [], tmp_path) == ([], "")
+
+
+def test_the_watch_sees_a_look_up_and_a_file(tmp_path: Path) -> None:
+    code = WATCHED + "import pathlib, socket\npathlib.Path.home().joinpath('a').touch()\n"
+    code += "try: socket.getaddrinfo('example.invalid', 80)\nexcept OSError: pass"
+    files, calls = run(code, [], tmp_path)
+    assert files == ["a"]
+    assert "socket.getaddrinfo ('example.invalid'" in calls
+    if traced():
+        assert "AF_INET" in calls
+
+
+def test_other_programs_keep_their_telemetry() -> None:
+    """It is hidden while OpenVINO is imported, and not from a program that has imported it before."""
+    import types
+
+    from subpixel.runtimes.quiet import no_openvino_telemetry
+
+    for before in (None, types.ModuleType("openvino_telemetry")):
+        sys.modules.pop("openvino_telemetry", None)
+        if before:
+            sys.modules["openvino_telemetry"] = before
+        with no_openvino_telemetry():
+            assert sys.modules["openvino_telemetry"] is before
+        assert sys.modules.pop("openvino_telemetry", None) is before
