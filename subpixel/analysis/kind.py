@@ -43,9 +43,11 @@ def _changes(levels: Floats, axis: int) -> NDArray[np.int64]:
 def _lattice(changes: NDArray[np.int64]) -> int:
     """The most pixels, 2 or more, of which all places with changes are multiples apart; 0 where there are none."""
     seen = changes[changes.sum(axis=1) > 0]
+    if not len(seen):
+        return 0
     for step in range(_LARGEST, 1, -1):
         folded = np.pad(seen, ((0, 0), (0, -seen.shape[1] % step))).reshape(len(seen), -1, step).sum(axis=1)
-        if len(seen) and seen.shape[1] > 4 * step and (folded.max(axis=1) > 0.99 * folded.sum(axis=1)).all():
+        if seen.shape[1] > 4 * step and (folded.max(axis=1) > 0.99 * folded.sum(axis=1)).all():
             return step
     return 0
 

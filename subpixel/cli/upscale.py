@@ -72,6 +72,12 @@ Deblock = Annotated[
     str, typer.Option(metavar="auto|0-1", help="JPEG's blocks and rings, likewise.", rich_help_panel=_UNDO)
 ]
 Deblur = Annotated[str, typer.Option(metavar="auto|0-1", help="Blur, likewise.", rich_help_panel=_UNDO)]
+Grain = Annotated[
+    float,
+    typer.Option(
+        metavar="0-1", min=0, max=1, help="Noise that is given back, of what is taken.", rich_help_panel=_UNDO
+    ),
+]
 Tile = Annotated[
     str,
     typer.Option(
@@ -134,6 +140,7 @@ def command(
     denoise: Denoise = "auto",
     deblock: Deblock = "auto",
     deblur: Deblur = "auto",
+    grain: Grain = 0.0,
     tile: Tile = "auto",
     runtime: Runtime = "auto",
     precision: Precision = "auto",
@@ -172,7 +179,10 @@ def command(
         size=size,
         fit=fit,
         restoration=Restoration(
-            _auto_or(float, denoise, "denoise"), _auto_or(float, deblock, "deblock"), _auto_or(float, deblur, "deblur")
+            _auto_or(float, denoise, "denoise"),
+            _auto_or(float, deblock, "deblock"),
+            _auto_or(float, deblur, "deblur"),
+            grain,
         ),
         tile=_auto_or(int, tile, "tile"),
         tta=tta,

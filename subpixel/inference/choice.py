@@ -49,10 +49,14 @@ class Restoration:
     deblock: Strength = "auto"
     """Of JPEG."""
     deblur: Strength = "auto"
+    grain: float = 0.0
+    """How much of the noise that is taken away is given back, 0 to 1, as new noise: film without it looks like wax."""
 
     def __post_init__(self) -> None:
         for strength in fields(self):
             value = getattr(self, strength.name)
+            if strength.name == "grain" and value == "auto":
+                raise BadRequest("grain 'auto'; expected a number from 0 to 1")
             if value != "auto" and not (isinstance(value, int | float) and 0 <= value <= 1):
                 raise BadRequest(f"{strength.name} {value!r}; expected auto, or a number from 0 to 1")
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from subpixel.inference import tiles
-from subpixel.inference.rows import AlphaRows, BledRows, ResizedRows, Rows, WithAlpha, as_floats
+from subpixel.inference.rows import AlphaRows, BledRows, GrainedRows, ResizedRows, Rows, WithAlpha, as_floats
 from subpixel.inference.tiled import TiledNetwork, self_ensemble
 from subpixel.models import Card
 from subpixel.ports import Shape
@@ -50,6 +50,8 @@ class Plan:
     """The mean over 8 flips and turns."""
     idle: bool = False
     """There is a model, but nothing for it to do."""
+    grain: tuple[float, float] = (0.0, 0.0)
+    """Noise that is given back: of each channel, and of that the part which the channels do not share; in [0, 1]."""
     reason: str = ""
     """What was found in the image, where that decided."""
 
@@ -93,14 +95,15 @@ class Plan:
         for step in self.steps:
             run = self_ensemble(step.runtime.run) if self.ensemble else step.runtime.run
             rows = TiledNetwork(rows, run, step.card.ports, step.card.geometry, step.tile)
-        return ResizedRows(rows, self.target.height, self.target.width, self.kernel) if self.kernel else rows
+        rows = ResizedRows(rows, self.target.height, self.target.width, self.kernel) if self.kernel else rows
+        return GrainedRows(rows, self.source, *self.grain) if self.grain[0] else rows
 
 
 def target_shape(
-    source: Shape, sides: tuple[int, int], cards: Sequence[Card], kernel: str | None, ensemble: bool
+    source: Shape, sides: tuple[int, int], cards: Sequence[Card], kernel: str | None, in_floats: bool
 ) -> Shape:
     """What comes out: 8-bit levels where one plain network does all the work on 8-bit RGB, else floats."""
-    on_levels = source.dtype == "uint8" and source.channels == 3 and not source.alpha and not ensemble
+    on_levels = source.dtype == "uint8" and source.channels == 3 and not source.alpha and not in_floats
     on_levels = on_levels and len(cards) == 1 and kernel is None and cards[0].ports.is_plain
     return Shape(*sides, source.channels, source.alpha, "uint8" if on_levels else "float32")
 

@@ -6,6 +6,7 @@ bounded by the bands, never by the image. What `rows` returns is not to be writt
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import Any, Protocol, Self
 
@@ -87,6 +88,37 @@ class ResizedRows:
         if high - low > bottom - top:  # first the axis that makes the band smaller
             return along_columns(along_rows(band, axis, low), self._across)
         return along_rows(along_columns(band, self._across), axis, low)
+
+
+class GrainedRows:
+    """Rows with noise of `source`'s resolution added, enlarged with them; the same for any band that is asked for.
+
+    sigma: standard deviation of each channel, in [0, 1]. chroma: of that part which differs from channel to channel.
+    """
+
+    def __init__(self, rows: Rows, source: Shape, sigma: float, chroma: float) -> None:
+        self.shape = rows.shape
+        noise = _Noise(replace(source, alpha=False, dtype="float32"), sigma, chroma)
+        self._rows, self._grain = rows, ResizedRows(noise, self.shape.height, self.shape.width)
+
+    def rows(self, y0: int, y1: int) -> Floats:
+        return np.clip(self._rows.rows(y0, y1) + self._grain.rows(y0, y1) - np.float32(0.5), 0, 1)
+
+
+class _Noise:
+    """White noise around 0.5, each row from a seed of its own."""
+
+    def __init__(self, shape: Shape, sigma: float, chroma: float) -> None:
+        self.shape = shape
+        self._shared, self._own = np.float32(math.sqrt(max(0.0, sigma**2 - chroma**2))), np.float32(chroma)
+
+    def rows(self, y0: int, y1: int) -> Floats:
+        return np.stack([self._row(np.random.default_rng(y)) for y in range(y0, y1)])
+
+    def _row(self, rng: np.random.Generator) -> Floats:
+        width, channels = self.shape.width, self.shape.channels
+        shared, own = (rng.standard_normal((width, count), np.float32) for count in (1, channels))
+        return self._shared * shared + self._own * own + np.float32(0.5)
 
 
 class AlphaRows:

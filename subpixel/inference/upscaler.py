@@ -106,9 +106,11 @@ class Upscaler:
         steps = tuple(map(Step, cards, runtimes, tiles))
         factor = int(np.prod([card.scale for card in cards]))
         kernel = None if (shape.height * factor, shape.width * factor) == sides else choice.kernel
-        target = target_shape(shape, sides, cards, kernel, self._tta)
+        told, share = choice.condition or {}, self._restoration.grain * 25 / 255
+        grain = (share * told.get("noise", 0.0), share * told.get("chroma_noise", 0.0))
+        target = target_shape(shape, sides, cards, kernel, self._tta or grain[0] > 0)
         idle = bool(choice.first) and not steps
-        return Plan(shape, target, steps, kernel, self._tta, idle, choice.reason)
+        return Plan(shape, target, steps, kernel, self._tta, idle, grain, choice.reason)
 
     def _choose(self, report: DegradationReport) -> Choice:
         if self._model == AUTO:

@@ -17,6 +17,7 @@ from subpixel.errors import BadRequest
 from subpixel.images import Image, quantise, read
 from subpixel.inference.choice import Choice, Restoration, choose, default_factor
 from subpixel.inference.file import upscale_file
+from subpixel.inference.rows import ArrayRows
 from subpixel.inference.upscaler import Upscaler
 from subpixel.jobs.request import Request
 from subpixel.ports import Shape
@@ -147,6 +148,21 @@ def test_one_condition_is_compiled_once(monkeypatch: pytest.MonkeyPatch):
         for quality in (40, 40, 41):
             upscaler.prepare(shape, DegradationReport(jpeg=Jpeg(quality=quality)))
     assert opened == ["restore-x2", "restore-x2"]
+
+
+def test_grain_is_given_back_as_it_was_found(low: Image):
+    """Its deviation in what is flat, its colour, and the same for any band."""
+    told = {"denoise": 0.4, "deblock": 0, "deblur": 0}  # 10 levels
+    flat = Image(np.full((120, 90, 3), 0.5, np.float32))
+    bare = Upscaler("restore-x1", restoration=Restoration(**told))
+    grained = Upscaler("restore-x1", restoration=Restoration(**told, grain=0.5))
+    grain = 255 * (grained(flat).pixels - bare(flat).pixels)
+    assert grain.std() == pytest.approx(5, rel=0.03)
+    assert abs(np.corrcoef(grain[..., 0].ravel(), grain[..., 1].ravel())[0, 1]) < 0.05
+    rows = grained.plan(ArrayRows.of(flat)).rows(ArrayRows.of(flat))
+    np.testing.assert_array_equal(rows.rows(50, 60), grained(flat).pixels[50:60])
+    with pytest.raises(BadRequest, match="grain 'auto'"):
+        Restoration(grain="auto")  # pyright: ignore[reportArgumentType]
 
 
 def test_a_request_carries_it():
