@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from subpixel.analysis.report import Kind
 from subpixel.images import Floats
 
-_COLOURS = 256  # of pixel art, at most
+_COLOURS, _SHADES = 256, 64  # of pixel art, at most; of gray pixel art: a photo has 256
 _SPRITE = 2**16  # pixels of an image that may be pixel art as it is, not enlarged
 _LARGEST = 32  # pixels of the screen for one of the art
 
@@ -23,7 +23,8 @@ def kind_of(levels: Floats, drawn: float) -> Kind:
 def _is_pixel_art(levels: Floats) -> bool:
     """Few colours whose edges all lie on a lattice of two or more pixels, or a small image of very few."""
     flat = levels.reshape(-1, levels.shape[-1])
-    if _colours(flat[:: max(1, len(flat) // 4096)]) > _COLOURS or _colours(flat) > _COLOURS:
+    most = _COLOURS if levels.shape[-1] > 1 else _SHADES
+    if _colours(flat[:: max(1, len(flat) // 4096)]) > most or _colours(flat) > most:
         return False
     if len(flat) <= _SPRITE and 3 <= _colours(flat) <= 64 and _hard(levels):
         return True

@@ -25,6 +25,11 @@ Strength = Literal["auto"] | float
 Family = Mapping[int, str | models.Model]
 """Models of one kind by their factor; names are loaded when they are needed."""
 
+WORTH = {"jpeg": 10 / 75, "noise": 2.75 / 25, "blur_xx": 0.15, "blur_yy": 0.15, "resampled": 0.1}
+"""From where on restoring gains over enlarging alone, as measured (decision 008); below it an image is as good as clean.
+
+Of JPEG quality 90, of noise 3 levels.
+"""
 _KNOBS = {
     "deblock": {"jpeg": 1.0},
     "denoise": {"noise": 1.0, "chroma_noise": 1.0},
@@ -97,7 +102,7 @@ class Choice:
 def choose(report: DegradationReport, restoration: Restoration) -> Choice:
     """With `auto`: nothing is done about a clean image but enlarging it, and pixel art keeps its edges."""
     condition = restoration.condition(report)
-    found = any(value for name, value in condition.items() if not name.endswith("_unknown"))
+    found = any(condition[name] >= least for name, least in WORTH.items())
     if report.kind == "pixel-art" and not found:
         return Choice(kernel="nearest", reason=report.summary)
     if not found:

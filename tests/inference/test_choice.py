@@ -44,6 +44,14 @@ def test_a_degraded_image_is_restored_by_what_was_found():
     )
 
 
+@pytest.mark.parametrize(
+    ("quality", "sigma", "restored"), [(91, 0, False), (90, 0, True), (100, 2, False), (100, 3, True)]
+)
+def test_little_is_left_alone(quality: int, sigma: float, restored: bool):
+    report = DegradationReport(jpeg=Jpeg(quality=quality), noise=Noise(sigma=sigma))
+    assert (choose(report, Restoration()).first == RESTORE) is restored
+
+
 def test_strengths_take_the_place_of_what_was_found():
     report = DegradationReport(jpeg=Jpeg(quality=40), noise=None, blur=Blur(xx=1, yy=0.5, xy=0.3))
     told = Restoration(denoise=0.5, deblock=0, deblur=1).condition(report)
@@ -51,7 +59,7 @@ def test_strengths_take_the_place_of_what_was_found():
         {"noise": 0.5, "chroma_noise": 0.5, "blur_xx": 1.69, "blur_yy": 1.69}
     )
     assert choose(COMPRESSED, Restoration(deblock=0)).first == SWIFT
-    assert choose(CLEAN, Restoration(denoise=0.1)).first == RESTORE
+    assert choose(CLEAN, Restoration(denoise=0.2)).first == RESTORE
     for strength in (-0.1, 1.1, float("nan"), "much"):
         with pytest.raises(BadRequest, match="expected auto, or a number from 0 to 1"):
             Restoration(denoise=strength)  # pyright: ignore[reportArgumentType]
