@@ -58,8 +58,11 @@ def inspect_rows(source: Rows, quality: int | None = None) -> DegradationReport:
         return UNKNOWN
     compressed = _jpeg(levels, quality)
     found = estimate(statistics(levels, compressed.quality, compressed.phase or (0, 0)))
+    shown = kind.kind_of(levels, found["drawn"].value)
+    if shown == "pixel-art":  # hard edges on a lattice are neither noise nor blur
+        return DegradationReport(kind=shown, jpeg=compressed)
     return DegradationReport(
-        kind=kind.kind_of(levels, found["drawn"].value),
+        kind=shown,
         jpeg=compressed,
         noise=_noise(found),
         blur=_blur(found),
@@ -80,11 +83,17 @@ def file_quality(file: str | Path | bytes) -> int | None:
 
 
 def _jpeg(levels: Floats, quality: int | None) -> Jpeg:
-    """The last compression; that of the file is known, and its grid is looked for all the same."""
+    """The last compression, which a file states itself, and one before it on another grid."""
     grid = jpeg.find_grid(levels)
-    if quality is None:
-        return Jpeg(quality=grid.quality, phase=grid.phase) if grid else Jpeg()
-    return Jpeg(quality=quality, phase=grid.phase if grid else None, source="file")
+    if grid is None:
+        return Jpeg() if quality is None else Jpeg(quality=quality, source="file")
+    earlier = jpeg.find_earlier(levels, grid)
+    return Jpeg(
+        quality=grid.quality if quality is None else quality,
+        phase=grid.phase,
+        source="pixels" if quality is None else "file",
+        earlier=earlier.quality if earlier else None,
+    )
 
 
 def _noise(found: dict[str, Estimate]) -> Noise | None:
