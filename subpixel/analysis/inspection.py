@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from subpixel.analysis import jpeg, kind, screens
+from subpixel.analysis import jpeg, pixel_art, screens
 from subpixel.analysis.estimator import Estimate, estimate
 from subpixel.analysis.report import UNKNOWN, Blur, DegradationReport, Jpeg, Noise
 from subpixel.analysis.statistics import statistics
@@ -56,13 +56,12 @@ def inspect_rows(source: Rows, quality: int | None = None) -> DegradationReport:
     levels = windows(source)
     if min(levels.shape[1:3]) < SMALLEST:
         return UNKNOWN
+    if pixel_art.is_pixel_art(levels):  # hard edges on a lattice: neither noise nor blur, and no decoder's output
+        return DegradationReport(kind="pixel-art")
     compressed = _jpeg(levels, quality)
     found = estimate(statistics(levels, compressed.quality, compressed.phase or (0, 0)))
-    shown = kind.kind_of(levels, found["drawn"].value)
-    if shown == "pixel-art":  # hard edges on a lattice are neither noise nor blur
-        return DegradationReport(kind=shown, jpeg=compressed)
     return DegradationReport(
-        kind=shown,
+        kind="drawing" if found["drawn"].odds > 0.5 else "photo",
         jpeg=compressed,
         noise=_noise(found),
         blur=_blur(found),
