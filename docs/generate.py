@@ -24,6 +24,7 @@ from subpixel.training.recipe import Recipe
 
 MODULES = {
     "Images": ("images.image", "images.reader", "images.writer", "images.metadata", "color", "resample"),
+    "Looking": ("analysis.inspection", "analysis.report"),
     "Enlarging": (
         "inference.upscaler", "inference.choice", "analysis.report", "analysis.inspection", "inference.comparison",
         "inference.tiles", "jobs.discovery", "jobs.pool", "runtimes",

@@ -29,6 +29,8 @@ CALLS = {
     "models": "",
     "compare photo.png": "",
     "degrade photo.png -o low/": "",
+    "inspect photo.png --json": "",
+    "bench inspect photos/": "",
     "doctor": "",
     "train swift-x2 --data photos/ --validation photos/ --run run/": NO_TORCH,
     "eval espcn-x2 --data photos/": "",

@@ -23,6 +23,7 @@ from subpixel.images import Floats
 from subpixel.resample import resize
 
 Rng = np.random.Generator
+VARIANTS = 8
 _MARGIN = 8  # pixels of the low resolution that the circular blur spoils
 _LETTERS = list("abcdefghijklmnopqrstuvwxyz" * 3 + "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.,;:!?()&%-")
 
@@ -177,9 +178,9 @@ def page(rng: Rng) -> NDArray[np.uint8]:
 def examples(
     photos: Sequence[NDArray[np.uint8]], art: Sequence[NDArray[np.uint8]], count: int, seed: int
 ) -> tuple[Floats, Floats]:
-    """The statistics and the labels of `count` degraded crops, four of each scene; one scene in eight is drawn."""
+    """The statistics and the labels of `count` degraded crops, VARIANTS of each scene; one scene in eight is drawn."""
     found: list[tuple[Floats, Floats]] = []
-    for k in range(count // 4):
+    for k in range(count // VARIANTS):
         rng = np.random.default_rng([seed, k])
         drawn = rng.random() >= 0.875
         if not drawn:
@@ -187,7 +188,7 @@ def examples(
         else:
             high = page(rng) if rng.random() < 0.5 else art[rng.integers(len(art))]
         low = reduced(high, rng)
-        for _ in range(4):
+        for _ in range(VARIANTS):
             vector, labels = finished(low, rng)
             found.append((vector, np.append(labels, np.float32(drawn))))
     return np.stack([f for f, _ in found]), np.stack([y for _, y in found])

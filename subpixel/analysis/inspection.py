@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from subpixel.analysis import jpeg, kind, screens
+from subpixel.analysis import jpeg, pixel_art, screens
 from subpixel.analysis.estimator import Estimate, estimate
 from subpixel.analysis.report import UNKNOWN, Blur, DegradationReport, Jpeg, Noise
 from subpixel.analysis.statistics import statistics
@@ -56,10 +56,12 @@ def inspect_rows(source: Rows, quality: int | None = None) -> DegradationReport:
     levels = windows(source)
     if min(levels.shape[1:3]) < SMALLEST:
         return UNKNOWN
+    if pixel_art.is_pixel_art(levels):  # hard edges on a lattice: neither noise nor blur, and no decoder's output
+        return DegradationReport(kind="pixel-art")
     compressed = _jpeg(levels, quality)
     found = estimate(statistics(levels, compressed.quality, compressed.phase or (0, 0)))
     return DegradationReport(
-        kind=kind.kind_of(levels, found["drawn"].value),
+        kind="drawing" if found["drawn"].odds > 0.5 else "photo",
         jpeg=compressed,
         noise=_noise(found),
         blur=_blur(found),
@@ -80,11 +82,17 @@ def file_quality(file: str | Path | bytes) -> int | None:
 
 
 def _jpeg(levels: Floats, quality: int | None) -> Jpeg:
-    """The last compression; that of the file is known, and its grid is looked for all the same."""
+    """The last compression, which a file states itself, and one before it on another grid."""
     grid = jpeg.find_grid(levels)
-    if quality is None:
-        return Jpeg(quality=grid.quality, phase=grid.phase) if grid else Jpeg()
-    return Jpeg(quality=quality, phase=grid.phase if grid else None, source="file")
+    if grid is None:
+        return Jpeg() if quality is None else Jpeg(quality=quality, source="file")
+    earlier = jpeg.find_earlier(levels, grid)
+    return Jpeg(
+        quality=grid.quality if quality is None else quality,
+        phase=grid.phase,
+        source="pixels" if quality is None else "file",
+        earlier=earlier.quality if earlier else None,
+    )
 
 
 def _noise(found: dict[str, Estimate]) -> Noise | None:

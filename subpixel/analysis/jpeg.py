@@ -9,7 +9,7 @@ lattice; the tables are those of Annex K of ITU-T T.81, scaled as the library of
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import numpy as np
@@ -30,6 +30,7 @@ _ROUNDING = 0.36  # levels: of Y in the decoder, then of R, G and B
 _OUTLIERS = 0.03  # coefficients that clipping moved off the lattice
 _SEARCHED, _FITTED = 800, 5000  # blocks, at most: on each of the 64 phases, and on the best ones
 _CANDIDATES = 3
+_STRONGER = 5  # qualities that an earlier file must lie below the last
 _CHOICE = 10.0  # nats that a step must bring which is chosen for one frequency alone
 _EVIDENCE = 45.0  # nats
 
@@ -64,13 +65,29 @@ def quality_of(steps: NDArray[Any], weights: NDArray[Any] | float = 1.0) -> int:
     return int(distance.sum(axis=1).argmin()) + 1
 
 
-def find_grid(levels: Floats, noise: float = _ROUNDING) -> Grid | None:
+def find_grid(levels: Floats) -> Grid | None:
     """The grid of the last JPEG file that an image was, or None; N H W C in levels 0..255."""
+    return _search(levels, _ROUNDING)
+
+
+def find_earlier(levels: Floats, last: Grid) -> Grid | None:
+    """A stronger compression before the last one, on another grid, blurred by what the last one rounded."""
+    steps = table(last.quality)[_diagonal() <= 4]
+    noise = round(float(np.hypot(_ROUNDING, np.sqrt((steps**2).mean() / 12))), 1)
+    grid = _search(levels, noise, last.phase)
+    return grid if grid and grid.quality < last.quality - _STRONGER else None
+
+
+def _search(levels: Floats, noise: float, taken: tuple[int, int] | None = None) -> Grid | None:
+    """The grid whose lattice, blurred by `noise` levels, explains the pixels best; not on the phase that is taken."""
     plane = luma(levels)
     if min(plane.shape[1:]) < 24:
         return None
     spoiled = np.any((levels <= 0) | (levels >= 255), axis=-1)
-    likely = np.argsort(-_near_zero(plane, spoiled).ravel(), kind="stable")[:_CANDIDATES]
+    zeros = _near_zero(plane, spoiled, 2 * noise)
+    if taken is not None:
+        zeros[taken] = -1
+    likely = np.argsort(-zeros.ravel(), kind="stable")[:_CANDIDATES]
     grids = [_fit(plane, spoiled, divmod(int(k), 8), noise) for k in likely]
     best = max(grids, key=lambda grid: grid.evidence)
     return best if best.evidence > _EVIDENCE else None
@@ -98,7 +115,12 @@ def _likelihood(coefficients: Floats, noise: float) -> Floats:
     return counts.reshape(64, _BINS).astype(np.float32) @ _ratios(noise)
 
 
-@cache
+def _diagonal() -> NDArray[np.int64]:
+    """The sum of the two frequencies of each of the 64 coefficients."""
+    return np.add.outer(np.arange(8), np.arange(8)).ravel()
+
+
+@lru_cache(8)
 def _ratios(noise: float) -> Floats:
     """(bins, STEPS): log(q N(distance to the lattice; noise)); 0 in the cell around 0, where everything is near."""
     value = np.arange(_BINS)[:, None] * _BIN
@@ -109,12 +131,12 @@ def _ratios(noise: float) -> Floats:
     return np.where((nearest > 0) & (value < _BINS * _BIN - 1), ratio, 0).astype(np.float32)
 
 
-def _near_zero(plane: Floats, spoiled: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """(8, 8): the share of coefficients of high frequency that are zero but for rounding, on each phase.
+def _near_zero(plane: Floats, spoiled: NDArray[np.bool_], limit: float) -> NDArray[np.float64]:
+    """(8, 8): the share of coefficients of high frequency that are zero but for rounding (`limit`), on each phase.
 
     On its own phase a grid has set most of them to zero; on others they are there.
     """
-    basis = dct()[:, np.add.outer(np.arange(8), np.arange(8)).ravel() >= 4]
+    basis = dct()[:, _diagonal() >= 4]
     around = np.lib.stride_tricks.sliding_window_view(plane, (15, 15), axis=(1, 2))[:, ::8, ::8].reshape(-1, 15, 15)
     whole = np.lib.stride_tricks.sliding_window_view(spoiled, (15, 15), axis=(1, 2))[:, ::8, ::8].reshape(-1, 15, 15)
     usable = np.flatnonzero((around.std(axis=(1, 2)) > 1) & ~whole.any(axis=(1, 2)))
@@ -122,7 +144,7 @@ def _near_zero(plane: Floats, spoiled: NDArray[np.bool_]) -> NDArray[np.float64]
         return np.zeros((8, 8))
     chosen = around[usable[:: -(-len(usable) // _SEARCHED)]]
     phases = np.lib.stride_tricks.sliding_window_view(chosen, (8, 8), axis=(1, 2))
-    zeros = np.abs(phases.reshape(-1, 64) @ basis) < 2 * _ROUNDING
+    zeros = np.abs(phases.reshape(-1, 64) @ basis) < limit
     return zeros.mean(axis=1).reshape(-1, 8, 8).mean(axis=0)
 
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from subpixel.degradations.condition import CONDITION
 from subpixel.errors import BadRequest
 
 Kind = Literal["photo", "drawing", "pixel-art"]
@@ -15,11 +16,6 @@ Phase = Annotated[int, Field(ge=0, le=7)]
 Amount = Annotated[float, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
 
-CONDITION = (
-    "jpeg", "noise", "chroma_noise", "shot", "blur_xx", "blur_yy", "blur_xy", "resampled", "noise_unknown",
-    "jpeg_unknown", "blur_unknown",
-)  # fmt: skip
-"""The numbers that a restoring network is told, in its order."""
 _WORST_QUALITY, _MOST_NOISE, _MOST_BLUR = 20, 25.0, 2.0  # the range that networks are trained in
 _NEARLY_LOSSLESS = 96
 _NOTHING: dict[Kind, str] = {

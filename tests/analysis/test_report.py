@@ -6,7 +6,8 @@ import json
 
 import pytest
 
-from subpixel.analysis.report import CONDITION, UNKNOWN, Blur, DegradationReport, Jpeg, Noise
+from subpixel.analysis.report import UNKNOWN, Blur, DegradationReport, Jpeg, Noise
+from subpixel.degradations.condition import CONDITION
 from subpixel.errors import BadRequest
 
 OLD = DegradationReport(

@@ -1,11 +1,10 @@
-"""Photo, drawing or pixel art."""
+"""Pixel art: what nothing but copying pixels enlarges."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
-from subpixel.analysis.report import Kind
 from subpixel.images import Floats
 
 _COLOURS, _SHADES = 256, 64  # of pixel art, at most; of gray pixel art: a photo has 256
@@ -13,14 +12,7 @@ _SPRITE = 2**16  # pixels of an image that may be pixel art as it is, not enlarg
 _LARGEST = 32  # pixels of the screen for one of the art
 
 
-def kind_of(levels: Floats, drawn: float) -> Kind:
-    """What N H W C in levels 0..255 shows; drawn: the log odds of a drawing by its statistics."""
-    if _is_pixel_art(levels):
-        return "pixel-art"
-    return "drawing" if drawn > 0 else "photo"
-
-
-def _is_pixel_art(levels: Floats) -> bool:
+def is_pixel_art(levels: Floats) -> bool:
     """Few colours whose edges all lie on a lattice of two or more pixels, or a small image of very few."""
     flat = levels.reshape(-1, levels.shape[-1])
     most = _COLOURS if levels.shape[-1] > 1 else _SHADES
