@@ -20,7 +20,7 @@ from subpixel.archs.swift import Swift
 from subpixel.models import weights
 from subpixel.nn.arch import Arch
 from subpixel.nn.collapsible import CollapsibleConv
-from subpixel.training import checkpoint, recipe
+from subpixel.training import checkpoint, resumption, recipe
 
 
 @torch.no_grad()
