@@ -101,8 +101,9 @@ def _trainable(source: Path, network: Arch) -> Model:
     from subpixel.models import weights
 
     with tempfile.TemporaryDirectory() as folder:
-        saved = weights.save(network, Path(folder, f"{_name(source, network.config.scale)}.onnx"))
-    card = saved.card.model_copy(update={"licence": "unknown, imported"})
+        saved = weights.save(network, Path(folder, "trainable.onnx"))
+    name = str(ModelName.of_file(source.stem, network.config.scale))
+    card = saved.card.model_copy(update={"name": name, "licence": "unknown, imported"})
     return store.read(source, store.with_card(store.parse(source, saved.graph), card))
 
 
