@@ -20,7 +20,7 @@ from subpixel.archs.swift import Swift
 from subpixel.models import weights
 from subpixel.nn.arch import Arch
 from subpixel.nn.collapsible import CollapsibleConv
-from subpixel.training import checkpoint, recipe
+from subpixel.training import checkpoint, recipe, resumption
 
 
 @torch.no_grad()
@@ -71,4 +71,4 @@ if __name__ == "__main__":
     network = archs.create(settings.arch, settings.config)
     grow(weights.network(models.load(sys.argv[1])), network)
     target.parent.mkdir(parents=True, exist_ok=True)
-    checkpoint.save(target, settings.digest, checkpoint.TrainState(), {"ema": AveragedModel(network)})
+    checkpoint.save(target, resumption.origin(settings, {}), checkpoint.TrainState(), {"ema": AveragedModel(network)})

@@ -63,7 +63,7 @@ class Degraded:
         return Sample(dihedral(low, symmetry), dihedral(high, symmetry), sampled.labels())
 
     def _apply(self, sampled: Degradation, high: Pixels, rng: np.random.Generator) -> Pixels:
-        low = quantise(sampled.apply(dequantise(high), rng), 8)
+        low = quantise(sampled.apply(dequantise(high), rng), 8 if high.dtype == np.uint8 else 16)
         height, width = (n // self.scale for n in high.shape[:2])
         if low.shape[:2] != (height, width):
             actual, expected = f"{low.shape[1]}x{low.shape[0]}", f"{width}x{height}"

@@ -9,11 +9,11 @@ import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
-from subpixel.datasets.packed import Pixels
 from subpixel.errors import DataError, UnreadableImage
 from subpixel.images import Image, open_image, quantise, read
 
@@ -75,13 +75,18 @@ class ImageFile:
         """The whole image. Raises: UnreadableImage."""
         return self._open(read)
 
-    def rgb(self) -> Pixels:
-        """H W 3 uint8: without alpha, gray as R = G = B, rounded where the file has more bits.
+    def samples(self) -> NDArray[Any]:
+        """H W C levels, uint8, or uint16 where the file has more bits; 2 and 4 channels have alpha last.
 
         Raises: UnreadableImage.
         """
-        levels = quantise(self.read().pixels, 8)
-        return np.repeat(levels, 3, axis=2) if levels.shape[2] == 1 else levels
+        image = self.read()
+        return quantise(image.samples, 8 if image.metadata.depth == 8 else 16)
+
+    def rgb(self) -> NDArray[Any]:
+        """H W 3: the samples without alpha, gray as R = G = B. Raises: UnreadableImage."""
+        samples = self.samples()
+        return np.repeat(samples[..., :1], 3, axis=2) if samples.shape[2] < 3 else samples[..., :3]
 
     def _open(self, reader: Callable[[Path | bytes], T]) -> T:
         if not self.member:

@@ -30,7 +30,7 @@ class PatchSource(Protocol):
         ...
 
     def batch(self, rng: np.random.Generator, size: int, patch: int) -> Arrays:
-        """Random crops, flipped and rotated: uint8, size 3 patch patch, and size 3 s*patch s*patch; labels, if any."""
+        """Random crops, flipped and rotated: size 3 patch patch, and size 3 s*patch s*patch; labels, if any."""
         ...
 
 
@@ -67,11 +67,18 @@ def check_sizes(pack: PackedImages, patch: int, scale: int = 1) -> None:
 def collate(crops: list[Arrays]) -> Arrays:
     """Crops as a batch: contiguous arrays N C H W, and labels N L if the crops have some."""
     low, high = (
-        np.ascontiguousarray(np.stack(pixels).transpose(0, 3, 1, 2))
+        np.ascontiguousarray(np.stack(_of_one_depth(pixels)).transpose(0, 3, 1, 2))
         for pixels in ([crop.low for crop in crops], [crop.high for crop in crops])
     )
     labels = [crop.labels for crop in crops if crop.labels is not None]
     return Sample(low, high, np.stack(labels) if labels else None)
+
+
+def _of_one_depth(crops: list[Pixels]) -> list[Pixels]:
+    """All of 16 bits where one is."""
+    if all(crop.dtype == np.uint8 for crop in crops):
+        return crops
+    return [crop * np.uint16(257) if crop.dtype == np.uint8 else crop for crop in crops]
 
 
 def sample_index(areas: NDArray[np.float64], rng: np.random.Generator) -> int:

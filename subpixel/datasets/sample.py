@@ -14,7 +14,7 @@ Array = TypeVar("Array")
 class Sample(Generic[Array]):
     """A batch of aligned crops of one scale s, or one crop: N C P P and N C sP sP, or P P C and sP sP C.
 
-    Arrays hold uint8 (labels float32), torch's tensors values in [0, 1].
+    Arrays hold uint8 or uint16 (labels float32), torch's tensors values in [0, 1].
     """
 
     low: Array

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from subpixel.datasets.degraded import Degradation, Degraded
@@ -15,9 +16,10 @@ from subpixel.datasets.layouts import Layout, find_layout, match_pairs, size_mis
 from subpixel.datasets.packed import PackedImages, Pixels, pack
 from subpixel.datasets.pairs import Pairs
 from subpixel.errors import DataError, UnreadableImage
+from subpixel.images import dequantise, quantise
 
 Reduce = Callable[[NDArray[Any], int, int], NDArray[Any]]
-"""Pixels H W 3 uint8, height, width -> the reduced pixels; `resample.resize` is the field's."""
+"""Pixels H W 3, uint8 or float in [0, 1], height, width -> the reduced ones; `resample.resize` is the field's."""
 
 
 def pairs(folder: Path, scale: int, reduce: Reduce, cache: Path) -> Pairs:
@@ -30,13 +32,13 @@ def pairs(folder: Path, scale: int, reduce: Reduce, cache: Path) -> Pairs:
     matches = file_pairs(layout, scale)
     if matches:
         return _from_files(matches, scale, cache)
-    high = _pack(layout.high, lambda k: _rgb(layout.high[k]), cache, "rgb")
+    high = _pack(layout.high, lambda k: _samples(layout.high[k]), cache, "rgb")
 
     def low(index: int) -> Pixels:
         height, width = (int(n) // scale for n in high.sizes[index])
         if 0 in (height, width):
             raise DataError(f"{high.names[index]}: a side of less than {scale} pixels; remove it and start again")
-        return reduce(high[index][: height * scale, : width * scale], height, width)
+        return _reduced(reduce, high[index][: height * scale, : width * scale], height, width)
 
     method = getattr(reduce, "__qualname__", str(reduce))
     return Pairs(_pack(layout.high, low, cache, f"{method} x{scale}"), high, scale)
@@ -48,7 +50,7 @@ def degraded(folder: Path, scale: int, degradation: Degradation, cache: Path) ->
     Raises: DataError naming the folder that is empty or the image that cannot be used.
     """
     highs = find_layout(folder).high
-    return Degraded(_pack(highs, lambda k: _rgb(highs[k]), cache, "rgb"), scale, degradation)
+    return Degraded(_pack(highs, lambda k: _samples(highs[k]), cache, "rgb"), scale, degradation)
 
 
 def file_pairs(layout: Layout, scale: int) -> list[tuple[ImageFile, ImageFile]]:
@@ -78,10 +80,10 @@ def fingerprint(folder: Path) -> str:
 
 def _from_files(matches: Sequence[tuple[ImageFile, ImageFile]], scale: int, cache: Path) -> Pairs:
     highs, lows = [pair[0] for pair in matches], [pair[1] for pair in matches]
-    high = _pack(highs, lambda k: _rgb(highs[k]), cache, "rgb")
+    high = _pack(highs, lambda k: _samples(highs[k]), cache, "rgb")
 
     def low(index: int) -> Pixels:
-        pixels, (height, width) = _rgb(lows[index]), (int(n) for n in high.sizes[index])
+        pixels, (height, width) = _samples(lows[index]), (int(n) for n in high.sizes[index])
         problem = size_mismatch(pixels.shape[:2], (height, width), scale)
         if problem:
             raise DataError(f"{lows[index].name}: {problem} of {highs[index].name}")
@@ -96,8 +98,15 @@ def _pack(files: Sequence[ImageFile], image: Callable[[int], Pixels], cache: Pat
     return pack([file.name for file in files], image, cache, [method, [file.key for file in files]])
 
 
-def _rgb(file: ImageFile) -> Pixels:
+def _reduced(reduce: Reduce, pixels: Pixels, height: int, width: int) -> Pixels:
+    """8-bit levels as the benchmarks' are; deeper ones as numbers, rounded once."""
+    if pixels.dtype == np.uint8:
+        return reduce(pixels, height, width)
+    return quantise(reduce(dequantise(pixels), height, width), 16)
+
+
+def _samples(file: ImageFile) -> Pixels:
     try:
-        return file.rgb()
+        return file.samples()
     except UnreadableImage as error:
         raise DataError(f"{error}; mend or remove it and start again") from None

@@ -6,21 +6,34 @@ from pathlib import Path
 
 from subpixel import atomic, models
 from subpixel.errors import BadRequest, UnknownName
+from subpixel.export.altered import Alteration
 from subpixel.export.formats import FORMATS, Format
 from subpixel.jobs.discovery import check_target
-from subpixel.runtimes.parity import compare
+from subpixel.runtimes.parity import SIZES, TOLERANCE, compare
+
+HALF_TOLERANCE = 1 / 255
+"""Largest difference, of values in [0, 1], where the weights were rounded to half precision."""
 
 
-def export(model: str | Path, to: str, output: Path | None = None, overwrite: bool = False) -> Path:
-    """Writes a model for other programs and returns the file; it accepts images of any size.
+def export(
+    model: str | Path,
+    to: str,
+    output: Path | None = None,
+    overwrite: bool = False,
+    alteration: Alteration = Alteration(),
+) -> Path:
+    """Writes a model for other programs and returns the file; it accepts images of any size, unless it is altered.
 
     to: onnx, openvino (an .xml and a .bin), torchscript, safetensors (the weights, to be imported again) or
     opencv-pb (for cv2.dnn_superres, FSRCNN and ESPCN only). output: by default the model's name in this folder.
+    alteration: of the graph, for onnx and openvino.
     Raises: UnknownName; BadRequest where a model does not fit a format or the file exists; MissingExtra without torch
     for the last three; ParityError if the file does not compute what the model computes, and then there is no file.
     """
     if to not in FORMATS:
         raise UnknownName("format", to, FORMATS)
+    if alteration != Alteration() and to not in ("onnx", "openvino"):
+        raise BadRequest(f"{to} has no size, opset or half-precision weights to choose; onnx and openvino have")
     loaded, form = models.load(model), FORMATS[to]
     target = output or Path(f"{loaded.card.name}{form.suffix}")
     if target.suffix != form.suffix:
@@ -32,8 +45,10 @@ def export(model: str | Path, to: str, output: Path | None = None, overwrite: bo
         raise BadRequest(f"cannot write {target}: {error.strerror or error}") from None
     try:
         written = part.with_name(target.name)
-        form.write(loaded, written)
-        compare(target, loaded, form.open(written, loaded), form.gray)
+        form.write(alteration.of(loaded), written)
+        sizes = (alteration.size,) if alteration.size else SIZES
+        tolerance = HALF_TOLERANCE if alteration.half else TOLERANCE
+        compare(target, loaded, form.open(written, loaded), form.gray, sizes, tolerance)
         _hand_over(part.parent, target, form)
     except OSError as error:
         raise BadRequest(f"cannot write {target}: {error.strerror or error}") from None

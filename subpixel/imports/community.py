@@ -46,7 +46,7 @@ def load(path: Path) -> ForeignNetwork:
     images; MissingExtra without spandrel; RuntimeUnavailable where its torchvision does not fit torch.
     """
     spandrel = _spandrel()
-    weights = _weights(path)
+    weights = read_weights(path)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of functions that will change in torch
@@ -127,8 +127,8 @@ def exported(network: nn.Module, side: int = 0) -> ModelProto:
     return store.parse(Path("export"), buffer.getvalue())
 
 
-def _weights(path: Path) -> dict[str, Any]:
-    """What a file of weights holds; a pickle is read as weights only."""
+def read_weights(path: Path) -> dict[str, Any]:
+    """What a file of weights holds; a pickle is read as weights only. Raises: BadWeights."""
     try:
         if path.suffix == ".safetensors":
             from safetensors.torch import load_file

@@ -18,6 +18,7 @@ from subpixel.runtimes.parity import SIZES, compare
 
 if TYPE_CHECKING:
     from subpixel.imports.community import ForeignNetwork
+    from subpixel.nn.arch import Arch
 
 WEIGHTS = (".pth", ".pt", ".ckpt", ".safetensors")
 _LARGEST_HALO = 64
@@ -29,7 +30,8 @@ _SEEN = 1 / 510
 
 
 def import_model(source: Path, output: Path | None = None, overwrite: bool = False) -> Model:
-    """Writes a model file from a .pb of OpenCV's dnn_superres, a .safetensors of `export`, or community weights.
+    """Writes a model file from a .pb of OpenCV's dnn_superres, a .safetensors of `export`, EDSR-PyTorch's
+    checkpoints, or community weights.
 
     output: by default the name and factor in this folder. Weights of the community need spandrel and torch; the file
     is compared with the network before it is handed over. Their halo is measured, up to 64 pixels: see `halo`;
@@ -52,8 +54,10 @@ def import_model(source: Path, output: Path | None = None, overwrite: bool = Fal
     card = _own_card(source)
     if card is not None:
         return _saved(_again(source, card), output, overwrite)
-    from subpixel.imports import community
+    from subpixel.imports import community, edsr
 
+    if edsr.is_edsr(stored := community.read_weights(source)):
+        return _saved(_trainable(source, edsr.network(source, stored)), output, overwrite)
     return _saved(_model(source, community.load(source)), output, overwrite)
 
 
@@ -89,6 +93,17 @@ def _again(source: Path, card: Card) -> Model:
     network = weights.fitted(source, card, load_file(source))
     with tempfile.TemporaryDirectory() as folder:
         saved = weights.save(network, Path(folder, "again.onnx"))
+    return store.read(source, store.with_card(store.parse(source, saved.graph), card))
+
+
+def _trainable(source: Path, network: Arch) -> Model:
+    """A network of ours with weights from elsewhere."""
+    from subpixel.models import weights
+
+    with tempfile.TemporaryDirectory() as folder:
+        saved = weights.save(network, Path(folder, "trainable.onnx"))
+    name = str(ModelName.of_file(source.stem, network.config.scale))
+    card = saved.card.model_copy(update={"name": name, "licence": "unknown, imported"})
     return store.read(source, store.with_card(store.parse(source, saved.graph), card))
 
 

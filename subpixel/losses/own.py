@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from torch import Tensor
 
@@ -20,4 +20,4 @@ def find(name: str) -> Loss:
     found: Any = getattr(sys.modules.get(module), attribute, None) if attribute else None
     if not callable(found):
         raise RecipeError(f"loss.own: {name!r}; expected module:function, a function of output and target")
-    return found
+    return cast("Loss", found)

@@ -24,7 +24,12 @@ TOLERANCE = 1e-4
 
 
 def compare(
-    what: Path, original: Model, run: Run, gray: bool = False, sizes: Sequence[tuple[int, int]] = SIZES
+    what: Path,
+    original: Model,
+    run: Run,
+    gray: bool = False,
+    sizes: Sequence[tuple[int, int]] = SIZES,
+    tolerance: float = TOLERANCE,
 ) -> None:
     """Compares what a file computes with its original, in f32, at several sizes.
 
@@ -37,8 +42,8 @@ def compare(
         expected, result = reference(low), run(low)
         same = expected.shape == result.shape
         difference = float(np.abs(expected - result).max()) if same else float("inf")
-        if not difference <= TOLERANCE:  # NaN is no parity
-            raise ParityError(f"{what} at {size[1]}x{size[0]} pixels", difference, TOLERANCE)
+        if not difference <= tolerance:  # NaN is no parity
+            raise ParityError(f"{what} at {size[1]}x{size[0]} pixels", difference, tolerance)
 
 
 def noise_image(size: tuple[int, int], gray: bool) -> NDArray[np.float32]:

@@ -38,7 +38,10 @@ def batches(
 
 
 def to_tensors(arrays: Arrays, device: str) -> Sample[Tensor]:
-    """uint8 N 3 P P and N 3 sP sP -> float32 in [0, 1] on the device, low channels last; labels as they are."""
-    low, high = (torch.from_numpy(a).to(device, torch.float32).div_(255) for a in (arrays.low, arrays.high))
+    """Levels N 3 P P and N 3 sP sP -> float32 in [0, 1] on the device, low channels last; labels as they are."""
+    low, high = (
+        torch.from_numpy(levels).to(device).to(torch.float32).div_(np.iinfo(levels.dtype).max)
+        for levels in (arrays.low, arrays.high)
+    )
     labels = None if arrays.labels is None else torch.from_numpy(arrays.labels).to(device)
     return Sample(low.contiguous(memory_format=torch.channels_last), high, labels)

@@ -9,9 +9,10 @@ import torch
 
 from subpixel import models
 from subpixel.datasets import sources
+from subpixel.datasets.degraded import Degraded
 from subpixel.datasets.layouts import find_layout
 from subpixel.datasets.leakage import check_disjoint
-from subpixel.datasets.patches import PatchSource
+from subpixel.datasets.pairs import Pairs
 from subpixel.degradations import PRESETS, Degradation, classical, from_dict
 from subpixel.errors import BadRequest, RecipeError, RuntimeUnavailable
 from subpixel.losses import content, own
@@ -57,6 +58,7 @@ def run(
     check_disjoint(data, validation)
     if threads:
         torch.set_num_threads(threads)
+    tell = tell if processes.rank() == 0 else unheard
     train = gan.train if recipe.loss.adversarial else loop.train
     with processes.process_group(device):
         init = _initial_weights(recipe) if recipe.init else None
@@ -66,6 +68,8 @@ def run(
         validate = _validation(untrained, recipe, data, validation, folder / "samples", lpips)
         with processes.rank0_first():
             patch_sources = _patch_sources(recipe, data, cache or folder / "cache")
+        for note in patch_sources[recipe.scales[0]].high.notes:
+            tell(f"{data}: {note}")
         folders = {"data": sources.fingerprint(data), "validation": sources.fingerprint(validation)}
         network = train(
             recipe,
@@ -96,7 +100,7 @@ def _check_request(recipe: Recipe, device: str, precision: str, vgg: Path | None
         raise RecipeError("loss.content: needs VGG19's weights; name their file with --vgg")
 
 
-def _patch_sources(recipe: Recipe, data: Path, cache: Path) -> dict[int, PatchSource]:
+def _patch_sources(recipe: Recipe, data: Path, cache: Path) -> dict[int, Pairs] | dict[int, Degraded]:
     if recipe.data.degradation == "bicubic":
         return {scale: sources.pairs(data, scale, resize, cache) for scale in recipe.scales}
     return {scale: sources.degraded(data, scale, _degradation(recipe, scale), cache) for scale in recipe.scales}

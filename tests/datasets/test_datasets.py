@@ -23,6 +23,8 @@ from subpixel.degradations.labels import Traces
 from subpixel.errors import DataError, UnreadableImage
 from subpixel.images import Image, read, write
 from subpixel.resample import resize
+from subpixel.training.batches import to_tensors
+from subpixel.training.validation_set import ValidationSet
 
 
 def pixels(seed: int, height: int = 40, width: int = 52, channels: int = 3) -> np.ndarray:
@@ -298,13 +300,13 @@ def test_damage_inside_an_archive_is_named(div2k: Path, tmp_path: Path) -> None:
 def test_an_image_that_vanishes_while_packing_leaves_no_pack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in "abc":
         save(tmp_path / f"in/{name}.png", pixels(1))
-    whole = ImageFile.rgb
+    whole = ImageFile.samples
 
-    def rgb(file: ImageFile) -> np.ndarray:
+    def samples(file: ImageFile) -> np.ndarray:
         (tmp_path / "in/b.png").unlink(missing_ok=True)
         return whole(file)
 
-    monkeypatch.setattr(ImageFile, "rgb", rgb)
+    monkeypatch.setattr(ImageFile, "samples", samples)
     message = refused(tmp_path / "in", tmp_path / "cache")
     assert message == f"cannot read {tmp_path}/in/b.png: no such file; mend or remove it and start again"
     assert list((tmp_path / "cache").iterdir()) == []
@@ -352,6 +354,39 @@ def test_a_pack_is_made_once_and_again_when_an_image_changes(tmp_path: Path) -> 
     assert np.array_equal(sources.pairs(tmp_path / "in", 2, counted, cache).high[0], levels[1])
     sources.pairs(tmp_path / "in", 4, counted, cache)
     assert len(list(cache.glob("*.bin"))) == 5  # HR is shared by the scales
+
+
+def test_sixteen_bits_stay_and_mix_with_eight(tmp_path: Path) -> None:
+    deep = np.random.default_rng(0).integers(0, 65536, (40, 52, 3), dtype=np.uint16)
+    save(tmp_path / "in/a.png", deep)
+    save(tmp_path / "in/b.png", HIGH["0001"])
+    data = sources.pairs(tmp_path / "in", 2, resize, tmp_path / "cache")
+    assert np.array_equal(data.high[0], deep)
+    assert np.array_equal(data.high[1], HIGH["0001"])
+    expected = np.clip(resize(deep / 65535, 20, 26), 0, 1)
+    np.testing.assert_allclose(data.low[0] / 65535, expected, atol=0.6 / 65535)
+    assert data.low[1].dtype == np.uint8
+    batch = data.batch(np.random.default_rng(1), 16, 10)
+    assert batch.high.dtype == batch.low.dtype == np.uint16
+    levels = [set(crop.ravel()) for crop in batch.high]
+    assert any(values <= set(deep.ravel()) for values in levels)
+    assert any(values <= {257 * level for level in range(256)} for values in levels)  # x / 255 = 257 x / 65535
+    low, high = to_tensors(batch, "cpu").low, to_tensors(batch, "cpu").high
+    np.testing.assert_allclose(high.numpy(), batch.high / 65535, atol=1e-7)
+    assert low.max() <= 1
+    made = sources.degraded(tmp_path / "in", 2, d.Downsample(2, round8=False), tmp_path / "cache")
+    assert made.batch(np.random.default_rng(1), 16, 10).low.dtype == np.uint16
+    pair = next(ValidationSet.find(tmp_path / "in", 2, d.Downsample(2, round8=False)).pairs())
+    np.testing.assert_allclose(pair.high.pixels, deep / 65535, atol=1e-7)
+
+
+def test_what_is_not_trained_on_as_it_is_is_told(tmp_path: Path) -> None:
+    for channels in (1, 2, 3, 4):
+        save(tmp_path / f"in/{channels}.png", pixels(channels, channels=channels))
+    assert sources.pairs(tmp_path / "in", 2, resize, tmp_path / "cache").high.notes == [
+        "2 of 4 images gray, trained on as R = G = B",
+        "2 of 4 images with alpha or a fourth channel, which is left out",
+    ]
 
 
 def test_alpha_is_left_out(tmp_path: Path) -> None:

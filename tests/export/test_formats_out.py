@@ -10,6 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
+import onnxruntime as ort
+import openvino as ov
 import pytest
 import torch
 from numpy.typing import NDArray
@@ -18,6 +21,7 @@ from subpixel import archs, models
 from subpixel.compat import opencv as dnn_superres
 from subpixel.errors import BadRequest, ParityError, UnknownName
 from subpixel.export import formats
+from subpixel.export.altered import Alteration
 from subpixel.export.export import export
 from subpixel.imports.import_model import import_model
 from subpixel.inference.upscaler import Upscaler
@@ -217,3 +221,37 @@ def test_an_imported_model_is_exported_too(folder: Path, tmp_path: Path) -> None
     export(tmp_path / "back.onnx", "openvino", tmp_path / "back.xml")
     with pytest.raises(BadRequest, match="is imported and has no network"):
         export(tmp_path / "back.onnx", "safetensors", tmp_path / "back.safetensors")
+
+
+@pytest.mark.parametrize(
+    "alteration",
+    [Alteration((7, 9)), Alteration(half=True), Alteration(opset=20), Alteration((7, 9), True, 19)],
+    ids=["size", "half", "opset", "all"],
+)
+@pytest.mark.parametrize("to", ["onnx", "openvino"])
+def test_altered_graphs(folder: Path, tmp_path: Path, to: str, alteration: Alteration) -> None:
+    """Run by the library that the format is for, beside what torch computes."""
+    suffix = {"onnx": ".onnx", "openvino": ".xml"}[to]
+    path = export(folder / "edsr-x2.onnx", to, tmp_path / f"altered{suffix}", alteration=alteration)
+    low = _low((7, 9))
+    expected = _expected(folder, "edsr-x2", low)
+    if to == "onnx":
+        session = ort.InferenceSession(path)
+        given, (result,) = session.get_inputs()[0].shape, session.run(None, {"low": low})
+        proto = onnx.load(path)
+        assert alteration.opset in (None, proto.opset_import[0].version)
+        assert (given == [1, 3, 7, 9]) is (alteration.size is not None)
+        assert not proto.metadata_props
+    else:
+        model = ov.Core().read_model(path)
+        assert model.inputs[0].partial_shape.is_static is (alteration.size is not None)
+        result = ov.compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})([low])[0]
+    np.testing.assert_allclose(result, expected, atol=4e-3 if alteration.half else 1e-4)
+
+
+def test_alterations_that_cannot_be(folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(BadRequest, match="torchscript has no size, opset or half-precision weights"):
+        export(folder / "edsr-x2.onnx", "torchscript", tmp_path / "a.pt", alteration=Alteration(half=True))
+    with pytest.raises(BadRequest, match="onnx cannot convert this graph to opset 999"):
+        export(folder / "edsr-x2.onnx", "onnx", tmp_path / "a.onnx", alteration=Alteration(opset=999))
+    assert not list(tmp_path.iterdir())
