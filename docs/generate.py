@@ -27,7 +27,8 @@ MODULES = {
     "Looking": ("analysis.inspection", "analysis.report"),
     "Enlarging": (
         "inference.upscaler", "inference.choice", "analysis.report", "analysis.inspection", "inference.comparison",
-        "inference.tiles", "jobs.request", "jobs.job", "jobs.discovery", "jobs.done", "jobs.pool", "jobs.batch", "runtimes",
+        "inference.tiles", "jobs.request", "jobs.job", "jobs.discovery", "jobs.done", "jobs.pool", "jobs.batch",
+        "runtimes",
     ),
     "Models": ("models.card", "models.store", "models.weights"),
     "Measuring": (
