@@ -13,10 +13,11 @@ import subpixel
 project = "subpixel"
 release = version = subpixel.__version__
 
-extensions = ["myst_parser", "sphinx.ext.autodoc"]
+extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.mathjax"]
 exclude_patterns = ["_build"]
 default_role = "code"
-myst_enable_extensions = ["colon_fence"]
+myst_enable_extensions = ["colon_fence", "dollarmath"]
+nb_execution_mode = "off"  # what is saved in them is shown
 myst_heading_anchors = 3
 
 autodoc_member_order = "bysource"
@@ -38,5 +39,7 @@ def _plain(app: object, what: str, name: str, item: object, options: object, lin
 
 
 def setup(app: Any) -> None:
-    generate.write(Path(__file__).parent / "generated")
+    docs = Path(__file__).parent
+    generate.write(docs / "generated")
+    generate.copy_notebooks(docs.parent / "examples", docs / "generated" / "notebooks")
     app.connect("autodoc-process-docstring", _plain)

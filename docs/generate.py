@@ -27,7 +27,8 @@ MODULES = {
     "Looking": ("analysis.inspection", "analysis.report"),
     "Enlarging": (
         "inference.upscaler", "inference.choice", "analysis.report", "analysis.inspection", "inference.comparison",
-        "inference.tiles", "jobs.discovery", "jobs.pool", "runtimes",
+        "inference.tiles", "jobs.request", "jobs.job", "jobs.discovery", "jobs.done", "jobs.pool", "jobs.batch",
+        "runtimes",
     ),
     "Models": ("models.card", "models.store", "models.weights"),
     "Measuring": (
@@ -71,6 +72,15 @@ def write(folder: Path) -> None:
     folder.mkdir(exist_ok=True)
     for name, text in pages.items():
         page = folder / name
+        if not page.is_file() or page.read_text("utf-8") != text:
+            page.write_text(text, "utf-8")
+
+
+def copy_notebooks(examples: Path, folder: Path) -> None:
+    """Copies the notebooks below the pages; their links lead to the pages from where they lie then."""
+    folder.mkdir(exist_ok=True)
+    for notebook in sorted(examples.glob("*.ipynb")):
+        text, page = notebook.read_text("utf-8").replace("](../docs/", "](../../"), folder / notebook.name
         if not page.is_file() or page.read_text("utf-8") != text:
             page.write_text(text, "utf-8")
 

@@ -18,8 +18,8 @@ def images(notebook: nbformat.NotebookNode) -> int:
     return sum(bool({"image/png", "image/jpeg"} & out.get("data", {}).keys()) for out in outputs)
 
 
-def test_there_are_five() -> None:
-    assert [path.name[:2] for path in NOTEBOOKS] == ["1_", "2_", "3_", "4_", "5_"]
+def test_there_are_six() -> None:
+    assert [path.name[:2] for path in NOTEBOOKS] == ["1_", "2_", "3_", "4_", "5_", "6_"]
 
 
 @each

@@ -195,6 +195,22 @@ def inspect_(
         typer.echo(str(plot), err=True)
 
 
+@app.command()
+def folder(
+    files: Annotated[int, typer.Option(min=1, help="How many images are made.")] = 100_000,
+    per_folder: Annotated[int, typer.Option(min=1, help="In each folder.")] = 1000,
+) -> None:
+    """A made folder of very many small images: time to the first result, memory, and the scan of what is done."""
+    import tempfile
+
+    from subpixel.benchmarks.folder import measure
+
+    with tempfile.TemporaryDirectory() as place:
+        row = measure(Path(place), files, per_folder)
+    typer.echo("| images | first result, s | memory until then, MiB | scan of all, s |\n|---|---|---|---|")
+    typer.echo(f"| {row.files:,} | {row.first:.1f} | {row.peak:.0f} | {row.scan:.1f} |")
+
+
 def _need_torch() -> None:
     """Raises: MissingExtra."""
     from subpixel.errors import MissingExtra

@@ -271,3 +271,16 @@ def test_what_exists_is_done(tree: Path) -> None:
 )
 def test_the_name_says_the_size(options: dict, tag: str) -> None:
     assert suffix(Upscaler("bicubic", **options)) == tag
+
+
+def test_a_folder_is_looked_into_when_its_jobs_are_wanted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for k in range(20):
+        (tmp_path / f"{k:02}").mkdir()
+        (tmp_path / f"{k:02}/a.png").touch()
+    looked, scandir = list[str](), os.scandir
+    monkeypatch.setattr(os, "scandir", lambda path: (looked.append(str(path)), scandir(path))[1])
+    monkeypatch.setattr(os.path, "realpath", lambda path: pytest.fail("it is slow") if ".png" in str(path) else path)
+    jobs = done.unfinished(find_jobs([str(tmp_path)], str(tmp_path / "out"), suffix="x2"))
+    assert next(jobs).source == tmp_path / "00/a.png"
+    assert looked == [str(tmp_path), str(tmp_path / "00")]
+    assert len(list(jobs)) == 19

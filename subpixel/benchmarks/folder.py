@@ -1,0 +1,77 @@
+"""How large folders are done: the time to the first result, the memory, and how fast what is done is passed over."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from subpixel.errors import RuntimeUnavailable
+from subpixel.images import Image, write
+from subpixel.jobs.discovery import find_jobs
+from subpixel.jobs.done import unfinished
+
+_LINKS = 30_000
+"""Names that one file is given, at most; file systems end at 65,000."""
+
+
+@dataclass(frozen=True)
+class Walk:
+    """What a folder of so many images cost."""
+
+    files: int
+    first: float
+    """Seconds from the start of the process to the first result."""
+    peak: float
+    """MiB of that process until then."""
+    scan: float
+    """Seconds in which every image was found and its result looked for, none of which exist."""
+
+
+def measure(place: Path, files: int, per_folder: int = 1000) -> Walk:
+    """Makes a folder of small images in an empty `place`, so many in each of its folders, and measures.
+
+    Raises: RuntimeUnavailable on systems other than Linux, whose memory is counted in other ways.
+    """
+    if not sys.platform.startswith("linux"):
+        raise RuntimeUnavailable("the memory of a process is read from /proc, which only Linux has")
+    images, results = place / "images", place / "results"
+    _make(images, files, per_folder)
+    first, peak = _first_result(images, results)
+    start = time.perf_counter()
+    found = sum(1 for _ in unfinished(find_jobs([str(images)], str(place / "nowhere"), suffix="x2")))
+    assert found == files
+    return Walk(files, first, peak, time.perf_counter() - start)
+
+
+def _make(images: Path, files: int, per_folder: int) -> None:
+    """Hard links to a few files, which are made much faster than files."""
+    source, folder = images, images
+    for k in range(files):
+        if k % per_folder == 0:
+            folder = images / f"{k // per_folder:05}"
+            folder.mkdir(parents=True)
+        if k % _LINKS == 0:
+            source = images / f".{k}.png"
+            write(source, Image(np.zeros((8, 8, 3), np.float32)))
+        os.link(source, folder / f"{k:07}.png")
+
+
+def _first_result(images: Path, results: Path) -> tuple[float, float]:
+    command = [sys.executable, "-m", "subpixel", "upscale", str(images), "-o", str(results), "-m", "bicubic", "-q"]
+    start = time.perf_counter()
+    process = subprocess.Popen(command)
+    try:
+        while process.poll() is None and next(results.rglob("[!.]*.png"), None) is None:
+            time.sleep(0.01)
+        seconds = time.perf_counter() - start
+        status = Path(f"/proc/{process.pid}/status").read_text()
+        return seconds, next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM")) / 1024
+    finally:
+        process.terminate()
+        process.wait()

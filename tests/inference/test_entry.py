@@ -1,0 +1,142 @@
+"""One entry for everything that is an image: equal values give equal results, in whatever way they come."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import PIL.Image
+import pytest
+
+from subpixel.errors import BadRequest, SubpixelError
+from subpixel.images import Image, read, write
+from subpixel.inference.file import upscale_file
+from subpixel.inference.plan import Plan
+from subpixel.inference.upscaler import Upscaler
+from subpixel.runtimes import Execution
+
+LEVELS = np.random.default_rng(0).integers(0, 256, (12, 10, 3), dtype=np.uint8)
+MODELS = ("nearest", "bicubic", "espcn", "auto")
+
+
+@pytest.fixture(scope="module", params=MODELS)
+def upscale(request: pytest.FixtureRequest) -> Upscaler:
+    return Upscaler(request.param, scale=2, execution=Execution(precision="f32"))
+
+
+def values(dtype: str) -> np.ndarray:
+    """The levels in a dtype: whole numbers over its range, floats in [0, 1]."""
+    kind = np.dtype(dtype)
+    if kind.kind == "f":
+        return (LEVELS / 255).astype(kind)
+    return LEVELS.astype(kind) * (257 if kind.itemsize == 2 else 1)
+
+
+LAYOUTS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "Fortran": np.asfortranarray,
+    "every second": lambda a: np.repeat(np.repeat(a, 2, 0), 2, 1)[::2, ::2],
+    "backwards": lambda a: np.ascontiguousarray(a[::-1, ::-1])[::-1, ::-1],
+    "BGR": lambda a: np.ascontiguousarray(a[..., ::-1])[..., ::-1],
+    "planes": lambda a: np.ascontiguousarray(a.transpose(2, 0, 1)).transpose(1, 2, 0),
+    "unaligned": lambda a: _unaligned(a),
+    "read-only": lambda a: _frozen(a),
+}
+
+
+def _unaligned(array: np.ndarray) -> np.ndarray:
+    raw = np.frombuffer(b"x" + array.tobytes(), np.uint8)[1:]
+    return raw.view(array.dtype).reshape(array.shape)
+
+
+def _frozen(array: np.ndarray) -> np.ndarray:
+    array = array.copy()
+    array.flags.writeable = False
+    return array
+
+
+@pytest.mark.parametrize("dtype", ["u1", "u2", "f2", "f4", "f8"])
+def test_equal_values_give_equal_results(upscale: Upscaler, dtype: str) -> None:
+    plain = values(dtype)
+    right = upscale(plain)
+    assert (right.shape, right.dtype) == ((24, 20, 3), plain.dtype)
+    for (name, layout), order in product(LAYOUTS.items(), "<>"):
+        given = layout(plain.astype(plain.dtype.newbyteorder(order)))
+        result = upscale(given)
+        assert result.dtype == given.dtype, (name, order)
+        assert np.array_equal(result, right), (name, order)
+        assert np.array_equal(given, plain), (name, order)  # it was not written to
+
+
+def test_depths_agree(upscale: Upscaler) -> None:
+    eight = upscale(values("u1")).astype(float) / 255
+    for dtype, tolerance in (("u2", 0.6 / 255), ("f4", 0.6 / 255), ("f8", 0.6 / 255), ("f2", 1.6 / 255)):
+        result = upscale(values(dtype)).astype(float) / (65535 if dtype == "u2" else 1)
+        assert np.abs(result - eight).max() <= tolerance, dtype
+
+
+SHAPES = [(0, 5, 3), (5, 0, 3), (5, 5, 0), (0, 0, 3), (0, 5), (5, 0), (0,), (5,), (5, 5, 5), ()]
+OTHERS = [
+    *(np.zeros((4, 4, 3), dtype) for dtype in ("?", "i4", "u4", "i1", "c8", "U1", "O", "M8[s]")),
+    np.full((4, 4, 3), np.nan), np.full((4, 4, 3), np.inf), np.full((4, 4, 3), 255.0), np.full((4, 4, 3), -0.1),
+    [[0]], 7, None, "", object(),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("dtype", ["u1", "u2", "f4", "f8"])
+def test_what_is_no_image_is_refused_at_once(upscale: Upscaler, shape: tuple[int, ...], dtype: str) -> None:
+    with pytest.raises(BadRequest) as caught:
+        upscale(np.zeros(shape, dtype))
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("given", OTHERS, ids=lambda given: str(getattr(given, "dtype", type(given))))
+def test_other_values_are_refused_in_one_line(upscale: Upscaler, given: Any) -> None:
+    with pytest.raises(SubpixelError) as caught:
+        upscale(given)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("size", [(0, 4), (4, 0), (0, 0)])
+def test_an_empty_pillow_image_is_refused(upscale: Upscaler, size: tuple[int, int]) -> None:
+    with pytest.raises(SubpixelError):
+        upscale(PIL.Image.new("RGB", size))
+
+
+def test_paths_bytes_and_open_files_are_one(upscale: Upscaler, tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    write(path, Image.from_array(LEVELS))
+    right = upscale(path)
+    content = path.read_bytes()
+    with path.open("rb") as file:
+        for given in (str(path), content, io.BytesIO(content), file):
+            assert np.array_equal(upscale(given).to_array(), right.to_array())
+    target = io.BytesIO()
+    with path.open("rb") as file:
+        upscale_file(file, target, upscale)
+    assert np.array_equal(read(target.getvalue()).to_array(), right.to_array())
+
+
+class Cancelled(Exception):
+    pass
+
+
+def test_a_file_tells_its_progress_and_can_be_cancelled(upscale: Upscaler, tmp_path: Path) -> None:
+    source = tmp_path / "a.png"
+    write(source, Image.from_array(LEVELS))
+    told = list[int]()
+    upscale_file(source, tmp_path / "b.png", upscale, on_progress=lambda plan, rows: told.append(rows))
+    assert (told[0], told[-1]) == (0, 24)
+    assert told == sorted(told)
+
+    def cancel(plan: Plan, rows: int) -> None:
+        if rows:
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        upscale_file(source, tmp_path / "c.png", upscale, on_progress=cancel)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.png", "b.png"]
