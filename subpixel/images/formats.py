@@ -202,6 +202,8 @@ class Encoding:
     """WebP and AVIF without loss; None: where the source was; PNG and TIFF always are."""
     compress: bool = False
     """Spend time on a smaller PNG or TIFF."""
+    keep_time: bool = False
+    """The file's time is that of its source."""
 
     __pydantic_config__: ClassVar[Any] = {"extra": "forbid"}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import io
+import os
 import shutil
 import sys
 import tempfile
@@ -219,8 +220,8 @@ def _apng(name: str | Path, file: BinaryIO, contents: Contents) -> AnimationRead
 def _reason(error: Exception, image: Any = None) -> str:
     """Why decoding failed, in our words: libvips collects the messages of all threads in one place."""
     needed = image.width * image.height * image.bands if image is not None else 0
-    folder = tempfile.gettempdir()
-    if "temp" in str(error) and shutil.disk_usage(folder).free < 2 * needed:
+    folder = os.environ.get("TMPDIR") or tempfile.gettempdir()  # which passes over a full one
+    if ("write failed" in str(error) or "temporary" in str(error)) and shutil.disk_usage(folder).free < 2 * needed:
         return f"the folder for temporary files, {folder}, is full"
     return _DAMAGED
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import shutil
+import stat
 import sys
 import tempfile
 from contextlib import suppress
@@ -31,12 +32,17 @@ IN_MEMORY = 64 * 2**20
 
 
 def create(
-    path: str | Path | BinaryIO, shape: Shape, metadata: Metadata, encoding: Encoding = Encoding()
+    path: str | Path | BinaryIO,
+    shape: Shape,
+    metadata: Metadata,
+    encoding: Encoding = Encoding(),
+    like: Path | None = None,
 ) -> ImageWriter:
     """Begin an image whose rows then come top to bottom: ``with create(...) as writer: writer.write(rows)``.
 
     An animation's frames come one after the other, and the shape is that of all of them in a column.
     The path "-" is standard output, and a binary stream is taken too. The depth of the file follows from `metadata`.
+    like: the file whose mode a new one gets, and its time where `encoding` says so.
     Raises UnwritableImage for what the format or the place cannot hold.
     """
     file_format = FILE_FORMATS[format_of(path, encoding.format)]
@@ -51,7 +57,7 @@ def create(
         size = f"{shape.width:,} x {height:,}"
         why = f"{size}, and {file_format.name} ends at {file_format.max_side:,} pixels a side; choose png or tif"
         raise UnwritableImage(target_name(path), why)
-    return ImageWriter(path, shape, file_format, metadata, encoding)
+    return ImageWriter(path, shape, file_format, metadata, encoding, like)
 
 
 class ImageWriter:
@@ -61,9 +67,15 @@ class ImageWriter:
     """After the block: what the file does not keep of the image, or says in another way; None if all is as it was."""
 
     def __init__(
-        self, path: str | Path | BinaryIO, shape: Shape, file_format: FileFormat, metadata: Metadata, encoding: Encoding
+        self,
+        path: str | Path | BinaryIO,
+        shape: Shape,
+        file_format: FileFormat,
+        metadata: Metadata,
+        encoding: Encoding,
+        like: Path | None,
     ) -> None:
-        self._path, self._format, self._encoding = path, file_format, encoding
+        self._path, self._format, self._encoding, self._like = path, file_format, encoding, like
         self._given, self._metadata = metadata, storable(file_format, metadata, shape.channels == 1)
         self._shape = (shape.height, shape.width, shape.samples)
         self._rows_written = 0
@@ -156,9 +168,17 @@ class ImageWriter:
                 shutil.copyfileobj(file, stream)
             stream.flush()
             return
-        if self._target.exists():
-            shutil.copymode(self._target, self._part)
+        self._take_mode_and_time(self._target)
         atomic.commit(self._part, self._target)
+
+    def _take_mode_and_time(self, target: Path) -> None:
+        """The mode of the file that is replaced, or else of the source; its owner may write in any case."""
+        model = target if target.exists() else self._like
+        if model is not None:
+            self._part.chmod(stat.S_IMODE(model.stat().st_mode) | stat.S_IWUSR)
+        if self._like is not None and self._encoding.keep_time:
+            about = self._like.stat()
+            os.utime(self._part, ns=(about.st_atime_ns, about.st_mtime_ns))
 
     def _compared(self) -> str | None:
         """What the written file lacks of what the image came with."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -47,7 +48,8 @@ def upscale_file(
     if on_progress:
         on_progress(plan, 0)
     step = max(1, _ENCODED // (plan.target.width * plan.target.samples))
-    with create(target, replace(plan.target, height=height * count), opened.metadata, encoding) as writer:
+    whole = replace(plan.target, height=height * count)
+    with create(target, whole, opened.metadata, encoding, _file(source)) as writer:
         for k, frame in enumerate(chain([first], frames)):
             rows = plan.rows(frame)
             for y in range(0, height, step):
@@ -56,6 +58,11 @@ def upscale_file(
                     on_progress(plan, (k * height + y + len(band)) // count)
                 writer.write(band)
     return writer.note
+
+
+def _file(source: str | Path | bytes | BinaryIO) -> Path | None:
+    """The file whose mode and time a result may have."""
+    return Path(source) if isinstance(source, str | Path) and os.path.isfile(source) else None
 
 
 def _frames(opened: ImageReader | AnimationReader) -> tuple[Iterator[Rows], int]:

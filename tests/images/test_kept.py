@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import shutil
 import struct
 import subprocess
+import sys
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +20,11 @@ import pytest
 import tifffile
 from PIL import ImageCms, PngImagePlugin
 
+from subpixel import Upscaler
 from subpixel.errors import UnreadableImage
 from subpixel.images import Colour, Encoding, Image, Metadata, Text, create, exif, open_image, read, tiff, write
 from subpixel.images.containers import read_contents
+from subpixel.inference.file import upscale_file
 
 yy, xx = np.mgrid[0:64, 0:96]
 ARRAY = np.stack([xx * 255 // 95, yy * 255 // 63, np.full_like(xx, 128)], -1).astype(np.uint8)
@@ -551,3 +556,62 @@ def test_harmless_faults_of_a_jpeg_are_passed_over_with_a_note(tmp_path: Path) -
 def test_text_is_a_value() -> None:
     assert Text("Comment", "x").name == "comment"
     assert Text("Author", "x").name == "text 'Author'"
+
+
+# ---- the file itself -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("mode", "kept"), [(0o600, 0o600), (0o640, 0o640), (0o444, 0o644)])
+def test_a_new_file_has_the_mode_of_its_source(tmp_path: Path, mode: int, kept: int) -> None:
+    (tmp_path / "a.png").write_bytes(encoded("PNG"))
+    (tmp_path / "a.png").chmod(mode)
+    os.utime(tmp_path / "a.png", ns=(10**18, 10**18))
+    upscale_file(tmp_path / "a.png", tmp_path / "b.png", Upscaler("nearest", scale=2))
+    about = (tmp_path / "b.png").stat()
+    assert about.st_mode & 0o777 == kept
+    assert about.st_mtime_ns > 10**18
+    upscaler = Upscaler("nearest", scale=2)
+    upscale_file(str(tmp_path / "a.png"), tmp_path / "b.png", upscaler, Encoding(keep_time=True))
+    assert (tmp_path / "b.png").stat().st_mtime_ns == 10**18
+
+
+# ---- messages ------------------------------------------------------------------------------------
+
+
+def test_threads_do_not_mix_the_reasons_of_their_failures() -> None:
+    kinds = {"JPEG": {"quality": 95}, "PNG": {}, "TIFF": {}, "GIF": {}, "WEBP": {}}
+    cut = [encoded(kind, **options)[:-400] for kind, options in kinds.items()] * 8
+
+    def reason(data: bytes) -> str:
+        with pytest.raises(UnreadableImage) as caught:
+            read(data)
+        return str(caught.value)
+
+    alone = [reason(data) for data in cut]
+    with ThreadPoolExecutor(8) as threads:
+        assert list(threads.map(reason, cut)) == alone
+
+
+FULL = """
+import resource, signal, sys
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+from subpixel.errors import UnreadableImage
+from subpixel.images import open_image, reader
+reader.shutil.disk_usage = lambda folder: type("", (), {"free": 100})  # as a full one says
+source = open_image(sys.argv[1])
+resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+try:
+    source.rows(0, source.shape.height)
+except UnreadableImage as error:
+    print(error)
+"""
+
+
+def test_a_full_folder_for_temporary_files_is_no_damage(tmp_path: Path) -> None:
+    """libvips decodes images there that are larger than its threshold."""
+    large = np.tile(ARRAY, (8, 8, 1))
+    (tmp_path / "a.png").write_bytes(encoded("PNG", large))
+    settings = os.environ | {"VIPS_DISC_THRESHOLD": "1k", "TMPDIR": str(tmp_path)}
+    command = [sys.executable, "-c", FULL, str(tmp_path / "a.png")]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=settings)
+    assert done.stdout == (f"cannot read {tmp_path / 'a.png'}: the folder for temporary files, {tmp_path}, is full\n")
