@@ -66,7 +66,7 @@ FILE_FORMATS = {
     ),
     "bmp": FileFormat("BMP", (".bmp", ".dib"), _starts(rb"BM.{4}"), "Pillow"),
     "tga": FileFormat("TGA", (".tga", ".targa"), None, "Pillow"),
-    "pnm": FileFormat("PNM", (".pnm", ".pbm", ".pgm", ".ppm", ".pam", ".pfm"), _starts(rb"P[1-7fF]\s"), "Pillow"),
+    "pnm": FileFormat("PNM", (".pnm", ".pbm", ".pgm", ".ppm", ".pfm"), _starts(rb"P[1-6f]\s"), "Pillow"),
     "jp2": FileFormat(
         "JPEG 2000", (".jp2", ".j2k", ".jpx", ".jpf"), _starts(rb"\0\0\0\x0cjP  |\xff\x4f\xff\x51"), "Pillow"
     ),
