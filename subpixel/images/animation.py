@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -49,31 +50,39 @@ def timing(image: Any) -> Animation:
 
 def apng_frames(name: str | Path, file: BinaryIO) -> tuple[Shape, Animation, Callable[[], Iterator[Levels]]]:
     """The frames of an animated PNG, blended as it says. Raises: UnreadableImage, also from the frames."""
-    from PIL import PngImagePlugin
-
     file.seek(0)
     data = file.read()
-
-    def opened() -> PngImagePlugin.PngImageFile:
-        return PngImagePlugin.PngImageFile(io.BytesIO(data))
-
-    image = opened()
-    mode = "RGBA" if image.has_transparency_data else "RGB"
-    first = int(bool(image.default_image))  # an image for viewers that know no animations
-    delays = _delays(data)
-    loop = int(image.info.get("loop", 0))
+    with _refusing(name):
+        image = _apng(data)
+        delays, loop = _delays(data), int(image.info.get("loop", 0))
+        mode = "RGBA" if image.has_transparency_data else "RGB"
+        first = int(bool(image.default_image))  # an image for viewers that know no animations
+    shape = Shape(image.height, image.width, 3, mode == "RGBA", "uint8")
 
     def frames() -> Iterator[Levels]:
-        image = opened()
+        again = _apng(data)
         for k in range(first, first + len(delays)):
-            try:
-                image.seek(k)
-                yield np.asarray(image.convert(mode))
-            except (OSError, EOFError, SyntaxError, ValueError, struct.error) as error:
-                raise UnreadableImage(name, "it is damaged, truncated or of a rare kind") from error
+            with _refusing(name):
+                again.seek(k)
+                frame = np.asarray(again.convert(mode))
+            yield frame
 
-    shape = Shape(image.height, image.width, 3, mode == "RGBA", "uint8")
     return shape, Animation(delays, loop), frames
+
+
+def _apng(data: bytes) -> Any:
+    from PIL import PngImagePlugin
+
+    return PngImagePlugin.PngImageFile(io.BytesIO(data))
+
+
+@contextmanager
+def _refusing(name: str | Path) -> Generator[None]:
+    """Whatever a decoder raises for what its file made it do is one error."""
+    try:
+        yield
+    except Exception as error:
+        raise UnreadableImage(name, "it is damaged, truncated or of a rare kind") from error
 
 
 def _delays(data: bytes) -> tuple[int, ...]:

@@ -44,8 +44,9 @@ def chunk(kind: bytes, data: bytes) -> bytes:
 
 
 def read_png(file: BinaryIO) -> Contents:
-    found = Contents()
+    found, announced, controlled = Contents(), 0, 0
     for kind, data, _ in chunks(file):
+        controlled += kind == b"fcTL"
         if text := _text(kind, data):
             _add_text(found, text)
         elif kind == b"eXIf":
@@ -56,11 +57,12 @@ def read_png(file: BinaryIO) -> Contents:
             x, y, unit = struct.unpack(">IIB", data)
             found.dpi = (x * 0.0254, y * 0.0254) if unit == 1 and x and y else None
         elif kind == b"acTL" and len(data) == 8:
-            found.frames = int.from_bytes(data[:4], "big")
+            announced = int.from_bytes(data[:4], "big")
         elif kind in (b"cICP", b"gAMA", b"cHRM", b"sRGB"):
             _add_colour(found, kind, data)
         elif kind not in _STRUCTURE:
             found.others.add(kind.decode("latin-1"))
+    found.frames = controlled if 0 < announced < 2**31 and controlled > 1 else 1
     if found.icc or found.is_srgb:  # then gAMA and cHRM only approximate
         found.colour = Colour(found.colour.cicp)
     return found

@@ -234,6 +234,9 @@ def _metadata(contents: Contents, depth: Depth) -> Metadata:
     if contents.exif and block is None:
         left_out.add("damaged EXIF")
     dpi = contents.dpi or (exif.resolution(block) if block else None)
+    if dpi and not all(0.01 <= value <= 65535 for value in dpi):
+        dpi = None
+        left_out.add("an impossible resolution")
     x, y = (round(value, 2) for value in dpi or (0, 0))  # a PNG counts in whole pixels a metre
     return Metadata(
         icc=contents.icc,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -153,6 +154,19 @@ def test_a_cut_animation_leaves_nothing(tmp_path: Path, name: str, keep: float) 
     with pytest.raises(UnreadableImage):
         upscale_file(whole[: int(len(whole) * keep)], tmp_path / "a.png", Upscaler("nearest", scale=2))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_any_flipped_byte_of_an_apng_gives_frames_or_one_line() -> None:
+    whole, rng = animated("png", frames()), np.random.default_rng(0)
+    for _ in range(150):
+        data = bytearray(whole)
+        for at in rng.integers(8, len(data), 2):
+            data[at] = rng.integers(256)
+        with suppress(UnreadableImage):
+            opened = open_any(bytes(data))
+            assert opened.shape.channels == 3
+            if isinstance(opened, AnimationReader):
+                assert {frame.shape[:2] for frame in opened.frames()} == {(opened.shape.height, opened.shape.width)}
 
 
 def test_a_comment_of_a_gif_is_named(tmp_path: Path) -> None:

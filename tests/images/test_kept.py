@@ -475,6 +475,11 @@ def test_72_dpi_are_kept_where_stated_and_not_invented(tmp_path: Path, name: str
     assert read(tmp_path / f"b.{name}").metadata.dpi == pytest.approx((72, 72), abs=0.02)
 
 
+def test_an_impossible_resolution_is_named(tmp_path: Path) -> None:
+    source = png(chunk(b"pHYs", struct.pack(">IIB", 2**32 - 1, 1, 1)))
+    assert doubled(source, tmp_path / "a.webp") == "left out: an impossible resolution"
+
+
 def test_a_fourth_channel_that_is_not_alpha_changes_no_colour(tmp_path: Path) -> None:
     infrared = np.where(xx > 48, 0, 200).astype(np.uint8)
     source = written(np.dstack([ARRAY, infrared]), extrasamples=["unspecified"])
