@@ -6,7 +6,7 @@ import struct
 from collections.abc import Iterator
 from typing import BinaryIO, NamedTuple
 
-from subpixel.images.contents import LIMIT, Contents
+from subpixel.images.contents import LIMIT, PARTS, Contents
 from subpixel.images.metadata import Colour
 
 _SRGB = {(1, 13), (2, 2), (2, 13), (1, 2)}  # primaries and transfer that mean sRGB, or nothing
@@ -61,7 +61,9 @@ def top_level(file: BinaryIO) -> Iterator[Box]:
     """The boxes of a file; their content is not read."""
     start = 0
     end = file.seek(0, 2)
-    while start + 8 <= end:
+    for _ in range(PARTS):
+        if start + 8 > end:
+            return
         file.seek(start)
         head = file.read(16)
         size, kind = struct.unpack_from(">I4s", head)

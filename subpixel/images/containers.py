@@ -7,13 +7,12 @@ from typing import BinaryIO
 
 from subpixel.images import tiff
 from subpixel.images.boxes import read_boxes
-from subpixel.images.contents import LIMIT, Contents
+from subpixel.images.contents import LIMIT, PARTS, Contents
 from subpixel.images.jpeg import read_jpeg
 from subpixel.images.metadata import Text
 from subpixel.images.png import SIGNATURE, read_png
 from subpixel.images.webp import read_webp
 
-_MAX_PAGES = 10_000
 _LAYERS = 0x935C
 # Descriptions by programs that say how the pixels lie: tifffile's, ImageJ's, OME's.
 _OF_PIXELS = (b'{"shape":', b"ImageJ=", b"<?xml", b"<OME")
@@ -67,7 +66,7 @@ def _gif_data(found: Contents, file: BinaryIO, keep: bool = True) -> list[bytes]
         if size == b"\0":
             return parts
         data = file.read(size[0])
-        parts += [data] if keep and len(parts) < _MAX_PAGES else []
+        parts += [data] if keep and len(parts) < PARTS else []
     found.is_cut = True
     return parts
 
@@ -102,8 +101,10 @@ def read_tiff(file: BinaryIO) -> Contents:
 def _pages(file: BinaryIO, layout: tiff.Layout, table: int) -> list[tuple[int, bool]]:
     """The tables of all pages, and whether each is marked as a smaller copy of another."""
     found = dict[int, bool]()
-    while table and table not in found and len(found) < _MAX_PAGES:
-        kinds = [e.data for e in tiff.entries(file, layout, table) if e.tag == tiff.SUBFILE]
+    subfile, looked_at = frozenset({tiff.SUBFILE}), 0
+    while table and table not in found and looked_at < PARTS:
+        looked_at += 1 + tiff.unpack(file, layout.number, table)
+        kinds = [entry.data for entry in tiff.entries(file, layout, table, subfile)]
         found[table] = bool(kinds and int.from_bytes(kinds[0], "little" if layout.order == "<" else "big") & 1)
         table = tiff.next_table(file, layout, table)
     return list(found.items())

@@ -13,6 +13,10 @@ from subpixel.images.metadata import Colour, Metadata, Text, has_other_resources
 
 LIMIT = 2**24
 """Bytes of one block, more of which is not read: what is longer counts as not kept."""
+TOTAL = 2**26
+"""Bytes of all texts of a file, decompressed."""
+PARTS = 200_000
+"""Chunks, boxes and the like that are looked at; no image needs more."""
 
 
 @dataclass

@@ -15,6 +15,8 @@ _EXIF, _ICC, _JFIF = b"Exif\0\0", b"ICC_PROFILE\0", b"JFIF\0"
 _COMMENT, _SCAN, _END = 0xFE, 0xDA, 0xD9
 _BASELINE = {0xC0, 0xC1}
 _COPY = 2**20
+_MAX_GAP = 2**16
+"""Stray bytes before a marker that are passed over."""
 _FURTHER, _GAIN_MAP = "further images", "the HDR gain map"
 
 
@@ -29,12 +31,12 @@ def segments(file: BinaryIO) -> Iterator[Segment]:
     file.seek(2)
     while True:
         gap = 0
-        while (byte := file.read(1)) and byte != b"\xff":
+        while (byte := file.read(1)) and byte != b"\xff" and gap < _MAX_GAP:
             gap += 1
         while byte == b"\xff":
             byte = file.read(1)
         size = file.read(2) if byte not in (b"", b"\xd9") else b""
-        if len(size) < 2:
+        if len(size) < 2 or gap >= _MAX_GAP:
             return
         length = max(0, int.from_bytes(size, "big") - 2)
         yield Segment(byte[0], file.read(length), gap)

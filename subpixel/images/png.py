@@ -8,7 +8,7 @@ import zlib
 from collections.abc import Iterator
 from typing import BinaryIO, NamedTuple
 
-from subpixel.images.contents import LIMIT, Contents
+from subpixel.images.contents import LIMIT, PARTS, TOTAL, Contents
 from subpixel.images.metadata import Colour, Metadata, Text
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -26,7 +26,10 @@ class Chunk(NamedTuple):
 def chunks(file: BinaryIO) -> Iterator[Chunk]:
     """The chunks of a PNG file, as far as it goes."""
     file.seek(len(SIGNATURE))
-    while len(head := file.read(8)) == 8:
+    for _ in range(PARTS):
+        head = file.read(8)
+        if len(head) < 8:
+            return
         size, kind = struct.unpack(">I4s", head)
         start = file.tell() - 8
         if kind in (b"IDAT", b"fdAT") or size > LIMIT:
@@ -44,10 +47,11 @@ def chunk(kind: bytes, data: bytes) -> bytes:
 
 
 def read_png(file: BinaryIO) -> Contents:
-    found, announced, controlled = Contents(), 0, 0
+    found, announced, controlled, room = Contents(), 0, 0, TOTAL
     for kind, data, _ in chunks(file):
         controlled += kind == b"fcTL"
-        if text := _text(kind, data):
+        if text := _text(kind, data, room):
+            room -= len(text.value)
             _add_text(found, text)
         elif kind == b"eXIf":
             found.exif = data.removeprefix(b"Exif\0\0")
@@ -80,26 +84,26 @@ def _add_colour(found: Contents, kind: bytes, data: bytes) -> None:
     found.colour = Colour(cicp, gamma, xy)
 
 
-def _inflated(data: bytes) -> bytes:
+def _inflated(data: bytes, room: int = LIMIT) -> bytes:
     """Decompressed, up to the limit; nothing where it is damaged."""
     try:
-        return zlib.decompressobj().decompress(data, LIMIT)
+        return zlib.decompressobj().decompress(data, min(room, LIMIT)) if room > 0 else b""
     except zlib.error:
         return b""
 
 
-def _text(kind: bytes, data: bytes) -> Text | None:
+def _text(kind: bytes, data: bytes, room: int) -> Text | None:
     """A chunk of text: Latin-1 (tEXt), the same compressed (zTXt), or UTF-8 with a language (iTXt)."""
     name, _, rest = data.partition(b"\0")
     keyword = name.decode("latin-1")
     if kind == b"tEXt":
         return Text(keyword, rest.decode("latin-1"))
     if kind == b"zTXt":
-        return Text(keyword, _inflated(rest[1:]).decode("latin-1"))
+        return Text(keyword, _inflated(rest[1:], room).decode("latin-1"))
     if kind == b"iTXt":
         language, _, rest_ = rest[2:].partition(b"\0")
         translated, _, value = rest_.partition(b"\0")
-        value = _inflated(value) if rest[:1] == b"\1" else value
+        value = _inflated(value, room) if rest[:1] == b"\1" else value
         return Text(keyword, *(part.decode("utf-8", "replace") for part in (value, language, translated)))
     return None
 

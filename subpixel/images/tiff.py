@@ -34,6 +34,8 @@ BLOCKS = {X_RESOLUTION, Y_RESOLUTION, XMP, IPTC, PHOTOSHOP, ICC}
 # subject; print image matching.
 DESCRIPTIVE = {0x8298, *range(0x9C9B, 0x9CA0), 0xC4A5}
 
+_ROOM = 2**26
+"""Bytes of a table's data, more of which is not read."""
 # Bytes of a value by its type (TIFF 6.0, section 2; BigTIFF).
 _SIZE = dict(zip((*range(1, 14), 16, 17, 18), (1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8, 4, 8, 8, 8), strict=True))
 _WORD = _SIZE | {5: 4, 10: 4}  # what a change of byte order swaps: a rational is two words
@@ -96,12 +98,13 @@ def open_header(file: BinaryIO) -> tuple[Layout, int]:
     return layout, unpack(file, layout.word, layout.pointer)
 
 
-def entries(file: BinaryIO, layout: Layout, table: int) -> Iterator[Entry]:
+def entries(file: BinaryIO, layout: Layout, table: int, only: frozenset[int] | None = None) -> Iterator[Entry]:
     """The entries of a table, without those of an unknown type or that point outside the file.
 
     All data together is no more than the file, so that entries that share their bytes cost no memory.
+    only: the tags that are of interest; None: all.
     """
-    slot, room = struct.calcsize(layout.word), layout.end
+    slot, room = struct.calcsize(layout.word), min(layout.end, _ROOM)
     at = table + struct.calcsize(layout.number)
     with suppress(ValueError):
         for _ in range(min(unpack(file, layout.number, table), 0xFFFF)):
@@ -110,7 +113,7 @@ def entries(file: BinaryIO, layout: Layout, table: int) -> Iterator[Entry]:
             size, offset = _SIZE.get(kind, 0) * count, at + 4 + slot
             with suppress(ValueError):
                 offset = offset if size <= slot else unpack(file, layout.word, offset)
-                if kind in _SIZE and size <= min(room, layout.end - offset):
+                if kind in _SIZE and (only is None or tag in only) and size <= min(room, layout.end - offset):
                     room -= size
                     yield Entry(tag, kind, _read(file, offset, size), offset, at)
             at += 4 + 2 * slot

@@ -6,7 +6,7 @@ import struct
 from collections.abc import Iterator
 from typing import BinaryIO, NamedTuple
 
-from subpixel.images.contents import LIMIT, Contents
+from subpixel.images.contents import LIMIT, PARTS, Contents
 
 _EXIF_FLAG, _ALPHA_FLAG = 0x08, 0x10
 _PIXELS = (b"VP8 ", b"VP8L", b"ALPH", b"ANMF")
@@ -21,7 +21,10 @@ class Chunk(NamedTuple):
 
 def chunks(file: BinaryIO, start: int = 12) -> Iterator[Chunk]:
     file.seek(start)
-    while len(head := file.read(8)) == 8:
+    for _ in range(PARTS):
+        head = file.read(8)
+        if len(head) < 8:
+            return
         kind, size = struct.unpack("<4sI", head)
         at = file.tell() - 8
         data = b"" if kind in _PIXELS or size > LIMIT else file.read(size)

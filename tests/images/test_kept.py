@@ -9,6 +9,7 @@ import shutil
 import struct
 import subprocess
 import sys
+import time
 import zlib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -387,6 +388,29 @@ def test_a_compressed_text_that_is_a_bomb_is_cut() -> None:
     bomb = chunk(b"zTXt", b"a\0\0" + zlib.compress(bytes(2**27), 9))
     text = read_contents(io.BytesIO(png(bomb))).text
     assert len(text[0].value) <= 2**24
+
+
+def test_many_texts_that_are_bombs_are_cut_together() -> None:
+    bomb = chunk(b"zTXt", b"a\0\0" + zlib.compress(bytes(2**24), 9))
+    text = read_contents(io.BytesIO(png(*[bomb] * 12))).text
+    assert sum(len(part.value) for part in text) <= 2**26
+
+
+HOSTILE = {
+    "chunks": lambda: encoded("PNG")[:33] + chunk(b"prVt", b"") * 600_000,
+    "gap": lambda: b"\xff\xd8" + bytes(9_000_000),
+    "boxes": lambda: b"\0\0\0\x0cftypavif" + struct.pack(">I4s", 8, b"free") * 600_000,
+    "riff": lambda: b"RIFF\0\0\0\0WEBP" + b"prVt\0\0\0\0" * 600_000,
+    "pages": lambda: b"II*\0\x08\0\0\0" + b"".join(bytes(2) + struct.pack("<I", 14 + 6 * k) for k in range(400_000)),
+}
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_files_of_very_many_parts_are_left_off_soon(kind: str) -> None:
+    data = HOSTILE[kind]()
+    started = time.process_time()
+    read_contents(io.BytesIO(data))
+    assert time.process_time() - started < 4
 
 
 # ---- what no longer holds ------------------------------------------------------------------------
