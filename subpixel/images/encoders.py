@@ -30,8 +30,10 @@ def encode(image: Any, part: Path, file_format: FileFormat, metadata: Metadata, 
             target = vips().Target.new_to_descriptor(file.fileno())
             getattr(image, f"{file_format.save}_target")(target, **options)
     if file_format.name == "PNG":
-        with part.open("rb") as file:
-            _begin_with(part, *png.beginning(file, metadata))
+        with part.open("r+b") as file:
+            pixels, before = png.amend(file, metadata)
+        if before:
+            _begin_with(part, pixels, before)
     elif file_format.name == "JPEG":
         _begin_with(part, 2, jpeg.beginning(metadata))
     else:

@@ -48,7 +48,9 @@ def read_jpeg(file: BinaryIO) -> Contents:
     found, profile = Contents(), dict[int, bytes]()
     for marker, data, _ in segments(file):
         if marker == 0xE0 and data.startswith(_JFIF) and len(data) >= 12:
-            found.dpi = _density(*struct.unpack(">BHH", data[7:12]))
+            unit, x, y = struct.unpack(">BHH", data[7:12])
+            found.dpi = _density(unit, x, y)
+            found.others |= {"the shape of its pixels"} if unit == 0 and x != y else set()
         elif marker == 0xE1 and data.startswith(_EXIF):
             found.exif = found.exif or data.removeprefix(_EXIF)
         elif marker == 0xE1 and data.startswith(_XMP):

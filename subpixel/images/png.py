@@ -60,6 +60,7 @@ def read_png(file: BinaryIO) -> Contents:
         elif kind == b"pHYs" and len(data) == 9:
             x, y, unit = struct.unpack(">IIB", data)
             found.dpi = (x * 0.0254, y * 0.0254) if unit == 1 and x and y else None
+            found.others |= {"the shape of its pixels"} if unit == 0 and x != y else set()
         elif kind == b"acTL" and len(data) == 8:
             announced = int.from_bytes(data[:4], "big")
         elif kind in (b"cICP", b"gAMA", b"cHRM", b"sRGB"):
@@ -137,10 +138,8 @@ def _raw_profile(value: str) -> bytes:
 
 
 def metadata_chunks(metadata: Metadata) -> bytes:
-    """The chunks that belong behind the header: resolution, colour, EXIF, XMP and text."""
+    """The chunks that belong before the pixels: colour, EXIF, XMP and text."""
     colour, parts = metadata.colour, list[bytes]()
-    if metadata.dpi:
-        parts.append(chunk(b"pHYs", struct.pack(">IIB", *(round(value / 0.0254) for value in metadata.dpi), 1)))
     if colour.cicp:
         parts.append(chunk(b"cICP", bytes((*colour.cicp[:2], 0, 1))))
     if colour.chromaticities:
@@ -166,12 +165,22 @@ def _text_chunk(text: Text) -> bytes:
     return chunk(b"iTXt", keyword + b"\0\0" + rest)
 
 
-def beginning(file: BinaryIO, metadata: Metadata) -> tuple[int, bytes]:
-    """Where a file's pixels begin, and what belongs before them; a resolution that its encoder made up does not."""
-    kept = [SIGNATURE]
-    for part in chunks(file):
-        if part.kind == b"IDAT":
-            return part.start, b"".join(kept) + metadata_chunks(metadata)
-        if part.kind != b"pHYs":
-            kept.append(chunk(part.kind, part.data))
+def amend(file: BinaryIO, metadata: Metadata) -> tuple[int, bytes]:
+    """Correct the resolution that an encoder wrote, in its place; unknown is said by square pixels without a unit.
+
+    Returns where the file's pixels begin, and what belongs before them where there is more to say, else nothing.
+    """
+    resolution = (*(round(value / 0.0254) for value in metadata.dpi), 1) if metadata.dpi else (1, 1, 0)
+    parts = [SIGNATURE]
+    for kind, data, start in chunks(file):
+        if kind == b"IDAT":
+            more = metadata_chunks(metadata)
+            return start, b"".join(parts) + more if more else b""
+        is_own = kind == b"pHYs"
+        parts.append(chunk(kind, struct.pack(">IIB", *resolution) if is_own else data))
+        if is_own:
+            behind = file.tell()
+            file.seek(start)
+            file.write(parts[-1])
+            file.seek(behind)
     raise ValueError("a PNG without pixels")

@@ -23,7 +23,20 @@ from PIL import ImageCms, PngImagePlugin
 
 from subpixel import Upscaler
 from subpixel.errors import UnreadableImage
-from subpixel.images import Colour, Encoding, Image, Metadata, Text, create, exif, open_image, read, tiff, write
+from subpixel.images import (
+    Colour,
+    Encoding,
+    Image,
+    Metadata,
+    Text,
+    create,
+    encoders,
+    exif,
+    open_image,
+    read,
+    tiff,
+    write,
+)
 from subpixel.images.containers import read_contents
 from subpixel.inference.file import upscale_file
 
@@ -644,3 +657,19 @@ def test_a_full_folder_for_temporary_files_is_no_damage(tmp_path: Path) -> None:
     command = [sys.executable, "-c", FULL, str(tmp_path / "a.png")]
     done = subprocess.run(command, capture_output=True, text=True, check=True, env=settings)
     assert done.stdout == (f"cannot read {tmp_path / 'a.png'}: the folder for temporary files, {tmp_path}, is full\n")
+
+
+def test_a_png_with_nothing_to_say_is_not_copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its pixels may be gigabytes."""
+    copies = list[Any]()
+    monkeypatch.setattr(encoders, "_begin_with", lambda *given: copies.append(given))
+    write(tmp_path / "a.png", Image.from_array(ARRAY))
+    write(tmp_path / "b.png", Image.from_array(ARRAY, Metadata(dpi=(300.0, 150.0))))
+    assert copies == []
+    assert np.array_equal(np.asarray(PIL.Image.open(tmp_path / "a.png")), ARRAY)
+    assert read(tmp_path / "b.png").metadata.dpi == pytest.approx((300, 150), abs=0.02)
+
+
+def test_pixels_that_are_not_square_are_named(tmp_path: Path) -> None:
+    source = png(chunk(b"pHYs", struct.pack(">IIB", 2, 1, 0)))
+    assert doubled(source, tmp_path / "a.png") == "left out: the shape of its pixels"
