@@ -19,6 +19,7 @@ from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
 from subpixel import archs
+from subpixel.images.formats import FILE_FORMATS
 from subpixel.metrics.protocol import STANDARD, Protocol
 from subpixel.training.recipe import Recipe
 
@@ -55,6 +56,11 @@ _RECIPES = """# Recipes
 Everything that decides a training run, on one strict page of TOML: an unknown key is an error. The folder
 `subpixel/recipes/` has one for each network; `subpixel train --set KEY=VALUE` changes a key for one run.
 """
+_FORMATS = """# Formats
+
+What is read and written. A format with an extra is read after `pip install 'subpixel[EXTRA]'`; in a folder its files
+are passed over without it. [What is kept of an image](../explanation/kept.md) says the rest.
+"""
 _PROTOCOLS = """# Protocols
 
 How a result and its reference are prepared before a metric sees them. Every report states it.
@@ -68,6 +74,7 @@ The names are those that a recipe's `arch` takes, the fields those of its `[conf
 def write(folder: Path) -> None:
     """Writes every generated page; one that is as it was keeps its time, so that it is not built again."""
     pages = {"cli.md": cli(), "recipes.md": recipes(), "architectures.md": architectures(), "protocols.md": protocols()}
+    pages["formats.md"] = formats()
     pages |= {f"python-{title.lower()}.rst": modules(title, names) for title, names in MODULES.items()}
     folder.mkdir(exist_ok=True)
     for name, text in pages.items():
@@ -83,6 +90,19 @@ def copy_notebooks(examples: Path, folder: Path) -> None:
         text, page = notebook.read_text("utf-8").replace("](../docs/", "](../../"), folder / notebook.name
         if not page.is_file() or page.read_text("utf-8") != text:
             page.write_text(text, "utf-8")
+
+
+def formats() -> str:
+    """The table of formats."""
+    head = ("format", "endings", "read by", "extra", "written", "bits", "transparency", "animation", "longest side")
+    lines = [head, ("---",) * len(head)]
+    for kind in FILE_FORMATS.values():
+        bits = ", ".join("float" if depth == 32 else str(depth) for depth in kind.depths)
+        limits = (bits, *("yes" if has else "no" for has in (kind.alpha, kind.animated)), f"{kind.max_side:,}")
+        endings = " ".join(f"`{suffix}`" for suffix in kind.suffixes)
+        written = ("yes", *limits) if kind.save else ("no", "", "", "", "")
+        lines.append((kind.name, endings, kind.decoder, kind.extra and f"`{kind.extra}`", *written))
+    return _FORMATS + "\n" + "\n".join(f"| {' | '.join(cells)} |" for cells in lines) + "\n"
 
 
 def cli() -> str:

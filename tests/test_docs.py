@@ -83,7 +83,12 @@ def test_a_command_named_in_the_text_exists() -> None:
 
 
 def test_an_option_named_in_the_text_exists() -> None:
-    known = {option for found in _all(typer.main.get_command(app)) for p in found.params for option in p.opts}
+    known = {
+        option
+        for found in _all(typer.main.get_command(app))
+        for p in found.params
+        for option in (*p.opts, *p.secondary_opts)
+    }
     for page in PAGES:
         for option in re.findall(r"`(--[a-z-]+)[^`]*`", page.read_text("utf-8")):
             assert option in known, f"{page.name}: {option}"

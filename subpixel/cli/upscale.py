@@ -108,7 +108,7 @@ Format = Annotated[
     typer.Option(
         "--format",
         metavar="NAME",
-        help="png, jpg, webp, tif or avif; by default that of the input.",
+        help="png, jpg, webp, tif, avif or gif; by default that of the input.",
         show_default=False,
         rich_help_panel=_FILE,
     ),
@@ -116,7 +116,18 @@ Format = Annotated[
 Quality = Annotated[
     int, typer.Option(metavar="1-100", min=1, max=100, help="Of JPEG, WebP and AVIF.", rich_help_panel=_FILE)
 ]
-Lossless = Annotated[bool, typer.Option("--lossless", help="WebP and AVIF without loss.", rich_help_panel=_FILE)]
+Lossless = Annotated[
+    bool | None,
+    typer.Option(
+        "--lossless/--lossy",
+        help="WebP and AVIF without loss or with; by default as the input is.",
+        show_default=False,
+        rich_help_panel=_FILE,
+    ),
+]
+KeepTime = Annotated[
+    bool, typer.Option("--keep-time", help="Results are as old as their inputs.", rich_help_panel=_FILE)
+]
 Compress = Annotated[
     bool, typer.Option("--compress", help="Smaller PNG and TIFF files, slower.", rich_help_panel=_FILE)
 ]
@@ -149,8 +160,9 @@ def command(
     tta: Ensemble = False,
     kind: Format = None,
     quality: Quality = 95,
-    lossless: Lossless = False,
+    lossless: Lossless = None,
     compress: Compress = False,
+    keep_time: KeepTime = False,
     overwrite: Overwrite = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -187,7 +199,7 @@ def command(
         tile=_auto_or(int, tile, "tile"),
         tta=tta,
         execution=Execution(runtime, precision, threads, device),
-        encoding=Encoding(kind, quality, lossless, compress),
+        encoding=Encoding(kind, quality, lossless, compress, keep_time),
     )
     with request.upscaler() as upscaler:
         jobs = find_jobs(inputs, output, suffix=suffix(upscaler), format=kind)

@@ -1,38 +1,97 @@
-"""The formats that can be written, what each has room for, and how a file of it is asked for."""
+"""The formats that can be read or written, what each has room for, and how a file of it is asked for."""
 
 from __future__ import annotations
 
+import importlib.util
+import re
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any, BinaryIO, ClassVar
 
 from subpixel.errors import BadRequest, UnwritableImage
-from subpixel.images.metadata import Depth, Metadata
+from subpixel.images import profiles
+from subpixel.images.metadata import Colour, Depth, Metadata
 
 
 @dataclass(frozen=True)
 class FileFormat:
-    """A format and its limits."""
+    """A format and its limits; those of the second half matter where it can be written."""
 
     name: str
-    save: str  # the operation of libvips
     suffixes: tuple[str, ...]
-    depths: tuple[Depth, ...]
-    alpha: bool
-    max_side: int  # pixels
-    iptc: bool
+    signature: re.Pattern[bytes] | None
+    """Matches the first bytes of a file; None where only the name says so."""
+    decoder: str = "libvips"
+    extra: str = ""
+    """The extra that brings the decoder, where it is not in the plain install."""
+    save: str = ""
+    """The operation of libvips that writes it; none: it is only read."""
+    depths: tuple[Depth, ...] = (8,)
+    alpha: bool = True
+    max_side: int = 2**31 - 1
+    """Pixels."""
+    iptc: bool = False
+    gray: bool = True
     lossless: bool = True
+    animated: bool = False
+    palette: bool = False
+    """256 colours a frame: it is written where it is asked for by name alone."""
 
 
+def _starts(pattern: bytes) -> re.Pattern[bytes]:
+    return re.compile(pattern, re.DOTALL)
+
+
+_HEIC = rb".{4}ftyp(hei[cxms]|hev[cxms]|mif1|msf1)"
 FILE_FORMATS = {
-    "png": FileFormat("PNG", "pngsave", (".png",), (8, 16), True, 2**31 - 1, False),
-    "jpg": FileFormat("JPEG", "jpegsave", (".jpg", ".jpeg", ".jpe", ".jfif"), (8,), False, 65500, True, lossless=False),
-    "webp": FileFormat("WebP", "webpsave", (".webp",), (8,), True, 16383, False),
-    "tif": FileFormat("TIFF", "tiffsave", (".tif", ".tiff"), (8, 16, 32), True, 2**31 - 1, True),
-    "avif": FileFormat("AVIF", "heifsave", (".avif",), (8,), True, 16384, False),
-}
-FORMATS = tuple(FILE_FORMATS)
+    "png": FileFormat("PNG", (".png", ".apng"), _starts(rb"\x89PNG"), save="pngsave", depths=(8, 16), animated=True),
+    "jpg": FileFormat(
+        "JPEG", (".jpg", ".jpeg", ".jpe", ".jfif"), _starts(rb"\xff\xd8"), save="jpegsave", alpha=False,
+        max_side=65500, iptc=True, lossless=False,
+    ),
+    "webp": FileFormat(
+        "WebP", (".webp",), _starts(rb"RIFF.{4}WEBP"), save="webpsave", max_side=16383, gray=False, animated=True
+    ),
+    "tif": FileFormat(
+        "TIFF", (".tif", ".tiff"), _starts(rb"II[*+]\0|MM\0[*+]"), save="tiffsave", depths=(8, 16, 32), iptc=True
+    ),
+    "avif": FileFormat(
+        "AVIF", (".avif",), _starts(rb".{4}ftyp(.{4})*?avi[fs]"), save="heifsave", depths=(8, 10, 12), max_side=16384,
+        gray=False,
+    ),
+    "gif": FileFormat(
+        "GIF", (".gif",), _starts(rb"GIF8[79]a"), save="gifsave", max_side=65535, gray=False, animated=True,
+        palette=True,
+    ),
+    "bmp": FileFormat("BMP", (".bmp", ".dib"), _starts(rb"BM.{4}"), "Pillow"),
+    "tga": FileFormat("TGA", (".tga", ".targa"), None, "Pillow"),
+    "pnm": FileFormat("PNM", (".pnm", ".pbm", ".pgm", ".ppm", ".pfm"), _starts(rb"P[1-6f]\s"), "Pillow"),
+    "jp2": FileFormat(
+        "JPEG 2000", (".jp2", ".j2k", ".jpx", ".jpf"), _starts(rb"\0\0\0\x0cjP  |\xff\x4f\xff\x51"), "Pillow"
+    ),
+    "jxl": FileFormat(
+        "JPEG XL", (".jxl",), _starts(rb"\xff\x0a|\0\0\0\x0cJXL "), "pillow-jxl-plugin", "jxl"
+    ),
+    "heic": FileFormat("HEIC", (".heic", ".heif"), _starts(_HEIC), "pillow-heif", "heif"),
+    "raw": FileFormat(
+        "RAW", (".dng", ".nef", ".cr2", ".cr3", ".arw", ".raf", ".orf", ".rw2", ".pef", ".srw"), None, "rawpy", "raw"
+    ),
+}  # fmt: skip
+FORMATS = tuple(name for name, file_format in FILE_FORMATS.items() if file_format.save)
 """The formats that can be written."""
+SUFFIXES = frozenset(suffix for file_format in FILE_FORMATS.values() for suffix in file_format.suffixes)
+"""The endings of files that can be read, some with an extra."""
+_MODULES = {"jxl": "pillow_jxl", "heif": "pillow_heif", "raw": "rawpy"}
+MISSING_EXTRAS = {
+    suffix: file_format.extra
+    for file_format in FILE_FORMATS.values()
+    for suffix in file_format.suffixes
+    if file_format.extra and not importlib.util.find_spec(_MODULES[file_format.extra])
+}
+"""The endings of those whose decoder is not installed, and the extra that brings it."""
+READABLE = SUFFIXES - MISSING_EXTRAS.keys()
+"""The endings of files that can be read here and now."""
 
 
 def format_of(path: str | Path | BinaryIO, format: str | None = None) -> str:
@@ -46,39 +105,86 @@ def format_of(path: str | Path | BinaryIO, format: str | None = None) -> str:
         ending = Path(path).suffix.lower()
     else:
         ending = ".png"
-    for name, file_format in FILE_FORMATS.items():
-        if ending in file_format.suffixes:
+    for name in FORMATS:
+        if ending in FILE_FORMATS[name].suffixes:
             return name
     why = f"unknown format {ending!r}" if ending else "its name has no ending"
     raise UnwritableImage(target_name(path), f"{why}; choose one of {', '.join(FORMATS)}")
 
 
-def lost_on_write(format: str, metadata: Metadata) -> str | None:
-    """A sentence on what is not kept of an image's depth and metadata in a format, or None if all is."""
-    file_format, lost = FILE_FORMATS[format], list[str]()
-    if metadata.depth not in file_format.depths:
-        names = {8: "8 bits", 16: "16 bits", 32: "floats"}
-        lost.append(f"{names[file_format.depths[-1]]} instead of {names[metadata.depth]}")
-    kept = storable(file_format, metadata)
-    blocks = [b for b in ("icc", "exif", "xmp", "iptc") if getattr(metadata, b) and not getattr(kept, b)]
-    lost += [f"no {block.upper()}" for block in blocks]
-    sentences = [f"{file_format.name} stores {', '.join(lost)}"] if lost else []
-    if metadata.gain_map:
-        sentences.append("the HDR gain map is left out")
-    return "; ".join(sentences) or None
+@cache
+def suffix_of_result(suffix: str) -> str:
+    """The ending of a result that nothing is said of: its source's, or .png where that cannot hold all colours."""
+    kinds = (FILE_FORMATS[name] for name in FORMATS)
+    return suffix if any(suffix.lower() in kind.suffixes and not kind.palette for kind in kinds) else ".png"
 
 
-def storable(file_format: FileFormat, metadata: Metadata) -> Metadata:
-    """The metadata a format has room for: JPEG has 65,533 bytes a block, WebP and AVIF no gray profiles."""
+def format_of_content(head: bytes, name: str | Path) -> FileFormat | None:
+    """The format of a file by its first bytes, or its name where the format has no signature; None if unknown."""
+    suffix = Path(name).suffix.lower()
+    for file_format in FILE_FORMATS.values():
+        if file_format.signature is None and suffix in file_format.suffixes:
+            return file_format
+    found = (f for f in FILE_FORMATS.values() if f.signature and f.signature.match(head))
+    return next(found, None)
+
+
+def depth_sentence(file_format: FileFormat, metadata: Metadata) -> list[str]:
+    """What is not kept of an image's depth in a format, as no or one sentence."""
+    names = {32: "floats"}
+    stored, asked = _stored_depth(file_format, metadata.depth), metadata.depth
+    if stored >= asked:
+        return []
+    was, becomes = (names.get(depth, f"{depth} bits") for depth in (asked, stored))
+    return [f"{file_format.name} stores {becomes} instead of {was}"]
+
+
+def _stored_depth(file_format: FileFormat, depth: Depth) -> Depth:
+    deep_enough: list[Depth] = [d for d in file_format.depths if d >= depth]
+    return deep_enough[0] if deep_enough else file_format.depths[-1]
+
+
+def storable(file_format: FileFormat, metadata: Metadata, gray: bool) -> Metadata:
+    """The metadata a format has room for, with colours that it cannot state otherwise in an ICC profile.
+
+    JPEG has 65,533 bytes a block.
+    """
     if not file_format.iptc:
         metadata = replace(metadata, iptc=None)
-    if file_format.name in ("WebP", "AVIF") and metadata.icc and metadata.icc[16:20] == b"GRAY":
-        metadata = replace(metadata, icc=None)
     if file_format.name == "JPEG":
         limits = {"exif": 65527, "xmp": 65504, "iptc": 65493}  # less each block's own prefix
         too_long = [b for b, limit in limits.items() if len(getattr(metadata, b) or b"") > limit]
         metadata = replace(metadata, **dict.fromkeys(too_long))
-    return replace(metadata, depth=max(d for d in file_format.depths if d <= max(metadata.depth, 8)))
+    metadata = replace(metadata, text=tuple(t for t in metadata.text if _has_room(file_format, t.keyword)))
+    notes = ("its colours became 256 a frame",) if file_format.palette else ()
+    notes = (*metadata.notes, *notes)
+    metadata = replace(metadata, depth=_stored_depth(file_format, metadata.depth), notes=notes)
+    return _with_fitting_profile(_with_stated_colour(metadata, file_format), gray and file_format.gray)
+
+
+def _has_room(file_format: FileFormat, keyword: str) -> bool:
+    return file_format.name == "PNG" or (file_format.name == "JPEG" and keyword == "Comment")
+
+
+def _with_stated_colour(metadata: Metadata, file_format: FileFormat) -> Metadata:
+    """With a profile in place of what a format cannot say."""
+    colour = metadata.colour
+    kept = {"PNG": colour, "AVIF": Colour(colour.cicp)}.get(file_format.name, Colour())
+    if kept == colour or metadata.icc:
+        return replace(metadata, colour=kept)
+    profile = profiles.profile_of(colour)
+    notes = (*metadata.notes, "its colours became an ICC profile") if profile else metadata.notes
+    return replace(metadata, colour=Colour() if profile else kept, icc=profile, notes=notes)
+
+
+def _with_fitting_profile(metadata: Metadata, gray: bool) -> Metadata:
+    """With a profile for the kind of samples that are written: gray, or RGB."""
+    if metadata.icc is None:
+        return metadata
+    profile, kind = profiles.fitted(metadata.icc, gray), "gray" if gray else "RGB"
+    is_new = profile is not None and profile != metadata.icc
+    notes = (*metadata.notes, f"its profile became one for {kind}") if is_new else metadata.notes
+    return replace(metadata, icc=profile, notes=notes)
 
 
 @dataclass(frozen=True)
@@ -92,10 +198,12 @@ class Encoding:
     """One of FORMATS; None: what the file's ending says."""
     quality: int = 95
     """1 to 100, for JPEG, WebP and AVIF where they are lossy."""
-    lossless: bool = False
-    """WebP and AVIF without loss; PNG and TIFF always are."""
+    lossless: bool | None = None
+    """WebP and AVIF without loss; None: where the source was; PNG and TIFF always are."""
     compress: bool = False
     """Spend time on a smaller PNG or TIFF."""
+    keep_time: bool = False
+    """The file's time is that of its source."""
 
     __pydantic_config__: ClassVar[Any] = {"extra": "forbid"}
 

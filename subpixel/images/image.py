@@ -11,15 +11,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from subpixel.errors import BadRequest
+from subpixel.images import exif
+from subpixel.images.decoders import samples_of
 from subpixel.images.formats import Encoding
-from subpixel.images.metadata import Depth, Metadata, upright
+from subpixel.images.metadata import Colour, Depth, Metadata
 from subpixel.images.reader import open_image
-from subpixel.images.samples import Floats, dequantise, in_range, quantise
+from subpixel.images.samples import Floats, dequantise, in_range, limited, quantise
 from subpixel.images.writer import create
 from subpixel.ports import Shape
 
 if TYPE_CHECKING:
     import PIL.Image
+
+
+_PILLOW_MODES = ("1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBa", "I;16", "I;16B", "I;16L", "I;16N", "F")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -84,7 +89,9 @@ class Image:
         if array.dtype.name not in ("uint8", "uint16") and array.dtype.kind != "f":
             raise BadRequest(f"the array is {array.dtype}; expected uint8, uint16 or float in [0, 1]")
         depth: Depth = 8 if array.dtype == np.uint8 else 16 if array.dtype == np.uint16 else 32
-        samples = dequantise(array[..., None] if array.ndim == 2 else array)
+        within = limited(array) if depth == 32 and array.size else array
+        samples = dequantise(array if within is None else within)
+        samples = samples[..., None] if samples.ndim == 2 else samples
         return cls.from_samples(samples, replace(metadata or Metadata(), depth=depth))
 
     def to_array(self, depth: Depth | None = None) -> NDArray[Any]:
@@ -94,21 +101,17 @@ class Image:
 
     @classmethod
     def from_pil(cls, image: PIL.Image.Image) -> Self:
-        """A Pillow image of mode 1, L, LA, P, PA, RGB, RGBA, I;16 or F, turned upright, with its metadata."""
+        """A Pillow image of mode 1, L, LA, P, PA, RGB, RGBA, I;16 or F, turned upright, with its metadata.
+
+        A colour or an index that counts as transparent becomes alpha.
+        """
         from PIL import ImageOps
 
-        info = image.info
-        exif = image.getexif()
-        block = upright(exif.tobytes().removeprefix(b"Exif\0\0")) if exif else None
-        metadata = Metadata(icc=info.get("icc_profile"), exif=block, xmp=info.get("xmp"), dpi=info.get("dpi"))
-        image = ImageOps.exif_transpose(image)
-        if image.mode in ("P", "PA"):
-            image = image.convert("RGBA" if image.has_transparency_data else "RGB")
-        elif image.mode == "1":
-            image = image.convert("L")
-        if image.mode not in ("L", "LA", "RGB", "RGBA", "I;16", "F"):
+        metadata = _metadata_of(image)
+        samples, _ = samples_of(ImageOps.exif_transpose(image))
+        if image.mode not in _PILLOW_MODES:
             raise BadRequest(f"a Pillow image of mode {image.mode}; convert it to RGB first")
-        return cls.from_array(np.asarray(image), metadata)
+        return cls.from_array(samples, metadata)
 
     def to_pil(self) -> PIL.Image.Image:
         """A Pillow image: L, LA, RGB or RGBA, and I;16 or F for deep gray.
@@ -144,3 +147,12 @@ def write(path: str | Path | BinaryIO, image: Image, encoding: Encoding = Encodi
     """Write a whole image, as `create` does."""
     with create(path, image.shape, image.metadata, encoding) as writer:
         writer.write(image.samples)
+
+
+def _metadata_of(image: PIL.Image.Image) -> Metadata:
+    info = image.info
+    tags = image.getexif()
+    block = exif.upright(tags.tobytes().removeprefix(b"Exif\0\0")) if tags else None
+    said = Colour(gamma=info.get("gamma"), chromaticities=info.get("chromaticity"))
+    colour = Colour() if info.get("icc_profile") or "srgb" in info else said
+    return Metadata(info.get("icc_profile"), block, info.get("xmp"), dpi=info.get("dpi"), colour=colour)

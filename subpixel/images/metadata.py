@@ -1,21 +1,50 @@
-"""What a file says beside its pixels, and the blocks that say it: EXIF turned upright, XMP and IPTC in their wrappings.
-
-An EXIF block is a small TIFF file without pixels (Exif 2.32, section 4.5); here it never has the prefix
-``Exif\\0\\0``.
-"""
+"""What a file says beside its pixels: blocks (EXIF, XMP, IPTC, ICC), text, and how it states its colours."""
 
 from __future__ import annotations
 
-import io
 import struct
-import zlib
 from dataclasses import dataclass, field
 from typing import Literal
 
-from subpixel.images import tiff
+Depth = Literal[8, 10, 12, 16, 32]
+"""Bits of a stored sample; 10 and 12 are AVIF's, 32 is float."""
 
-Depth = Literal[8, 16, 32]
-"""Bits of a stored sample; 32 is float."""
+
+@dataclass(frozen=True)
+class Text:
+    """A named text of a PNG; a JPEG's comment is called Comment."""
+
+    keyword: str
+    value: str
+    language: str = ""
+    translated: str = ""
+    """The keyword in that language."""
+
+    @property
+    def name(self) -> str:
+        return "comment" if self.keyword == "Comment" else f"text {self.keyword!r}"
+
+
+@dataclass(frozen=True)
+class Colour:
+    """How a file without an ICC profile states its colours; what is None is not said, and sRGB if nothing is."""
+
+    cicp: tuple[int, int, int, int] | None = None
+    """Primaries, transfer, matrix, full range (ITU-T H.273): PNG's cICP and AVIF's nclx."""
+    gamma: float | None = None
+    """Stored value = light to the power of this: PNG's gAMA."""
+    chromaticities: tuple[float, ...] | None = None
+    """x and y of white, red, green and blue: PNG's cHRM."""
+
+
+@dataclass(frozen=True)
+class Animation:
+    """How the frames of an animation follow each other."""
+
+    delays: tuple[int, ...]
+    """Milliseconds that each frame is shown."""
+    loop: int = 0
+    """How often it is played; 0 is for ever."""
 
 
 @dataclass(frozen=True)
@@ -28,66 +57,45 @@ class Metadata:
     iptc: bytes | None = field(default=None, repr=False)
     dpi: tuple[float, float] | None = None
     depth: Depth = 8
-    gain_map: bool = False
-    """Whether the file had a second image that brightens it on HDR displays; it is never written."""
-
-
-def upright(exif: bytes) -> bytes | None:
-    """Set the orientation of an EXIF block to 1 and drop its thumbnail, which shows the image unturned.
-
-    Everything else stays byte for byte. A block that cannot be parsed gives None.
-    """
-    block = bytearray(exif)
-    try:
-        file = io.BytesIO(exif)
-        layout, pointer = tiff.open_header(file)
-        for entry in tiff.entries(file, layout, pointer):
-            if entry.tag == tiff.ORIENTATION and entry.kind == 3:
-                struct.pack_into(layout.order + "H", block, entry.offset, 1)
-        file.seek(pointer)
-        first = tiff.unpack(file, layout.word)
-        file.seek(first)
-        struct.pack_into("<I", block, first + 2 + 12 * tiff.unpack(file, layout.number), 0)  # no second table
-    except (ValueError, KeyError, struct.error):
-        return None
-    return bytes(block)
-
-
-def resolution(exif: bytes) -> tuple[float, float] | None:
-    """The resolution an EXIF block states, (horizontal, vertical) in dots per inch, or None."""
-    try:
-        file = io.BytesIO(exif)
-        tree = tiff.read_tree(file, *tiff.open_header(file), frozenset())
-    except (ValueError, KeyError, struct.error):
-        return None
-    x, y = tiff.number(tree, tiff.X_RESOLUTION), tiff.number(tree, tiff.Y_RESOLUTION)
-    inch = 2.54 if tiff.number(tree, tiff.RESOLUTION_UNIT) == 3 else 1.0
-    return (x * inch, y * inch) if x and y else None
-
-
-def png_xmp(xmp: bytes) -> bytes:
-    """XMP as a PNG chunk: international text, not compressed (XMP specification part 3, section 1.1.5)."""
-    body = b"iTXtXML:com.adobe.xmp" + bytes(5) + xmp
-    return struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body))
+    text: tuple[Text, ...] = field(default=(), repr=False)
+    colour: Colour = Colour()
+    lossless: bool = False
+    """Whether a WebP or AVIF was without loss, as its result then is."""
+    animation: Animation | None = None
+    left_out: frozenset[str] = frozenset()
+    """What its file holds that has no place here, by the names of `contents`."""
+    notes: tuple[str, ...] = ()
+    """What reading it changed."""
 
 
 _PHOTOSHOP = b"Photoshop 3.0\0"
 _IPTC_RESOURCE = 0x0404
+# Resolution, caption digest, thumbnails, and the number of layers: what is stated elsewhere, or of the old image.
+_STALE_RESOURCES = {0x03ED, 0x0409, 0x040C, 0x0425, 0x0426}
 
 
-def iptc_from_jpeg(segment: bytes) -> bytes | None:
-    """The IPTC records in a JPEG's Photoshop segment (APP13), or None; plain records pass unchanged."""
+def photoshop_resources(segment: bytes) -> dict[int, bytes]:
+    """The resources in a JPEG's Photoshop segment (APP13) by their number; plain IPTC records count as one."""
     if not segment.startswith(_PHOTOSHOP):
-        return segment
-    start = len(_PHOTOSHOP)
+        return {_IPTC_RESOURCE: segment}
+    found, start = dict[int, bytes](), len(_PHOTOSHOP)
     while segment[start : start + 4] == b"8BIM" and start + 12 <= len(segment):
         name_length = 1 + segment[start + 6]
         data = start + 6 + name_length + name_length % 2 + 4
         size = int.from_bytes(segment[data - 4 : data], "big")
-        if int.from_bytes(segment[start + 4 : start + 6], "big") == _IPTC_RESOURCE:
-            return segment[data : data + size]
+        found[int.from_bytes(segment[start + 4 : start + 6], "big")] = segment[data : data + size]
         start = data + size + size % 2
-    return None
+    return found
+
+
+def iptc_from_jpeg(segment: bytes) -> bytes | None:
+    """The IPTC records in a JPEG's Photoshop segment (APP13), or None; plain records pass unchanged."""
+    return photoshop_resources(segment).get(_IPTC_RESOURCE)
+
+
+def has_other_resources(segment: bytes) -> bool:
+    """Whether a Photoshop segment says more than IPTC, and what no longer holds."""
+    return bool(photoshop_resources(segment).keys() - _STALE_RESOURCES - {_IPTC_RESOURCE})
 
 
 def iptc_to_jpeg(records: bytes) -> bytes:

@@ -1,12 +1,17 @@
-"""Opening images: an `ImageReader` gives rows of floats, whatever the file holds; libvips decodes."""
+"""Opening images: an `ImageReader` gives rows of floats, whatever the file holds; libvips decodes, or Pillow."""
 
 from __future__ import annotations
 
 import errno
 import io
+import os
+import shutil
 import sys
+import tempfile
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
@@ -14,24 +19,32 @@ import numpy as np
 from numpy.typing import NDArray
 
 from subpixel.errors import UnreadableImage
-from subpixel.images import tiff
-from subpixel.images.metadata import Depth, Metadata, iptc_from_jpeg, resolution, upright
-from subpixel.images.samples import dequantise, in_range, vips
+from subpixel.images import exif, jpeg, xmp
+from subpixel.images.animation import AnimationReader, apng_frames, timing
+from subpixel.images.containers import read_contents
+from subpixel.images.contents import Contents
+from subpixel.images.decoders import decode
+from subpixel.images.formats import FILE_FORMATS, FileFormat, format_of_content
+from subpixel.images.metadata import Depth, Metadata
+from subpixel.images.samples import dequantise, limited, vips
 from subpixel.ports import Shape
 
 MAX_PIXELS = 2**30
 """A header that claims more pixels than this is refused before anything is decoded (32,768 x 32,768)."""
 
+_SEVERAL = "it has {} frames or pages; save the one you want as its own file"
+_DAMAGED = "it is damaged, truncated or of a rare kind"
+_HEAD = 64
+"""First bytes of a file, by which its format is known."""
 _LEVELS: dict[str, tuple[str, Depth]] = {  # libvips' sample formats
     "uchar": ("u1", 8),
     "ushort": ("u2", 16),
     "float": ("f4", 32),
     "double": ("f8", 32),
 }
-_DTYPES: dict[Depth, Literal["uint8", "uint16", "float32"]] = {8: "uint8", 16: "uint16", 32: "float32"}
+_DTYPES: dict[str, Literal["uint8", "uint16", "float32"]] = {"uchar": "uint8", "ushort": "uint16"}
 # Interpretations whose samples are taken as they are.
 _UNCONVERTED = {"b-w", "srgb", "rgb", "rgb16", "grey16", "scrgb", "multiband"}
-_LOADERS = ("jpeg", "png", "webp", "tiff", "heif", "gif", "jxl", "jp2k")
 
 
 class ImageReader:
@@ -39,7 +52,7 @@ class ImageReader:
 
     def __init__(self, name: str | Path, image: Any, metadata: Metadata, has_alpha: bool) -> None:
         self.name, self.metadata = name, metadata
-        dtype = _DTYPES[metadata.depth]
+        dtype = _DTYPES.get(image.format, "float32")
         self.shape = Shape(int(image.height), int(image.width), int(image.bands) - has_alpha, has_alpha, dtype)
         self._image = image
 
@@ -55,23 +68,34 @@ class ImageReader:
         try:
             data = pyvips.Region.new(image).fetch(0, y0, width, y1 - y0)
         except pyvips.Error as error:
-            raise UnreadableImage(self.name, _reason(error)) from error
+            raise UnreadableImage(self.name, _reason(error, image)) from error
         levels = np.frombuffer(data, _LEVELS[image.format][0]).reshape(y1 - y0, width, image.bands)
         if levels.dtype.kind != "f":
             return levels
-        if not in_range(levels):
+        floats = limited(levels)
+        if floats is None:
             why = "its floats leave [0, 1] or are not numbers; scale them to [0, 1] or store it with 16 bits"
             raise UnreadableImage(self.name, why)
-        return dequantise(levels)
+        return dequantise(floats)
 
 
 def open_image(source: str | Path | bytes | BinaryIO) -> ImageReader:
     """Open an image: a path, "-" for standard input, the bytes of a file, or an open binary file.
 
-    Of a path only the header is read.
+    Of a path only the header is read, where libvips decodes it.
 
-    Raises UnreadableImage for a file that is missing, not an image, animated, or larger than MAX_PIXELS.
+    Raises UnreadableImage for a file that is missing, not an image, animated, or larger than MAX_PIXELS;
+    MissingExtra where an extra would read it.
     """
+    opened = open_any(source)
+    if isinstance(opened, ImageReader):
+        return opened
+    assert opened.metadata.animation
+    raise UnreadableImage(opened.name, _SEVERAL.format(len(opened.metadata.animation.delays)))
+
+
+def open_any(source: str | Path | bytes | BinaryIO) -> ImageReader | AnimationReader:
+    """Open an image as `open_image` does, or an animation in GIF, WebP or PNG."""
     name: str | Path = source if isinstance(source, str | Path) else "the image"
     if str(source) == "-":
         name, source = "standard input", sys.stdin.buffer
@@ -79,17 +103,24 @@ def open_image(source: str | Path | bytes | BinaryIO) -> ImageReader:
         source = source.read()
     elif is_pipe(source):
         source = _drained(source)
-    head = _head(source)
-    if not head:
-        raise UnreadableImage(name, "it is empty")
+    file_format = _format_of(name, _head(source))
     pyvips = vips()
     try:
-        image, gain_map = _load(pyvips, source, head)
-        _check_header(name, image)
-        metadata = replace(_read_metadata(image, source), gain_map=gain_map)
-        return ImageReader(name, *_to_rgb(name, image, metadata))
+        with io.BytesIO(source) if isinstance(source, bytes) else open(source, "rb") as file:
+            contents = read_contents(file)
+            if file_format.name == "PNG" and contents.frames > 1:
+                return _apng(name, file, contents)
+            _check_pages(name, contents, file_format.animated)
+            if file_format.decoder == "libvips":
+                image = _load(pyvips, source, file, file_format, contents)
+            else:
+                samples, space = decode(name, file, file_format, contents, partial(_check_size, name))
+                image = pyvips.Image.new_from_array(samples, interpretation=space)
+        _check_size(name, image.width, image.height)
+        opened = ImageReader(name, *_to_rgb(name, image, contents))
+        return _animation(opened, image) if contents.frames > 1 else opened
     except pyvips.Error as error:
-        raise UnreadableImage(name, _reason(error, head)) from error
+        raise UnreadableImage(name, _reason(error)) from error
 
 
 def is_pipe(source: str | Path | bytes) -> bool:
@@ -105,12 +136,12 @@ def _drained(pipe: str | Path | bytes) -> bytes:
 
 
 def _head(source: str | Path | bytes) -> bytes:
-    """The first bytes of a file, after which it is known to exist, to be readable and not to be empty."""
+    """The first bytes of a file, after which it is known to exist and to be readable."""
     if isinstance(source, bytes):
-        return source[:16]
+        return source[:_HEAD]
     try:
         with open(source, "rb") as file:
-            return file.read(16)
+            return file.read(_HEAD)
     except OSError as error:
         reasons = {errno.ENOENT: "no such file", errno.EISDIR: "it is a folder"}
         raise UnreadableImage(source, reasons.get(error.errno or 0, str(error.strerror).lower())) from error
@@ -118,90 +149,140 @@ def _head(source: str | Path | bytes) -> bytes:
         raise UnreadableImage(repr(str(source)), "not a file name") from error
 
 
-def _load(pyvips: Any, source: str | Path | bytes, head: bytes) -> tuple[Any, bool]:
-    """Open through a libvips source, which takes a file's name as it is: `new_from_file` parses [brackets].
+def _format_of(name: str | Path, head: bytes) -> FileFormat:
+    if not head:
+        raise UnreadableImage(name, "it is empty")
+    found = format_of_content(head, name)
+    if found is None:
+        known = ", ".join(file_format.name for file_format in FILE_FORMATS.values())
+        raise UnreadableImage(name, f"not an image in a format that can be read ({known})")
+    return found
 
-    Damage inside a JPEG or GIF is only a warning to its decoder; in TIFF and PNG, trifles are warnings too. Also says
-    whether it is a JPEG with a gain map (Ultra HDR), which the plain loader opens then: the other drops XMP and IPTC.
+
+def _load(pyvips: Any, source: str | Path | bytes, file: BinaryIO, file_format: FileFormat, contents: Contents) -> Any:
+    """Open through a libvips source: a file's name would have to be UTF-8, and be free of [brackets].
+
+    Damage inside a JPEG or GIF is only a warning to its decoder; in TIFF and PNG, trifles are warnings too. A JPEG with
+    a gain map (Ultra HDR) is opened by the plain loader.
     """
-    if isinstance(source, bytes):
-        stream = pyvips.Source.new_from_memory(source)
+    whole = jpeg.repaired(file) if file_format.name == "JPEG" else None
+    if whole:
+        contents.notes.append("faults in its header were passed over")
+    data = whole or source
+    if isinstance(data, bytes):
+        stream = pyvips.Source.new_from_memory(data)
     else:
-        with open(source, "rb") as file:  # by descriptor: libvips takes no name that is not UTF-8
-            stream = pyvips.Source.new_from_descriptor(file.fileno())
-    fail_on = "warning" if head.startswith((b"\xff\xd8", b"GIF8")) else "error"
-    image = pyvips.Image.new_from_source(stream, "", fail_on=fail_on)
-    if str(image.get("vips-loader")).startswith("uhdr"):
-        return pyvips.Image.jpegload_source(stream, fail_on=fail_on), True
-    return image, False
+        with open(data, "rb") as fresh:  # by descriptor: libvips takes no name that is not UTF-8
+            stream = pyvips.Source.new_from_descriptor(fresh.fileno())
+    if file_format.name == "JPEG":
+        image = pyvips.Image.jpegload_source(stream, fail_on="warning")
+        image._references.append(stream)  # as `new_from_source` does, or the bytes are freed
+        return image
+    options: dict[str, Any] = {"fail_on": "warning" if file_format.name == "GIF" else "error"}
+    options |= {"page": contents.page} if contents.page else {}
+    options |= {"n": -1, "access": "sequential"} if contents.frames > 1 else {}
+    return pyvips.Image.new_from_source(stream, "", **options)
 
 
-def _check_header(name: str | Path, image: Any) -> None:
-    loader = str(image.get("vips-loader"))
-    pages = image.get("n-pages") if image.get_typeof("n-pages") else 1
-    if not loader.startswith(_LOADERS):
-        raise UnreadableImage(name, "not an image made of pixels; convert it to PNG first")
-    if image.width * image.height > MAX_PIXELS:
-        size = f"it claims {image.width:,} x {image.height:,} pixels"
+def _check_size(name: str | Path, width: int, height: int) -> None:
+    if width * height > MAX_PIXELS:
+        size = f"it claims {width:,} x {height:,} pixels"
         raise UnreadableImage(name, f"{size}, more than the limit of {MAX_PIXELS:,} in all")
-    if pages > 1:
-        raise UnreadableImage(name, f"it has {pages} frames or pages; save the one you want as its own file")
 
 
-_SIGNATURES = (b"\xff\xd8", b"\x89PNG", b"RIFF", b"II*\0", b"MM\0*", b"II+\0", b"MM\0+", b"GIF8")
+def _check_pages(name: str | Path, contents: Contents, animated: bool) -> None:
+    if contents.frames > 1 and not animated:
+        raise UnreadableImage(name, _SEVERAL.format(contents.frames))
+    if contents.is_cut:
+        raise UnreadableImage(name, _DAMAGED)
 
 
-def _reason(error: Exception, head: bytes = b"") -> str:
-    """libvips' message of many lines in one that a person understands."""
-    if "not in a known format" in str(error):
-        if head.startswith(_SIGNATURES):
-            return "it is damaged or truncated"
-        return "not an image in a format that can be read (JPEG, PNG, WebP, TIFF, AVIF, GIF)"
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    causes = [line for line in lines if "load error" not in line]
-    return f"it is damaged, truncated or of a rare kind ({causes[-1] if causes else 'no more is known'})"
+def _animation(column: ImageReader, image: Any) -> AnimationReader:
+    """What libvips opened as a column of frames."""
+    animation = timing(image)
+    height = column.shape.height // len(animation.delays)
+
+    def frames() -> Iterator[NDArray[Any]]:
+        for k in range(len(animation.delays)):
+            yield column.rows(k * height, (k + 1) * height)
+
+    metadata = replace(column.metadata, animation=animation)
+    return AnimationReader(column.name, replace(column.shape, height=height), metadata, frames)
 
 
-def _block(image: Any, name: str) -> bytes | None:
-    return bytes(image.get(name)) if image.get_typeof(name) else None
+def _apng(name: str | Path, file: BinaryIO, contents: Contents) -> AnimationReader:
+    shape, animation, frames = apng_frames(name, file)
+    _check_size(name, shape.width, shape.height * len(animation.delays))
+    metadata = replace(_metadata(contents, 8), animation=animation)
+    return AnimationReader(name, shape, metadata, frames)
 
 
-def _read_metadata(image: Any, source: str | Path | bytes) -> Metadata:
-    exif = _block(image, "exif-data")
-    if exif is None and str(image.get("vips-loader")).startswith("tiff"):
-        with io.BytesIO(source) if isinstance(source, bytes) else open(source, "rb") as file:
-            exif = tiff.from_tiff(file)
-    exif = exif and upright(exif.removeprefix(b"Exif\0\0"))
-    iptc = _block(image, "iptc-data")
-    iptc = iptc and iptc_from_jpeg(iptc)
-    return Metadata(_block(image, "icc-profile-data"), exif, _block(image, "xmp-data"), iptc, _dpi(image, exif))
+def _reason(error: Exception, image: Any = None) -> str:
+    """Why decoding failed, in our words: libvips collects the messages of all threads in one place."""
+    needed = image.width * image.height * image.bands if image is not None else 0
+    folder = os.environ.get("TMPDIR") or tempfile.gettempdir()  # which passes over a full one
+    if ("write failed" in str(error) or "temporary" in str(error)) and shutil.disk_usage(folder).free < 2 * needed:
+        return f"the folder for temporary files, {folder}, is full"
+    return _DAMAGED
 
 
-def _dpi(image: Any, exif: bytes | None) -> tuple[float, float] | None:
-    x, y = round(image.xres * 25.4, 2), round(image.yres * 25.4, 2)
-    if x == y and x in (25.4, 71.98, 72.01, 72.0):  # libvips' values where a file is silent; EXIF's is 72 too
-        stated = resolution(exif) if exif else None
-        if stated is None:
-            return None
-        x, y = stated
-    transposed = image.get_typeof("orientation") and image.get("orientation") > 4
-    return (y, x) if transposed else (x, y)
+def _metadata(contents: Contents, depth: Depth) -> Metadata:
+    """What the file says, made true for the upright image."""
+    turn, left_out = contents.orientation, set(contents.others)
+    block = exif.upright(contents.exif) if contents.exif else None
+    packet, stale = xmp.upright(contents.xmp, turn > 1) if contents.xmp else (None, [])
+    if contents.exif and block is None:
+        left_out.add("damaged EXIF")
+    dpi = contents.dpi or (exif.resolution(block) if block else None)
+    if dpi and not all(0.01 <= value <= 65535 for value in dpi):
+        dpi = None
+        left_out.add("an impossible resolution")
+    x, y = (round(value, 2) for value in dpi or (0, 0))  # a PNG counts in whole pixels a metre
+    return Metadata(
+        icc=contents.icc,
+        exif=block,
+        xmp=packet,
+        iptc=contents.iptc,
+        dpi=((y, x) if turn > 4 else (x, y)) if dpi else None,
+        depth=contents.depth if contents.depth in (10, 12) else depth,
+        text=tuple(contents.text),
+        colour=contents.colour,
+        lossless=contents.lossless,
+        left_out=frozenset(left_out | set(stale)),
+        notes=tuple(contents.notes),
+    )
 
 
-def _to_rgb(name: str | Path, image: Any, metadata: Metadata) -> tuple[Any, Metadata, bool]:
+def _to_rgb(name: str | Path, image: Any, contents: Contents) -> tuple[Any, Metadata, bool]:
     """The image upright in gray or RGB, the metadata that is then true, and whether there is alpha."""
-    deep = image.format != "uchar"
-    if image.get_typeof("orientation") and image.get("orientation") > 1:
-        image = image.autorot()
-    if image.interpretation == "cmyk":
-        image = image.icc_transform("srgb", embedded=True, input_profile="cmyk", depth=16 if deep else 8)
-        metadata = replace(metadata, icc=None)
-    elif image.interpretation == "labq":  # 8-bit CIELAB
-        raise UnreadableImage(name, "its colours are CIELAB with 8 bits; convert it to RGB first")
-    elif image.interpretation not in _UNCONVERTED:
-        image = image.colourspace("rgb16" if deep else "srgb")
-        metadata = replace(metadata, icc=None)
+    image, contents = _in_rgb(name, _turned(image, contents.orientation), contents)
+    if contents.opaque and image.bands in (2, 4):
+        image = image[: image.bands - 1] if image.bands > 2 else image[0]
+        contents.others.add("a channel that is neither colour nor alpha")
     if image.format not in _LEVELS or image.bands > 4:
         layout = f"{image.bands} channels of type {image.format}"
         raise UnreadableImage(name, f"it has {layout}; convert it to gray or RGB with 8 or 16 bits")
-    return image, replace(metadata, depth=_LEVELS[image.format][1]), image.bands in (2, 4)
+    if contents.depth in (10, 12) and image.format == "ushort":  # libheif leaves the lowest bits zero
+        image = image.linear(65535 / (65535 >> 16 - contents.depth << 16 - contents.depth), 0.5).cast("ushort")
+    return image, _metadata(contents, _LEVELS[image.format][1]), image.bands in (2, 4)
+
+
+def _turned(image: Any, orientation: int) -> Any:
+    image = image.copy()
+    image.set_type(vips().GValue.gint_type, "orientation", orientation)
+    return image.autorot() if orientation > 1 else image
+
+
+def _in_rgb(name: str | Path, image: Any, contents: Contents) -> tuple[Any, Contents]:
+    """The image in gray or RGB, and what is then true of it."""
+    deep = image.format != "uchar"
+    if image.interpretation in _UNCONVERTED:
+        return image, contents
+    if image.interpretation == "labq":  # 8-bit CIELAB
+        raise UnreadableImage(name, "its colours are CIELAB with 8 bits; convert it to RGB first")
+    notes = [*contents.notes, f"its colours became sRGB ({str(image.interpretation).upper()} before)"]
+    if image.interpretation == "cmyk":
+        image = image.icc_transform("srgb", embedded=True, input_profile="cmyk", depth=16 if deep else 8)
+    else:
+        image = image.colourspace("rgb16" if deep else "srgb")
+    return image, replace(contents, icc=None, notes=notes)

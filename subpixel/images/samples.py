@@ -17,7 +17,10 @@ _STARTING = threading.Lock()
 
 
 def quantise(values: Floats, depth: Depth) -> NDArray[Any]:
-    """Clip to [0, 1] and round half up to uint8 or uint16 levels; depth 32 only clips."""
+    """Clip to [0, 1] and round half up to uint8 or uint16 levels; depth 32 only clips.
+
+    10 and 12 bits are the highest of uint16's, the others zero: so libheif takes and gives them.
+    """
     if depth == 32:
         return np.clip(values, 0, 1)
     levels = np.empty(values.shape, np.uint8 if depth == 8 else np.uint16)
@@ -27,7 +30,7 @@ def quantise(values: Floats, depth: Depth) -> NDArray[Any]:
         band *= np.float32(2**depth - 1)
         band += np.float32(0.5)
         levels[y : y + step] = band
-    return levels
+    return levels << np.uint16(16 - depth) if depth in (10, 12) else levels
 
 
 def dequantise(levels: NDArray[Any]) -> Floats:
@@ -37,9 +40,22 @@ def dequantise(levels: NDArray[Any]) -> Floats:
     return levels.astype(np.float32)
 
 
+_TOLERANCE = 1e-4
+"""What rounding in another program may have added to 1, or taken from 0."""
+
+
 def in_range(values: Floats) -> bool:
     """Whether all values are numbers in [0, 1]."""
     return bool(values.min() >= 0 and values.max() <= 1)  # false for NaN too
+
+
+def limited(values: NDArray[Any]) -> NDArray[Any] | None:
+    """Floats that are in [0, 1] but for rounding, in [0, 1]; None where they are not."""
+    if in_range(values):
+        return values
+    if values.min() >= -_TOLERANCE and values.max() <= 1 + _TOLERANCE:
+        return np.clip(values, 0, 1)
+    return None
 
 
 def vips() -> Any:

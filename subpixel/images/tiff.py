@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import struct
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
@@ -16,13 +17,25 @@ Tree = dict[int, "tuple[int, bytes] | Tree"]  # tag -> (type, little-endian data
 
 ORIENTATION, X_RESOLUTION, Y_RESOLUTION, RESOLUTION_UNIT = 0x0112, 0x011A, 0x011B, 0x0128
 EXIF, GPS, INTEROP = 0x8769, 0x8825, 0xA005
+NESTED = frozenset({EXIF, GPS, INTEROP})
 WIDTH, HEIGHT, EXIF_WIDTH, EXIF_HEIGHT = 0x0100, 0x0101, 0xA002, 0xA003
-IPTC = 0x83BB
+SUBFILE, EXTRA_SAMPLES = 0x00FE, 0x0152
+XMP, IPTC, PHOTOSHOP, ICC = 0x02BC, 0x83BB, 0x8649, 0x8773
+GEO = {0x830E, 0x8480, 0x8482, 0x85D8, 0x87AF, 0x87B0, 0x87B1, 0xA480, 0xA481}  # GeoTIFF 1.1, and GDAL's two
 EMPTY = b"II*\0\x08\0\0\0\0\0\0\0\0\0"  # a block with no tags
-# Tags of the first table that describe the image rather than the layout of the file: description, maker,
-# model, software, date, artist, rating, copyright; Windows' own title, comment, author, keywords, subject.
-DESCRIPTIVE = {0x010E, 0x010F, 0x0110, 0x0131, 0x0132, 0x013B, 0x4746, 0x4749, 0x8298, *range(0x9C9B, 0x9CA0)}
+# Tags that say how the pixels lie in the file (TIFF 6.0 and its supplements), not what the image is.
+STRUCTURE = {
+    *range(0x00FE, 0x010D), *range(0x0111, 0x0113), *range(0x0115, 0x011D), *range(0x0120, 0x012E),
+    *range(0x013D, 0x015C), 0x0190, 0x0191, *range(0x0200, 0x0220), 0x8474, 0x828D, 0x828E,
+}  # fmt: skip
+# Those whose content the writer of a file states itself.
+BLOCKS = {X_RESOLUTION, Y_RESOLUTION, XMP, IPTC, PHOTOSHOP, ICC}
+# Tags above TIFF's own that describe the image in any file: copyright; Windows' title, comment, author, keywords,
+# subject; print image matching.
+DESCRIPTIVE = {0x8298, *range(0x9C9B, 0x9CA0), 0xC4A5}
 
+_ROOM = 2**26
+"""Bytes of a table's data, more of which is not read."""
 # Bytes of a value by its type (TIFF 6.0, section 2; BigTIFF).
 _SIZE = dict(zip((*range(1, 14), 16, 17, 18), (1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8, 4, 8, 8, 8), strict=True))
 _WORD = _SIZE | {5: 4, 10: 4}  # what a change of byte order swaps: a rational is two words
@@ -34,11 +47,13 @@ class Entry(NamedTuple):
     kind: int
     data: bytes
     offset: int  # of the data in the file
+    record: int  # of the entry itself
 
 
 class Layout(NamedTuple):
     order: str  # "<" or ">"
     big: bool  # BigTIFF
+    end: int = 0  # bytes in the file
 
     @property
     def word(self) -> str:
@@ -48,36 +63,67 @@ class Layout(NamedTuple):
     def number(self) -> str:
         return self.order + ("Q" if self.big else "H")
 
+    @property
+    def pointer(self) -> int:
+        """Where the position of the first table is stored."""
+        return 8 if self.big else 4
 
-def unpack(file: BinaryIO, format: str) -> int:
-    return int(struct.unpack(format, file.read(struct.calcsize(format)))[0])
+
+def unpack(file: BinaryIO, format: str, position: int) -> int:
+    """The number at a position. Raises: ValueError where the file ends before it."""
+    size = struct.calcsize(format)
+    return int(struct.unpack(format, _read(file, position, size))[0])
+
+
+def _read(file: BinaryIO, position: int, size: int) -> bytes:
+    try:
+        file.seek(position)
+        data = file.read(size)
+    except (OSError, OverflowError):  # positions beyond what a file can have
+        data = b""
+    if len(data) < size:
+        raise ValueError("a tag points outside the file")
+    return data
 
 
 def open_header(file: BinaryIO) -> tuple[Layout, int]:
-    """Read a TIFF header: the layout and the position of the pointer to the first table."""
-    file.seek(0)
-    magic = file.read(4)
-    order = {b"II": "<", b"MM": ">"}[magic[:2]]
-    layout = Layout(order, {42: False, 43: True}[int(struct.unpack(order + "H", magic[2:])[0])])
-    return layout, 8 if layout.big else 4
+    """Read a TIFF header: the layout and the position of the first table. Raises: ValueError."""
+    end = file.seek(0, io.SEEK_END)
+    magic = _read(file, 0, 4)
+    order = {b"II": "<", b"MM": ">"}.get(magic[:2])
+    big = order and {42: False, 43: True}.get(int(struct.unpack(order + "H", magic[2:])[0]))
+    if order is None or big is None:
+        raise ValueError("not a TIFF header")
+    layout = Layout(order, bool(big), end)
+    return layout, unpack(file, layout.word, layout.pointer)
 
 
-def entries(file: BinaryIO, layout: Layout, pointer: int) -> Iterator[Entry]:
-    """The entries of the table whose position is stored at `pointer`."""
-    file.seek(pointer)
-    file.seek(unpack(file, layout.word))
-    slot = struct.calcsize(layout.word)
-    for _ in range(unpack(file, layout.number)):
-        tag, kind, count = struct.unpack(layout.order + "HH" + layout.word[1], file.read(4 + slot))
-        after, size = file.tell() + slot, _SIZE.get(kind, 1) * count
-        if size > slot:
-            file.seek(unpack(file, layout.word))
-        offset = file.tell()
-        data = file.read(size)
-        if len(data) < size:
-            raise ValueError("a tag points outside the block")
-        yield Entry(tag, kind, data, offset)
-        file.seek(after)
+def entries(file: BinaryIO, layout: Layout, table: int, only: frozenset[int] | None = None) -> Iterator[Entry]:
+    """The entries of a table, without those of an unknown type or that point outside the file.
+
+    All data together is no more than the file, so that entries that share their bytes cost no memory.
+    only: the tags that are of interest; None: all.
+    """
+    slot, room = struct.calcsize(layout.word), min(layout.end, _ROOM)
+    at = table + struct.calcsize(layout.number)
+    with suppress(ValueError):
+        for _ in range(min(unpack(file, layout.number, table), 0xFFFF)):
+            head = _read(file, at, 4 + slot)
+            tag, kind, count = struct.unpack(layout.order + "HH" + layout.word[1], head)
+            size, offset = _SIZE.get(kind, 0) * count, at + 4 + slot
+            with suppress(ValueError):
+                offset = offset if size <= slot else unpack(file, layout.word, offset)
+                if kind in _SIZE and (only is None or tag in only) and size <= min(room, layout.end - offset):
+                    room -= size
+                    yield Entry(tag, kind, _read(file, offset, size), offset, at)
+            at += 4 + 2 * slot
+
+
+def next_table(file: BinaryIO, layout: Layout, table: int) -> int:
+    """The position of the table behind one, 0 where there is none. Raises: ValueError."""
+    slot, start = struct.calcsize(layout.word), struct.calcsize(layout.number)
+    count = unpack(file, layout.number, table)
+    return unpack(file, layout.word, table + start + count * (4 + 2 * slot))
 
 
 def _little_endian(entry: Entry, layout: Layout) -> bytes:
@@ -87,13 +133,16 @@ def _little_endian(entry: Entry, layout: Layout) -> bytes:
     return np.frombuffer(entry.data, f">u{word}").astype(f"<u{word}").tobytes()
 
 
-def read_tree(file: BinaryIO, layout: Layout, pointer: int, nested: frozenset[int]) -> Tree:
+def read_tree(file: BinaryIO, layout: Layout, table: int, nested: frozenset[int] = NESTED) -> Tree:
+    """A table and the tables in it, as far as they can be read."""
     tree: Tree = {}
-    for entry in list(entries(file, layout, pointer)):
-        if entry.tag in nested:  # a table nests at most once in itself, so that a loop ends
-            tree[entry.tag] = read_tree(file, layout, entry.offset, nested - {entry.tag})
-        else:
-            tree[entry.tag] = (entry.kind, _little_endian(entry, layout))
+    for entry in list(entries(file, layout, table)):
+        value = _little_endian(entry, layout)
+        if entry.tag not in nested:
+            tree[entry.tag] = (entry.kind, value)
+        elif len(value) in (4, 8):  # a table nests at most once in itself, so that a loop ends
+            inner = read_tree(file, layout, int.from_bytes(value, "little"), nested - {entry.tag})
+            tree |= {entry.tag: inner} if inner else {}
     return tree
 
 
@@ -111,7 +160,7 @@ def dump(tree: Tree, start: int, big: bool) -> bytes:
             heap += dump(value, position, big)
         else:
             kind, data = value
-        table.append(struct.pack("<HH" + layout.word[1], tag, kind, len(data) // _SIZE.get(kind, 1)))
+        table.append(struct.pack("<HH" + layout.word[1], tag, kind, len(data) // _SIZE[kind]))
         if len(data) > slot:
             heap += data
             data = struct.pack(layout.word, position)
@@ -123,42 +172,53 @@ def number(tree: Tree, tag: int) -> float | None:
     value = tree.get(tag)
     if not isinstance(value, tuple) or value[0] not in _INTEGER:
         return None
-    values = np.frombuffer(value[1], _INTEGER[value[0]])
+    size = len(value[1]) // _SIZE[value[0]] * _SIZE[value[0]]
+    values = np.frombuffer(value[1][:size], _INTEGER[value[0]])
     if value[0] == 5:
         return float(values[0]) / float(values[1]) if values.size >= 2 and values[1] else None
     return float(values[0]) if values.size else None
 
 
-def from_tiff(file: BinaryIO) -> bytes | None:
-    """What a TIFF says in EXIF's tags (maker, date, exposure, position ...) as an EXIF block, or None."""
-    try:
-        tree = read_tree(file, *open_header(file), frozenset({EXIF, GPS, INTEROP}))
-    except (ValueError, KeyError, struct.error):
-        return None
-    kept: Tree = {tag: value for tag, value in tree.items() if tag in DESCRIPTIVE | {EXIF, GPS}}
+def resolution(tree: Tree) -> tuple[float, float] | None:
+    """The resolution a table states, (horizontal, vertical) in dots per inch, or None."""
+    x, y, unit = (number(tree, tag) for tag in (X_RESOLUTION, Y_RESOLUTION, RESOLUTION_UNIT))
+    inch = {3: 2.54, 1: None}.get(int(unit or 2), 1.0)
+    return (x * inch, y * inch) if x and y and inch else None
+
+
+def is_descriptive(tag: int) -> bool:
+    """Whether a tag of a TIFF's first table says something of the image that any file with EXIF can say."""
+    return tag in DESCRIPTIVE or (tag < 0x8000 and tag not in STRUCTURE | BLOCKS)
+
+
+def as_exif(tree: Tree) -> bytes | None:
+    """What a TIFF's table says in EXIF's tags (maker, date, exposure, position ...) as an EXIF block, or None."""
+    kept: Tree = {tag: value for tag, value in tree.items() if is_descriptive(tag) or tag in (EXIF, GPS)}
     return b"II*\0\x08\0\0\0" + dump(kept, 8, big=False) if kept else None
 
 
-def into_tiff(file: BinaryIO, exif: bytes | None, iptc: bytes | None) -> None:
+def into_tiff(file: BinaryIO, exif: bytes | None, iptc: bytes | None, *, has_resolution: bool = True) -> None:
     """Add an EXIF block and IPTC records to a little-endian TIFF or BigTIFF, open for reading and writing.
 
     A new first table is appended to the file, with what the old one says and the added tags; the pixels stay
     where they are. Camera makers' private notes move, which those with absolute positions do not survive.
     """
-    layout, pointer = open_header(file)
-    tree = read_tree(file, layout, pointer, frozenset())
+    layout, table = open_header(file)
+    tree = read_tree(file, layout, table, frozenset())
     if iptc is not None:
         tree[IPTC] = (7, iptc)
+    if not has_resolution:
+        tree = {t: v for t, v in tree.items() if t not in (X_RESOLUTION, Y_RESOLUTION, RESOLUTION_UNIT)}
     block = io.BytesIO(exif or EMPTY)
-    added = read_tree(block, *open_header(block), frozenset({EXIF, GPS, INTEROP}))
-    table = added.get(EXIF)
-    if isinstance(table, dict):
-        table.update({t: tree[s] for t, s in ((EXIF_WIDTH, WIDTH), (EXIF_HEIGHT, HEIGHT)) if t in table})
-    tree.update({tag: value for tag, value in added.items() if tag in DESCRIPTIVE | {EXIF, GPS}})
+    added = read_tree(block, *open_header(block))
+    inner = added.get(EXIF)
+    if isinstance(inner, dict):
+        inner.update({t: tree[s] for t, s in ((EXIF_WIDTH, WIDTH), (EXIF_HEIGHT, HEIGHT)) if t in inner})
+    tree.update({tag: value for tag, value in added.items() if tag not in STRUCTURE | BLOCKS})
     end = file.seek(0, io.SEEK_END)
     start = end + -end % 8
     file.write(b"\0" * (start - end) + dump(tree, start, layout.big))
-    file.seek(pointer)
+    file.seek(layout.pointer)
     file.write(struct.pack(layout.word, start))
 
 

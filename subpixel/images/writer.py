@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import shutil
+import stat
 import sys
 import tempfile
 from contextlib import suppress
@@ -18,8 +19,11 @@ from numpy.typing import NDArray
 from subpixel import atomic
 from subpixel.errors import UnwritableImage
 from subpixel.images import tiff
-from subpixel.images.formats import FILE_FORMATS, Encoding, FileFormat, format_of, storable, target_name
-from subpixel.images.metadata import Metadata, iptc_to_jpeg, png_xmp
+from subpixel.images.containers import read_contents
+from subpixel.images.contents import missing, of_metadata
+from subpixel.images.encoders import encode
+from subpixel.images.formats import FILE_FORMATS, Encoding, FileFormat, depth_sentence, format_of, storable, target_name
+from subpixel.images.metadata import Metadata
 from subpixel.images.samples import Floats, quantise, vips
 from subpixel.ports import Shape
 
@@ -28,35 +32,54 @@ IN_MEMORY = 64 * 2**20
 
 
 def create(
-    path: str | Path | BinaryIO, shape: Shape, metadata: Metadata, encoding: Encoding = Encoding()
+    path: str | Path | BinaryIO,
+    shape: Shape,
+    metadata: Metadata,
+    encoding: Encoding = Encoding(),
+    like: Path | None = None,
 ) -> ImageWriter:
     """Begin an image whose rows then come top to bottom: ``with create(...) as writer: writer.write(rows)``.
 
+    An animation's frames come one after the other, and the shape is that of all of them in a column.
     The path "-" is standard output, and a binary stream is taken too. The depth of the file follows from `metadata`.
+    like: the file whose mode a new one gets, and its time where `encoding` says so.
     Raises UnwritableImage for what the format or the place cannot hold.
     """
     file_format = FILE_FORMATS[format_of(path, encoding.format)]
+    if metadata.animation and not file_format.animated:
+        raise UnwritableImage(target_name(path), f"{file_format.name} has no animations; choose png, webp or gif")
     if shape.alpha and not file_format.alpha:
         raise UnwritableImage(target_name(path), f"{file_format.name} has no alpha; choose png, webp, tif or avif")
     if encoding.lossless and not file_format.lossless:
         raise UnwritableImage(target_name(path), f"{file_format.name} is never lossless; choose png, webp, tif or avif")
-    if max(shape.height, shape.width) > file_format.max_side:
-        size = f"{shape.width:,} x {shape.height:,}"
+    height = shape.height // (len(metadata.animation.delays) if metadata.animation else 1)
+    if max(height, shape.width) > file_format.max_side:
+        size = f"{shape.width:,} x {height:,}"
         why = f"{size}, and {file_format.name} ends at {file_format.max_side:,} pixels a side; choose png or tif"
         raise UnwritableImage(target_name(path), why)
-    return ImageWriter(path, shape, file_format, storable(file_format, metadata), encoding)
+    return ImageWriter(path, shape, file_format, metadata, encoding, like)
 
 
 class ImageWriter:
     """An image on its way into a file, which appears whole at the end of the with block, or not at all."""
 
+    note: str | None = None
+    """After the block: what the file does not keep of the image, or says in another way; None if all is as it was."""
+
     def __init__(
-        self, path: str | Path | BinaryIO, shape: Shape, file_format: FileFormat, metadata: Metadata, encoding: Encoding
+        self,
+        path: str | Path | BinaryIO,
+        shape: Shape,
+        file_format: FileFormat,
+        metadata: Metadata,
+        encoding: Encoding,
+        like: Path | None,
     ) -> None:
-        self._path, self._format, self._metadata, self._encoding = path, file_format, metadata, encoding
+        self._path, self._format, self._encoding, self._like = path, file_format, encoding, like
+        self._given, self._metadata = metadata, storable(file_format, metadata, shape.channels == 1)
         self._shape = (shape.height, shape.width, shape.samples)
         self._rows_written = 0
-        self._levels = np.dtype({8: "u1", 16: "u2", 32: "f4"}[metadata.depth])
+        self._levels = np.dtype({8: "u1", 32: "f4"}.get(self._metadata.depth, "u2"))
 
     def __enter__(self) -> Self:
         try:
@@ -133,20 +156,41 @@ class ImageWriter:
             self._spill.close()
         pyvips = vips()
         try:
-            _encode(self._image(), self._part, self._format, self._metadata, self._encoding)
+            encode(self._image(), self._part, self._format, self._metadata, self._encoding)
         except pyvips.Error as error:
             lines = [line.strip() for line in str(error).splitlines() if line.strip()]
             message = lines[-1] if lines else "no more is known"
             raise UnwritableImage(target_name(self._path), f"is the disk full? The encoder says: {message}") from error
+        self.note = self._compared()
         if self._target is None:
             stream = sys.stdout.buffer if isinstance(self._path, str | Path) else self._path
             with self._part.open("rb") as file:
                 shutil.copyfileobj(file, stream)
             stream.flush()
             return
-        if self._target.exists():
-            shutil.copymode(self._target, self._part)
+        self._take_mode_and_time(self._target)
         atomic.commit(self._part, self._target)
+
+    def _take_mode_and_time(self, target: Path) -> None:
+        """The mode of the file that is replaced, or else of the source; its owner may write in any case."""
+        model = target if target.exists() else self._like
+        if model is not None:
+            self._part.chmod(stat.S_IMODE(model.stat().st_mode) | stat.S_IWUSR)
+        if self._like is not None and self._encoding.keep_time:
+            about = self._like.stat()
+            os.utime(self._part, ns=(about.st_atime_ns, about.st_mtime_ns))
+
+    def _compared(self) -> str | None:
+        """What the written file lacks of what the image came with."""
+        with self._part.open("rb") as file:
+            held = read_contents(file).names
+        expected = of_metadata(self._given).names | self._given.left_out
+        if self._metadata.icc and not self._given.icc:  # a profile that says what these said
+            expected -= {"cICP", "gAMA", "cHRM"}
+        lost = missing(expected, held)
+        sentences = depth_sentence(self._format, self._given)
+        sentences += [f"left out: {', '.join(lost)}"] if lost else []
+        return "; ".join([*sentences, *self._metadata.notes]) or None
 
     def _image(self) -> Any:
         """The collected levels as a libvips image."""
@@ -185,59 +229,3 @@ def _target(path: str | Path | BinaryIO) -> Path | None:
     if not target.parent.is_dir():
         raise UnwritableImage(path, f"there is no folder {target.parent}")
     return target
-
-
-_ALL_BUT_EXIF = 2 + 4 + 8 + 16  # VipsForeignKeep: XMP, ICC, IPTC, others
-
-
-def _encode(image: Any, part: Path, file_format: FileFormat, metadata: Metadata, encoding: Encoding) -> None:
-    quality, compress, lossless = encoding.quality, encoding.compress, encoding.lossless
-    options: dict[str, Any] = {
-        "PNG": {"compression": 7, "filter": "all"} if compress else {"compression": 1, "filter": "sub"},
-        "JPEG": {"Q": quality, "subsample_mode": "off"},
-        "WebP": {"Q": quality, "smart_subsample": True, "effort": 2, "lossless": lossless},
-        "TIFF": {
-            "compression": "deflate",
-            "level": 6 if compress else 1,
-            "predictor": "none" if metadata.depth == 32 else "horizontal",  # few readers know that for floats
-            "bigtiff": image.width * image.height * image.bands * metadata.depth // 8 > 3.5e9,
-        },
-        "AVIF": {"Q": quality, "subsample_mode": "off", "compression": "av1", "effort": 2, "lossless": lossless},
-    }[file_format.name]
-    if not metadata.exif and (metadata.dpi is None or file_format.name in ("PNG", "TIFF")):
-        options["keep"] = _ALL_BUT_EXIF  # else libvips makes up a block, which the other formats need for the dpi
-    image = _attach_metadata(image, file_format, metadata)
-    with part.open("w+b") as file:
-        target = vips().Target.new_to_descriptor(file.fileno())
-        getattr(image, f"{file_format.save}_target")(target, **options)
-    if file_format.name == "PNG" and metadata.xmp:
-        _insert(part, 33, png_xmp(metadata.xmp))  # behind the header
-    if file_format.name == "TIFF" and (metadata.exif or metadata.iptc):
-        with part.open("r+b") as file:
-            tiff.into_tiff(file, metadata.exif, metadata.iptc)
-
-
-def _insert(path: Path, position: int, data: bytes) -> None:
-    whole = path.with_suffix(".whole")
-    with path.open("rb") as source, whole.open("xb") as target:
-        target.write(source.read(position) + data)
-        shutil.copyfileobj(source, target)
-    whole.replace(path)
-
-
-def _attach_metadata(image: Any, file_format: FileFormat, metadata: Metadata) -> Any:
-    """The image with its metadata; an unknown resolution is written as EXIF's 72 dpi."""
-    x, y = metadata.dpi or (72.0, 72.0)
-    gray = image.bands < 3
-    space = ("grey16" if gray else "rgb16") if metadata.depth == 16 else "b-w" if gray else "srgb"
-    image = image.copy(interpretation=space, xres=x / 25.4, yres=y / 25.4)
-    blocks = {
-        "icc-profile-data": metadata.icc,
-        "exif-data": metadata.exif and b"Exif\0\0" + metadata.exif,
-        "xmp-data": file_format.name != "PNG" and metadata.xmp,  # libvips would write Latin-1 text there
-        "iptc-data": metadata.iptc and file_format.name == "JPEG" and iptc_to_jpeg(metadata.iptc),
-    }
-    for name, block in blocks.items():
-        if block:
-            image.set_type(vips().GValue.blob_type, name, block)
-    return image

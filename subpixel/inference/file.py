@@ -1,17 +1,21 @@
-"""From file to file, a band at a time: the memory does not grow with the image."""
+"""From file to file, a band at a time, an animation frame by frame: the memory does not grow with the image."""
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import BinaryIO
 
 from subpixel.analysis import file_quality
 from subpixel.errors import UnreadableImage
-from subpixel.images import Encoding, create, format_of, lost_on_write, open_image
+from subpixel.images import AnimationReader, Encoding, ImageReader, create, open_any
 from subpixel.images.reader import is_pipe
 from subpixel.inference.plan import Plan
+from subpixel.inference.rows import ArrayRows, Rows
 from subpixel.inference.upscaler import Upscaler
 
 _ENCODED = 2**23
@@ -28,27 +32,46 @@ def upscale_file(
     encoding: Encoding = Encoding(),
     on_progress: OnProgress | None = None,
 ) -> str | None:
-    """Enlarges a file into a file, which appears when it is complete; returns what its format could not keep.
+    """Enlarges a file into a file, which appears when it is complete; returns what that could not keep, or converted.
 
     Raises: UnreadableImage, UnwritableImage, and what `Upscaler` raises.
     """
     content = _kept(source)
     try:
-        opened = open_image(content)
+        opened = open_any(content)
     except UnreadableImage as error:
         raise UnreadableImage(error.path if content is source else _name(source), error.why) from error
-    plan = upscaler.plan(opened, file_quality(content))
-    rows, height = plan.rows(opened), plan.target.height
+    frames, count = _frames(opened)
+    first = next(frames)
+    plan = upscaler.plan(first, file_quality(content))
+    height = plan.target.height
     if on_progress:
         on_progress(plan, 0)
     step = max(1, _ENCODED // (plan.target.width * plan.target.samples))
-    with create(target, plan.target, opened.metadata, encoding) as writer:
-        for y in range(0, height, step):
-            band = rows.rows(y, min(y + step, height))
-            if on_progress:
-                on_progress(plan, y + len(band))
-            writer.write(band)
-    return lost_on_write(format_of(target, encoding.format), opened.metadata)
+    whole = replace(plan.target, height=height * count)
+    with create(target, whole, opened.metadata, encoding, _file(source)) as writer:
+        for k, frame in enumerate(chain([first], frames)):
+            rows = plan.rows(frame)
+            for y in range(0, height, step):
+                band = rows.rows(y, min(y + step, height))
+                if on_progress:
+                    on_progress(plan, (k * height + y + len(band)) // count)
+                writer.write(band)
+    return writer.note
+
+
+def _file(source: str | Path | bytes | BinaryIO) -> Path | None:
+    """The file whose mode and time a result may have."""
+    return Path(source) if isinstance(source, str | Path) and os.path.isfile(source) else None
+
+
+def _frames(opened: ImageReader | AnimationReader) -> tuple[Iterator[Rows], int]:
+    """What is enlarged by itself, one after the other, and how many there are."""
+    if isinstance(opened, ImageReader):
+        return iter([opened]), 1
+    assert opened.metadata.animation
+    frames: Iterator[Rows] = (ArrayRows(frame, opened.shape) for frame in opened.frames())
+    return frames, len(opened.metadata.animation.delays)
 
 
 def _kept(source: str | Path | bytes | BinaryIO) -> str | Path | bytes:

@@ -6,18 +6,17 @@ import glob
 import os
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from functools import cache, cached_property
+from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
 from subpixel.errors import BadRequest, UnknownName, UnwritableImage
-from subpixel.images import FORMATS, format_of
+from subpixel.images import FORMATS, SUFFIXES, format_of, suffix_of_result
 from subpixel.images.reader import is_pipe
 from subpixel.inference.upscaler import Upscaler
 from subpixel.jobs.job import STREAM, Job
-from subpixel.jobs.walk import SUFFIXES, UNREADABLE, Folder, below
+from subpixel.jobs.walk import Folder, below
 
 _SIZE = r"x[0-9.]+|[0-9]+x[0-9]*"
 """What `suffix` puts into names."""
@@ -110,7 +109,7 @@ class _Naming:
     def name(self, source: str) -> str:
         stem, ending = os.path.splitext(source)
         tag = f"_{self.suffix}" if self.below is None else ""
-        return stem + tag + (self.ending or _extension(ending))
+        return stem + tag + (self.ending or suffix_of_result(ending))
 
     def rivals(self, name: str, target: str, folder: Folder) -> list[str]:
         """Other images of a folder whose results would have the same name."""
@@ -303,12 +302,4 @@ def _single(inputs: Sequence[str], output: str | None, kind: str | None) -> Job 
 
 def _names_file(output: str) -> bool:
     ending = os.path.splitext(output)[1].lower()
-    return ending in SUFFIXES | UNREADABLE and not os.path.isdir(output) and not output.endswith(os.sep)
-
-
-@cache
-def _extension(ending: str) -> str:
-    with suppress(UnwritableImage):
-        format_of(STREAM, ending or "none")
-        return ending
-    return ".png"
+    return ending in SUFFIXES and not os.path.isdir(output) and not output.endswith(os.sep)

@@ -8,11 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-_NAMES = "avif gif jfif jpe jpeg jpg png tif tiff webp"
-SUFFIXES = frozenset(f".{name}" for name in _NAMES.split())
-"""Names that are taken for images in a folder, and for a file after `-o`."""
-UNREADABLE = frozenset((".bmp", ".heic", ".heif", ".j2k", ".jp2", ".jxl"))
-"""Images as well, which cannot be read here."""
+from subpixel.images import MISSING_EXTRAS, READABLE
 
 
 @dataclass(frozen=True)
@@ -97,18 +93,19 @@ class _Contents:
     def add(self, entry: os.DirEntry[str]) -> None:
         name = entry.name
         ending = f".{name.rpartition('.')[2].lower()}"
-        if ending in SUFFIXES and entry.is_file(follow_symlinks=False):  # first: there may be a million
+        if ending in READABLE and entry.is_file(follow_symlinks=False):  # first: there may be a million
             self.images.append(name)
         elif entry.is_dir():
             self.folders.append(name)
             if entry.is_symlink():
                 self.links.add(name)
-        elif ending in SUFFIXES and (entry.is_file() or entry.is_symlink()):
+        elif ending in READABLE and (entry.is_file() or entry.is_symlink()):
             self.images.append(name)  # a link that leads nowhere is told of when it is opened
-        elif ending in SUFFIXES:
+        elif ending in READABLE:
             self.refused.append((name, "it is a pipe, a socket or a device, not a file"))
-        elif ending in UNREADABLE:
-            self.skipped.append((name, f"files ending in {ending} cannot be read here"))
+        elif ending in MISSING_EXTRAS:
+            why = f"files ending in {ending} need an extra: pip install 'subpixel[{MISSING_EXTRAS[ending]}]'"
+            self.skipped.append((name, why))
 
     def real(self, parent: str, name: str) -> str:
         path = os.path.join(parent, name)

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from subpixel.images import Image, Metadata, read, write
+from subpixel.images import Encoding, Image, Metadata, read, write
 from subpixel.inference.upscaler import Upscaler
 from subpixel.jobs.done import EXISTS
 from subpixel.runtimes import Execution
@@ -389,3 +389,15 @@ def test_a_shape_that_changes_is_said_and_tiny_tiles_are_refused(call: Call, tmp
     assert "--fit keeps it" not in call(*arguments, "100x100", "--fit")[2]
     status, _, err = call("upscale", source, "-m", "bicubic", "--tile", 1)
     assert (status, err) == (2, "subpixel: tile 1; expected auto, 0 for the whole image, or 16 or more\n")
+
+
+def test_a_lossless_webp_stays_one_unless_told_otherwise(call: Call, tmp_path: Path) -> None:
+    write(tmp_path / "a.webp", Image.from_array(NOISE), Encoding(lossless=True))
+    os.utime(tmp_path / "a.webp", ns=(10**18, 10**18))
+    target = tmp_path / "b.webp"
+    assert call("upscale", tmp_path / "a.webp", "-m", "nearest", "-o", target, "--keep-time")[0] == 0
+    assert np.array_equal(read(target).to_array()[::2, ::2], NOISE)
+    assert target.stat().st_mtime_ns == 10**18
+    assert call("upscale", tmp_path / "a.webp", "-m", "nearest", "-o", target, "--overwrite", "--lossy")[0] == 0
+    assert not np.array_equal(read(target).to_array()[::2, ::2], NOISE)
+    assert target.stat().st_mtime_ns > 10**18

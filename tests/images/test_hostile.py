@@ -75,7 +75,7 @@ def test_missing_empty_folder_and_nonsense(tmp_path: Path) -> None:
     assert refuse(b"") == "cannot read the image: it is empty"
     for junk in (b"hello, world\n" * 9, b"%PDF-1.7\n" * 9, bytes(5000), b"P6"):
         (tmp_path / "junk.png").write_bytes(junk)
-        assert "not an image in a format that can be read (JPEG, PNG" in refuse(tmp_path / "junk.png")
+        assert "not an image in a format that can be read (PNG, JPEG" in refuse(tmp_path / "junk.png")
     assert "not an image" in refuse(b"<svg xmlns='http://www.w3.org/2000/svg' width='9' height='9'/>")
 
 
@@ -208,7 +208,7 @@ def deny(path: str | Path, image: Image = IMAGE, format: str | None = None) -> s
 
 
 def test_unknown_formats(tmp_path: Path) -> None:
-    assert deny(tmp_path / "a.bmp").endswith("unknown format '.bmp'; choose one of png, jpg, webp, tif, avif")
+    assert deny(tmp_path / "a.bmp").endswith("unknown format '.bmp'; choose one of png, jpg, webp, tif, avif, gif")
     assert "its name has no ending; choose one of png" in deny(tmp_path / "a")
     assert "unknown format '.xyz'" in deny(tmp_path / "a.png", format="xyz")
     assert list(tmp_path.iterdir()) == []

@@ -10,10 +10,9 @@ import pytest
 
 from subpixel.errors import BadRequest, SubpixelError, UnknownName, UnwritableImage
 from subpixel.inference.upscaler import Upscaler
-from subpixel.jobs import done
+from subpixel.jobs import done, walk
 from subpixel.jobs.discovery import ensure_safe, find_jobs, suffix
 from subpixel.jobs.job import STREAM, Job
-from subpixel.jobs.walk import UNREADABLE
 
 
 @pytest.fixture
@@ -182,10 +181,11 @@ def test_what_is_no_file_is_refused_in_a_folder_and_read_where_it_is_named() -> 
 
 
 @pytest.mark.usefixtures("tree")
-def test_formats_that_cannot_be_read_do_not_make_a_folder_fail() -> None:
-    ending = min(UNREADABLE)
-    Path(f"in/z{ending.upper()}").touch()
-    assert left_out("in") == {f"in/z{ending.upper()}": f"files ending in {ending} cannot be read here"}
+def test_formats_that_need_an_extra_do_not_make_a_folder_fail(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(walk, "READABLE", frozenset({".png"}))
+    monkeypatch.setitem(walk.MISSING_EXTRAS, ".heic", "heif")
+    Path("in/z.HEIC").touch()
+    assert left_out("in") == {"in/z.HEIC": "files ending in .heic need an extra: pip install 'subpixel[heif]'"}
 
 
 @pytest.mark.usefixtures("tree")

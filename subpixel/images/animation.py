@@ -1,0 +1,137 @@
+"""Animations: frames of one size that follow each other, each complete; libvips decodes GIF and WebP, Pillow APNG."""
+
+from __future__ import annotations
+
+import io
+import struct
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from subpixel.errors import UnreadableImage
+from subpixel.images.metadata import Animation, Metadata
+from subpixel.images.png import SIGNATURE, chunk, chunks
+from subpixel.images.samples import vips
+from subpixel.ports import Shape
+
+Levels = NDArray[np.uint8]
+_TIMES = 65535
+"""The longest that a frame of an APNG is shown, in milliseconds, and the most often that one is played."""
+
+
+class AnimationReader:
+    """An opened animation; one frame at a time is in memory."""
+
+    def __init__(
+        self, name: str | Path, shape: Shape, metadata: Metadata, frames: Callable[[], Iterator[Levels]]
+    ) -> None:
+        self.name, self.shape, self.metadata = name, shape, metadata
+        self._frames = frames
+
+    def frames(self) -> Iterator[Levels]:
+        """Each frame as it is seen, (H, W, C [+ 1: alpha]).
+
+        Raises: UnreadableImage where the file turns out to be damaged.
+        """
+        yield from self._frames()
+
+
+def timing(image: Any) -> Animation:
+    """What libvips says of an animation that it opened."""
+    loop = int(image.get("loop")) if image.get_typeof("loop") else 0
+    delays = [int(delay) for delay in image.get("delay")] if image.get_typeof("delay") else []
+    count = int(image.get("n-pages"))
+    return Animation(tuple((delays + [100] * count)[:count]), loop)
+
+
+def apng_frames(name: str | Path, file: BinaryIO) -> tuple[Shape, Animation, Callable[[], Iterator[Levels]]]:
+    """The frames of an animated PNG, blended as it says. Raises: UnreadableImage, also from the frames."""
+    file.seek(0)
+    data = file.read()
+    with _refusing(name):
+        image = _apng(data)
+        delays, loop = _delays(data), int(image.info.get("loop", 0))
+        mode = "RGBA" if image.has_transparency_data else "RGB"
+        first = int(bool(image.default_image))  # an image for viewers that know no animations
+    shape = Shape(image.height, image.width, 3, mode == "RGBA", "uint8")
+
+    def frames() -> Iterator[Levels]:
+        again = _apng(data)
+        for k in range(first, first + len(delays)):
+            with _refusing(name):
+                again.seek(k)
+                frame = np.asarray(again.convert(mode))
+            yield frame
+
+    return shape, Animation(delays, loop), frames
+
+
+def _apng(data: bytes) -> Any:
+    from PIL import PngImagePlugin
+
+    return PngImagePlugin.PngImageFile(io.BytesIO(data))
+
+
+@contextmanager
+def _refusing(name: str | Path) -> Generator[None]:
+    """Whatever a decoder raises for what its file made it do is one error."""
+    try:
+        yield
+    except Exception as error:
+        raise UnreadableImage(name, "it is damaged, truncated or of a rare kind") from error
+
+
+def _delays(data: bytes) -> tuple[int, ...]:
+    """Milliseconds, from the chunks that control the frames (PNG, third edition, 11.3.6.2)."""
+    found = list[int]()
+    for kind, body, _ in chunks(io.BytesIO(data)):
+        if kind == b"fcTL" and len(body) == 26:
+            delay, unit = struct.unpack(">HH", body[20:24])
+            found.append(round(1000 * delay / (unit or 100)))
+    return tuple(found)
+
+
+def write_apng(image: Any, part: Path, animation: Animation, options: dict[str, Any]) -> None:
+    """Write a column of frames as an animated PNG, frame by frame. Raises: OSError, pyvips.Error."""
+    count = len(animation.delays)
+    width, height = int(image.width), int(image.height) // count
+    pyvips = vips()
+    with part.open("wb") as file:
+        number = 0
+        for k, delay in enumerate(animation.delays):
+            levels = pyvips.Region.new(image).fetch(0, k * height, width, height)  # rows come in order only
+            frame = pyvips.Image.new_from_memory(levels, width, height, image.bands, image.format)
+            encoded = frame.copy(interpretation=image.interpretation).pngsave_buffer(**options)
+            own = list(_chunks_of(encoded))
+            if k == 0:
+                file.write(SIGNATURE + b"".join(chunk(*c) for c in own if c[0] not in (b"IDAT", b"IEND")))
+                file.write(chunk(b"acTL", struct.pack(">II", count, min(animation.loop, _TIMES))))
+            control = struct.pack(">5I2H2B", number, width, height, 0, 0, min(delay, _TIMES), 1000, 0, 0)
+            file.write(chunk(b"fcTL", control))
+            number += 1
+            for data in (body for kind, body in own if kind == b"IDAT"):
+                file.write(chunk(b"fdAT", struct.pack(">I", number) + data) if k else chunk(b"IDAT", data))
+                number += k > 0
+        file.write(chunk(b"IEND", b""))
+
+
+def _chunks_of(encoded: bytes) -> Iterator[tuple[bytes, bytes]]:
+    at = len(SIGNATURE)
+    while at < len(encoded):
+        size, kind = struct.unpack_from(">I4s", encoded, at)
+        yield kind, encoded[at + 8 : at + 8 + size]
+        at += 12 + size
+
+
+def as_column(image: Any, animation: Animation) -> Any:
+    """An image of libvips whose rows are frame after frame, marked as such."""
+    types = vips().GValue
+    image = image.copy()
+    image.set_type(types.gint_type, "page-height", int(image.height) // len(animation.delays))
+    image.set_type(types.array_int_type, "delay", list(animation.delays))
+    image.set_type(types.gint_type, "loop", animation.loop)
+    return image

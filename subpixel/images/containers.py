@@ -1,0 +1,132 @@
+"""Which container a file is, and what it holds beside its pixels."""
+
+from __future__ import annotations
+
+import struct
+from typing import BinaryIO
+
+from subpixel.images import tiff
+from subpixel.images.boxes import read_boxes
+from subpixel.images.contents import LIMIT, PARTS, Contents
+from subpixel.images.jpeg import read_jpeg
+from subpixel.images.metadata import Text
+from subpixel.images.png import SIGNATURE, read_png
+from subpixel.images.webp import read_webp
+
+_LAYERS = 0x935C
+# Descriptions by programs that say how the pixels lie: tifffile's, ImageJ's, OME's.
+_OF_PIXELS = (b'{"shape":', b"ImageJ=", b"<?xml", b"<OME")
+
+
+def read_contents(file: BinaryIO) -> Contents:
+    """What a file holds beside its pixels; nothing for a container that is not known here."""
+    file.seek(0)
+    head = file.read(16)
+    if head.startswith(b"\xff\xd8"):
+        return read_jpeg(file)
+    if head.startswith(SIGNATURE):
+        return read_png(file)
+    if head.startswith(b"RIFF") and head[8:12] == b"WEBP":
+        return read_webp(file)
+    if head[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
+        return read_tiff(file)
+    if head.startswith(b"GIF8"):
+        return read_gif(file)
+    if head[4:8] == b"ftyp":
+        return read_boxes(file)
+    return Contents()
+
+
+def read_gif(file: BinaryIO) -> Contents:
+    """What a GIF (version 89a) says: comments, blocks of applications, and how many images it has."""
+    found = Contents(frames=0)
+    file.seek(10)
+    flags = file.read(3)[:1] or b"\0"
+    file.seek(13 + _palette(flags[0]))
+    while (kind := file.read(1)) in (b"!", b","):
+        if kind == b",":
+            found.frames += 1
+            header = file.read(9)
+            file.seek(_palette(header[-1] if len(header) == 9 else 0) + 1, 1)
+            _gif_data(found, file, keep=False)
+        else:
+            _add_extension(found, file.read(1), file)
+    found.frames = max(1, found.frames)
+    return found
+
+
+def _palette(flags: int) -> int:
+    return 3 * 2 ** ((flags & 7) + 1) if flags & 0x80 else 0
+
+
+def _gif_data(found: Contents, file: BinaryIO, keep: bool = True) -> list[bytes]:
+    """The blocks up to the empty one that ends them."""
+    parts = list[bytes]()
+    while size := file.read(1):
+        if size == b"\0":
+            return parts
+        data = file.read(size[0])
+        parts += [data] if keep and len(parts) < PARTS else []
+    found.is_cut = True
+    return parts
+
+
+def _add_extension(found: Contents, label: bytes, file: BinaryIO) -> None:
+    parts = _gif_data(found, file)
+    if label == b"\xfe":
+        found.text.append(Text("Comment", b"".join(parts).decode("utf-8", "replace")))
+    elif label == b"\x01":
+        found.others.add("text drawn over the image")
+    elif label == b"\xff" and parts and parts[0] not in (b"NETSCAPE2.0", b"ANIMEXTS1.0"):
+        name = parts[0][:8].decode("ascii", "replace").strip()
+        found.others.add("XMP" if name == "XMP Data" else f"{name!r} of an application")
+
+
+def read_tiff(file: BinaryIO) -> Contents:
+    """What a TIFF says in the table of the page that is the image: the only one that is not a small copy."""
+    found = Contents()
+    try:
+        layout, table = tiff.open_header(file)
+        pages = _pages(file, layout, table)
+    except (ValueError, struct.error):
+        return found
+    full = [k for k, (_, reduced) in enumerate(pages) if not reduced]
+    found.frames, found.page = max(1, len(full)), full[0] if len(full) == 1 else 0
+    found.is_one_page = len(full) == 1
+    tree = tiff.read_tree(file, layout, pages[found.page][0] if pages else table)
+    _read_tags(found, tree)
+    return found
+
+
+def _pages(file: BinaryIO, layout: tiff.Layout, table: int) -> list[tuple[int, bool]]:
+    """The tables of all pages, and whether each is marked as a smaller copy of another."""
+    found = dict[int, bool]()
+    subfile, looked_at = frozenset({tiff.SUBFILE}), 0
+    while table and table not in found and looked_at < PARTS:
+        looked_at += 1 + tiff.unpack(file, layout.number, table)
+        kinds = [entry.data for entry in tiff.entries(file, layout, table, subfile)]
+        found[table] = bool(kinds and int.from_bytes(kinds[0], "little" if layout.order == "<" else "big") & 1)
+        table = tiff.next_table(file, layout, table)
+    return list(found.items())
+
+
+def _read_tags(found: Contents, tree: tiff.Tree) -> None:
+    found.icc, found.xmp, found.iptc = (_data(tree, tag) for tag in (tiff.ICC, tiff.XMP, tiff.IPTC))
+    if resources := _data(tree, tiff.PHOTOSHOP):
+        found.add_photoshop(b"Photoshop 3.0\0" + resources)
+    found.dpi = tiff.resolution(tree)
+    found.stated = int(tiff.number(tree, tiff.ORIENTATION) or 0)
+    if (_data(tree, 0x010E) or b"").startswith(_OF_PIXELS):
+        del tree[0x010E]
+        found.others.add("the description of its pixels")
+    found.exif = tiff.as_exif(tree)
+    found.opaque = tiff.number(tree, tiff.EXTRA_SAMPLES) == 0
+    known = tiff.STRUCTURE | tiff.BLOCKS | tiff.NESTED | tiff.GEO | {_LAYERS}
+    found.others |= {f"EXIF 0:{tag:x}" for tag in tree if tag not in known and not tiff.is_descriptive(tag)}
+    found.others |= {"GeoTIFF tags"} if tiff.GEO & tree.keys() else set()
+    found.others |= {"Photoshop layers"} if _LAYERS in tree else set()
+
+
+def _data(tree: tiff.Tree, tag: int) -> bytes | None:
+    value = tree.get(tag)
+    return value[1] if isinstance(value, tuple) and 0 < len(value[1]) <= LIMIT else None

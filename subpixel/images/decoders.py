@@ -1,0 +1,149 @@
+"""What libvips does not read, by other libraries; each gives the samples and says what the file holds beside them."""
+
+from __future__ import annotations
+
+import importlib
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from subpixel.errors import MissingExtra, SubpixelError, UnreadableImage
+from subpixel.images.contents import Contents
+from subpixel.images.formats import FileFormat
+from subpixel.images.metadata import Text
+
+if TYPE_CHECKING:
+    import PIL.Image
+
+Decoded = tuple[NDArray[Any], str]
+"""Samples (H, W) or (H, W, 1 to 4), uint8, uint16 or float32, and libvips' name for what they are."""
+Check = Callable[[int, int], None]
+"""Is told the width and the height before anything is decoded, and raises where they are too large."""
+
+_PILLOW = {"BMP": "BMP", "TGA": "TGA", "PNM": "PPM", "JPEG 2000": "JPEG2000", "JPEG XL": "JXL"}
+
+
+def _with_pillow(file: BinaryIO, file_format: FileFormat, contents: Contents, check: Check) -> Decoded:
+    import PIL.Image
+
+    if file_format.extra:
+        _import("pillow_jxl", "pillow-jxl-plugin", file_format.extra)
+        contents.stated = 1  # its decoder turns the image
+    file.seek(0)
+    PIL.Image.init()
+    with PIL.Image.OPEN[_PILLOW[file_format.name]][0](file, "") as image:  # `open` has a limit of its own
+        check(*image.size)
+        image.load()
+        _add_info(contents, image)
+        _say_depth(file, contents)
+        return samples_of(image)
+
+
+def _with_heif(file: BinaryIO, file_format: FileFormat, contents: Contents, check: Check) -> Decoded:
+    heif = _import("pillow_heif", "pillow-heif", file_format.extra)
+    file.seek(0)
+    image = heif.open_heif(file, convert_hdr_to_8bit=False)
+    check(*image.size)
+    contents.frames, contents.depth = 1, int(image.info.get("bit_depth", 8))
+    samples = np.asarray(image)
+    return samples, _space(samples)
+
+
+def _with_rawpy(file: BinaryIO, file_format: FileFormat, contents: Contents, check: Check) -> Decoded:
+    """Developed with the camera's white balance into 16-bit sRGB, upright."""
+    rawpy = _import("rawpy", "rawpy", file_format.extra)
+    file.seek(0)
+    with rawpy.imread(file) as raw:
+        check(raw.sizes.width, raw.sizes.height)
+        samples = raw.postprocess(use_camera_wb=True, output_bps=16, gamma=(2.4, 12.92))
+    contents.stated, contents.frames, contents.icc, contents.others = 1, 1, None, set()
+    contents.notes.append("its raw data was developed into 16-bit sRGB")
+    return samples, "rgb16"
+
+
+_DECODERS: dict[str, Callable[[BinaryIO, FileFormat, Contents, Check], Decoded]] = {
+    "Pillow": _with_pillow, "pillow-jxl-plugin": _with_pillow, "pillow-heif": _with_heif, "rawpy": _with_rawpy,
+}  # fmt: skip
+
+
+def decode(name: str | Path, file: BinaryIO, file_format: FileFormat, contents: Contents, check: Check) -> Decoded:
+    """The whole image as its format's decoder gives it.
+
+    Raises: UnreadableImage; MissingExtra where the decoder is not installed.
+    """
+    try:
+        return _DECODERS[file_format.decoder](file, file_format, contents, check)
+    except SubpixelError:
+        raise
+    except MemoryError as error:
+        raise UnreadableImage(name, "it does not fit into memory") from error
+    except Exception as error:  # decoders raise whatever their file made them raise
+        raise UnreadableImage(name, f"it is damaged, truncated or of a rare kind of {file_format.name}") from error
+
+
+def _import(module: str, package: str, extra: str) -> Any:
+    try:
+        return importlib.import_module(module)
+    except ImportError:
+        raise MissingExtra(package, extra) from None
+
+
+def _add_info(contents: Contents, image: PIL.Image.Image) -> None:
+    """What Pillow says of a file that is not among our containers."""
+    info = image.info
+    contents.icc = contents.icc or info.get("icc_profile")
+    contents.exif = contents.exif or (info.get("exif") or b"").removeprefix(b"Exif\0\0") or None
+    contents.xmp = contents.xmp or info.get("xmp")
+    contents.frames = getattr(image, "n_frames", 1)
+    x, y = info.get("dpi", (0, 0))
+    contents.dpi = (float(x), float(y)) if x > 0 and y > 0 else None
+    comment = info.get("comment", b"")
+    if comment and not comment.startswith(b"Created by OpenJPEG"):
+        contents.text.append(Text("Comment", comment.decode("utf-8", "replace")))
+
+
+def _say_depth(file: BinaryIO, contents: Contents) -> None:
+    """Pillow gives colours of 8 bits only."""
+    file.seek(0)
+    head = file.read(2**12)
+    pnm = re.match(rb"P[36]\s+(?:#[^\n]*\n\s*)*\d+\s+\d+\s+(\d+)\s", head)
+    size = head.find(b"\xff\x4f\xff\x51")  # of JPEG 2000: the codestream's header (ISO/IEC 15444-1, A.5.1)
+    channels = int.from_bytes(head[size + 40 : size + 42], "big") if size >= 0 else 0
+    bits = (head[size + 42] & 127) + 1 if channels >= 3 and size + 42 < len(head) else 8
+    if (pnm and int(pnm[1]) > 255) or bits > 8:
+        contents.notes.append("its colours were read with 8 bits")
+
+
+def samples_of(image: PIL.Image.Image) -> Decoded:
+    """A Pillow image's samples: gray or RGB, with alpha where it has transparency of any kind, or CMYK."""
+    samples = _deep_gray(image) if image.mode.startswith("I") else np.asarray(_plain(image))
+    return samples, "cmyk" if image.mode == "CMYK" else _space(samples)
+
+
+def _deep_gray(image: PIL.Image.Image) -> NDArray[np.uint16]:
+    """Gray levels, with alpha where one of them counts as transparent."""
+    levels = np.clip(np.asarray(image), 0, 65535).astype(np.uint16)
+    transparent = image.info.get("transparency")
+    if transparent is None:
+        return levels
+    return np.dstack([levels, np.where(levels == transparent, 0, 65535).astype(np.uint16)])
+
+
+def _plain(image: PIL.Image.Image) -> PIL.Image.Image:
+    """In a mode whose samples are numbers: what a colour or an index that counts as transparent means, as alpha."""
+    gray = image.mode in ("1", "L", "LA", "La")
+    if image.has_transparency_data:
+        return image.convert("LA" if gray else "RGBA")
+    return image if image.mode in ("L", "RGB", "CMYK", "F") else image.convert("L" if gray else "RGB")
+
+
+def _space(samples: NDArray[Any]) -> str:
+    gray = samples.ndim == 2 or samples.shape[2] < 3
+    if samples.dtype.kind == "f":
+        return "b-w" if gray else "scrgb"
+    deep = samples.dtype.itemsize == 2
+    return ("grey16" if gray else "rgb16") if deep else "b-w" if gray else "srgb"

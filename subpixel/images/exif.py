@@ -1,0 +1,144 @@
+"""EXIF blocks, amended where they lie: what else they hold, camera makers' notes too, stays byte for byte.
+
+A block is a small TIFF file without pixels (Exif 2.32, section 4.5); here it never has the prefix ``Exif\\0\\0``.
+What cannot be read of it is left alone.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+from collections.abc import Iterator
+
+from subpixel.images import tiff
+from subpixel.images.tiff import Entry, Layout
+
+Resolution = tuple[float, float]
+"""Horizontal and vertical, in dots per inch."""
+
+
+def header(block: bytes) -> tuple[io.BytesIO, Layout, int] | None:
+    """The block as a file, its layout and the position of its first table; None where it is no EXIF."""
+    file = io.BytesIO(block)
+    try:
+        layout, table = tiff.open_header(file)
+        return (file, layout, table) if not layout.big and table + 2 <= layout.end else None
+    except ValueError:
+        return None
+
+
+def tables(block: bytes) -> Iterator[tuple[int, list[Entry]]]:
+    """The tables of a block with their entries: the first (0), and those that tags of it or of them point to."""
+    opened = header(block)
+    if opened is None:
+        return
+    file, layout, first = opened
+    waiting, seen = [(0, first)], set[int]()
+    while waiting:
+        name, table = waiting.pop()
+        if table in seen:
+            continue
+        seen.add(table)
+        found = list(tiff.entries(file, layout, table))
+        waiting += [(e.tag, integer(e, layout)) for e in found if e.tag in tiff.NESTED and e.kind in (4, 13)]
+        yield name, found
+
+
+def integer(entry: Entry, layout: Layout) -> int:
+    """The first number of an entry, 0 where it has none."""
+    code = {1: "B", 3: "H", 4: "I", 13: "I"}.get(entry.kind)
+    if code is None or len(entry.data) < struct.calcsize(code):
+        return 0
+    return int(struct.unpack_from(layout.order + code, entry.data)[0])
+
+
+def orientation(block: bytes) -> int:
+    """What the block says of how the image is to be turned, 1 to 8; 0 where it says nothing."""
+    opened = header(block)
+    if opened is None:
+        return 0
+    file, layout, first = opened
+    values = [integer(e, layout) for e in tiff.entries(file, layout, first) if e.tag == tiff.ORIENTATION]
+    return values[0] if values and values[0] in range(1, 9) else 0
+
+
+def resolution(block: bytes) -> Resolution | None:
+    """The resolution an EXIF block states, or None."""
+    opened = header(block)
+    if opened is None:
+        return None
+    tree = tiff.read_tree(*opened, frozenset())
+    return tiff.resolution(tree)
+
+
+def upright(block: bytes) -> bytes | None:
+    """Set the orientation to 1 and drop the thumbnail, which shows the image unturned and small.
+
+    Raises nothing: a block that is no EXIF gives None.
+    """
+    opened = header(block)
+    if opened is None:
+        return None
+    turned = _with_integers(block, {tiff.ORIENTATION: 1})
+    return _without_thumbnail(turned, *opened)
+
+
+def _without_thumbnail(block: bytes, file: io.BytesIO, layout: Layout, table: int) -> bytes:
+    """Without the table behind the first, and with zeros where the thumbnail was."""
+    result = bytearray(block)
+    try:
+        second = tiff.next_table(file, layout, table)
+        after = table + 2 + 12 * tiff.unpack(file, layout.number, table)
+    except ValueError:
+        return block
+    found = {e.tag: integer(e, layout) for e in tiff.entries(file, layout, second)} if second else {}
+    start, size = found.get(0x0201, 0), found.get(0x0202, 0)
+    if block[start : start + 2] == b"\xff\xd8":
+        result[start : start + size] = bytes(len(block[start : start + size]))
+    struct.pack_into("<I", result, after, 0)
+    return bytes(result)
+
+
+def amended(block: bytes, height: int, width: int, dpi: Resolution | None) -> bytes:
+    """The block with the size and the resolution of the image it now belongs to.
+
+    Sizes are amended where they are stated; a resolution that is not stated is added.
+    """
+    sizes = {tiff.WIDTH: width, tiff.HEIGHT: height, tiff.EXIF_WIDTH: width, tiff.EXIF_HEIGHT: height}
+    block = _with_integers(block, sizes)
+    stated = resolution(block)
+    if dpi is None or (stated and all(abs(a - b) < 0.01 for a, b in zip(stated, dpi, strict=True))):
+        return block
+    return _with_resolution(block, dpi)
+
+
+def _with_integers(block: bytes, values: dict[int, int]) -> bytes:
+    """The block with these numbers in the tags that it has, each as one LONG, the orientation as a SHORT."""
+    opened, result = header(block), bytearray(block)
+    if opened is None:
+        return block
+    order = opened[1].order
+    for _, found in tables(block):
+        for entry in found:
+            if entry.tag in values and entry.kind in (3, 4):
+                record = (3, 1, values[entry.tag], 0) if entry.tag == tiff.ORIENTATION else (4, 1, values[entry.tag])
+                struct.pack_into(order + ("HIHH" if len(record) == 4 else "HII"), result, entry.record + 2, *record)
+    return bytes(result)
+
+
+def _with_resolution(block: bytes, dpi: Resolution) -> bytes:
+    """The block with a new first table at its end, whose entries point to where they pointed, and the resolution."""
+    opened = header(block)
+    if opened is None:
+        return block
+    file, layout, table = opened
+    records = {e.tag: block[e.record : e.record + 12] for e in tiff.entries(file, layout, table)}
+    end = len(block) + len(block) % 2
+    order = layout.order
+    for k, tag in enumerate((tiff.X_RESOLUTION, tiff.Y_RESOLUTION)):
+        records[tag] = struct.pack(order + "HHII", tag, 5, 1, end + 8 * k)
+    records[tiff.RESOLUTION_UNIT] = struct.pack(order + "HHIHH", tiff.RESOLUTION_UNIT, 3, 1, 2, 0)
+    values = b"".join(struct.pack(order + "II", round(value * 1000), 1000) for value in dpi)
+    new = struct.pack(order + "H", len(records)) + b"".join(records[tag] for tag in sorted(records)) + bytes(4)
+    first = struct.pack(order + "I", end + 16)
+    return block[:4] + first + block[8:].ljust(end - 8, b"\0") + values + new

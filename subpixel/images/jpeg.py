@@ -1,0 +1,153 @@
+"""The segments of a JPEG file (ITU-T T.81, annex B): what they say, and harmless faults in them."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from typing import BinaryIO, NamedTuple
+
+from subpixel.images import exif
+from subpixel.images.contents import Contents
+from subpixel.images.metadata import Metadata, Text
+
+_XMP, _EXTENDED = b"http://ns.adobe.com/xap/1.0/\0", b"http://ns.adobe.com/xmp/extension/\0"
+_EXIF, _ICC, _JFIF = b"Exif\0\0", b"ICC_PROFILE\0", b"JFIF\0"
+_COMMENT, _SCAN, _END = 0xFE, 0xDA, 0xD9
+_BASELINE = {0xC0, 0xC1}
+_COPY = 2**20
+_MAX_GAP = 2**16
+"""Stray bytes before a marker that are passed over."""
+_FURTHER, _GAIN_MAP = "further images", "the HDR gain map"
+
+
+class Segment(NamedTuple):
+    marker: int
+    data: bytes
+    gap: int  # bytes before the marker that belong to nothing
+
+
+def segments(file: BinaryIO) -> Iterator[Segment]:
+    """The segments up to and including the header of the first scan."""
+    file.seek(2)
+    while True:
+        gap = 0
+        while (byte := file.read(1)) and byte != b"\xff" and gap < _MAX_GAP:
+            gap += 1
+        while byte == b"\xff":
+            byte = file.read(1)
+        size = file.read(2) if byte not in (b"", b"\xd9") else b""
+        if len(size) < 2 or gap >= _MAX_GAP:
+            return
+        length = max(0, int.from_bytes(size, "big") - 2)
+        yield Segment(byte[0], file.read(length), gap)
+        if byte[0] == _SCAN:
+            return
+
+
+def read_jpeg(file: BinaryIO) -> Contents:
+    found, profile = Contents(), dict[int, bytes]()
+    for marker, data, _ in segments(file):
+        if marker == 0xE0 and data.startswith(_JFIF) and len(data) >= 12:
+            unit, x, y = struct.unpack(">BHH", data[7:12])
+            found.dpi = _density(unit, x, y)
+            found.others |= {"the shape of its pixels"} if unit == 0 and x != y else set()
+        elif marker == 0xE1 and data.startswith(_EXIF):
+            found.exif = found.exif or data.removeprefix(_EXIF)
+        elif marker == 0xE1 and data.startswith(_XMP):
+            found.xmp = data.removeprefix(_XMP)
+        elif marker == 0xE2 and data.startswith(_ICC):
+            profile[data[12]] = data[14:]
+        elif marker == 0xED and data.startswith(b"Photoshop 3.0\0"):
+            found.add_photoshop(data)
+        elif marker == _COMMENT:
+            found.text.append(Text("Comment", _decoded(data)))
+        elif 0xE0 <= marker <= 0xEF and (name := _name(marker, data)):
+            found.others.add(name)
+    found.icc = b"".join(profile[k] for k in sorted(profile)) or None
+    found.others |= {behind} if (behind := _behind(file)) else set()
+    if b"hdr-gain-map" in (found.xmp or b"") or _GAIN_MAP in found.others:
+        found.others = found.others - {_FURTHER} | {_GAIN_MAP}
+    return found
+
+
+def _density(unit: int, x: int, y: int) -> tuple[float, float] | None:
+    inch = {1: 1.0, 2: 2.54}.get(unit)
+    return (x * inch, y * inch) if inch and x and y else None
+
+
+def _decoded(data: bytes) -> str:
+    data = data.rstrip(b"\0")
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return data.decode("latin-1")
+
+
+def _name(marker: int, data: bytes) -> str | None:
+    """What a segment of an application is called; None for what says how the pixels are stored."""
+    if marker in (0xE0, 0xEE):  # JFIF, its thumbnail, Adobe's colour transform
+        return None
+    if data.startswith(_EXTENDED):
+        return "extended XMP"
+    if data.startswith(b"MPF\0"):
+        return None if _is_single(data[4:]) else _FURTHER
+    if data.startswith(b"urn:iso:std:iso:ts:21496"):
+        return _GAIN_MAP
+    if b"c2pa" in data[:100]:
+        return "C2PA provenance"
+    word = data[:32].split(b"\0")[0].decode("ascii", "replace")
+    return f"APP{marker - 0xE0} {word}".rstrip() if word.isprintable() else f"APP{marker - 0xE0}"
+
+
+def _is_single(mpf: bytes) -> bool:
+    """Whether an index of images (CIPA DC-007) lists one image only."""
+    for _, entries in exif.tables(mpf):
+        return all(len(e.data) <= 16 for e in entries if e.tag == 0xB002)
+    return True
+
+
+def _behind(file: BinaryIO) -> str | None:
+    """What follows the end of the image, from the first scan on: a video of a motion photo, other images."""
+    tail = b""
+    while data := file.read(_COPY):
+        at = (tail + data).find(b"\xff\xd9")
+        if at >= 0:
+            rest = (tail + data)[at + 2 :] + file.read(64)
+            return _tail_name(rest.strip(b"\0\xff\r\n")[:64])
+        tail = data[-1:]
+    return None
+
+
+def _tail_name(rest: bytes) -> str | None:
+    if b"ftyp" in rest[:16]:
+        return "the video of a motion photo"
+    if not rest:
+        return None
+    return _FURTHER if rest.startswith(b"\xd8") else "data behind the image"
+
+
+def repaired(file: BinaryIO) -> bytes | None:
+    """The file without harmless faults that its decoder calls damage, or None where there are none.
+
+    Stray bytes before a marker, and a sequential scan whose parameters are not 0, 63, 0, which some cameras write:
+    every viewer shows such files.
+    """
+    parts, faults, baseline = [b"\xff\xd8"], 0, False
+    for marker, data, gap in segments(file):
+        baseline |= marker in _BASELINE
+        is_odd = marker == _SCAN and baseline and data[-3:] != b"\0\x3f\0"
+        parts.append(_segment(marker, data[:-3] + b"\0\x3f\0" if is_odd else data))
+        faults += is_odd or gap > 0
+    return b"".join([*parts, file.read()]) if faults else None
+
+
+def beginning(metadata: Metadata) -> bytes:
+    """The start of a file with the segments that the encoder leaves to us: JFIF, EXIF as it is, and comments."""
+    x, y = (min(65535, max(1, round(value))) for value in metadata.dpi or (1, 1))
+    parts = [b"\xff\xd8", _segment(0xE0, _JFIF + struct.pack(">HBHHBB", 0x0102, bool(metadata.dpi), x, y, 0, 0))]
+    parts += [_segment(0xE1, _EXIF + metadata.exif)] if metadata.exif else []
+    return b"".join(parts + [_segment(_COMMENT, text.value.encode()[:65533]) for text in metadata.text])
+
+
+def _segment(marker: int, data: bytes) -> bytes:
+    return bytes((0xFF, marker)) + (len(data) + 2).to_bytes(2, "big") + data

@@ -1,0 +1,229 @@
+"""What Pillow and other libraries decode for us, against them; transparency of every kind in Pillow's images."""
+
+from __future__ import annotations
+
+import importlib.util
+import io
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import PIL.Image
+import pytest
+import tifffile
+
+from subpixel.errors import MissingExtra, UnreadableImage
+from subpixel.images import FORMATS, SUFFIXES, Image, decoders, open_image, read, reader, write
+from subpixel.images.formats import FILE_FORMATS
+
+RNG = np.random.default_rng(0)
+ARRAY = RNG.integers(0, 256, (17, 23, 3), dtype=np.uint8)
+KINDS = {"bmp": "BMP", "tga": "TGA", "pnm": "PPM", "jp2": "JPEG2000"}
+
+
+def encoded(kind: str, image: PIL.Image.Image, **options: Any) -> bytes:
+    file = io.BytesIO()
+    image.save(file, kind, **options)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L", "1", "P", "RGBA"])
+@pytest.mark.parametrize("name", KINDS)
+def test_a_file_that_pillow_decodes_is_read_as_pillow_sees_it(tmp_path: Path, name: str, mode: str) -> None:
+    image = PIL.Image.fromarray(ARRAY).convert(mode)
+    if (name, mode) in {("pnm", "P"), ("pnm", "RGBA"), ("bmp", "RGBA"), ("jp2", "P"), ("jp2", "1")}:
+        pytest.skip("Pillow writes no such images")
+    options = {"irreversible": False} if name == "jp2" else {}
+    path = tmp_path / f"a.{name}"
+    path.write_bytes(encoded(KINDS[name], image, **options))
+    plain = image.convert({"1": "L", "P": "RGB"}.get(mode, mode))
+    found = read(path)
+    assert np.array_equal(found.to_array(), np.asarray(plain))
+    assert found.metadata.depth == 8
+    if name != "tga":  # which has no signature
+        assert np.array_equal(read(path.read_bytes()).pixels, found.pixels)
+    write(tmp_path / "a.png", found)
+    assert np.array_equal(read(tmp_path / "a.png").to_array(), np.asarray(plain))
+
+
+def test_deep_gray_of_a_pnm_is_kept_and_deep_colour_is_said() -> None:
+    levels = np.arange(12, dtype=np.uint16).reshape(3, 4) * 5000
+    gray = read(b"P5 4 3 65535\n" + levels.astype(">u2").tobytes())
+    assert np.array_equal(gray.to_array(), levels)
+    colour = read(b"P6 4 1 65535\n" + levels.astype(">u2").tobytes())
+    assert colour.metadata.notes == ("its colours were read with 8 bits",)
+    assert np.abs(colour.pixels.reshape(3, 4) * 65535 - levels).max() < 260
+
+
+def test_deep_jpeg_2000() -> None:
+    levels = np.arange(1024, dtype=np.uint16).reshape(32, 32) * 60
+    gray = read(encoded("JPEG2000", PIL.Image.fromarray(levels)))
+    assert np.array_equal(gray.to_array(), levels)
+    assert gray.metadata.notes == ()
+    assert gray.metadata.text == ()  # its encoder's name is no comment
+
+
+def test_resolution_of_a_bmp() -> None:
+    assert open_image(encoded("BMP", PIL.Image.fromarray(ARRAY), dpi=(300, 300))).metadata.dpi == pytest.approx(
+        (300, 300), abs=0.02
+    )
+
+
+@pytest.mark.parametrize("keep", [0.1, 0.5, 0.9])
+@pytest.mark.parametrize("name", KINDS)
+def test_a_cut_file_is_one_line(tmp_path: Path, name: str, keep: float) -> None:
+    whole = encoded(KINDS[name], PIL.Image.fromarray(ARRAY))
+    (tmp_path / f"a.{name}").write_bytes(whole[: int(keep * len(whole))])
+    with pytest.raises(UnreadableImage, match="damaged, truncated or of a rare kind") as caught:
+        read(tmp_path / f"a.{name}")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_any_flipped_byte_gives_an_image_or_one_line(tmp_path: Path, name: str) -> None:
+    whole = encoded(KINDS[name], PIL.Image.fromarray(ARRAY))
+    path = tmp_path / f"a.{name}"
+    for _ in range(60):
+        data = bytearray(whole)
+        for at in RNG.integers(0, min(len(data), 100), 2):
+            data[at] = RNG.integers(256)
+        path.write_bytes(data)
+        with suppress(UnreadableImage):
+            assert read(path).pixels.dtype == np.float32
+
+
+def test_a_size_beyond_the_limit_is_refused_before_decoding(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reader, "MAX_PIXELS", 17 * 23 - 1)
+    with pytest.raises(UnreadableImage, match="it claims 23 x 17 pixels"):
+        open_image(encoded("BMP", PIL.Image.fromarray(ARRAY)))
+
+
+EXTRAS = {"jxl": ("pillow_jxl", b"\xff\x0a" + bytes(30)), "heif": ("pillow_heif", b"\0\0\0\x1cftypheic" + bytes(30))}
+
+
+@pytest.mark.parametrize("extra", EXTRAS)
+def test_a_format_behind_an_extra_says_which(extra: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    module, data = EXTRAS[extra]
+
+    def absent(name: str) -> None:
+        raise ImportError(name)
+
+    monkeypatch.setattr(decoders.importlib, "import_module", absent)
+    with pytest.raises(MissingExtra, match=rf"pip install 'subpixel\[{extra}\]'"):
+        open_image(data)
+    assert module
+
+
+def test_raw_files_are_known_by_their_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def absent(name: str) -> None:
+        raise ImportError(name)
+
+    monkeypatch.setattr(decoders.importlib, "import_module", absent)
+    (tmp_path / "a.NEF").write_bytes(b"MM\0*" + bytes(99))
+    with pytest.raises(MissingExtra, match=r"rawpy is not installed; run: pip install 'subpixel\[raw\]'"):
+        open_image(tmp_path / "a.NEF")
+
+
+@pytest.mark.skipif(not importlib.util.find_spec("pillow_jxl"), reason="needs the extra jxl")
+def test_jpeg_xl(tmp_path: Path) -> None:
+    import pillow_jxl  # noqa: F401
+
+    data = encoded("JXL", PIL.Image.fromarray(ARRAY), lossless=True)
+    assert np.array_equal(read(data).to_array(), ARRAY)
+    gray = RNG.integers(0, 65536, (9, 8), dtype=np.uint16)
+    assert np.array_equal(read(encoded("JXL", PIL.Image.fromarray(gray), lossless=True)).to_array(), gray)
+
+
+@pytest.mark.skipif(not importlib.util.find_spec("rawpy"), reason="needs the extra raw")
+def test_raw(tmp_path: Path) -> None:
+    """A DNG (Adobe's specification 1.4) of one gray level behind red, green and blue filters."""
+    sensor = np.full((64, 96), 20000, np.uint16)
+    black = (0xC61A, "H", 1, 0, True)
+    tags = [
+        (0x828D, "H", 2, (2, 2), True), (0x828E, "B", 4, bytes((0, 1, 1, 2)), True),
+        (0xC612, "B", 4, (1, 4, 0, 0), True), (0xC614, "s", 0, "Camera", True), (0xC61D, "I", 1, 65535, True), black,
+        (0x010F, "s", 0, "ACME", True),
+        (0xC621, "2i", 9, (1, 1, 0, 1, 0, 1, 0, 1, 1, 1, 0, 1, 0, 1, 0, 1, 1, 1), True),
+        (0xC628, "2I", 3, (1, 1, 1, 1, 1, 1), True), (0xC65A, "H", 1, 21, True),
+    ]  # fmt: skip
+    tifffile.imwrite(tmp_path / "a.dng", sensor, photometric=32803, extratags=tags, metadata=None)
+    found = read(tmp_path / "a.dng")
+    assert (found.height, found.width, found.metadata.depth) == (64, 96, 16)
+    assert np.ptp(found.pixels[8:-8, 8:-8]) < 0.01
+    assert found.metadata.notes == ("its raw data was developed into 16-bit sRGB",)
+    assert b"ACME" in (found.metadata.exif or b"")
+
+
+@pytest.mark.skipif(not importlib.util.find_spec("pillow_heif"), reason="needs the extra heif")
+@pytest.mark.parametrize("bits", [8, 10])
+def test_heic(bits: int) -> None:
+    import pillow_heif
+
+    top = 2**bits - 1
+    smooth = np.linspace(0, top, 64 * 64).round().reshape(64, 64)
+    if bits == 8:
+        made = pillow_heif.from_bytes("RGB", (64, 64), np.dstack([smooth] * 3).astype(np.uint8).tobytes())
+    else:
+        made = pillow_heif.from_bytes("RGB;16", (64, 64), (np.dstack([smooth] * 3) * 64).astype("<u2").tobytes())
+    file = io.BytesIO()
+    made.save(file, quality=-1)
+    found = read(file.getvalue())
+    assert found.metadata.depth == bits
+    assert np.abs(found.pixels * top - smooth[..., None]).max() < 1.6
+    assert found.pixels.max() == 1
+
+
+# ---- transparency --------------------------------------------------------------------------------
+
+RED = np.zeros((4, 5, 3), np.uint8)
+RED[:, :2] = 255, 0, 0
+
+
+def reopened(image: PIL.Image.Image, **options: Any) -> PIL.Image.Image:
+    return PIL.Image.open(io.BytesIO(encoded("PNG", image, **options)))
+
+
+@pytest.mark.parametrize(
+    ("image", "transparent"),
+    [
+        (PIL.Image.fromarray(RED), (255, 0, 0)),
+        (PIL.Image.fromarray(RED[..., 0]), 255),
+        (PIL.Image.fromarray(RED[..., 0] > 0), 1),
+        (PIL.Image.fromarray(RED[..., 0].astype(np.uint16) * 200), 51000),
+        (PIL.Image.fromarray(RED).quantize(2), None),
+    ],
+    ids=["RGB", "L", "1", "I;16", "P"],
+)
+def test_a_colour_that_counts_as_transparent_becomes_alpha(image: PIL.Image.Image, transparent: Any) -> None:
+    index = image.getpixel((0, 0)) if transparent is None else transparent
+    given = reopened(image, transparency=index)
+    found = Image.from_pil(given)
+    assert found.alpha is not None
+    assert np.array_equal(found.alpha == 0, RED[..., 0] > 0)
+    assert np.array_equal(found.alpha == 1, RED[..., 0] == 0)
+    colours = {"RGB": "RGBA", "L": "LA", "1": "LA", "P": "RGBA"}.get(given.mode)
+    assert colours is None or found.to_pil().mode == colours
+    file = read(encoded("PNG", image, transparency=index))
+    assert np.array_equal(file.alpha, found.alpha)
+    assert np.array_equal(file.pixels, found.pixels)
+
+
+def test_the_colours_that_a_pillow_image_states_go_along() -> None:
+    from PIL import PngImagePlugin
+
+    info = PngImagePlugin.PngInfo()
+    info.add(b"gAMA", (100_000).to_bytes(4, "big"))
+    found = Image.from_pil(reopened(PIL.Image.fromarray(ARRAY), pnginfo=info))
+    assert found.metadata.colour.gamma == 1
+
+
+# ---- the table -----------------------------------------------------------------------------------
+
+
+def test_one_table_says_what_is_read_and_written() -> None:
+    assert {"png", "jpg", "webp", "tif", "avif"} <= set(FORMATS)
+    assert {".bmp", ".jp2", ".jxl", ".heic", ".nef", ".ppm", ".tga"} <= SUFFIXES
+    suffixes = [suffix for file_format in FILE_FORMATS.values() for suffix in file_format.suffixes]
+    assert len(suffixes) == len(set(suffixes))
+    assert {f.extra for f in FILE_FORMATS.values()} == {"", "jxl", "heif", "raw"}
