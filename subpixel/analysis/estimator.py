@@ -36,7 +36,8 @@ def inputs(head: str, vector: Floats) -> Floats:
 
 def begun(vector: Floats) -> Floats:
     """What the head of noise begins with and corrects: the deviations of white noise, as they are learned."""
-    return np.pad(_KNEE * np.arcsinh(expected(vector) / _KNEE), [(0, 0)] * (vector.ndim - 1) + [(0, 2)])
+    bent = _KNEE * np.arcsinh(expected(vector) / _KNEE)
+    return np.pad(bent, [(0, 0)] * (vector.ndim - 1) + [(0, 2)]).astype(np.float32)
 
 
 def learned(values: Floats) -> Floats:

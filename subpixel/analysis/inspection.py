@@ -26,8 +26,8 @@ SMALLEST = 40
 """Pixels along the shorter side below which nothing is said."""
 SURE = 0.5
 """The confidence below which a part of the report is unknown."""
-NOISY, BLURRED = 0.7, 0.7
-"""How likely noise or blur must be to be told: a clean image that is called degraded is the worse mistake."""
+NOISY, BLURRED, ABSENT = 0.96, 0.8, 0.3
+"""How likely noise and blur must be to be told, and how unlikely not to be there: in between they are unknown."""
 RESAMPLED_FLOOR = 0.1
 
 
@@ -98,7 +98,7 @@ def _jpeg(levels: Floats, quality: int | None) -> Jpeg:
 def _noise(found: dict[str, Estimate]) -> Noise | None:
     sigma, chroma, noisy = found["sigma"], found["chroma"].value, found["noisy"].odds
     if noisy < NOISY or sigma.value <= 0:
-        return Noise(confidence=1 - noisy) if 1 - noisy > SURE else None
+        return Noise(confidence=1 - noisy) if noisy < ABSENT else None
     confidence = noisy * sigma.chance(max(2.0, sigma.value / 5))
     if confidence < SURE:
         return None
@@ -111,7 +111,7 @@ def _blur(found: dict[str, Estimate]) -> Blur | None:
     (xx, yy, xy), blurred = (found[name] for name in ("blur_xx", "blur_yy", "blur_xy")), found["blurred"].odds
     mean, spread = (xx.value + yy.value) / 2, (xx.spread + yy.spread) / 2
     if blurred < BLURRED or mean <= 0:
-        return Blur(confidence=1 - blurred) if 1 - blurred > SURE else None
+        return Blur(confidence=1 - blurred) if blurred < ABSENT else None
     confidence = blurred * Estimate(mean, spread).chance(0.5 * np.sqrt(mean))  # a quarter of a pixel
     if confidence < SURE:
         return None

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 Group = Literal["clean", "jpeg", "noise", "noise under JPEG", "blur"]
+_COLOURS = ("#0b6e99", "#ff9f1c")
 _VARIANTS = 3  # of each degradation and image
 
 
@@ -62,8 +63,8 @@ def cases(images: Iterable[tuple[str, Image]]) -> Iterator[Case]:
             yield _degraded(name, "jpeg", small, rng, quality=_quality(rng))
             yield _degraded(name, "noise", small, rng, sigma=rng.uniform(1, 25))
             yield _degraded(name, "noise under JPEG", small, rng, sigma=rng.uniform(1, 25), quality=_quality(rng))
-            axes, angle = rng.uniform(0.4, 1.3, 2), rng.uniform(0, 180)
-            yield _degraded(name, "blur", image.pixels, rng, blur=GaussianBlur(*axes, angle))
+            long, short, angle = rng.uniform(0.5, 1.3), rng.uniform(0.5, 1.3), rng.uniform(0, 180)
+            yield _degraded(name, "blur", image.pixels, rng, blur=GaussianBlur(long, short, angle))
 
 
 def _degraded(
@@ -107,16 +108,16 @@ def error(case: Case) -> float:
 
     In steps of quality, levels of noise, pixels of the two standard deviations of a blur (their mean).
     """
-    truth, report = case.truth, case.report
-    if case.group == "jpeg":
-        return math.nan if report.jpeg is None else abs(report.jpeg.quality - truth.jpeg.quality)
-    if case.group == "blur":
-        return math.nan if report.blur is None else _apart(report.blur.axes[:2], truth.blur.axes[:2])
-    return math.nan if report.noise is None else abs(report.noise.sigma - truth.noise.sigma)
+    one, other = _said(case.report, case.group), _said(case.truth, case.group)
+    return math.nan if not one or not other else float(np.abs(np.subtract(one, other)).mean())
 
 
-def _apart(one: Sequence[float], other: Sequence[float]) -> float:
-    return float(np.abs(np.subtract(one, other)).mean())
+def _said(report: DegradationReport, group: Group) -> tuple[float, ...]:
+    if group == "jpeg":
+        return (report.jpeg.quality,) if report.jpeg else ()
+    if group == "blur":
+        return report.blur.axes[:2] if report.blur else ()
+    return (report.noise.sigma,) if report.noise else ()
 
 
 def lines(found: Sequence[Case]) -> list[Line]:
@@ -136,7 +137,7 @@ def lines(found: Sequence[Case]) -> list[Line]:
         ),
         _line(found, "noise", "noise of 1 to 25 levels: mean error in levels", "<= 0.6", _mean),
         _line(found, "noise under JPEG", "noise under JPEG of 20 to 90: mean error in levels", "<= 2", _mean),
-        _line(found, "blur", "blur of 0.4 to 1.3 px at full size: mean error in px", "<= 0.1", _mean),
+        _line(found, "blur", "blur of 0.5 to 1.3 px at full size: mean error in px", "<= 0.1", _mean),
     ]
 
 
@@ -173,27 +174,18 @@ def draw(found: Sequence[Case]) -> Image:
         figure = Figure(figsize=(15, 4), dpi=100, layout="constrained")
         canvas = FigureCanvasAgg(figure)
         noise, blur, calibration = figure.subplots(1, 3)
-        for group, colour in (("noise", "#0b6e99"), ("noise under JPEG", "#ff9f1c")):
-            pairs = [
-                (c.truth.noise.sigma, c.report.noise.sigma)
-                for c in found
-                if c.group == group and c.report.noise and c.truth.noise
-            ]
-            _scatter(noise, "noise: levels, true and estimated", pairs, group, colour)
-        pairs = [
-            (c.truth.blur.axes[0], c.report.blur.axes[0])
-            for c in found
-            if c.group == "blur" and c.report.blur and c.truth.blur
-        ]
-        _scatter(blur, "blur: pixels along the long axis, true and estimated", pairs, "blur", "#0b6e99")
+        _scatter(noise, "noise: levels, true and estimated", found, "noise", _COLOURS[0])
+        _scatter(noise, "noise: levels, true and estimated", found, "noise under JPEG", _COLOURS[1])
+        _scatter(blur, "blur: pixels along the long axis, true and estimated", found, "blur", _COLOURS[0])
         _calibration(calibration, found)
         canvas.draw()
     return Image.from_array(np.asarray(canvas.buffer_rgba())[..., :3].copy())
 
 
-def _scatter(axes: Axes, title: str, pairs: Sequence[tuple[float, float]], label: str, colour: str) -> None:
-    x, y = zip(*pairs, strict=True) if pairs else ((), ())
-    axes.plot(x, y, "o", markersize=4, markeredgewidth=0, color=colour, label=label)
+def _scatter(axes: Axes, title: str, found: Sequence[Case], group: Group, colour: str) -> None:
+    pairs = [(_said(c.truth, group), _said(c.report, group)) for c in found if c.group == group]
+    x, y = ([pair[n][0] for pair in pairs if pair[1]] for n in (0, 1))
+    axes.plot(x, y, "o", markersize=4, markeredgewidth=0, color=colour, label=group)
     axes.axline((0, 0), slope=1, color="#9aa0ab", linewidth=1)
     axes.set_title(title, loc="left", fontsize=12)
     axes.legend(frameon=False, loc="upper left")
@@ -202,23 +194,14 @@ def _scatter(axes: Axes, title: str, pairs: Sequence[tuple[float, float]], label
 def _calibration(axes: Axes, found: Sequence[Case]) -> None:
     """The share of right reports among those of a like confidence, in bands of a tenth."""
     axes.axline((0, 0), slope=1, color="#9aa0ab", linewidth=1)
-    for what, groups, colour in (
-        ("noise", ("noise", "noise under JPEG"), "#0b6e99"), ("blur", ("blur",), "#ff9f1c"),
-    ):  # fmt: skip
+    for what, groups, colour in zip(
+        ("noise", "blur"), (("noise", "noise under JPEG"), ("blur",)), _COLOURS, strict=True
+    ):
         parts = [(getattr(c.report, what), error(c) <= tolerance(c)) for c in found if c.group in groups]
-        judged = [(part.confidence, right) for part, right in parts if part is not None]
-        bands = {
-            band: [right for confidence, right in judged if int(min(confidence, 0.999) * 10) == band]
-            for band in range(10)
-        }
-        shown = {band: rights for band, rights in bands.items() if len(rights) >= 10}
-        axes.plot(
-            [(band + 0.5) / 10 for band in shown],
-            [np.mean(rights) for rights in shown.values()],
-            "o-",
-            color=colour,
-            label=what,
-        )
+        judged = [(min(part.confidence, 0.999), right) for part, right in parts if part is not None]
+        bands = {band: [right for confidence, right in judged if int(confidence * 10) == band] for band in range(10)}
+        shown = {(band + 0.5) / 10: float(np.mean(rights)) for band, rights in bands.items() if len(rights) >= 10}
+        axes.plot(list(shown), list(shown.values()), "o-", color=colour, label=what)
     axes.set_title("confidence, and how often it was right", loc="left", fontsize=12)
     axes.set_xlim(0.4, 1)
     axes.set_ylim(0, 1)
@@ -226,9 +209,7 @@ def _calibration(axes: Axes, found: Sequence[Case]) -> None:
 
 
 def tolerance(case: Case) -> float:
-    """What a report's confidence speaks of: see `report`."""
-    if case.group == "jpeg":
-        return 1.0
-    if case.group == "blur":
-        return 0.25
-    return max(1.0, case.truth.noise.sigma / 10) if case.truth.noise else math.nan
+    """The error within which a report's confidence calls it right: see `report`."""
+    if case.group in ("jpeg", "blur"):
+        return 1.0 if case.group == "jpeg" else 0.25
+    return max(2.0, _said(case.truth, case.group)[0] / 5)

@@ -183,11 +183,13 @@ def inspect_(
     ] = None,
 ) -> None:
     """Known degradations beside what `inspect` says of them."""
+    from itertools import islice
+
     from subpixel.benchmarks import inspection
     from subpixel.images import Encoding, read, write
     from subpixel.jobs.discovery import find_images
 
-    paths = find_images([str(each) for each in folder])[::every]
+    paths = islice(find_images([str(each) for each in folder]), None, None, every)
     found = list(inspection.cases((path.stem, read(path)) for path in paths))
     typer.echo(inspection.table(inspection.lines(found)), nl=False)
     if plot is not None:
