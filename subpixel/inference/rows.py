@@ -118,7 +118,7 @@ class _Noise:
     def _row(self, rng: np.random.Generator) -> Floats:
         width, channels = self.shape.width, self.shape.channels
         shared, own = (rng.standard_normal((width, count), np.float32) for count in (1, channels))
-        return self._shared * shared + self._own * own + np.float32(0.5)
+        return np.asarray(self._shared * shared + self._own * own + 0.5, np.float32)
 
 
 class AlphaRows:
