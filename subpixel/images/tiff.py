@@ -128,7 +128,7 @@ def next_table(file: BinaryIO, layout: Layout, table: int) -> int:
 
 def _little_endian(entry: Entry, layout: Layout) -> bytes:
     word = _WORD.get(entry.kind, 1)
-    if layout.order == "<" or word == 1:
+    if layout.order == "<" or word == 1 or entry.tag == IPTC:  # a stream of bytes, whatever its type says
         return entry.data
     return np.frombuffer(entry.data, f">u{word}").astype(f"<u{word}").tobytes()
 

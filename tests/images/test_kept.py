@@ -517,6 +517,12 @@ def test_an_impossible_resolution_is_named(tmp_path: Path) -> None:
     assert doubled(source, tmp_path / "a.webp") == "left out: an impossible resolution"
 
 
+def test_iptc_that_a_big_endian_tiff_calls_numbers_is_read_as_bytes() -> None:
+    records = b"\x1c\x02\x78\x00\x03abc"  # 8 bytes: two LONGs
+    tag = (33723, "I", 2, struct.unpack(">2I", records), True)
+    assert open_image(written(extratags=[tag], byteorder=">")).metadata.iptc == records
+
+
 def test_a_fourth_channel_that_is_not_alpha_changes_no_colour(tmp_path: Path) -> None:
     infrared = np.where(xx > 48, 0, 200).astype(np.uint8)
     source = written(np.dstack([ARRAY, infrared]), extrasamples=["unspecified"])
