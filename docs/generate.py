@@ -27,7 +27,7 @@ MODULES = {
     "Images": ("images.image", "images.reader", "images.writer", "images.metadata", "color", "resample"),
     "Looking": ("analysis.inspection", "analysis.report"),
     "Enlarging": (
-        "inference.upscaler", "inference.choice", "analysis.report", "analysis.inspection", "inference.comparison",
+        "inference.upscaler", "inference.choice", "inference.comparison",
         "inference.tiles", "jobs.request", "jobs.job", "jobs.discovery", "jobs.done", "jobs.pool", "jobs.batch",
         "runtimes",
     ),
