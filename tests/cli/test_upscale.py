@@ -401,3 +401,20 @@ def test_a_lossless_webp_stays_one_unless_told_otherwise(call: Call, tmp_path: P
     assert call("upscale", tmp_path / "a.webp", "-m", "nearest", "-o", target, "--overwrite", "--lossy")[0] == 0
     assert not np.array_equal(read(target).to_array()[::2, ::2], NOISE)
     assert target.stat().st_mtime_ns > 10**18
+
+
+def test_names_that_are_not_utf8_are_read_and_written_in_every_format(call: Call, tmp_path: Path) -> None:
+    folder = os.fsencode(tmp_path) + b"/in/d\xe9"
+    for ending in ("png", "jpg", "webp", "tif", "avif"):
+        os.makedirs(folder, exist_ok=True)
+        os.rename(photo(tmp_path / f"x.{ending}"), folder + b"/caf\xe9_" + ending.encode() + b"." + ending.encode())
+    with open(folder + b"/bad\xe9.png", "wb") as file:
+        file.write(photo(tmp_path / "y.png").read_bytes()[:2000])
+    status, _, err = call("upscale", tmp_path / "in", "-o", tmp_path / "out", "-m", "bicubic")
+    assert status == 1
+    assert err.splitlines()[-1].startswith(f"  cannot read {tmp_path}/in/d\\xe9/bad\\xe9.png: it is damaged")
+    results = [path for path in (tmp_path / "out").rglob("*") if path.is_file()]
+    made = {path.suffix: read(path) for path in results}
+    assert made.keys() == {".png", ".jpg", ".webp", ".tif", ".avif"}
+    assert {image.pixels.shape for image in made.values()} == {(80, 100, 3)}
+    assert np.array_equal(made[".tif"].to_array(), Upscaler("bicubic")(NOISE))
