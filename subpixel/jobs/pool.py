@@ -18,6 +18,7 @@ from subpixel.errors import (
     SubpixelError,
     Unexpected,
     UnknownName,
+    UnreadableImage,
     UnwritableImage,
     printable,
 )  # fmt: skip
@@ -148,6 +149,8 @@ class _Pool:
             return Finished(job, error=error)
         except MemoryError:
             return Finished(job, error=OutOfMemory("the result does not fit into memory; free some"))
+        except OSError as error:
+            return Finished(job, error=_of_the_system(job, error))
         except Exception as error:
             wrapped = Unexpected(job.source, error)
             wrapped.__cause__ = error
@@ -171,3 +174,10 @@ class _Pool:
         if self.stop.is_set():
             raise _Stopped
         self._events.put(progress)
+
+
+def _of_the_system(job: Job, error: OSError) -> SubpixelError:
+    why = (error.strerror or str(error)).lower()
+    if error.filename is not None and str(error.filename) == str(job.source):
+        return UnreadableImage(job.source, why)
+    return UnwritableImage(job.target, why)

@@ -99,3 +99,21 @@ def test_a_folder_that_cannot_be_made_costs_its_jobs(tmp_path: Path) -> None:
     ends = [e for e in run([wrong, *jobs(tmp_path, 2)], write) if isinstance(e, Finished)]
     assert sorted(end.error is None for end in ends) == [False, True, True]
     assert any("the folder cannot be made" in end.failure for end in ends if end.error)
+
+
+def test_what_nobody_foresaw_costs_its_own_job(tmp_path: Path) -> None:
+    def work(job: Job, tell: Tell) -> str | None:
+        if job.source.stem == "1":
+            job.source.read_text()
+        if job.source.stem == "2":
+            (tmp_path / "no/such/folder").touch()
+        if job.source.stem == "3":
+            raise ZeroDivisionError("by zero")
+        return write(job, tell)
+
+    ends = {end.job.source.stem: end for end in run(jobs(tmp_path, 5), work) if isinstance(end, Finished)}
+    assert sorted(stem for stem, end in ends.items() if end.error is None) == ["0", "4"]
+    assert ends["1"].failure == f"cannot read {tmp_path}/1.in: no such file or directory"
+    assert ends["2"].failure.endswith(f"cannot write {tmp_path}/out/2: no such file or directory")
+    assert ends["3"].failure == f"{tmp_path}/3.in: ZeroDivisionError: by zero; please report it with the image"
+    assert isinstance(ends["3"].error.__cause__, ZeroDivisionError)
