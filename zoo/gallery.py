@@ -1,10 +1,11 @@
-"""A page of details of photos, enlarged by the models beside bicubic and the original.
+"""Pages of details of photos, enlarged beside bicubic: against the original, and of photos as people have them.
 
-python -m zoo.gallery    docs/gallery.md and its images
+python -m zoo.gallery    docs/gallery.md, docs/real.md and their images
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from subpixel import models
@@ -23,6 +24,16 @@ DETAILS = {
     "night": ("Night", "rocket.jpg", Box(128, 40, 384, 384)),
 }
 """By name: the title, the photo of examples/, and a detail of at least 96 pixels of what is enlarged."""
+REAL = {
+    "portrait": ("A portrait of 1984, as JPEG", "real/grace_hopper.jpg", Box(190, 90, 128, 128)),
+    "coins": ("An old photo of coins, as JPEG", "real/coins.png", Box(96, 60, 128, 128)),
+    "page": ("A scanned page, as JPEG", "page.png", Box(0, 40, 128, 128)),
+    "tissue": ("Tissue under a microscope, as JPEG", "real/ihc.png", Box(200, 200, 128, 128)),
+    "galaxies": ("Galaxies, a little blurred", "real/hubble_deep_field.jpg", Box(560, 380, 128, 128)),
+    "vessels": ("Vessels of a retina, blurred", "real/microaneurysms.png", Box(0, 0, 102, 102)),
+    "grass": ("Grass, as JPEG", "real/grass.png", Box(192, 192, 128, 128)),
+}
+"""The same of photos that were never clean: no original is known."""
 
 
 def write_gallery(photos: Path, docs: Path, scale: int = 4) -> Path:
@@ -32,7 +43,7 @@ def write_gallery(photos: Path, docs: Path, scale: int = 4) -> Path:
     Raises: DataError for a photo or credits that are missing; as `compare` does.
     """
     shown = [f"{family}-x{scale}" for family in FAMILIES if f"{family}-x{scale}" in models.names()]
-    thanks = _credits(photos / "CREDITS.md")
+    thanks = _credits(photos / "CREDITS.md", [source for _, source, _ in DETAILS.values()])
     lines = [
         "# Gallery\n",
         f"Made by `python -m zoo.gallery`. Each photo is reduced {scale} times (MATLAB's bicubic) and enlarged again: "
@@ -48,15 +59,32 @@ def write_gallery(photos: Path, docs: Path, scale: int = 4) -> Path:
     return write_page(docs / "gallery.md", "\n".join([*lines, "## Credits\n", thanks]) + "\n")
 
 
+def write_real(photos: Path, docs: Path) -> Path:
+    """Writes real.md and images/real-NAME.webp into `docs`; as `write_gallery` otherwise."""
+    lines = [
+        "# Real photos\n",
+        "Made by `python -m zoo.gallery`. Photos as people have them, enlarged twice; no original is known. Beside the "
+        "input and bicubic stand swift, which enlarges what it is given, and the default, which looks first: what it "
+        "found stands below. No model has seen these photos in training.\n",
+    ]
+    for name, (title, source, detail) in REAL.items():
+        file = f"images/real-{name}.webp"
+        drawn = compare(_photo(photos / source), ["swift", "auto"], crop=detail, title=title)
+        write(docs / file, drawn, Encoding(quality=85))
+        lines.append(f"## {title}\n\n![{title}: input, bicubic, swift, auto]({file})\n")
+    thanks = _credits(photos / "CREDITS.md", [source for _, source, _ in REAL.values()])
+    return write_page(docs / "real.md", "\n".join([*lines, "## Credits\n", thanks]) + "\n")
+
+
 def _photo(path: Path) -> Image:
     if not path.is_file():
         raise DataError(f"no {path}; expected the photos of examples/")
     return read(path)
 
 
-def _credits(path: Path) -> str:
-    """The table of a page of credits, without the lines of what is not shown."""
-    shown = ("| file", "|--", *(f"| {source} " for _, source, _ in DETAILS.values()))
+def _credits(path: Path, files: Iterable[str]) -> str:
+    """The table of a page of credits, with the lines of the files that are shown."""
+    shown = ("| file", "|--", *(f"| {file} " for file in files))
     try:
         return "\n".join(line for line in path.read_text("utf-8").splitlines() if line.startswith(shown))
     except OSError as error:
@@ -64,4 +92,4 @@ def _credits(path: Path) -> str:
 
 
 if __name__ == "__main__":
-    print(write_gallery(Path("examples"), Path("docs")))
+    print(write_gallery(Path("examples"), Path("docs")), write_real(Path("examples"), Path("docs")))

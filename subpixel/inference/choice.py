@@ -26,7 +26,7 @@ Family = Mapping[int, str | models.Model]
 """Models of one kind by their factor; names are loaded when they are needed."""
 
 WORTH = {"jpeg": 10 / 75, "noise": 2.75 / 25, "blur_xx": 0.15, "blur_yy": 0.15, "resampled": 0.1}
-"""From where on restoring gains over enlarging alone, see decision 009: JPEG of quality 90, noise of 3 levels.
+"""From where on restoring gains over enlarging alone, see decision 008: JPEG of quality 90, noise of 3 levels.
 
 Below it an image is as good as clean.
 """
