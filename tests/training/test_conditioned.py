@@ -83,6 +83,6 @@ def test_it_learns_to_listen(folder: Path, tmp_path: Path):
 
 
 def test_without_labels_it_cannot_be_told(folder: Path, tmp_path: Path):
+    settings = loaded(tmp_path, **{"data.degradation": "bicubic"})
     with pytest.raises(RecipeError, match="needs another one"):
-        settings = loaded(tmp_path, **{"data.degradation": "bicubic"})
         run(settings, folder, folder.with_name("held-out"), tmp_path / "run", threads=1)
