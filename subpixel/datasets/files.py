@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 
 from subpixel.errors import DataError, UnreadableImage
 from subpixel.images import Image, open_image, quantise, read
+from subpixel.images.formats import SUFFIXES
 
 T = TypeVar("T")
 Size = tuple[int, int]
 """Height and width."""
 
-SUFFIXES = {".avif", ".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
 _ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, EOFError, KeyError, RuntimeError)
 
 

@@ -80,8 +80,7 @@ def pack(names: Sequence[str], image: Callable[[int], Pixels], folder: Path, key
 def _whole(index: Path) -> bool:
     """Whether a pack is there and as long as its index says; one that was cut is written anew."""
     try:
-        sizes = np.array(json.loads(index.read_text()), np.int64).reshape(-1, 2)
-        return index.with_suffix(".bin").stat().st_size == 3 * int(sizes.prod(axis=1).sum())
+        return index.with_suffix(".bin").stat().st_size == int(_read(index)[1].sum())
     except (ValueError, FileNotFoundError):
         return False
 
@@ -103,9 +102,14 @@ def _write(images: Iterator[Pixels], index: Path) -> None:
 
 
 def _open(index: Path, names: tuple[str, ...]) -> PackedImages:
-    entries = np.array(json.loads(index.read_text()), np.int64).reshape(-1, 4)
-    height, width, size, channels = entries.T
-    lengths = height * width * size * np.where(channels < 3, 1, 3)
+    entries, lengths = _read(index)
     data = np.memmap(index.with_suffix(".bin"), np.uint8, "r")
     offsets = np.concatenate([[0], np.cumsum(lengths)[:-1]])
     return PackedImages(data, entries[:, :2], entries[:, 2:], offsets, names)
+
+
+def _read(index: Path) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Of each image height, width, bytes of a sample and channels of its file; and its length in bytes."""
+    entries = np.array(json.loads(index.read_text()), np.int64).reshape(-1, 4)
+    height, width, size, channels = entries.T
+    return entries, height * width * size * np.where(channels < 3, 1, 3)

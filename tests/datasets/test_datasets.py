@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image as Pillow
 
 from subpixel import degradations as d
 from subpixel.datasets import patches, sources
@@ -195,6 +196,15 @@ def test_what_is_trained_on_is_not_validated_on(tmp_path: Path) -> None:
     check_disjoint(tmp_path / "root", tmp_path / "root/val")
     with pytest.raises(DataError, match="trained on and validated on"):
         check_disjoint(tmp_path / "root/train", tmp_path / "root/train")
+
+
+@pytest.mark.parametrize("ending", ["bmp", "tga", "ppm", "jp2"])
+def test_every_format_that_can_be_read_is_trained_on(tmp_path: Path, ending: str) -> None:
+    (tmp_path / "in").mkdir()
+    Pillow.fromarray(HIGH["0001"]).save(
+        tmp_path / f"in/a.{ending}", **({"irreversible": False} if ending == "jp2" else {})
+    )
+    assert np.array_equal(sources.pairs(tmp_path / "in", 2, resize, tmp_path / "cache").high[0], HIGH["0001"])
 
 
 def test_linked_folders_are_looked_into_once(tmp_path: Path) -> None:

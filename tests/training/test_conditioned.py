@@ -40,12 +40,14 @@ lr = 1e-2
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    where = tmp_path_factory.mktemp("photos")
+    """Photos to train on; those to validate on lie beside, in `held-out`."""
+    root = tmp_path_factory.mktemp("data")
     y, x = np.mgrid[:96, :104] / 10
-    for k in range(2):
+    for k, place in enumerate(("photos/0", "photos/1", "held-out/0", "held-out/1")):
         waves = np.stack([np.sin(x + k), np.cos(y * x / 5), np.sin(y - k)], axis=-1) / 2 + 0.5
-        write(where / f"{k}.png", Image(waves.astype(np.float32)))
-    return where
+        (root / place).parent.mkdir(exist_ok=True)
+        write(root / f"{place}.png", Image(waves.astype(np.float32)))
+    return root / "photos"
 
 
 def loaded(tmp_path: Path, **changes: object) -> recipe.Recipe:
@@ -68,7 +70,7 @@ def test_a_batch_tells_the_condition(folder: Path, tmp_path: Path):
 
 
 def test_it_learns_to_listen(folder: Path, tmp_path: Path):
-    small, large = run(loaded(tmp_path), folder, folder, tmp_path / "run", threads=1)
+    small, large = run(loaded(tmp_path), folder, folder.with_name("held-out"), tmp_path / "run", threads=1)
     assert (small.card.name, large.card.name) == ("told-x1", "told-x2")
     assert models.load(tmp_path / "run/told-x2.onnx").card.condition is not None
     assert "degradation: compressed" in large.card.scores[0].protocol
@@ -81,5 +83,6 @@ def test_it_learns_to_listen(folder: Path, tmp_path: Path):
 
 
 def test_without_labels_it_cannot_be_told(folder: Path, tmp_path: Path):
+    settings = loaded(tmp_path, **{"data.degradation": "bicubic"})
     with pytest.raises(RecipeError, match="needs another one"):
-        run(loaded(tmp_path, **{"data.degradation": "bicubic"}), folder, folder, tmp_path / "run", threads=1)
+        run(settings, folder, folder.with_name("held-out"), tmp_path / "run", threads=1)
