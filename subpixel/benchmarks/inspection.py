@@ -85,7 +85,7 @@ def _degraded(
     truth = DegradationReport(
         jpeg=JpegHistory() if quality is None else JpegHistory(quality=quality, phase=(-int(y) % 8, -int(x) % 8)),
         noise=Noise(sigma=sigma, chroma=sigma if pixels.shape[2] == 3 else 0),
-        blur=Blur() if blur is None else Blur(**{key.removeprefix("blur_"): v for key, v in blur.vector().items()}),
+        blur=Blur() if blur is None else Blur(**{axes: blur.vector()[f"blur_{axes}"] for axes in ("xx", "yy", "xy")}),
     )
     return Case(name, group, truth, _inspected(pixels[y:, x:]))
 

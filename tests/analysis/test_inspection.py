@@ -38,7 +38,7 @@ def test_clean_photos_are_clean(examples, name, scale):
     assert (report.clean, report.kind, set(report.condition().values())) == (True, "photo", {0.0})
 
 
-@pytest.mark.parametrize("sigma", [4, 10, 20])
+@pytest.mark.parametrize("sigma", [6, 10, 20])
 def test_noise(photo, sigma):
     noise = subpixel.inspect(_worse(photo, GaussianNoise(sigma / 255))).noise
     assert noise.sigma == pytest.approx(sigma, abs=0.6 + sigma / 15)
