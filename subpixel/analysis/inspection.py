@@ -94,6 +94,7 @@ def _jpeg(levels: Floats, quality: int | None) -> Jpeg:
         phase=grid.phase,
         source="pixels" if quality is None else "file",
         earlier=earlier.quality if earlier else None,
+        confidence=grid.confidence if quality is None else 1.0,
     )
 
 
