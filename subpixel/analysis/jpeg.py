@@ -33,7 +33,7 @@ _SEARCHED, _FITTED = 800, 5000  # blocks, at most: on each of the 64 phases, and
 _CANDIDATES = 3
 _STRONGER = 5  # qualities that an earlier file must lie below the last
 _CHOICE = 10.0  # nats that a step must bring which is chosen for one frequency alone
-_EVIDENCE = 45.0  # nats
+_EVIDENCE = 60.0  # nats
 
 
 @dataclass(frozen=True)

@@ -200,7 +200,7 @@ def _calibration(axes: Axes, found: Sequence[Case]) -> None:
         parts = [(getattr(c.report, what), error(c) <= tolerance(c)) for c in found if c.group in groups]
         judged = [(min(part.confidence, 0.999), right) for part, right in parts if part is not None]
         bands = {band: [right for confidence, right in judged if int(confidence * 10) == band] for band in range(10)}
-        shown = {(band + 0.5) / 10: float(np.mean(rights)) for band, rights in bands.items() if len(rights) >= 10}
+        shown = {(band + 0.5) / 10: float(np.mean(rights)) for band, rights in bands.items() if len(rights) >= 5}
         axes.plot(list(shown), list(shown.values()), "o-", color=colour, label=what)
     axes.set_title("confidence, and how often it was right", loc="left", fontsize=12)
     axes.set_xlim(0.4, 1)
