@@ -26,8 +26,10 @@ SMALLEST = 40
 """Pixels along the shorter side below which nothing is said."""
 SURE = 0.5
 """The confidence below which a part of the report is unknown."""
-NOISY, BLURRED, ABSENT = 0.96, 0.8, 0.3
+LIKELY, ABSENT = 0.8, 0.3
 """How likely noise and blur must be to be told, and how unlikely not to be there: in between they are unknown."""
+CERTAIN = 0.96
+"""How likely noise must be in an image that was never JPEG: to call a clean one noisy is the worst mistake."""
 RESAMPLED_FLOOR = 0.1
 
 
@@ -63,7 +65,7 @@ def inspect_rows(source: Rows, quality: int | None = None) -> DegradationReport:
     return DegradationReport(
         kind="drawing" if found["drawn"].odds > 0.5 else "photo",
         jpeg=compressed,
-        noise=_noise(found),
+        noise=_noise(found, LIKELY if compressed.quality < 100 else CERTAIN),
         blur=_blur(found),
         native_scale=_native_scale(found["resampled"]),
         interlaced=screens.is_interlaced(levels),
@@ -92,12 +94,13 @@ def _jpeg(levels: Floats, quality: int | None) -> Jpeg:
         phase=grid.phase,
         source="pixels" if quality is None else "file",
         earlier=earlier.quality if earlier else None,
+        confidence=grid.confidence if quality is None else 1.0,
     )
 
 
-def _noise(found: dict[str, Estimate]) -> Noise | None:
+def _noise(found: dict[str, Estimate], needed: float) -> Noise | None:
     sigma, chroma, noisy = found["sigma"], found["chroma"].value, found["noisy"].odds
-    if noisy < NOISY or sigma.value <= 0:
+    if noisy < needed or sigma.value <= 0:
         return Noise(confidence=1 - noisy) if noisy < ABSENT else None
     confidence = noisy * sigma.chance(max(2.0, sigma.value / 5))
     if confidence < SURE:
@@ -110,7 +113,7 @@ def _noise(found: dict[str, Estimate]) -> Noise | None:
 def _blur(found: dict[str, Estimate]) -> Blur | None:
     (xx, yy, xy), blurred = (found[name] for name in ("blur_xx", "blur_yy", "blur_xy")), found["blurred"].odds
     mean, spread = (xx.value + yy.value) / 2, (xx.spread + yy.spread) / 2
-    if blurred < BLURRED or mean <= 0:
+    if blurred < LIKELY or mean <= 0:
         return Blur(confidence=1 - blurred) if blurred < ABSENT else None
     confidence = blurred * Estimate(mean, spread).chance(0.5 * np.sqrt(mean))  # a quarter of a pixel
     if confidence < SURE:

@@ -8,6 +8,7 @@ lattice; the tables are those of Annex K of ITU-T T.81, scaled as the library of
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import Any
@@ -32,7 +33,7 @@ _SEARCHED, _FITTED = 800, 5000  # blocks, at most: on each of the 64 phases, and
 _CANDIDATES = 3
 _STRONGER = 5  # qualities that an earlier file must lie below the last
 _CHOICE = 10.0  # nats that a step must bring which is chosen for one frequency alone
-_EVIDENCE = 45.0  # nats
+_EVIDENCE = 60.0  # nats
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,11 @@ class Grid:
     """Row and column of the first whole block, 0 to 7."""
     evidence: float
     """Log-likelihood ratio to pixels that were never compressed, in nats."""
+
+    @property
+    def confidence(self) -> float:
+        """How likely the quality is right to 1: with less than 100 nats, few blocks have anything to tell."""
+        return 1 - math.exp(-self.evidence / 30)
 
 
 def table(quality: int) -> NDArray[np.int64]:

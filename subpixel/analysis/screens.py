@@ -12,6 +12,7 @@ from subpixel.images import Floats
 
 _SIDE = 16  # of the blocks in which a comb is looked for
 _BLOCK = 64  # of those in which a screen is
+_FEWEST = 9  # blocks with anything in them
 _STANDS_OUT = 4.0  # of log power: a dot screen is that far above the median of its ring
 _VISIBLE = 60.0  # levels^2: the least power of a comb's teeth
 
@@ -48,7 +49,7 @@ def is_halftone(levels: Floats) -> bool:
     window = np.hanning(_BLOCK).astype(np.float32)
     spectra = np.abs(np.fft.rfft2((blocks - blocks.mean(axis=(1, 2), keepdims=True)) * np.outer(window, window))) ** 2
     busy = spectra.mean(axis=(1, 2)) > 1
-    if busy.sum() < 4:
+    if busy.sum() < _FEWEST:
         return False
     logs = np.log(spectra[busy] + 1)
     rings = _rings()

