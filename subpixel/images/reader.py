@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from subpixel.errors import UnreadableImage
 from subpixel.images import exif, jpeg, xmp
 from subpixel.images.animation import AnimationReader, apng_frames, timing
+from subpixel.images.budget import check_decoding
 from subpixel.images.containers import read_contents
 from subpixel.images.contents import Contents
 from subpixel.images.decoders import decode
@@ -117,6 +118,8 @@ def open_any(source: str | Path | bytes | BinaryIO) -> ImageReader | AnimationRe
                 samples, space = decode(name, file, file_format, contents, partial(_check_size, name))
                 image = pyvips.Image.new_from_array(samples, interpretation=space)
         _check_size(name, image.width, image.height)
+        if file_format.decoder == "libvips" and contents.frames == 1:
+            check_decoding(name, image, contents.orientation)
         opened = ImageReader(name, *_to_rgb(name, image, contents))
         return _animation(opened, image) if contents.frames > 1 else opened
     except pyvips.Error as error:
