@@ -64,7 +64,11 @@ def sharing_tiff(tags: int, size: int) -> bytes:
     whole += bytes(size)
     table = len(whole)
     pointer = struct.pack("<HHII", 0x8769, 4, 1, table + 2 + 12 * (count + 1) + 4)
-    whole += struct.pack("<H", count + 1) + b"".join(sorted([*own, pointer], key=lambda e: e[1::-1])) + bytes(4)
+    whole += (
+        struct.pack("<H", count + 1)
+        + b"".join(sorted([*own, pointer], key=lambda entry: struct.unpack("<H", entry[:2])))
+        + bytes(4)
+    )
     shared = b"".join(struct.pack("<HHII", 0x9000 + k, 7, size, pool) for k in range(tags))
     whole += struct.pack("<H", tags) + shared + bytes(4)
     whole[4:8] = struct.pack("<I", table)

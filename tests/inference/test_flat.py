@@ -23,8 +23,8 @@ COLOURS = ([0, 0, 0], [255, 255, 255], [200, 60, 30], [10, 90, 240])
 def test_a_constant_image_stays_constant_to_one_level(name: str) -> None:
     with Upscaler(name, scale=models.load(name).card.scale, execution=EXACT) as upscaler:
         for colour in COLOURS:
-            flat = np.broadcast_to(np.uint8(colour), (24, 26, 3))
-            error = upscaler(np.ascontiguousarray(flat)).astype(int) - np.int64(colour)
+            flat = np.broadcast_to(np.array(colour, np.uint8), (24, 26, 3))
+            error = upscaler(np.ascontiguousarray(flat)).astype(int) - np.array(colour)
             assert np.abs(error).max() <= 1
             assert not error[0, 0].any()
 
