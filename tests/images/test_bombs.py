@@ -66,7 +66,7 @@ def sharing_tiff(tags: int, size: int) -> bytes:
     pointer = struct.pack("<HHII", 0x8769, 4, 1, table + 2 + 12 * (count + 1) + 4)
     whole += (
         struct.pack("<H", count + 1)
-        + b"".join(sorted([*own, pointer], key=lambda entry: struct.unpack("<H", entry[:2])))
+        + b"".join(sorted([*own, pointer], key=lambda entry: int.from_bytes(entry[:2], "little")))
         + bytes(4)
     )
     shared = b"".join(struct.pack("<HHII", 0x9000 + k, 7, size, pool) for k in range(tags))
