@@ -22,6 +22,8 @@ T = TypeVar("T")
 Size = tuple[int, int]
 """Height and width."""
 
+_LARGEST = 2**29
+"""Bytes of a member of an archive: a photo, not a bomb."""
 _ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, EOFError, KeyError, RuntimeError)
 
 
@@ -93,7 +95,12 @@ class ImageFile:
             return reader(self.path)
         try:
             with zipfile.ZipFile(self.path) as archive:
+                size = archive.getinfo(self.member).file_size
+                if size > _LARGEST:
+                    raise UnreadableImage(self.name, f"unpacked it has {size:,} bytes, more than {_LARGEST:,}")
                 content = archive.read(self.member)
+        except UnreadableImage:
+            raise
         except (OSError, *_ZIP_ERRORS) as error:
             raise UnreadableImage(self.name, f"the archive does not give it: {error}") from error
         try:

@@ -45,6 +45,12 @@ def profile_of(colour: Colour) -> bytes | None:
     return _rgb(xy, curve, None) if curve and _is_possible(xy) else None
 
 
+def whole(icc: bytes) -> bytes | None:
+    """A profile without what follows it; None for one that is cut or is none (ICC.1, section 7.2)."""
+    size = int.from_bytes(icc[:4], "big")
+    return icc[:size] if 132 <= size <= len(icc) and icc[36:40] == b"acsp" else None
+
+
 def fitted(icc: bytes, gray: bool) -> bytes | None:
     """A profile for gray or RGB samples that gives them the lightness which this one means; None without one.
 

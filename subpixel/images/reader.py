@@ -19,8 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from subpixel.errors import UnreadableImage
-from subpixel.images import exif, jpeg, xmp
+from subpixel.images import exif, jpeg, profiles, xmp
 from subpixel.images.animation import AnimationReader, apng_frames, timing
+from subpixel.images.budget import check_decoding
 from subpixel.images.containers import read_contents
 from subpixel.images.contents import Contents
 from subpixel.images.decoders import decode
@@ -117,6 +118,8 @@ def open_any(source: str | Path | bytes | BinaryIO) -> ImageReader | AnimationRe
                 samples, space = decode(name, file, file_format, contents, partial(_check_size, name))
                 image = pyvips.Image.new_from_array(samples, interpretation=space)
         _check_size(name, image.width, image.height)
+        if file_format.decoder == "libvips" and contents.frames == 1:
+            check_decoding(name, image, contents.orientation)
         opened = ImageReader(name, *_to_rgb(name, image, contents))
         return _animation(opened, image) if contents.frames > 1 else opened
     except pyvips.Error as error:
@@ -233,13 +236,16 @@ def _metadata(contents: Contents, depth: Depth) -> Metadata:
     packet, stale = xmp.upright(contents.xmp, turn > 1) if contents.xmp else (None, [])
     if contents.exif and block is None:
         left_out.add("damaged EXIF")
+    icc = profiles.whole(contents.icc) if contents.icc else None
+    if contents.icc and icc is None:
+        left_out.add("damaged ICC profile")
     dpi = contents.dpi or (exif.resolution(block) if block else None)
     if dpi and not all(0.01 <= value <= 65535 for value in dpi):
         dpi = None
         left_out.add("an impossible resolution")
     x, y = (round(value, 2) for value in dpi or (0, 0))  # a PNG counts in whole pixels a metre
     return Metadata(
-        icc=contents.icc,
+        icc=icc,
         exif=block,
         xmp=packet,
         iptc=contents.iptc,

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from subpixel import atomic
 from subpixel.errors import UnwritableImage
 from subpixel.images import tiff
+from subpixel.images.budget import check_encoding
 from subpixel.images.containers import read_contents
 from subpixel.images.contents import missing, of_metadata
 from subpixel.images.encoders import encode
@@ -57,6 +58,7 @@ def create(
         size = f"{shape.width:,} x {height:,}"
         why = f"{size}, and {file_format.name} ends at {file_format.max_side:,} pixels a side; choose png or tif"
         raise UnwritableImage(target_name(path), why)
+    check_encoding(target_name(path), file_format.name, shape)
     return ImageWriter(path, shape, file_format, metadata, encoding, like)
 
 

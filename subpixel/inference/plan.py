@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from subpixel.inference import tiles
@@ -12,7 +12,7 @@ from subpixel.inference.rows import AlphaRows, BledRows, GrainedRows, ResizedRow
 from subpixel.inference.tiled import TiledNetwork, self_ensemble
 from subpixel.models import Card
 from subpixel.ports import Shape
-from subpixel.runtimes import Runtime
+from subpixel.runtimes import Execution, Runtime
 
 Tile = Literal["auto"] | int
 """The side of a tile in input pixels, 0 for the whole image at once, "auto" for what suits the memory."""
@@ -97,6 +97,12 @@ class Plan:
             rows = TiledNetwork(rows, run, step.card.ports, step.card.geometry, step.tile)
         rows = ResizedRows(rows, self.target.height, self.target.width, self.kernel) if self.kernel else rows
         return GrainedRows(rows, self.source, *self.grain) if self.grain[0] else rows
+
+
+def exact_enough(execution: Execution, source: Shape) -> Execution:
+    """How an image is computed: `auto` is f32 for 16 bits and floats, whose smooth gradients get steps in bf16."""
+    fine = execution.precision == "auto" and source.dtype != "uint8"
+    return replace(execution, precision="f32") if fine else execution
 
 
 def target_shape(

@@ -12,6 +12,8 @@ from subpixel.errors import BadRequest
 
 LARGEST = 2**20
 """Pixels a side of a result may have."""
+MOST = 2**32
+"""Pixels a result may have in all; as bare levels they take 13 GB."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,7 @@ class Target:
     def sides(self, height: int, width: int, default: float) -> tuple[int, int]:
         """The result's height and width, to the nearest pixel; `default` is the factor if none was given.
 
-        Raises: BadRequest for a result larger than LARGEST.
+        Raises: BadRequest for a result larger than LARGEST or MOST.
         """
         scale = self.scale or default
         tall, wide = height * scale, width * scale
@@ -52,6 +54,9 @@ class Target:
         if max(tall, wide) > LARGEST:
             size = f"{wide:.6g} x {tall:.6g} pixels"
             raise BadRequest(f"the result would have {size}; a side may have at most {LARGEST:,}")
+        if tall * wide > MOST:
+            size = f"{wide:,.0f} x {tall:,.0f} pixels"
+            raise BadRequest(f"the result would have {size}, more than the limit of {MOST:,} in all")
         return max(1, math.floor(tall + 0.5)), max(1, math.floor(wide + 0.5))
 
 

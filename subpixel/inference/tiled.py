@@ -13,6 +13,7 @@ from subpixel.errors import BadRequest, OutOfMemory
 from subpixel.images import Floats
 from subpixel.inference import tiles
 from subpixel.inference.adapt import adapt
+from subpixel.inference.flat import REACH, keep_flat
 from subpixel.inference.rows import Rows
 from subpixel.ports import Geometry, Port, Ports
 from subpixel.runtimes import Run, Tensors
@@ -78,6 +79,7 @@ class TiledNetwork:
         self._fed = {port.name: _checked(port, (maps or {}).get(port.name), source) for port in ports.inputs[1:]}
         self.maps = {port.name: self._zeros(port) for port in ports.outputs[1:] if port.kind != "vector"}
         self.vectors: dict[str, Floats] = {}
+        self._reach = min(REACH, geometry.halo)
         self._bands = self._spans(0, shape.height, tile[0] if not vectors else shape.height, shape.height)
         self._kept: dict[tiles.Span, Pixels] = {}
 
@@ -128,7 +130,10 @@ class TiledNetwork:
                 results = self._run(self._feeds(patch, row, column))
                 first, *others = self._ports.outputs
                 target = out[s * (row.start - band.start) : s * (row.stop - band.start), s * column.start :]
-                self._put(results[first.name], row, column, target[:, : s * (column.stop - column.start)])
+                own = target[:, : s * (column.stop - column.start)]
+                self._put(results[first.name], row, column, own)
+                if own.shape[2] == patch.shape[2]:
+                    keep_flat(patch, row, column, (shape.height, shape.width), self._reach, own)
                 for port in others:
                     self._gather(port, results[port.name], row, column)
         return out

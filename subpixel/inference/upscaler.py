@@ -18,7 +18,7 @@ from subpixel.analysis import DegradationReport, file_quality, inspect_rows
 from subpixel.errors import BadRequest, OutOfMemory
 from subpixel.images import Image, open_image, quantise
 from subpixel.inference.choice import AUTO, CLEAN, Choice, Restoration, choose, default_factor, family
-from subpixel.inference.plan import Plan, Step, Tile, inputs_of, target_shape, tile_of
+from subpixel.inference.plan import Plan, Step, Tile, exact_enough, inputs_of, target_shape, tile_of
 from subpixel.inference.rows import ArrayRows, Rows
 from subpixel.inference.target import Target
 from subpixel.ports import Shape
@@ -102,7 +102,8 @@ class Upscaler:
             tile_of(card, self.tile, height, width, len(cards))
             for card, (height, width) in zip(cards, inputs_of(cards, shape.height, shape.width), strict=True)
         ]
-        runtimes = [self._runtime(model, choice.condition) for model in networks]
+        execution = exact_enough(self.execution, shape)
+        runtimes = [self._runtime(model, choice.condition, execution) for model in networks]
         steps = tuple(map(Step, cards, runtimes, tiles))
         factor = int(np.prod([card.scale for card in cards]))
         kernel = None if (shape.height * factor, shape.width * factor) == sides else choice.kernel
@@ -127,7 +128,7 @@ class Upscaler:
                 self._models[model] = models.load(model)
             return self._models[model]
 
-    def _runtime(self, model: models.Model, condition: Mapping[str, float] | None) -> Runtime:
+    def _runtime(self, model: models.Model, condition: Mapping[str, float] | None, execution: Execution) -> Runtime:
         """The compiled network, told of the condition if it is one that listens.
 
         Raises: BadRequest for one that does not make an image of an image.
@@ -135,13 +136,13 @@ class Upscaler:
         if not model.card.ports.enlarges:
             raise BadRequest(f"{model.card.name} is no network from one image to a larger one of as many channels")
         values = condition if condition and model.card.condition else {}
-        key = (model.card.name, model.card.sha256, *values.values())
+        key = (model.card.name, model.card.sha256, execution.precision, *values.values())
         with self._opening:
             if key not in self._runtimes:
                 while len(self._runtimes) >= _KEPT:
                     del self._runtimes[next(iter(self._runtimes))]  # whoever still uses it keeps it alive
                 told = model.conditioned(values) if values else model
-                self._runtimes[key] = open_runtime(told, self.execution)
+                self._runtimes[key] = open_runtime(told, execution)
             return self._runtimes[key]
 
     @overload

@@ -37,12 +37,18 @@ class Model:
         """The plain model for images of which this is true: the condition is folded into the weights.
 
         values: a number for each name in `card.condition.values`.
-        Raises: BadRequest for a model that is told nothing, or a value that is missing, unknown or not finite.
+        Raises: BadRequest for a model that is told nothing, or a value that is missing, unknown or not finite;
+        BadWeights for a condition that does not fit the weights.
         """
         if self.card.condition is None:
             raise BadRequest(f"{self.card.name} is not conditioned; it takes no values")
         proto = parse(self.path, self.graph)
-        fold(proto, self.card.condition, values)
+        try:
+            fold(proto, self.card.condition, values)
+        except BadRequest:
+            raise
+        except (KeyError, ValueError, IndexError):
+            raise BadWeights(self.path, "its condition does not fit its weights") from None
         card = self.card.model_copy(update={"condition": None, "sha256": digest(proto)})
         return Model(self.path, card, with_metadata(proto, card))
 

@@ -41,7 +41,7 @@ class Execution:
     runtime: str = "auto"
     """`auto`, or one of MODULES."""
     precision: str = "auto"
-    """`auto` is bf16 where the processor computes in it, else f32."""
+    """`auto` is bf16 where the processor computes in it, else f32; an Upscaler takes f32 for more than 8 bits."""
     threads: int | None = None
     """None for all cores."""
     device: str = "auto"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from subpixel.errors import BadRequest
-from subpixel.inference.target import LARGEST, Target, chain
+from subpixel.inference.target import LARGEST, MOST, Target, chain
 
 SWIFT = {2: "swift-x2", 3: "swift-x3", 4: "swift-x4"}
 
@@ -21,8 +21,8 @@ SWIFT = {2: "swift-x2", 3: "swift-x3", 4: "swift-x4"}
 def test_family_takes_the_nearest_sufficient_model_then_the_shortest_chain(
     scale: float, expected: tuple[int, ...]
 ) -> None:
-    sides = Target(scale).sides(1000, 2000, 2)
-    assert chain(1000, 2000, sides, SWIFT) == expected
+    sides = Target(scale).sides(500, 1000, 2)
+    assert chain(500, 1000, sides, SWIFT) == expected
 
 
 def test_one_model_chains_with_itself_and_a_kernel_does_the_rest() -> None:
@@ -34,6 +34,13 @@ def test_one_model_chains_with_itself_and_a_kernel_does_the_rest() -> None:
 def test_a_network_that_restores_runs_once_and_a_kernel_does_the_rest() -> None:
     assert chain(10, 20, (10, 20), [1]) == (1,)
     assert chain(10, 20, (30, 60), [1]) == (1,)
+
+
+def test_no_result_has_more_pixels_than_a_disk_holds() -> None:
+    assert Target(size=f"{LARGEST}x{MOST // LARGEST}").sides(9, 9, 2) == (MOST // LARGEST, LARGEST)
+    for too_large in (Target(3000), Target(size=f"{LARGEST}x{MOST // LARGEST + 1}")):
+        with pytest.raises(BadRequest, match="more than the limit of 4,294,967,296 in all"):
+            too_large.sides(140, 160, 2)
 
 
 def test_the_longer_demand_decides() -> None:

@@ -164,6 +164,14 @@ def test_bad_nodes(words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert words in refuse(written(tmp_path, graph_of(BAD_NODES[words](), [])))
 
 
+@pytest.mark.parametrize("op", ["GatherND", "GatherElements", "ScatterElements"])
+def test_operators_that_reach_beyond_a_tensor(op: str, tmp_path: Path) -> None:
+    """OpenVINO gave the memory behind the image as the result, or overwrote it."""
+    inputs = ["low", "i", *(["u"] if op == "ScatterElements" else [])]
+    tensors = [constant("i", [[[[1000000]]]], np.int64), constant("u", [[[[1.0]]]])]
+    assert f"holds the operator '{op}'" in refuse(written(tmp_path, graph_of([node(op, inputs)], tensors)))
+
+
 def test_sparse_initializers_and_functions(tmp_path: Path) -> None:
     proto = graph_of(*enlarging())
     proto.graph.sparse_initializer.append(sparse())

@@ -1,0 +1,54 @@
+"""What an image may cost: told from its header or its size, before anything is decoded, computed or encoded."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from subpixel.errors import UnreadableImage, UnwritableImage
+from subpixel.ports import Shape
+
+HELD = 900 * 2**20
+"""Bytes that a decoder may hold for an image which it cannot give row by row."""
+_COPIES = {"heif": 5, "webp": 3, "jxl": 5, "jp2k": 3, "gif": 2}
+"""How many times its own pixels a decoder holds; measured with images of 64 and 144 megapixels."""
+_ENCODED = {"AVIF": 2**26}
+"""Pixels that are encoded as a whole at most: AVIF takes 36 bytes and 2 microseconds for each."""
+
+
+def check_decoding(name: str | Path, image: Any, orientation: int) -> None:
+    """Refuses an image of libvips that would be decoded as a whole and is too large for that.
+
+    WebP, AVIF, GIF and their like, interlaced PNG and progressive JPEG are, and what has to be turned.
+    Raises: UnreadableImage.
+    """
+    size = image.width * image.height * image.bands * (2 if image.format == "ushort" else 1)
+    whole = _whole(image, orientation)
+    held = size * sum(copies for copies, _ in whole)
+    if held > HELD:
+        why = " and ".join(reason for _, reason in whole)
+        pixels = f"{image.width:,} x {image.height:,} pixels"
+        takes = f"would take {held / 2**30:.1f} GiB of memory at once"
+        raise UnreadableImage(name, f"{pixels}, {why}: that {takes}; convert it to a plain PNG or TIFF first")
+
+
+def _whole(image: Any, orientation: int) -> list[tuple[int, str]]:
+    """Why an image cannot be decoded row by row, and how many times its pixels are held for each reason."""
+    loader = str(image.get("vips-loader"))
+    kind = next((kind for kind in _COPIES if loader.startswith(kind)), None)
+    reasons = [(_COPIES[kind], f"decoded as a whole by {loader}")] if kind else []
+    if image.get_typeof("interlaced") and image.get("interlaced"):
+        reasons.append((2, "interlaced or progressive"))
+    if orientation > 1:
+        reasons.append((1, "to be turned upright"))
+    return reasons
+
+
+def check_encoding(name: str | Path, file_format: str, shape: Shape) -> None:
+    """Refuses a result that would be encoded as a whole and is too large for that. Raises: UnwritableImage."""
+    most = _ENCODED.get(file_format, shape.pixels)
+    if shape.pixels > most:
+        size = f"{shape.width:,} x {shape.height:,} pixels"
+        raise UnwritableImage(
+            name, f"{size}, and {file_format} is encoded as a whole, up to {most:,}; choose png or tif"
+        )

@@ -1,0 +1,107 @@
+"""Flat colour stays flat up to the corners, by every network of the package; what is not flat is the network's own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from subpixel import models
+from subpixel.images import read
+from subpixel.inference.flat import REACH, keep_flat
+from subpixel.inference.tiles import Span, spans
+from subpixel.inference.upscaler import Upscaler
+from subpixel.ports import Shape
+from subpixel.runtimes import Execution
+
+EXACT = Execution("openvino", "f32", 1)
+COLOURS = ([0, 0, 0], [255, 255, 255], [200, 60, 30], [10, 90, 240])
+
+
+@pytest.mark.parametrize("name", models.names())
+def test_a_constant_image_stays_constant_to_one_level(name: str) -> None:
+    with Upscaler(name, scale=models.load(name).card.scale, execution=EXACT) as upscaler:
+        for colour in COLOURS:
+            flat = np.broadcast_to(np.array(colour, np.uint8), (24, 26, 3))
+            error = upscaler(np.ascontiguousarray(flat)).astype(int) - np.array(colour)
+            assert np.abs(error).max() <= 1
+            assert not error[0, 0].any()
+
+
+def test_a_white_page_with_a_drawing_has_no_frame() -> None:
+    page = np.full((90, 80, 3), 255, np.uint8)
+    page[40:50, 35:45] = 0
+    for tile in (0, 32):
+        large = Upscaler("espcn-x4", tile=tile, execution=EXACT)(page)  # 6 to 9 levels too dark, once
+        assert large[[0, -1]].min() == large[:, [0, -1]].min() == 255
+
+
+def painted(low: np.ndarray, tile: int, scale: int) -> np.ndarray:
+    """What `keep_flat` writes over a result of -1, tile by tile."""
+    height, width = low.shape[:2]
+    high = np.full((height * scale, width * scale, low.shape[2]), -1, low.dtype)
+    for row in spans(0, height, tile, REACH, height):
+        for column in spans(0, width, tile, REACH, width):
+            own = high[row.start * scale : row.stop * scale, column.start * scale : column.stop * scale]
+            keep_flat(low[row.low : row.high, column.low : column.high], row, column, (height, width), REACH, own)
+    return high
+
+
+def expected(low: np.ndarray, scale: int) -> np.ndarray:
+    """The same, pixel by pixel."""
+    height, width = low.shape[:2]
+    high = np.full((height * scale, width * scale, low.shape[2]), -1, low.dtype)
+    for y in range(height):
+        for x in range(width):
+            around = low[max(0, y - REACH) : y + REACH + 1, max(0, x - REACH) : x + REACH + 1]
+            near = min(y, x, height - 1 - y, width - 1 - x) < REACH
+            if near and (around == low[y, x]).all():
+                high[y * scale : (y + 1) * scale, x * scale : (x + 1) * scale] = low[y, x]
+    return high
+
+
+@pytest.mark.parametrize("tile", [100, 23, 7])
+@pytest.mark.parametrize("size", [(70, 61), (30, 9), (1, 1), (5, 80)])
+def test_what_is_flat_is_the_same_in_tiles(size: tuple[int, int], tile: int) -> None:
+    rng = np.random.default_rng(sum(size))
+    for specks in (0, 1, 3):
+        low = np.full((*size, 3), 0.25, np.float32)
+        for y, x in zip(rng.integers(0, size[0], specks), rng.integers(0, size[1], specks), strict=True):
+            low[y, x, rng.integers(3)] = 0.5
+        got, want = painted(low, tile, 2), expected(low, 2)
+        assert np.array_equal(got, want)
+
+
+def test_photos_are_left_to_the_network(examples: Path) -> None:
+    low = read(examples / "chelsea.jpg").pixels
+    size = low.shape[:2]
+    high = np.full_like(low, -1)
+    keep_flat(low, Span(0, size[0], 0, size[0]), Span(0, size[1], 0, size[1]), size, REACH, high)
+    assert (high == -1).all()
+
+
+@pytest.mark.parametrize("name", ["swift-x2", "swift-x4", "espcn-x2"])
+def test_a_16_bit_ramp_stays_smooth(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In bf16 it has steps of 20 levels of 65535. Of one phase: the phases differ by what the network has learned."""
+    monkeypatch.setattr("subpixel.runtimes.openvino_.computes_in_bf16", lambda: True)
+    ramp = np.linspace(20_000, 52_000, 300).round().astype(np.uint16)
+    image = np.ascontiguousarray(np.broadcast_to(ramp[None, :, None], (40, 300, 3)))
+    scale = models.load(name).card.scale
+    steps = []
+    for model in (name, "bicubic"):
+        row = Upscaler(model, scale=scale)(image)[20 * scale, 50 * scale : -50 * scale : scale].astype(int)
+        steps.append(np.abs(np.diff(row, 2, axis=0)).max())
+    assert steps[0] <= 3 * steps[1]
+    assert steps[1] <= 2
+
+
+def test_auto_is_bf16_for_8_bits_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("subpixel.runtimes.openvino_.computes_in_bf16", lambda: True)
+    upscaler = Upscaler("espcn-x2")
+    for dtype, alpha, precision in (
+        ("uint8", False, "bf16"), ("uint8", True, "bf16"), ("uint16", False, "f32"), ("float32", True, "f32")
+    ):  # fmt: skip
+        assert upscaler.prepare(Shape(9, 7, 3, alpha, dtype)).steps[0].runtime.precision == precision
+    forced = Upscaler("espcn-x2", execution=Execution(precision="bf16"))
+    assert forced.prepare(Shape(9, 7, 3, False, "uint16")).steps[0].runtime.precision == "bf16"
