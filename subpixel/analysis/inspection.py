@@ -61,11 +61,12 @@ def inspect_rows(source: Rows, quality: int | None = None) -> DegradationReport:
     if pixel_art.is_pixel_art(levels):  # hard edges on a lattice: neither noise nor blur, and no decoder's output
         return DegradationReport(kind="pixel-art")
     compressed = _jpeg(levels, quality)
-    found = estimate(statistics(levels, compressed.quality, compressed.phase or (0, 0)))
+    last = compressed or Jpeg()
+    found = estimate(statistics(levels, last.quality, last.phase or (0, 0)))
     return DegradationReport(
         kind="drawing" if found["drawn"].odds > 0.5 else "photo",
         jpeg=compressed,
-        noise=_noise(found, LIKELY if compressed.quality < 100 else CERTAIN),
+        noise=_noise(found, LIKELY if last.quality < 100 else CERTAIN),
         blur=_blur(found),
         native_scale=_native_scale(found["resampled"]),
         interlaced=screens.is_interlaced(levels),
@@ -83,11 +84,13 @@ def file_quality(file: str | Path | bytes) -> int | None:
     return None
 
 
-def _jpeg(levels: Floats, quality: int | None) -> Jpeg:
+def _jpeg(levels: Floats, quality: int | None) -> Jpeg | None:
     """The last compression, which a file states itself, and one before it on another grid."""
     grid = jpeg.find_grid(levels)
+    if grid is None and quality is not None:
+        return Jpeg(quality=quality, source="file")
     if grid is None:
-        return Jpeg() if quality is None else Jpeg(quality=quality, source="file")
+        return Jpeg() if jpeg.can_tell(levels) else None
     earlier = jpeg.find_earlier(levels, grid)
     return Jpeg(
         quality=grid.quality if quality is None else quality,

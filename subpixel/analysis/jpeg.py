@@ -31,6 +31,7 @@ _ROUNDING = 0.36  # levels: of Y in the decoder, then of R, G and B
 _OUTLIERS = 0.03  # coefficients that clipping moved off the lattice
 _SEARCHED, _FITTED = 800, 5000  # blocks, at most: on each of the 64 phases, and on the best ones
 _CANDIDATES = 3
+_FEWEST = 16  # pieces with something to tell
 _STRONGER = 5  # qualities that an earlier file must lie below the last
 _CHOICE = 10.0  # nats that a step must bring which is chosen for one frequency alone
 _EVIDENCE = 60.0  # nats
@@ -76,6 +77,18 @@ def find_grid(levels: Floats) -> Grid | None:
     return _search(levels, _ROUNDING)
 
 
+def can_tell(levels: Floats) -> bool:
+    """Whether there is enough in an image for a grid to be seen: no blank page, nor one of pure black and white."""
+    if min(levels.shape[1:3]) < 24:
+        return False
+    return len(_busy(luma(levels), _spoiled(levels))[1]) >= _FEWEST
+
+
+def _spoiled(levels: Floats) -> NDArray[np.bool_]:
+    """Where a channel is clipped, which moves coefficients off their lattice."""
+    return np.any((levels <= 0) | (levels >= 255), axis=-1)
+
+
 def find_earlier(levels: Floats, last: Grid) -> Grid | None:
     """A stronger compression before the last one, on another grid, blurred by what the last one rounded."""
     steps = table(last.quality)[_diagonal() <= 4]
@@ -89,7 +102,7 @@ def _search(levels: Floats, noise: float, taken: tuple[int, int] | None = None) 
     plane = luma(levels)
     if min(plane.shape[1:]) < 24:
         return None
-    spoiled = np.any((levels <= 0) | (levels >= 255), axis=-1)
+    spoiled = _spoiled(levels)
     zeros = _near_zero(plane, spoiled, 2 * noise)
     if taken is not None:
         zeros[taken] = -1
@@ -142,16 +155,22 @@ def _near_zero(plane: Floats, spoiled: NDArray[np.bool_], limit: float) -> NDArr
 
     On its own phase a grid has set most of them to zero; on others they are there.
     """
-    basis = dct()[:, _diagonal() >= 4]
-    around = np.lib.stride_tricks.sliding_window_view(plane, (15, 15), axis=(1, 2))[:, ::8, ::8].reshape(-1, 15, 15)
-    whole = np.lib.stride_tricks.sliding_window_view(spoiled, (15, 15), axis=(1, 2))[:, ::8, ::8].reshape(-1, 15, 15)
-    usable = np.flatnonzero((around.std(axis=(1, 2)) > 1) & ~whole.any(axis=(1, 2)))
+    around, usable = _busy(plane, spoiled)
     if not len(usable):
         return np.zeros((8, 8))
     chosen = around[usable[:: -(-len(usable) // _SEARCHED)]]
     phases = np.lib.stride_tricks.sliding_window_view(chosen, (8, 8), axis=(1, 2))
-    zeros = np.abs(phases.reshape(-1, 64) @ basis) < limit
+    zeros = np.abs(phases.reshape(-1, 64) @ dct()[:, _diagonal() >= 4]) < limit
     return zeros.mean(axis=1).reshape(-1, 8, 8).mean(axis=0)
+
+
+def _busy(plane: Floats, spoiled: NDArray[np.bool_]) -> tuple[Floats, NDArray[np.int64]]:
+    """Pieces of 15 x 15 pixels, which hold a block on each phase; and which of them have something to tell."""
+    around, whole = (
+        np.lib.stride_tricks.sliding_window_view(values, (15, 15), axis=(1, 2))[:, ::8, ::8].reshape(-1, 15, 15)
+        for values in (plane, spoiled)
+    )
+    return around, np.flatnonzero((around.std(axis=(1, 2)) > 1) & ~whole.any(axis=(1, 2)))
 
 
 def blocks(plane: NDArray[Any], phase: tuple[int, int]) -> NDArray[Any]:
