@@ -166,11 +166,12 @@ def _near_zero(plane: Floats, spoiled: NDArray[np.bool_], limit: float) -> NDArr
 
 def _busy(plane: Floats, spoiled: NDArray[np.bool_]) -> tuple[Floats, NDArray[np.int64]]:
     """Pieces of 15 x 15 pixels, which hold a block on each phase; and which of them have something to tell."""
-    around, whole = (
-        np.lib.stride_tricks.sliding_window_view(values, (15, 15), axis=(1, 2))[:, ::8, ::8].reshape(-1, 15, 15)
-        for values in (plane, spoiled)
-    )
+    around, whole = _pieces(plane), _pieces(spoiled)
     return around, np.flatnonzero((around.std(axis=(1, 2)) > 1) & ~whole.any(axis=(1, 2)))
+
+
+def _pieces(plane: NDArray[Any]) -> NDArray[Any]:
+    return np.lib.stride_tricks.sliding_window_view(plane, (15, 15), axis=(1, 2))[:, ::8, ::8].reshape(-1, 15, 15)
 
 
 def blocks(plane: NDArray[Any], phase: tuple[int, int]) -> NDArray[Any]:
