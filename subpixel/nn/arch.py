@@ -104,9 +104,14 @@ class Arch(nn.Module, ABC, Generic[ConfigT]):
             deployed.config = replace(self.config, scales=(self.config.scale,))
         return deployed
 
-    def outputs(self, x: Tensor, **condition: Tensor) -> list[tuple[Tensor, int]]:
-        """Every output that a loss may see, with its scale; a pyramid has several, forward's is last."""
-        return [(self(x, **condition), self.config.scale)]
+    def outputs(self, x: Tensor, port: str = "", **condition: Tensor) -> list[tuple[Tensor, int]]:
+        """Every output that a loss may see, with its scale; a pyramid has several, forward's is last.
+
+        port: of a network that gives several tensors, the one that is meant; the first by default.
+        """
+        result, ports = self(x, **condition), self.ports.outputs
+        k = next((k for k, output in enumerate(ports) if output.name == port), 0)
+        return [(result[k] if len(ports) > 1 else result, ports[k].scale)]
 
     def __call__(self, *inputs: Tensor, **condition: Tensor) -> Any:
         return super().__call__(*inputs, **condition)

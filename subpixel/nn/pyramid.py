@@ -68,7 +68,7 @@ class Pyramid(Arch[ConfigT]):
     def forward(self, x: Tensor) -> Tensor:
         return with_luma(self.bicubic.of(self.config.scale)(x), self.pyramid(luma(x))[-1])
 
-    def outputs(self, x: Tensor, **condition: Tensor) -> list[tuple[Tensor, int]]:
+    def outputs(self, x: Tensor, port: str = "", **condition: Tensor) -> list[tuple[Tensor, int]]:
         levels = enumerate(self.pyramid(luma(x)), start=1)
         return [(with_luma(self.bicubic.of(2**n)(x), y), 2**n) for n, y in levels]
 

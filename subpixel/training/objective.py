@@ -11,6 +11,7 @@ from subpixel.errors import RecipeError
 from subpixel.losses import own, pixel
 from subpixel.losses.content import Content
 from subpixel.nn.arch import Arch
+from subpixel.ports import Port
 from subpixel.training.recipe import Loss
 
 
@@ -23,11 +24,14 @@ class Objective(nn.Module):
     def __init__(self, network: Arch, loss: Loss, content: Content | None = None) -> None:
         super().__init__()
         self.network, self.loss = network, loss
+        self._kind = _compared(network, loss).kind
         self._content = [content]  # in a list: not a part of this module
 
     def forward(self, sample: Sample[Tensor], scale: int) -> Tensor:
         """RGB in [0, 1], N 3 H W and N 3 sH sW -> the loss; a pyramid's levels are summed (LapSRN, equation 6)."""
-        outputs = self.network.at_scale(scale).outputs(sample.low, **told(self.network, sample))
+        outputs = self.network.at_scale(scale).outputs(sample.low, self.loss.output, **told(self.network, sample))
+        if self._kind == "vector":
+            return self.terms(outputs[0][0], _labels(sample))
         losses = [self.terms(output, reduced(sample.high, scale, at)) for output, at in outputs]
         return torch.stack(losses).sum()
 
@@ -48,11 +52,25 @@ class Objective(nn.Module):
 
 def told(network: Arch, sample: Sample[Tensor]) -> dict[str, Tensor]:
     """What a conditioned network takes beside the image."""
-    if network.condition is None:
-        return {}
+    return {} if network.condition is None else {"condition": _labels(sample)}
+
+
+def _labels(sample: Sample[Tensor]) -> Tensor:
     if sample.labels is None:
-        raise RecipeError("data.degradation: bicubic; a network that is told of the degradation needs another one")
-    return {"condition": sample.labels}
+        raise RecipeError("data.degradation: bicubic has no labels; a network that is told them needs another one")
+    return sample.labels
+
+
+def _compared(network: Arch, loss: Loss) -> Port:
+    """The output that the loss compares. Raises: RecipeError where there is none, or it cannot be compared so."""
+    ports = {port.name: port for port in network.ports.outputs}
+    if loss.output and loss.output not in ports:
+        raise RecipeError(f"loss.output: {loss.output!r}; the network has {', '.join(ports)}")
+    port = ports[loss.output] if loss.output else next(iter(ports.values()))
+    of_images = ("psnr", "luma_psnr", "total_variation", "content", "adversarial")
+    if (port.kind != "image" and any(getattr(loss, name) for name in of_images)) or port.kind == "map":
+        raise RecipeError(f"loss.output: {port.name} is a {port.kind}; only l1, l2, charbonnier take a vector")
+    return port
 
 
 def reduced(high: Tensor, scale: int, to: int) -> Tensor:

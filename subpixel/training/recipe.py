@@ -64,6 +64,9 @@ class Loss(_Strict):
     """`content` only: the convolution whose output is compared (its block, its place there)."""
     adversarial: float = Field(0.0, ge=0)
     """Above 0 a discriminator is trained too; see [gan]."""
+    output: str = ""
+    """Of a network with several outputs the one that is compared: an image with the high resolution, a vector with the
+    labels of the degradation. By default the first."""
     own: dict[str, float] = {}
     """Functions of output and target by "module:function", each with its weight."""
 
@@ -164,7 +167,7 @@ def load(name_or_path: str | Path, changes: dict[str, Any] | None = None) -> Rec
         location = [str(part) for part in first["loc"]]
         hint = _suggestion(location) if first["type"] == "extra_forbidden" else ""
         raise RecipeError(f"{path}: {'.'.join(location)}: {first['msg']}{hint}") from None
-    if not any(recipe.loss.model_dump(exclude={"layer"}).values()):
+    if not any(recipe.loss.model_dump(exclude={"layer", "output"}).values()):
         raise RecipeError(f"{path}: loss: every weight is 0; expected at least one term, such as l1 = 1.0")
     for key, name in (("arch", recipe.arch), *(("loss.own", name) for name in recipe.loss.own)):
         if ":" in name:

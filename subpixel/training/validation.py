@@ -138,6 +138,7 @@ def _tile(network: Arch, pixels: Floats, y: int, x: int, told: Mapping[str, Tens
     window = np.ascontiguousarray(pixels[top : y + TILE + halo, left : x + TILE + halo])
     device = next(network.parameters()).device
     condition = {name: numbers.to(device) for name, numbers in told.items()}
-    high = from_batch(network(torch.from_numpy(to_batch(window)).to(device), **condition).float().cpu().numpy())
+    output, _ = network.outputs(torch.from_numpy(to_batch(window)).to(device), "", **condition)[-1]
+    high = from_batch(output.float().cpu().numpy())
     inside = high[(y - top) * scale : (y - top + TILE) * scale, (x - left) * scale : (x - left + TILE) * scale]
     return np.clip(inside, 0, 1)
