@@ -18,6 +18,8 @@ noise and of that part which differs from channel to channel. shot: the share of
 with brightness. blur: px^2, x to the right and y up. resampled: 1 - the smallest size on the way, relative to the
 present one. Then 1 for each group that is unknown; its numbers are 0.
 """
+MOST_BLUR = 2.0
+"""px^2 along an axis; a wider blur is told as this one, of its shape. Noise is told up to 25 levels, JPEG from 20."""
 _LUMA, _CHROMA = 0.446, 0.410
 """Variance of Y, and the mean of Cb's and Cr's, where each channel has noise of variance 1 of its own (BT.601)."""
 _INDEX = {name: k for k, name in enumerate(LABELS)}
@@ -35,15 +37,14 @@ def condition(labels: Floats) -> Floats:
     value = {name: np.nan_to_num(labels[:, k]) for name, k in _INDEX.items()}
     own = value["noise_chroma"] ** 2 / _CHROMA  # variance that differs from channel to channel
     variance = np.maximum(value["noise_luma"] ** 2 - _LUMA * own, 0) + own
+    shrink = np.minimum(1, MOST_BLUR / np.maximum(np.maximum(value["blur_xx"], value["blur_yy"]), 1e-9))
     middle = 255 / 25 * np.sqrt(1 - value["noise_shot"] / 2)
     numbers = (
-        np.where(unknown[:, 1], 0, (100 - value["jpeg_quality"]) / 75),
-        np.sqrt(variance) * middle,
-        np.sqrt(own) * middle,
+        np.where(unknown[:, 1], 0, (100 - np.maximum(value["jpeg_quality"], 20)) / 75),
+        np.minimum(np.sqrt(variance) * middle, 1),
+        np.minimum(np.sqrt(own) * middle, 1),
         value["noise_shot"] / (2 - value["noise_shot"]),
-        value["blur_xx"],
-        value["blur_yy"],
-        value["blur_xy"],
+        *(value[name] * shrink for name in ("blur_xx", "blur_yy", "blur_xy")),
         value["resampling_loss"],
     )
     return np.concatenate([np.stack(numbers, axis=1), unknown], axis=1).astype(np.float32)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -26,8 +25,8 @@ def changes(path: Path, noted: Mapping[str, str], now: Mapping[str, str]) -> lis
     Raises: DataError naming the keys that a run cannot go on with.
     """
     try:
-        before, after = (dict(_flat(json.loads(origin["recipe"]))) for origin in (noted, now))
-    except (KeyError, ValueError, TypeError, AttributeError):
+        before, after = (_values(origin["recipe"]) for origin in (noted, now))
+    except (KeyError, ValueError):
         raise DataError(f"{path} does not say which recipe it is of; take another run folder") from None
     changed = [key for key in before | after if before.get(key) != after.get(key)]
     barred = [key for key in changed if not (key in _FREE or key.startswith("schedule.") or key == "gan.lr")]
@@ -37,6 +36,11 @@ def changes(path: Path, noted: Mapping[str, str], now: Mapping[str, str]) -> lis
         raise DataError(f"{path} belongs to another recipe: {which}; take another run folder, or init from it")
     folders = [key for key in now if key.startswith("images.") and noted.get(key, now[key]) != now[key]]
     return [*phrases.values(), *(f"the images of --{key.removeprefix('images.')} have changed" for key in folders)]
+
+
+def _values(recipe: str) -> dict[str, Any]:
+    """Every key of a recipe; what was not yet known when it was noted has its default."""
+    return dict(_flat(Recipe.model_validate_json(recipe).model_dump(mode="json")))
 
 
 def _flat(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

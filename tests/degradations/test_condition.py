@@ -30,6 +30,13 @@ def test_the_numbers_of_single_degradations():
     assert blur == pytest.approx({"blur_xx": 1.0, "blur_yy": 0.25}, rel=0.02)
 
 
+def test_what_is_stronger_than_a_network_knows_is_told_as_the_strongest():
+    numbers = told(Chain((GaussianBlur(3.0, 1.5, 0.0), GaussianNoise(60 / 255), Jpeg(5))))
+    assert numbers == pytest.approx(
+        {"blur_xx": 2, "blur_yy": 0.5, "noise": 1, "chroma_noise": 1, "jpeg": 80 / 75}, rel=0.03
+    )
+
+
 def test_noise_of_light_is_what_it_is_at_mid_gray():
     gray = np.full((400, 400, 3), 0.5, np.float32)
     noisy = PoissonNoise(12 / 255).apply(gray, np.random.default_rng(0))
