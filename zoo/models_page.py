@@ -36,10 +36,10 @@ def write_zoo(
     perceptual distance, measured at x4. remeasure: measures every model.
     Raises: as `bench_quality` does; UnwritableImage.
     """
-    for name in models.names():
+    for name in models.enlarging():
         if remeasure or not _complete(models.load(name).card, lpips):
             _measure(name, data_root, crops, lpips)
-    cards = [models.load(name).card for name in models.names()]
+    cards = [models.load(name).card for name in models.enlarging()]
     kernels = bench_quality([bicubic(scale) for scale in sorted({card.scale for card in cards})], data_root, SETS)
     report = merged([kernels, of_cards(cards, kernels)])
     points = tradeoff(report, SETS[0], runs)

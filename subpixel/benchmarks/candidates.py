@@ -22,7 +22,7 @@ def candidates(names: Sequence[str] | None) -> list[Candidate]:
 
     Raises: UnknownName, BadWeights.
     """
-    chosen = [candidate(name) for name in names or models.names()]
+    chosen = [candidate(name) for name in names or models.enlarging()]
     return chosen if names else [*map(bicubic, sorted({c.scale for c in chosen})), *chosen]
 
 

@@ -67,6 +67,7 @@ def real(
 
     names: list[tuple[str, str | Model]] = [(name, name) for name in model or ("bicubic", "swift", "auto")]
     if peer and scale == 4:
+        _need_torch()
         names += [(f"realesr-general dn {d}", realesr_general(*peer, d)) for d in (1.0, 0.5)]
     f32 = Execution(precision="f32")
     found = [bench.Candidate(name, Upscaler(chosen, scale=scale, execution=f32)) for name, chosen in names]

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from subpixel import archs
 from subpixel.inference import tiles
 from subpixel.inference.rows import AlphaRows, BledRows, GrainedRows, ResizedRows, Rows, WithAlpha, as_floats
 from subpixel.inference.tiled import TiledNetwork, self_ensemble
@@ -94,7 +95,8 @@ class Plan:
     def _colour(self, rows: Rows) -> Rows:
         for step in self.steps:
             run = self_ensemble(step.runtime.run) if self.ensemble else step.runtime.run
-            rows = TiledNetwork(rows, run, step.card.ports, step.card.geometry, step.tile)
+            ours = step.card.arch in archs.NAMES  # another program's network gives what it gives there
+            rows = TiledNetwork(rows, run, step.card.ports, step.card.geometry, step.tile, keeps_flat=ours)
         rows = ResizedRows(rows, self.target.height, self.target.width, self.kernel) if self.kernel else rows
         return GrainedRows(rows, self.source, *self.grain) if self.grain[0] else rows
 

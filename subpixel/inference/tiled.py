@@ -49,7 +49,8 @@ class TiledNetwork:
     """Rows of a network's first output, an image, clipped to [0, 1]; without alpha.
 
     source: the rows of the first input. run: see `Runtime.run`. maps: what the other inputs are fed, whole, H W C at
-    the port's scale. The dtype is the source's: 8-bit levels give 8-bit levels.
+    the port's scale. keeps_flat: flat colour at the image's border stays what it is, whatever the network makes of it
+    (see `flat`). The dtype is the source's: 8-bit levels give 8-bit levels.
 
     A row of tiles is computed at once and kept until a call no longer reaches it, so neighbouring calls may overlap at
     no cost. The other outputs gather in `maps`, H W C, as their rows are computed, and in `vectors`; a network with a
@@ -67,6 +68,7 @@ class TiledNetwork:
         geometry: Geometry,
         tile: tuple[int, int],
         maps: Mapping[str, Floats] | None = None,
+        keeps_flat: bool = True,
     ) -> None:
         shape = source.shape
         vectors = any(port.kind == "vector" for port in ports.outputs)
@@ -79,7 +81,7 @@ class TiledNetwork:
         self._fed = {port.name: _checked(port, (maps or {}).get(port.name), source) for port in ports.inputs[1:]}
         self.maps = {port.name: self._zeros(port) for port in ports.outputs[1:] if port.kind != "vector"}
         self.vectors: dict[str, Floats] = {}
-        self._reach = min(REACH, geometry.halo)
+        self._reach = min(REACH, geometry.halo) if keeps_flat else 0
         self._bands = self._spans(0, shape.height, tile[0] if not vectors else shape.height, shape.height)
         self._kept: dict[tiles.Span, Pixels] = {}
 
@@ -132,7 +134,7 @@ class TiledNetwork:
                 target = out[s * (row.start - band.start) : s * (row.stop - band.start), s * column.start :]
                 own = target[:, : s * (column.stop - column.start)]
                 self._put(results[first.name], row, column, own)
-                if own.shape[2] == patch.shape[2]:
+                if self._reach and own.shape[2] == patch.shape[2]:
                     keep_flat(patch, row, column, (shape.height, shape.width), self._reach, own)
                 for port in others:
                     self._gather(port, results[port.name], row, column)

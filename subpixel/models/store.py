@@ -58,6 +58,11 @@ def names() -> list[str]:
     return sorted(path.stem for path in FOLDER.glob("*.onnx"))
 
 
+def enlarging() -> list[str]:
+    """Those that only enlarge, and so are measured by the field's benchmarks; the others are told what to undo."""
+    return [name for name in names() if load(name).card.condition is None]
+
+
 def load(name_or_path: str | Path) -> Model:
     """Opens and verifies a model of the package, or a file of the user's own.
 

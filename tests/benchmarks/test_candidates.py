@@ -48,9 +48,9 @@ def test_unknown_names() -> None:
 
 def test_by_default_everything_and_bicubic_at_each_scale() -> None:
     found = candidates(None)
-    scales = sorted({models.load(name).card.scale for name in models.names()})
+    scales = sorted({models.load(name).card.scale for name in models.enlarging()})
     assert [(c.name, c.scale) for c in found[: len(scales)]] == [("bicubic", scale) for scale in scales]
-    assert [c.name for c in found[len(scales) :]] == models.names()
+    assert [c.name for c in found[len(scales) :]] == models.enlarging()
     assert [c.name for c in candidates(["bicubic"])] == ["bicubic"]
 
 

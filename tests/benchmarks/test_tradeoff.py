@@ -147,7 +147,7 @@ def test_the_page_has_everything() -> None:
 
 def test_the_page_in_the_docs_names_every_model_with_its_cards_score() -> None:
     page = (ROOT / "docs/zoo.md").read_text("utf-8").splitlines()
-    for name in models.names():
+    for name in models.enlarging():
         card = models.load(name).card
         line = next((line for line in page if line.startswith(f"| {name} | x{card.scale} |")), "")
         scores = [f"{card.score(s):.2f} ({card.score(s, 'ssim'):.4f})" for s in models_page.SETS]

@@ -337,7 +337,7 @@ def test_recipes_that_nest_for_ever_or_are_no_files(tmp_path: Path) -> None:
 
 def test_a_run_folder_that_was_cut_is_one_line(tmp_path: Path, folder: Path) -> None:
     settings = small_recipe(tmp_path, steps=20)
-    run(settings, folder, folder, tmp_path / "run")
+    run(settings, folder, held_out(folder), tmp_path / "run")
     last = tmp_path / "run/last.safetensors"
     whole = last.read_bytes()
     with safe_open(last, "pt") as file:
@@ -345,14 +345,14 @@ def test_a_run_folder_that_was_cut_is_one_line(tmp_path: Path, folder: Path) -> 
     for keep in (0, 5, 300, len(whole) // 2, len(whole) - 1):
         last.write_bytes(whole[:keep])
         with pytest.raises(DataError, match="cannot read the checkpoint"):
-            run(settings, folder, folder, tmp_path / "run")
+            run(settings, folder, held_out(folder), tmp_path / "run")
     for part in ("model", "ema", "optimizer"):
         save_file({k: v for k, v in tensors.items() if not k.startswith(part)}, last, header)
         with pytest.raises(DataError, match=f"does not fit the run's {part}"):
-            run(settings, folder, folder, tmp_path / "run")
+            run(settings, folder, held_out(folder), tmp_path / "run")
     save_file(tensors, last, header | {"step": "many"})
     with pytest.raises(DataError, match="is no checkpoint"):
-        run(settings, folder, folder, tmp_path / "run")
+        run(settings, folder, held_out(folder), tmp_path / "run")
 
 
 def test_a_cache_that_was_cut_is_written_anew(tmp_path: Path) -> None:
