@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, cast
 
 import typer
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from subpixel.evaluation.report import Report
     from subpixel.metrics.protocol import Protocol
 
+T = TypeVar("T")
 NAME = "eval"
 EXAMPLES = """[bold]Examples[/bold]
 
@@ -83,24 +84,27 @@ def command(
 
     Or compare what another program made: --results and --references, whose files have the same names.
     """
-    from subpixel.errors import UnknownName
     from subpixel.evaluation.evaluate import METRICS
 
-    forms = {"markdown": "images", "csv": "csv", "json": "json"}
-    for kind, names, known in (("format", [form], forms), ("metric", metric or [], METRICS)):
-        for name in names:
-            if name not in known:
-                raise UnknownName(kind, name, known)
+    show = _known("format", form, {"markdown": "images", "csv": "csv", "json": "json"})
     how: dict[str, Any] = {
         "protocol": _protocol(protocol, shave, rounding),
-        "metrics": {name: METRICS[name] for name in metric or ("psnr", "ssim")},
+        "metrics": {name: _known("metric", name, METRICS) for name in metric or ("psnr", "ssim")},
         "colour": perceptual(lpips),
     }
     if results is not None or references is not None:
         report = _of_results(results, references, scale, shave, model or data or dataset or degradation, how)
     else:
         report = _of_model(model, data, scale, dataset, degradation, how)
-    typer.echo(getattr(report, forms[form])(), nl=False)
+    typer.echo(getattr(report, show)(), nl=False)
+
+
+def _known(kind: str, name: str, values: Mapping[str, T]) -> T:
+    from subpixel.errors import UnknownName
+
+    if name not in values:
+        raise UnknownName(kind, name, values)
+    return values[name]
 
 
 def _of_results(

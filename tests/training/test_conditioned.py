@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
+from wavy_photos import write_photos
 
 from subpixel import models
 from subpixel.datasets import sources
 from subpixel.degradations.condition import CONDITION
 from subpixel.degradations.presets import compressed
 from subpixel.errors import RecipeError
-from subpixel.images import Image, write
 from subpixel.models import weights
 from subpixel.training import recipe
 from subpixel.training.batches import batches
@@ -40,14 +39,7 @@ lr = 1e-2
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Photos to train on; those to validate on lie beside, in `held-out`."""
-    root = tmp_path_factory.mktemp("data")
-    y, x = np.mgrid[:96, :104] / 10
-    for k, place in enumerate(("photos/0", "photos/1", "held-out/0", "held-out/1")):
-        waves = np.stack([np.sin(x + k), np.cos(y * x / 5), np.sin(y - k)], axis=-1) / 2 + 0.5
-        (root / place).parent.mkdir(exist_ok=True)
-        write(root / f"{place}.png", Image(waves.astype(np.float32)))
-    return root / "photos"
+    return write_photos(tmp_path_factory.mktemp("data"), 96, 104)
 
 
 def loaded(tmp_path: Path, **changes: object) -> recipe.Recipe:

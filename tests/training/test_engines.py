@@ -19,12 +19,13 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
+from wavy_photos import held_out, write_photos
 
 from subpixel import archs, models
 from subpixel.datasets import sources
 from subpixel.datasets.sample import Sample
 from subpixel.errors import DataError, RecipeError, TrainingDiverged
-from subpixel.images import Image, read, write
+from subpixel.images import read
 from subpixel.losses import content, pixel
 from subpixel.models import weights
 from subpixel.resample import resize
@@ -44,18 +45,7 @@ SMALL: dict[str, Any] = {
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Photos to train on; those to validate on lie beside, see `held_out`."""
-    root = tmp_path_factory.mktemp("data")
-    y, x = np.mgrid[:120, :128] / 10
-    for k, place in enumerate(("photos/0", "photos/1", "held-out/0", "held-out/1")):
-        waves = np.stack([np.sin(x + k), np.cos(y * x / 5), np.sin(y - k)], axis=-1) / 2 + 0.5
-        (root / place).parent.mkdir(exist_ok=True)
-        write(root / f"{place}.png", Image(waves.astype(np.float32)))
-    return root / "photos"
-
-
-def held_out(folder: Path) -> Path:
-    return folder.with_name("held-out")
+    return write_photos(tmp_path_factory.mktemp("data"), 120, 128)
 
 
 @pytest.fixture(scope="module")

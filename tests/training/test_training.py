@@ -14,6 +14,7 @@ import pytest
 import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
+from wavy_photos import held_out, write_photos
 
 from subpixel import models
 from subpixel.datasets import sources
@@ -50,18 +51,7 @@ batch = 4
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Photos to train on; those to validate on lie beside, see `held_out`."""
-    root = tmp_path_factory.mktemp("data")
-    y, x = np.mgrid[:64, :72] / 10
-    for k, place in enumerate(("photos/0", "photos/1", "photos/2", "held-out/0", "held-out/1")):
-        waves = np.stack([np.sin(x + k), np.cos(y * x / 5), np.sin(y - k)], axis=-1) / 2 + 0.5
-        (root / place).parent.mkdir(exist_ok=True)
-        write(root / f"{place}.png", Image(waves.astype(np.float32)))
-    return root / "photos"
-
-
-def held_out(folder: Path) -> Path:
-    return folder.with_name("held-out")
+    return write_photos(tmp_path_factory.mktemp("data"), 64, 72, 3)
 
 
 def silent(network: object, step: int) -> dict[str, float]:
