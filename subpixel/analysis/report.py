@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from subpixel.degradations.condition import CONDITION
+from subpixel.degradations.condition import CONDITION, MOST_BLUR, MOST_NOISE, WORST_QUALITY
 from subpixel.errors import BadRequest
 
 Kind = Literal["photo", "drawing", "pixel-art"]
@@ -16,7 +16,6 @@ Phase = Annotated[int, Field(ge=0, le=7)]
 Amount = Annotated[float, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
 
-_WORST_QUALITY, _MOST_NOISE, _MOST_BLUR = 20, 25.0, 2.0  # the range that networks are trained in
 _NEARLY_LOSSLESS = 96
 _NOTHING: dict[Kind, str] = {
     "photo": "nothing wrong found",
@@ -147,12 +146,12 @@ class DegradationReport(_Part):
         share; blur: px^2; resampled: 1 - native_scale; and 1 in place of each group's numbers where it is unknown.
         """
         jpeg, noise, blur = self.jpeg or Jpeg(), self.noise or Noise(), self.blur or Blur()
-        quality = max(_WORST_QUALITY, min(jpeg.quality, jpeg.earlier or 100))
-        shrink = min(1.0, _MOST_BLUR / max(blur.xx, blur.yy, 1e-9))
+        quality = max(WORST_QUALITY, min(jpeg.quality, jpeg.earlier or 100))
+        shrink = min(1.0, MOST_BLUR / max(blur.xx, blur.yy, 1e-9))
         values = (
             0.0 if self._said_jpeg() == "" else (100 - quality) / 75,
-            min(noise.sigma, _MOST_NOISE) / 25,
-            min(noise.chroma, _MOST_NOISE) / 25,
+            min(noise.sigma, MOST_NOISE) / MOST_NOISE,
+            min(noise.chroma, MOST_NOISE) / MOST_NOISE,
             noise.shot if noise.sigma else 0.0,
             blur.xx * shrink,
             blur.yy * shrink,

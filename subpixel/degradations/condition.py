@@ -18,8 +18,11 @@ noise and of that part which differs from channel to channel. shot: the share of
 with brightness. blur: px^2, x to the right and y up. resampled: 1 - the smallest size on the way, relative to the
 present one. Then 1 for each group that is unknown; its numbers are 0.
 """
-MOST_BLUR = 2.0
-"""px^2 along an axis; a wider blur is told as this one, of its shape. Noise is told up to 25 levels, JPEG from 20."""
+WORST_QUALITY, MOST_NOISE, MOST_BLUR = 20, 25.0, 2.0
+"""The range that networks are trained in: of JPEG; levels; px^2 along an axis.
+
+What is stronger is told as the strongest, a wider blur as one of its shape.
+"""
 _LUMA, _CHROMA = 0.446, 0.410
 """Variance of Y, and the mean of Cb's and Cr's, where each channel has noise of variance 1 of its own (BT.601)."""
 _INDEX = {name: k for k, name in enumerate(LABELS)}
@@ -38,9 +41,9 @@ def condition(labels: Floats) -> Floats:
     own = value["noise_chroma"] ** 2 / _CHROMA  # variance that differs from channel to channel
     variance = np.maximum(value["noise_luma"] ** 2 - _LUMA * own, 0) + own
     shrink = np.minimum(1, MOST_BLUR / np.maximum(np.maximum(value["blur_xx"], value["blur_yy"]), 1e-9))
-    middle = 255 / 25 * np.sqrt(1 - value["noise_shot"] / 2)
+    middle = 255 / MOST_NOISE * np.sqrt(1 - value["noise_shot"] / 2)
     numbers = (
-        np.where(unknown[:, 1], 0, (100 - np.maximum(value["jpeg_quality"], 20)) / 75),
+        np.where(unknown[:, 1], 0, (100 - np.maximum(value["jpeg_quality"], WORST_QUALITY)) / 75),
         np.minimum(np.sqrt(variance) * middle, 1),
         np.minimum(np.sqrt(own) * middle, 1),
         value["noise_shot"] / (2 - value["noise_shot"]),
