@@ -72,19 +72,26 @@ def web(scale: int) -> Degradation:
 
 def old_photo(scale: int) -> Degradation:
     """A scanned print: blur, coarse grain, bleached dyes, scratches, JPEG."""
+    return _print(scale, Choice((_BLEACHED, IDENTITY), (0.7, 0.3)))
+
+
+def _print(scale: int, bleached: Degradation) -> Degradation:
     grain = Uniform(GaussianNoise(4 / 255, True), GaussianNoise(30 / 255, True))
     coarse = Uniform(GaussianBlur(0.3), GaussianBlur(0.8))
-    bleached = Choice((Uniform(Fade(0.4, 0.55, 0.5, 0.4), Fade(1.0, 0.95, 0.9, 0.85)), IDENTITY), (0.7, 0.3))
     scratched = Choice((Uniform(Scratches(0.0, 0.2), Scratches(3.0, 0.9)), IDENTITY))
     small = Downsample(scale, round8=False, after=_lens(scale, 0.3, 1.5))
     return Chain((small, grain, coarse, bleached, scratched, Uniform(Jpeg(60), Jpeg(98))))
 
 
 def mixed(scale: int) -> Degradation:
-    """Images as people bring them: each of the others, blur alone, and some that are clean."""
-    kinds = (classical, compressed, noisy, camera, web, old_photo, real_world)
+    """Images as people bring them: each of the others, blur alone, and some that are clean.
+
+    Prints keep their colours here: a network that may not know whether dyes have bleached shifts every image's.
+    """
+    kinds = (classical, compressed, noisy, camera, web, real_world)
     blurred = Downsample(scale, after=_lens(scale, 0.2, 1.3))
-    return Choice((*(kind(scale) for kind in kinds), blurred), (0.12, 0.2, 0.16, 0.16, 0.1, 0.06, 0.12, 0.08))
+    every = (*(kind(scale) for kind in kinds), _print(scale, IDENTITY), blurred)
+    return Choice(every, (0.12, 0.2, 0.16, 0.16, 0.1, 0.12, 0.06, 0.08))
 
 
 PRESETS: dict[str, Callable[[int], Degradation]] = {
@@ -94,6 +101,7 @@ PRESETS: dict[str, Callable[[int], Degradation]] = {
 """By the name on the command line: what makes the degradation of a scale."""
 
 _JPEG = Uniform(Jpeg(30), Jpeg(95))
+_BLEACHED = Uniform(Fade(0.4, 0.55, 0.5, 0.4), Fade(1.0, 0.95, 0.9, 0.85))
 _SINC = Uniform(SincBlur(math.pi / 3), SincBlur(math.pi))
 
 
