@@ -97,10 +97,9 @@ class Ports:
 
     @property
     def is_plain(self) -> bool:
-        """Whether there is one RGB image in and one out, and nothing else."""
-        return all(
-            len(ports) == 1 and (ports[0].kind, ports[0].depth) == ("image", 3) for ports in (self.inputs, self.outputs)
-        )
+        """Whether there is one RGB or gray image in and one out, and nothing else."""
+        ends = [[(port.kind, port.depth) for port in ports] for ports in (self.inputs, self.outputs)]
+        return ends[0] == ends[1] and ends[0] in ([("image", 1)], [("image", 3)])
 
 
 @dataclass(frozen=True)

@@ -110,9 +110,9 @@ def exact_enough(execution: Execution, source: Shape) -> Execution:
 def target_shape(
     source: Shape, sides: tuple[int, int], cards: Sequence[Card], kernel: str | None, in_floats: bool
 ) -> Shape:
-    """What comes out: 8-bit levels where one plain network does all the work on 8-bit RGB, else floats."""
-    on_levels = source.dtype == "uint8" and source.channels == 3 and not source.alpha and not in_floats
-    on_levels = on_levels and len(cards) == 1 and kernel is None and cards[0].ports.is_plain
+    """What comes out: 8-bit levels where one plain network does all the work on them, else floats."""
+    on_levels = source.dtype == "uint8" and not source.alpha and not in_floats and len(cards) == 1 and kernel is None
+    on_levels = on_levels and cards[0].ports.is_plain and cards[0].ports.inputs[0].depth == source.channels
     return Shape(*sides, source.channels, source.alpha, "uint8" if on_levels else "float32")
 
 

@@ -97,6 +97,7 @@ class Upscaler:
         choice = self._choose(report)
         sides = self.target.sides(shape.height, shape.width, self.factor)
         networks = [self._load(model) for model in choice.networks(shape.height, shape.width, sides)]
+        networks = [model.on_gray for model in networks] if shape.channels == 1 else networks
         cards = [model.card for model in networks]
         tiles = [
             tile_of(card, self.tile, height, width, len(cards))

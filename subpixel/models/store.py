@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,9 @@ from subpixel.models.card import Card
 from subpixel.models.compact import load_full
 from subpixel.models.conditioning import fold
 from subpixel.models.graph import LARGEST, check, check_fit, one_line
+from subpixel.models.gray import fold_gray
 from subpixel.models.naming import meant
+from subpixel.ports import Port, Ports
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -50,6 +53,18 @@ class Model:
         except (KeyError, ValueError, IndexError):
             raise BadWeights(self.path, "its condition does not fit its weights") from None
         card = self.card.model_copy(update={"condition": None, "sha256": digest(proto)})
+        return Model(self.path, card, with_metadata(proto, card))
+
+    @cached_property
+    def on_gray(self) -> Model:
+        """The same for gray images, faster, where its shape allows it: see `gray`; else this model."""
+        if not self.card.ports.is_plain or self.card.ports.inputs[0].depth == 1:
+            return self
+        proto = parse(self.path, self.graph)
+        if not fold_gray(proto):
+            return self
+        ports = Ports((Port("low", channels=1),), (Port("high", channels=1, scale=self.card.scale),))
+        card = self.card.model_copy(update={"ports": ports, "sha256": digest(proto)})
         return Model(self.path, card, with_metadata(proto, card))
 
 

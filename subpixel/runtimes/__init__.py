@@ -68,7 +68,7 @@ class Runtime(Protocol):
         """A tensor for each input port -> one for each output port.
 
         Images and maps are N C H W float32, any H, W >= 1, images in [0, 1] and, as results, not clipped; vectors are
-        N C. A plain network (see `Ports.is_plain`) also takes its image as N H W 3 uint8, and gives such levels then,
+        N C. A plain network (see `Ports.is_plain`) also takes its image as N H W C uint8, and gives such levels then,
         clipped and rounded half up.
         """
         ...

@@ -61,6 +61,7 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[Nearest]:
     monkeypatch.setattr(models, "names", lambda: sorted(store))
     monkeypatch.setattr(models, "load", load)
     monkeypatch.setattr(module, "open_runtime", open_runtime)
+    monkeypatch.setattr(models.Model, "on_gray", property(lambda model: model))
     return runtimes
 
 
