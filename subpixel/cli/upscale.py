@@ -103,6 +103,14 @@ Device = Annotated[
 Ensemble = Annotated[
     bool, typer.Option("--tta", help="Average over 8 flips and turns: better, 8 times as slow.", rich_help_panel=_SPEED)
 ]
+Consistent = Annotated[
+    str,
+    typer.Option(
+        metavar="box|bicubic|sigma=S",
+        help="The result, reduced so, is the image again; none, and by default the box for science and medicine.",
+        rich_help_panel=_UNDO,
+    ),
+]
 Format = Annotated[
     str | None,
     typer.Option(
@@ -158,6 +166,7 @@ def command(
     threads: Threads = None,
     device: Device = "auto",
     tta: Ensemble = False,
+    consistent: Consistent = "auto",
     kind: Format = None,
     quality: Quality = 95,
     lossless: Lossless = None,
@@ -198,6 +207,7 @@ def command(
         ),
         tile=_auto_or(int, tile, "tile"),
         tta=tta,
+        consistent=consistent,
         execution=Execution(runtime, precision, threads, device),
         encoding=Encoding(kind, quality, lossless, compress, keep_time),
     )

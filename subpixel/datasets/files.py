@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from subpixel.errors import DataError, UnreadableImage
 from subpixel.images import Image, open_image, quantise, read
-from subpixel.images.formats import SUFFIXES
+from subpixel.images.formats import PHOTOS
 
 T = TypeVar("T")
 Size = tuple[int, int]
@@ -129,7 +129,7 @@ def find_images(folder: Path) -> list[ImageFile]:
         raise DataError(f"cannot look into {error.filename or folder}: {(error.strerror or '').lower()}") from error
     by_place = {file.place: file for file in sorted(files, key=lambda f: not f.member)}  # the last one stays: unpacked
     if not by_place:
-        raise DataError(f"no images in {folder}; expected {', '.join(sorted(SUFFIXES))} files, or a .zip of them")
+        raise DataError(f"no images in {folder}; expected {', '.join(sorted(PHOTOS))} files, or a .zip of them")
     return [by_place[place] for place in sorted(by_place)]
 
 
@@ -172,7 +172,7 @@ def _members(path: Path, place: PurePosixPath) -> list[ImageFile]:
 
 
 def _is_image(place: PurePosixPath) -> bool:
-    return place.suffix.lower() in SUFFIXES and not _is_hidden(place)
+    return place.suffix.lower() in PHOTOS and not _is_hidden(place)
 
 
 def _is_hidden(place: PurePosixPath) -> bool:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, ClassVar
 
 from subpixel.errors import BadRequest, UnwritableImage
-from subpixel.images import profiles
+from subpixel.images import kinds, profiles
 from subpixel.images.metadata import Colour, Depth, Metadata
 
 
@@ -80,15 +80,17 @@ FILE_FORMATS = {
 }  # fmt: skip
 FORMATS = tuple(name for name, file_format in FILE_FORMATS.items() if file_format.save)
 """The formats that can be written."""
-SUFFIXES = frozenset(suffix for file_format in FILE_FORMATS.values() for suffix in file_format.suffixes)
-"""The endings of files that can be read, some with an extra."""
+PHOTOS = frozenset(suffix for file_format in FILE_FORMATS.values() for suffix in file_format.suffixes)
+"""The endings of images that are pixels and nothing else."""
+SUFFIXES = PHOTOS | kinds.ENDINGS.keys()
+"""The endings of files that can be enlarged, some with an extra."""
 _MODULES = {"jxl": "pillow_jxl", "heif": "pillow_heif", "raw": "rawpy"}
 MISSING_EXTRAS = {
     suffix: file_format.extra
     for file_format in FILE_FORMATS.values()
     for suffix in file_format.suffixes
     if file_format.extra and not importlib.util.find_spec(_MODULES[file_format.extra])
-}
+} | kinds.MISSING
 """The endings of those whose decoder is not installed, and the extra that brings it."""
 READABLE = SUFFIXES - MISSING_EXTRAS.keys()
 """The endings of files that can be read here and now."""
@@ -115,8 +117,10 @@ def format_of(path: str | Path | BinaryIO, format: str | None = None) -> str:
 @cache
 def suffix_of_result(suffix: str) -> str:
     """The ending of a result that nothing is said of: its source's, or .png where that cannot hold all colours."""
-    kinds = (FILE_FORMATS[name] for name in FORMATS)
-    return suffix if any(suffix.lower() in kind.suffixes and not kind.palette for kind in kinds) else ".png"
+    if kind := kinds.ENDINGS.get(suffix.lower()):
+        return kind.result or suffix
+    own = (FILE_FORMATS[name] for name in FORMATS)
+    return suffix if any(suffix.lower() in kind.suffixes and not kind.palette for kind in own) else ".png"
 
 
 def format_of_content(head: bytes, name: str | Path) -> FileFormat | None:

@@ -14,6 +14,7 @@ from subpixel.analysis import file_quality
 from subpixel.errors import UnreadableImage
 from subpixel.images import AnimationReader, Encoding, ImageReader, create, open_any
 from subpixel.images.reader import is_pipe
+from subpixel.inference.consistency import LimitedRows
 from subpixel.inference.plan import Plan
 from subpixel.inference.rows import ArrayRows, Rows
 from subpixel.inference.upscaler import Upscaler
@@ -41,6 +42,9 @@ def upscale_file(
         opened = open_any(content)
     except UnreadableImage as error:
         raise UnreadableImage(error.path if content is source else _name(source), error.why) from error
+    if "GeoTIFF tags" in opened.metadata.left_out:
+        why = "it is a GeoTIFF, whose coordinates are kept by the extra geo alone: pip install 'subpixel[geo]'"
+        raise UnreadableImage(_name(source), why)
     frames, count = _frames(opened)
     first = next(frames)
     plan = upscaler.plan(first, file_quality(content))
@@ -49,6 +53,7 @@ def upscale_file(
         on_progress(plan, 0)
     step = max(1, _ENCODED // (plan.target.width * plan.target.samples))
     whole = replace(plan.target, height=height * count)
+    notes: list[str] = []
     with create(target, whole, opened.metadata, encoding, _file(source)) as writer:
         for k, frame in enumerate(chain([first], frames)):
             rows = plan.rows(frame)
@@ -57,7 +62,8 @@ def upscale_file(
                 if on_progress:
                     on_progress(plan, (k * height + y + len(band)) // count)
                 writer.write(band)
-    return writer.note
+            notes += [rows.note] if isinstance(rows, LimitedRows) else []
+    return "; ".join(filter(None, [writer.note, *notes])) or None
 
 
 def _file(source: str | Path | bytes | BinaryIO) -> Path | None:

@@ -9,7 +9,18 @@ from typing import Literal
 
 from subpixel import archs
 from subpixel.inference import tiles
-from subpixel.inference.rows import AlphaRows, BledRows, GrainedRows, ResizedRows, Rows, WithAlpha, as_floats
+from subpixel.inference.consistency import LimitedRows, Reduction, consistent
+from subpixel.inference.rows import (
+    OPEN,
+    UNIT,
+    AlphaRows,
+    BledRows,
+    GrainedRows,
+    ResizedRows,
+    Rows,
+    WithAlpha,
+    as_floats,
+)
 from subpixel.inference.tiled import TiledNetwork, self_ensemble
 from subpixel.models import Card
 from subpixel.ports import Shape
@@ -55,6 +66,10 @@ class Plan:
     """Noise that is given back: of each channel, and of that the part which the channels do not share; in [0, 1]."""
     reason: str = ""
     """What was found in the image, where that decided."""
+    consistent: Reduction | None = None
+    """The result, reduced so, is the image again."""
+    limited: bool = True
+    """Floats are clipped to [0, 1] at the end; else they leave it."""
 
     @property
     def networks(self) -> str:
@@ -71,6 +86,7 @@ class Plan:
         parts += [f"{name}: {r.name} {r.precision} on {r.device}" for name, r in runtimes.items()]
         parts += [f"tile {step.tile[1]}x{step.tile[0]}" for step in self.steps]
         parts += ["self-ensemble of 8"] if self.ensemble and self.steps else []
+        parts += [f"consistent with the {self.consistent.kernel}"] if self.consistent else []
         return "; ".join([self.reason, *parts] if self.reason else parts)
 
     @property
@@ -84,7 +100,10 @@ class Plan:
         """The result for an image of the plan's shape, as rows that are computed when they are pulled."""
         if self.target.dtype == "uint8":
             return self._colour(source)
-        floats = as_floats(source)
+        rows = self._floats(as_floats(source))
+        return LimitedRows(rows) if self.consistent and self.limited else rows
+
+    def _floats(self, floats: Rows) -> Rows:
         if not self.source.alpha:
             return self._colour(floats)
         height, width = self.target.height, self.target.width
@@ -92,12 +111,15 @@ class Plan:
         alpha = ResizedRows(AlphaRows(floats), height, width, self.kernel or "bicubic")
         return WithAlpha(self._colour(BledRows(floats, reach)), alpha)
 
-    def _colour(self, rows: Rows) -> Rows:
+    def _colour(self, source: Rows) -> Rows:
+        rows, limits = source, UNIT if self.limited and not self.consistent else OPEN
         for step in self.steps:
             run = self_ensemble(step.runtime.run) if self.ensemble else step.runtime.run
             ours = step.card.arch in archs.NAMES  # another program's network gives what it gives there
-            rows = TiledNetwork(rows, run, step.card.ports, step.card.geometry, step.tile, keeps_flat=ours)
-        rows = ResizedRows(rows, self.target.height, self.target.width, self.kernel) if self.kernel else rows
+            rows = TiledNetwork(rows, run, step.card.ports, step.card.geometry, step.tile, None, ours, limits)
+        if self.kernel:
+            rows = ResizedRows(rows, self.target.height, self.target.width, self.kernel, limits)
+        rows = consistent(rows, source, self.consistent) if self.consistent else rows
         return GrainedRows(rows, self.source, *self.grain) if self.grain[0] else rows
 
 

@@ -19,6 +19,8 @@ from subpixel.resample import Taps, along_columns, along_rows, taps
 
 _BAND = 2**22
 """Samples of a band inside a stage (16 MiB)."""
+UNIT, OPEN = (0.0, 1.0), (-math.inf, math.inf)
+"""What results are clipped to: the range of an image, or nothing."""
 
 
 class Rows(Protocol):
@@ -64,12 +66,14 @@ def as_floats(source: Rows) -> Rows:
 
 
 class ResizedRows:
-    """Rows resampled by a kernel of `resample`, antialiased where they shrink, and clipped to [0, 1]."""
+    """Rows resampled by a kernel of `resample`, antialiased where they shrink, and clipped to the limits."""
 
-    def __init__(self, source: Rows, height: int, width: int, kernel: str = "bicubic") -> None:
+    def __init__(
+        self, source: Rows, height: int, width: int, kernel: str = "bicubic", limits: tuple[float, float] = UNIT
+    ) -> None:
         given = source.shape
         self.shape = replace(given, height=height, width=width)
-        self._source = source
+        self._source, self._limits = source, limits
         self._down, self._across = taps(given.height, height, kernel), taps(given.width, width, kernel)
         samples = max(width, given.width) * given.samples
         self._step = max(1, int(_BAND / samples / max(1, given.height / height)))
@@ -78,7 +82,7 @@ class ResizedRows:
         out = np.empty((y1 - y0, self.shape.width, self.shape.samples), np.float32)
         for top in range(y0, y1, self._step):
             bottom = min(top + self._step, y1)
-            np.clip(self._band(top, bottom), 0, 1, out=out[top - y0 : bottom - y0])
+            np.clip(self._band(top, bottom), *self._limits, out=out[top - y0 : bottom - y0])
         return out
 
     def _band(self, top: int, bottom: int) -> Floats:

@@ -14,7 +14,7 @@ from subpixel.images import Floats
 from subpixel.inference import tiles
 from subpixel.inference.adapt import adapt
 from subpixel.inference.flat import REACH, keep_flat
-from subpixel.inference.rows import Rows
+from subpixel.inference.rows import UNIT, Rows
 from subpixel.ports import Geometry, Port, Ports
 from subpixel.runtimes import Run, Tensors
 from subpixel.runtimes.checked import out_of_memory
@@ -46,7 +46,7 @@ def self_ensemble(run: Run) -> Run:
 
 
 class TiledNetwork:
-    """Rows of a network's first output, an image, clipped to [0, 1]; without alpha.
+    """Rows of a network's first output, an image, clipped to the limits; without alpha.
 
     source: the rows of the first input. run: see `Runtime.run`. maps: what the other inputs are fed, whole, H W C at
     the port's scale. keeps_flat: flat colour at the image's border stays what it is, whatever the network makes of it
@@ -69,10 +69,12 @@ class TiledNetwork:
         tile: tuple[int, int],
         maps: Mapping[str, Floats] | None = None,
         keeps_flat: bool = True,
+        limits: tuple[float, float] = UNIT,
     ) -> None:
         shape = source.shape
         vectors = any(port.kind == "vector" for port in ports.outputs)
         self.tile = (shape.height, shape.width) if vectors else tile
+        self._limits = limits
         self._source, self._run, self._ports, self._geometry = source, run, ports, geometry
         self._adapter = adapt(shape, ports.inputs[0])
         channels = ports.outputs[0].depth if self._adapter.equal else shape.channels
@@ -159,7 +161,8 @@ class TiledNetwork:
         for channel, planes in enumerate(self._adapter.channels(batch[..., inner, across])):
             for y in range(0, len(target), _CACHED):
                 band = planes[..., y : y + _CACHED, :]
-                np.clip(band.mean(axis=0) if band.ndim == 3 else band, 0, 1, out=target[y : y + _CACHED, :, channel])
+                level = band.mean(axis=0) if band.ndim == 3 else band
+                np.clip(level, *self._limits, out=target[y : y + _CACHED, :, channel])
 
     def _gather(self, port: Port, batch: Floats, row: tiles.Span, column: tiles.Span) -> None:
         if port.kind == "vector":

@@ -18,6 +18,7 @@ from subpixel.analysis import DegradationReport, file_quality, inspect_rows
 from subpixel.errors import BadRequest, OutOfMemory
 from subpixel.images import Image, open_image, quantise
 from subpixel.inference.choice import AUTO, CLEAN, Choice, Restoration, choose, default_factor, family
+from subpixel.inference.consistency import parse
 from subpixel.inference.plan import Plan, Step, Tile, exact_enough, inputs_of, target_shape, tile_of
 from subpixel.inference.rows import ArrayRows, Rows
 from subpixel.inference.target import Target
@@ -40,7 +41,9 @@ class Upscaler:
     scale, size, fit: see `Target`; without them the model's own factor, 2 for a family or a kernel. restoration: how
     much is undone of what is wrong with an image, for "auto" and for models that are told of it. tile: the side of a
     tile in input pixels, 0 for the whole image at once, "auto" for what suits the memory; a graph for one size gets at
-    most that. tta: the mean over 8 flips and turns, 8 times as slow. execution: how it is run.
+    most that. tta: the mean over 8 flips and turns, 8 times as slow. consistent: what the result,
+    reduced so, is the image again: "box", "bicubic" or "sigma=PIXELS"; "auto" is none for photos and the box for what
+    `subpixel.domains` enlarges. execution: how it is run.
 
     Called with an image it returns one of the same kind: Image, numpy array (uint8, uint16, or float; H W or
     H W 1 to 4) or Pillow image; a path, the bytes of a file and an open binary file are read and give an Image.
@@ -57,12 +60,14 @@ class Upscaler:
         restoration: Restoration = Restoration(),
         tile: Tile = "auto",
         tta: bool = False,
+        consistent: str = "auto",
         execution: Execution = Execution(),
     ) -> None:
         self.target = Target(scale, size, fit)
         self.tile: Tile = _checked(tile)
         self.execution = execution
         self._restoration, self._tta = restoration, tta
+        self.consistent, self._reduction = consistent, parse(consistent)
         self._model = model
         is_kernel = isinstance(model, str) and model in KERNELS
         self._kernel = str(model) if is_kernel else "bicubic"
@@ -92,8 +97,11 @@ class Upscaler:
         looks = self._model == AUTO or self._is_told
         return self.prepare(source.shape, inspect_rows(source, quality) if looks else DegradationReport())
 
-    def prepare(self, shape: Shape, report: DegradationReport = DegradationReport()) -> Plan:
-        """What will be done to an image of this shape of which the report is true; its networks are compiled."""
+    def prepare(self, shape: Shape, report: DegradationReport = DegradationReport(), limited: bool = True) -> Plan:
+        """What will be done to an image of this shape of which the report is true; its networks are compiled.
+
+        limited: False for one whose floats are no image's, may leave [0, 1], and are made consistent by the caller.
+        """
         choice = self._choose(report)
         sides = self.target.sides(shape.height, shape.width, self.factor)
         networks = [self._load(model) for model in choice.networks(shape.height, shape.width, sides)]
@@ -110,9 +118,10 @@ class Upscaler:
         kernel = None if (shape.height * factor, shape.width * factor) == sides else choice.kernel
         told, share = choice.condition or {}, self._restoration.grain * 25 / 255
         grain = (share * told.get("noise", 0.0), share * told.get("chroma_noise", 0.0))
-        target = target_shape(shape, sides, cards, kernel, self._tta or grain[0] > 0)
+        reduction = self._reduction if limited else None
+        target = target_shape(shape, sides, cards, kernel, bool(self._tta or grain[0] or reduction or not limited))
         idle = bool(choice.first) and not steps
-        return Plan(shape, target, steps, kernel, self._tta, idle, grain, choice.reason)
+        return Plan(shape, target, steps, kernel, self._tta, idle, grain, choice.reason, reduction, limited)
 
     def _choose(self, report: DegradationReport) -> Choice:
         if self._model == AUTO:

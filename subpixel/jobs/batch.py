@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Generator, Iterable
+from pathlib import Path
 
 from subpixel.images import Encoding
-from subpixel.inference.file import upscale_file
+from subpixel.inference.file import OnProgress, upscale_file
 from subpixel.inference.plan import Plan
 from subpixel.inference.upscaler import Upscaler
 from subpixel.jobs import done
@@ -17,27 +18,37 @@ _LARGE = 64 * 10**6
 """A result of more pixels than this is made alone, so that the memory is that of one large image."""
 
 
+Upscale = Callable[[Path, Path, Upscaler, Encoding, OnProgress], str | None]
+"""Enlarges a file into a file and returns what that could not keep: `upscale_file`, or one that knows more formats."""
+
+
 def upscale_batch(
-    jobs: Iterable[Job], upscaler: Upscaler, encoding: Encoding = Encoding(), identity: str = ""
+    jobs: Iterable[Job],
+    upscaler: Upscaler,
+    encoding: Encoding = Encoding(),
+    identity: str = "",
+    upscale: Upscale = upscale_file,
 ) -> Generator[Event]:
     """Enlarges images into files and tells of each band and each image as it is done; see `pool.run`.
 
-    identity: that of the request, which the results remember, so that `done.unfinished` knows them.
+    identity: that of the request, which the results remember, so that `done.unfinished` knows them. upscale: what
+    does one file; `domains.upscale_file` knows those of science and medicine.
     """
-    return run(jobs, _Enlarging(upscaler, encoding, identity))
+    return run(jobs, _Enlarging(upscaler, encoding, identity, upscale))
 
 
 class _Enlarging:
     """The work of the pool: a file into a file."""
 
-    def __init__(self, upscaler: Upscaler, encoding: Encoding, identity: str) -> None:
+    def __init__(self, upscaler: Upscaler, encoding: Encoding, identity: str, upscale: Upscale) -> None:
+        self._upscale = upscale
         self._upscaler, self._encoding, self._identity = upscaler, encoding, identity
         self._large = threading.Lock()
 
     def __call__(self, job: Job, tell: Callable[[Progress], None]) -> str | None:
         band = _Band(job, tell, self._large)
         try:
-            note = upscale_file(job.source, job.target, self._upscaler, self._encoding, band)
+            note = self._upscale(job.source, job.target, self._upscaler, self._encoding, band)
         finally:
             band.end()
         if self._identity and job.target != STREAM:

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Literal
 
 from subpixel.errors import BadRequest, UnknownName, UnwritableImage
-from subpixel.images import FORMATS, SUFFIXES, format_of, suffix_of_result
+from subpixel.images import FORMATS, SUFFIXES, format_of, split_ending, suffix_of_result
+from subpixel.images.kinds import ENDINGS, is_folder
 from subpixel.images.reader import is_pipe
 from subpixel.inference.upscaler import Upscaler
 from subpixel.jobs.job import STREAM, Job
@@ -107,7 +108,7 @@ class _Naming:
         return folder.path if self.below is None else os.path.join(self.below, folder.place)
 
     def name(self, source: str) -> str:
-        stem, ending = os.path.splitext(source)
+        stem, ending = split_ending(source)
         tag = f"_{self.suffix}" if self.below is None else ""
         return stem + tag + (self.ending or suffix_of_result(ending))
 
@@ -115,12 +116,12 @@ class _Naming:
         """Other images of a folder whose results would have the same name."""
         if len(folder.suffixes) == 1:
             return []
-        others = folder.namesakes(os.path.splitext(name)[0])
+        others = folder.namesakes(split_ending(name)[0])
         return sorted(other for other in others if other != name and self.name(other) == target)
 
     def is_result(self, name: str, folder: Folder) -> bool:
         """Whether it is called as the result of another image beside it."""
-        tagged = self.below is None and self._tagged.fullmatch(os.path.splitext(name)[0])
+        tagged = self.below is None and self._tagged.fullmatch(split_ending(name)[0])
         return bool(tagged and folder.namesakes(tagged[1]))
 
     @cached_property
@@ -252,9 +253,9 @@ def _matching(pattern: Path, without: str | None) -> Iterator[Folder]:
     base, files = _base(str(pattern)), list[tuple[str, str]]()
     for match in sorted(glob.glob(str(pattern), recursive=True)):
         place = os.path.relpath(match, base)
-        if os.path.isdir(match):
+        if os.path.isdir(match) and not is_folder(match):
             yield from below(match, place, without)
-        elif os.path.splitext(match)[1].lower() in (*SUFFIXES, pattern.suffix.lower()):
+        elif split_ending(match)[1].lower() in (*SUFFIXES, pattern.suffix.lower()):
             files.append((match, place))
     yield from _of_files(files)
 
@@ -271,7 +272,7 @@ def _named(inputs: Sequence[str]) -> list[tuple[str, _Kind]]:
 
 
 def _kind(text: str) -> _Kind:
-    if os.path.isdir(text):
+    if os.path.isdir(text) and not is_folder(text):
         return "folder"
     return "glob" if glob.has_magic(text) and not os.path.lexists(text) else "file"
 
@@ -293,7 +294,8 @@ def _single(inputs: Sequence[str], output: str | None, kind: str | None) -> Job 
         return None
     if len(inputs) > 1 or _kind(inputs[0]) != "file":
         raise BadRequest(f"-o {output} names one file, and there can be many images; name a folder")
-    actual = format_of(output, None if Path(output).suffix else kind)
+    is_own = split_ending(output)[1].lower() in ENDINGS
+    actual = None if is_own else format_of(output, None if Path(output).suffix else kind)
     if kind not in (None, actual) and output != "-":
         raise BadRequest(f"-o {output} and --format {kind} contradict each other; give one of the two")
     source, target = Path(inputs[0]), Path(output)
@@ -301,5 +303,5 @@ def _single(inputs: Sequence[str], output: str | None, kind: str | None) -> Job 
 
 
 def _names_file(output: str) -> bool:
-    ending = os.path.splitext(output)[1].lower()
-    return ending in SUFFIXES and not os.path.isdir(output) and not output.endswith(os.sep)
+    ending = split_ending(output)[1].lower()
+    return ending in SUFFIXES and (is_folder(output) or not (os.path.isdir(output) or output.endswith(os.sep)))

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from subpixel.errors import BadRequest
 from subpixel.images import Encoding
 from subpixel.inference.choice import AUTO, CLEAN, DEGRADED, Restoration
+from subpixel.inference.consistency import parse
 from subpixel.inference.target import Target
 from subpixel.inference.upscaler import Upscaler
 from subpixel.models.naming import meant
@@ -56,6 +57,8 @@ class Request(BaseModel):
     """The side of a tile in pixels of the input; 0: the whole image at once."""
     tta: bool = False
     """The mean over 8 flips and turns."""
+    consistent: str = "auto"
+    """What the result, reduced so, is the image again: auto, none, box, bicubic or sigma=PIXELS."""
     execution: Execution = Execution()
     encoding: Encoding = Encoding()
 
@@ -71,6 +74,7 @@ class Request(BaseModel):
             why = first["msg"].removeprefix("Value error, ")
             raise BadRequest(f"{where}: {why}" if where else why) from None
         Target(request.scale, request.size, request.fit)
+        parse(request.consistent)
         return request
 
     @property
@@ -91,5 +95,6 @@ class Request(BaseModel):
             restoration=self.restoration,
             tile=self.tile,
             tta=self.tta,
+            consistent=self.consistent,
             execution=self.execution,
         )

@@ -8,7 +8,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from subpixel.images import MISSING_EXTRAS, READABLE
+from subpixel.images import MISSING_EXTRAS, READABLE, split_ending
+from subpixel.images.kinds import is_folder
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class Folder:
 
     @cached_property
     def suffixes(self) -> frozenset[str]:
-        return frozenset(f".{name.rpartition('.')[2]}" for name in self.names)
+        return frozenset(split_ending(name)[1] for name in self.names)
 
     def has(self, name: str) -> bool:
         at = bisect_left(self.names, name)
@@ -92,14 +93,14 @@ class _Contents:
 
     def add(self, entry: os.DirEntry[str]) -> None:
         name = entry.name
-        ending = f".{name.rpartition('.')[2].lower()}"
+        ending = split_ending(name)[1].lower()
         if ending in READABLE and entry.is_file(follow_symlinks=False):  # first: there may be a million
             self.images.append(name)
-        elif entry.is_dir():
+        elif entry.is_dir() and not (ending in READABLE and is_folder(name)):
             self.folders.append(name)
             if entry.is_symlink():
                 self.links.add(name)
-        elif ending in READABLE and (entry.is_file() or entry.is_symlink()):
+        elif ending in READABLE and (entry.is_file() or entry.is_dir() or entry.is_symlink()):
             self.images.append(name)  # a link that leads nowhere is told of when it is opened
         elif ending in READABLE:
             self.refused.append((name, "it is a pipe, a socket or a device, not a file"))
