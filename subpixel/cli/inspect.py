@@ -24,16 +24,16 @@ def command(
 ) -> None:
     """What is wrong with images: JPEG, noise, blur, lost resolution; nothing is changed."""
     import json
-    import sys
 
     from subpixel.analysis import inspect
     from subpixel.errors import SubpixelError
-    from subpixel.jobs.discovery import STREAM, find_images
+    from subpixel.images.reader import replayable
+    from subpixel.jobs.discovery import find_images
 
     failures = 0
     for path in find_images(inputs):
         try:
-            report = inspect(sys.stdin.buffer.read() if path == STREAM else path)
+            report = inspect(replayable(path))
         except SubpixelError as error:
             failures += 1
             typer.echo(f"subpixel: {error}", err=True)

@@ -34,6 +34,11 @@ from subpixel.ports import Shape
 MAX_PIXELS = 2**30
 """A header that claims more pixels than this is refused before anything is decoded (32,768 x 32,768)."""
 
+MAX_BYTES = 2**30
+"""Of a stream that cannot be read again, and is held therefore."""
+STREAM = "-"
+"""In place of a path: standard input."""
+
 _SEVERAL = "it has {} frames or pages; save the one you want as its own file"
 _DAMAGED = "it is damaged, truncated or of a rare kind"
 _HEAD = 64
@@ -98,13 +103,7 @@ def open_image(source: str | Path | bytes | BinaryIO) -> ImageReader:
 
 def open_any(source: str | Path | bytes | BinaryIO) -> ImageReader | AnimationReader:
     """Open an image as `open_image` does, or an animation in GIF, WebP or PNG."""
-    name: str | Path = source if isinstance(source, str | Path) else "the image"
-    if str(source) == "-":
-        name, source = "standard input", sys.stdin.buffer
-    if not isinstance(source, str | Path | bytes):
-        source = source.read()
-    elif is_pipe(source):
-        source = _drained(source)
+    name, source = name_of(source), replayable(source)
     file_format = _format_of(name, _head(source))
     pyvips = vips()
     try:
@@ -127,16 +126,42 @@ def open_any(source: str | Path | bytes | BinaryIO) -> ImageReader | AnimationRe
         raise UnreadableImage(name, _reason(error)) from error
 
 
-def is_pipe(source: str | Path | bytes) -> bool:
-    """Whether a path is that of a pipe, such as a shell's `<(...)`, whose bytes come once."""
+def name_of(source: str | Path | bytes | BinaryIO) -> str | Path:
+    """What an image is called in messages."""
+    if str(source) == STREAM:
+        return "standard input"
+    return source if isinstance(source, str | Path) else "the image"
+
+
+def replayable(source: str | Path | bytes | BinaryIO) -> str | Path | bytes:
+    """A path, or all bytes of what comes but once: standard input, a pipe such as a shell's `<(...)`, an open file.
+
+    Raises: UnreadableImage for more than MAX_BYTES of it.
+    """
+    if str(source) == STREAM:
+        return _drained(source, sys.stdin.buffer)
+    if isinstance(source, bytes):
+        return source
+    if not isinstance(source, str | Path):
+        return _drained(source, source)
+    if not is_pipe(source):
+        return source
+    with open(source, "rb") as pipe:
+        return _drained(source, pipe)
+
+
+def is_pipe(path: str | Path) -> bool:
+    """Whether the bytes behind a path come once."""
     with suppress(OSError):
-        return not isinstance(source, bytes) and Path(source).is_fifo()
+        return Path(path).is_fifo()
     return False
 
 
-def _drained(pipe: str | Path | bytes) -> bytes:
-    with open(pipe, "rb") as file:
-        return file.read()
+def _drained(source: str | Path | BinaryIO, file: BinaryIO) -> bytes:
+    content = file.read(MAX_BYTES + 1)
+    if len(content) > MAX_BYTES:
+        raise UnreadableImage(name_of(source), f"more than {MAX_BYTES:,} bytes came; save it as a file first")
+    return content
 
 
 def _head(source: str | Path | bytes) -> bytes:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import chain
@@ -13,7 +12,7 @@ from typing import BinaryIO
 from subpixel.analysis import file_quality
 from subpixel.errors import UnreadableImage
 from subpixel.images import AnimationReader, Encoding, ImageReader, create, open_any
-from subpixel.images.reader import is_pipe
+from subpixel.images.reader import name_of, replayable
 from subpixel.inference.consistency import LimitedRows
 from subpixel.inference.plan import Plan
 from subpixel.inference.rows import ArrayRows, Rows
@@ -37,14 +36,14 @@ def upscale_file(
 
     Raises: UnreadableImage, UnwritableImage, and what `Upscaler` raises.
     """
-    content = _kept(source)
+    content = replayable(source)
     try:
         opened = open_any(content)
     except UnreadableImage as error:
-        raise UnreadableImage(error.path if content is source else _name(source), error.why) from error
+        raise UnreadableImage(error.path if content is source else name_of(source), error.why) from error
     if "GeoTIFF tags" in opened.metadata.left_out:
         why = "it is a GeoTIFF, whose coordinates are kept by the extra geo alone: pip install 'subpixel[geo]'"
-        raise UnreadableImage(_name(source), why)
+        raise UnreadableImage(name_of(source), why)
     frames, count = _frames(opened)
     first = next(frames)
     plan = upscaler.plan(first, file_quality(content))
@@ -78,17 +77,3 @@ def _frames(opened: ImageReader | AnimationReader) -> tuple[Iterator[Rows], int]
     assert opened.metadata.animation
     frames: Iterator[Rows] = (ArrayRows(frame, opened.shape) for frame in opened.frames())
     return frames, len(opened.metadata.animation.delays)
-
-
-def _kept(source: str | Path | bytes | BinaryIO) -> str | Path | bytes:
-    """A path, or all of what comes but once: standard input, a pipe, an open file."""
-    if str(source) == "-":
-        return sys.stdin.buffer.read()
-    if isinstance(source, str | Path) and is_pipe(source):
-        with open(source, "rb") as pipe:
-            return pipe.read()
-    return source if isinstance(source, str | Path | bytes) else source.read()
-
-
-def _name(source: str | Path | bytes | BinaryIO) -> str:
-    return "standard input" if str(source) == "-" else str(source) if isinstance(source, str | Path) else "the image"

@@ -41,6 +41,11 @@ def charbonnier(output: Tensor, target: Tensor) -> Tensor:
     return torch.sqrt((output - target) ** 2 + EPSILON**2).mean()
 
 
+def low_pass(output: Tensor, target: Tensor) -> Tensor:
+    """`l1` of the means of 8x8 pixels: holds colours and brightness while the detail between them is free."""
+    return F.l1_loss(F.avg_pool2d(output, 8), F.avg_pool2d(target, 8))
+
+
 def total_variation(output: Tensor) -> Tensor:
     """Mean absolute step to the right and down: smoothness (Johnson et al. 2016; anisotropic)."""
     right = output[..., :, 1:] - output[..., :, :-1]

@@ -91,8 +91,8 @@ class Lpips(nn.Module):
         tapped: list[Tensor] = []
         for k, layer in enumerate(self.features):
             x = layer(x)
-            if k in self.taps:
-                tapped.append(x / (torch.sqrt((x**2).sum(dim=1, keepdim=True)) + 1e-10))
+            if k in self.taps:  # unlike that of a square root, the norm's gradient at 0 is finite
+                tapped.append(x / (torch.linalg.vector_norm(x, dim=1, keepdim=True) + 1e-10))
         return tapped
 
     def distance(self, result: NDArray[Any], reference: NDArray[Any]) -> float:

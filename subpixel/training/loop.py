@@ -10,12 +10,11 @@ import torch
 from torch import nn
 
 from subpixel.datasets.patches import PatchSource
-from subpixel.losses.content import Content
 from subpixel.nn.arch import Arch
 from subpixel.training import finite, optim, processes, signals
 from subpixel.training.batches import batches
 from subpixel.training.initialization import InitialWeights, set_up
-from subpixel.training.objective import Objective
+from subpixel.training.objective import FeatureLosses, Objective
 from subpixel.training.recipe import Recipe
 from subpixel.training.recorder import Keeping, Progress, Recorder, Validate, silent
 
@@ -29,7 +28,7 @@ def train(
     device: str = "cpu",
     bf16: bool = False,
     init: InitialWeights | None = None,
-    content: Content | None = None,
+    features: FeatureLosses | None = None,
     show: Callable[[Progress], object] = silent,
     keeping: Keeping = Keeping(),
 ) -> Arch:
@@ -44,7 +43,7 @@ def train(
     setup = set_up(recipe, sources, folder, init, own_device)
     network, ema, optimizer = setup.network, setup.ema, setup.optimizer
     several = len(network.supported_scales) > 1
-    objective = processes.wrap_ddp(Objective(network, recipe.loss, content), unused_parameters=several)
+    objective = processes.wrap_ddp(Objective(network, recipe.loss, features), unused_parameters=several)
     with signals.handled() as received:
         recorder = Recorder(folder, recipe, setup.parts, setup.state, validate, show, received, keeping)
         first, is_told = recorder.resume(), network.condition is not None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -9,23 +11,25 @@ from torch import Tensor, nn
 from subpixel.datasets.sample import Sample
 from subpixel.errors import RecipeError
 from subpixel.losses import own, pixel
-from subpixel.losses.content import Content
 from subpixel.nn.arch import Arch
 from subpixel.ports import Port
 from subpixel.training.recipe import Loss
+
+FeatureLosses = Mapping[str, nn.Module]
+"""Losses of a trained classifier's features, `content` and `perceptual`: N 3 H W in [0, 1], twice -> numbers."""
 
 
 class Objective(nn.Module):
     """A network with its loss: one module, so that several processes can share its gradients.
 
-    The content loss stays out of the parameters and of the checkpoints.
+    The losses of features stay out of the parameters and of the checkpoints.
     """
 
-    def __init__(self, network: Arch, loss: Loss, content: Content | None = None) -> None:
+    def __init__(self, network: Arch, loss: Loss, features: FeatureLosses | None = None) -> None:
         super().__init__()
         self.network, self.loss = network, loss
         self._kind = _compared(network, loss).kind
-        self._content = [content]  # in a list: not a part of this module
+        self._features = features or {}  # in a mapping: not a part of this module
 
     def forward(self, sample: Sample[Tensor], scale: int) -> Tensor:
         """RGB in [0, 1], N 3 H W and N 3 sH sW -> the loss; a pyramid's levels are summed (LapSRN, equation 6)."""
@@ -38,15 +42,15 @@ class Objective(nn.Module):
     def terms(self, output: Tensor, target: Tensor) -> Tensor:
         """The weighted sum for one output, without the adversarial term."""
         weights, total = self.loss, output.new_zeros(())
-        for name in ("l1", "l2", "charbonnier", "psnr", "luma_psnr"):
+        for name in ("l1", "l2", "charbonnier", "psnr", "luma_psnr", "low_pass"):
             if weight := getattr(weights, name):
                 total = total + weight * getattr(pixel, name)(output, target)
         if weights.total_variation:
             total = total + weights.total_variation * pixel.total_variation(output)
         for name, weight in weights.own.items():
             total = total + weight * own.find(name)(output, target)
-        if (content := self._content[0]) is not None:
-            total = total + weights.content * content(output, target)
+        for name, compare in self._features.items():
+            total = total + getattr(weights, name) * compare(output, target).mean()
         return total
 
 
@@ -67,7 +71,7 @@ def _compared(network: Arch, loss: Loss) -> Port:
     if loss.output and loss.output not in ports:
         raise RecipeError(f"loss.output: {loss.output!r}; the network has {', '.join(ports)}")
     port = ports[loss.output] if loss.output else next(iter(ports.values()))
-    of_images = ("psnr", "luma_psnr", "total_variation", "content", "adversarial")
+    of_images = ("psnr", "luma_psnr", "low_pass", "total_variation", "content", "perceptual", "adversarial")
     if (port.kind != "image" and any(getattr(loss, name) for name in of_images)) or port.kind == "map":
         raise RecipeError(f"loss.output: {port.name} is a {port.kind}; only l1, l2, charbonnier take a vector")
     return port

@@ -57,11 +57,15 @@ class Loss(_Strict):
     """Of each crop, in units of 10 dB."""
     luma_psnr: float = Field(0.0, ge=0)
     """Of each crop's luma, which the benchmarks measure."""
+    low_pass: float = Field(0.0, ge=0)
+    """Of the means of 8x8 pixels: keeps the colours of an adversarial training."""
     total_variation: float = Field(0.0, ge=0)
     content: float = Field(0.0, ge=0)
     """Of VGG19's features; `subpixel train --vgg` names the file of its weights."""
     layer: str = "5_4"
     """`content` only: the convolution whose output is compared (its block, its place there)."""
+    perceptual: float = Field(0.0, ge=0)
+    """LPIPS; `subpixel train --lpips` names the file of its weights."""
     adversarial: float = Field(0.0, ge=0)
     """Above 0 a discriminator is trained too; see [gan]."""
     output: str = ""
@@ -75,10 +79,12 @@ class Gan(_Strict):
     """The discriminator of an adversarial training."""
 
     kind: Kind = "nonsaturating"
+    discriminator: Literal["vgg", "unet"] = "vgg"
+    """SRGAN's, one verdict a crop; or Real-ESRGAN's, one a pixel, which takes crops of any scale."""
     features: int = Field(64, ge=1)
     """Channels of its first convolution."""
     dense: int = Field(1024, ge=1)
-    """Units of its first dense layer."""
+    """`vgg` only: units of its first dense layer."""
     lr: float = Field(1e-4, gt=0)
     """Learning rate; it follows the generator's schedule."""
 

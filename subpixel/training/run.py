@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
+from torch import nn
 
 from subpixel import models
 from subpixel.datasets import sources
@@ -16,12 +17,13 @@ from subpixel.datasets.pairs import Pairs
 from subpixel.degradations import PRESETS, Degradation, classical, from_dict
 from subpixel.errors import BadRequest, RecipeError, RuntimeUnavailable
 from subpixel.losses import content, own
+from subpixel.metrics.lpips import load as load_lpips
 from subpixel.nn.arch import Arch
 from subpixel.resample import resize
 from subpixel.training import checkpoint, gan, loop, processes
 from subpixel.training.chosen import LAST
 from subpixel.training.initialization import InitialWeights, build_network, taken
-from subpixel.training.recipe import SCALE, Recipe
+from subpixel.training.recipe import SCALE, Loss, Recipe
 from subpixel.training.recorder import Keeping, Progress, silent, unheard
 from subpixel.training.shipping import output_scales, save_models
 from subpixel.training.validation import Validation
@@ -49,12 +51,12 @@ def run(
     data, validation: folders of photos; validation is never trained on, and its low resolution is made as that of the
     training is. folder: checkpoints, log.jsonl, samples, one model for each scale that was trained. cache: of the
     decoded photos, which several runs may share; by default in the run folder. vgg: VGG19's weights for a content loss.
-    lpips: weights of the perceptual distance, measured at each validation. checkpoints: how many validated ones stay
-    besides the last and the best. tell: takes lines on where the run begins and what has changed since. Under torchrun
-    the first process validates and writes.
+    lpips: weights of the perceptual distance, for validations and a perceptual loss. checkpoints: how many validated
+    ones stay besides the last and the best. tell: takes lines on where the run begins and what has changed since. Under
+    torchrun the first process validates and writes.
     Raises: RecipeError, DataError, TrainingDiverged, RuntimeUnavailable, UnknownName, BadRequest, BadWeights.
     """
-    _check_request(recipe, device, precision, vgg)
+    _check_request(recipe, device, precision, vgg, lpips)
     check_disjoint(data, validation)
     if threads:
         torch.set_num_threads(threads)
@@ -79,7 +81,7 @@ def run(
             device=device,
             bf16=precision == "bf16",
             init=init,
-            content=content.load(vgg, recipe.loss.layer).to(device) if recipe.loss.content and vgg else None,
+            features=_feature_losses(recipe.loss, device, vgg, lpips),
             show=show,
             keeping=Keeping(folders, checkpoints, tell),
         ).cpu()
@@ -89,7 +91,7 @@ def run(
         return save_models(network, recipe, state, folder, validate.scores, sources.digest(data))
 
 
-def _check_request(recipe: Recipe, device: str, precision: str, vgg: Path | None) -> None:
+def _check_request(recipe: Recipe, device: str, precision: str, vgg: Path | None, lpips: Path | None) -> None:
     if device == "cuda" and not torch.cuda.is_available():
         raise RuntimeUnavailable("torch sees no CUDA device here; use --device cpu")
     if precision not in ("f32", "bf16"):
@@ -98,6 +100,17 @@ def _check_request(recipe: Recipe, device: str, precision: str, vgg: Path | None
         own.find(name)
     if recipe.loss.content and vgg is None:
         raise RecipeError("loss.content: needs VGG19's weights; name their file with --vgg")
+    if recipe.loss.perceptual and lpips is None:
+        raise RecipeError("loss.perceptual: needs the weights of LPIPS; name their file with --lpips")
+
+
+def _feature_losses(loss: Loss, device: str, vgg: Path | None, lpips: Path | None) -> dict[str, nn.Module]:
+    losses = dict[str, nn.Module]()
+    if loss.content and vgg:
+        losses["content"] = content.load(vgg, loss.layer).to(device)
+    if loss.perceptual and lpips:
+        losses["perceptual"] = load_lpips(lpips).to(device)
+    return losses
 
 
 def _patch_sources(recipe: Recipe, data: Path, cache: Path) -> dict[int, Pairs] | dict[int, Degraded]:

@@ -315,3 +315,20 @@ def test_a_full_disk_leaves_nothing(tmp_path: Path, name: str, in_memory: int) -
 def test_a_folder_without_permission(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
     assert deny(tmp_path / "a.png").endswith(": permission denied")
+
+
+def test_a_stream_without_end_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As much is read as is held, and no more."""
+    read_of_it: list[int] = []
+
+    class Endless(io.RawIOBase):
+        def read(self, size: int = -1) -> bytes:
+            read_of_it.append(size)
+            return bytes(size)
+
+    monkeypatch.setattr(reader, "MAX_BYTES", 1000)
+    with pytest.raises(UnreadableImage, match="the image: more than 1,000 bytes came; save it as a file first"):
+        open_image(Endless())
+    assert read_of_it == [1001]
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(bytes(1001))))
+    assert refuse("-") == "cannot read standard input: more than 1,000 bytes came; save it as a file first"

@@ -26,6 +26,14 @@ def test_pixel_losses_by_hand() -> None:
     assert pixel.total_variation(output).item() == pytest.approx((1.0 + 0.0 + 0.5 + 0.5) / 4)
 
 
+def test_low_pass_sees_means_alone() -> None:
+    target = torch.full((1, 1, 8, 16), 0.5)
+    checked = target + 0.25 * (-1.0) ** torch.arange(16)
+    assert pixel.low_pass(checked, target).item() == 0
+    checked[..., 8:] += 0.1
+    assert pixel.low_pass(checked, target).item() == pytest.approx(0.05)
+
+
 def test_the_psnr_that_is_raised_is_the_mean_of_the_images_in_tens_of_dB() -> None:
     output, target = torch.zeros(2, 1, 1, 2), torch.tensor([[[[0.1, 0.1]]], [[[0.1, 0.3]]]])
     expected = -(20 + 10 * math.log10(1 / 0.05)) / 2 / 10

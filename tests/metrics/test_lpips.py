@@ -36,6 +36,17 @@ def test_equal_is_zero_and_worse_is_larger(network):
     assert distances[1] > 1e-4
 
 
+def test_its_gradient_is_finite_where_no_feature_is_seen():
+    """A loss that is 0/0 there would end a training."""
+    network = lpips.Lpips("squeeze")
+    with torch.no_grad():
+        for p in network.features.parameters():
+            p.zero_()
+    x = torch.rand(1, 3, 64, 64, requires_grad=True)
+    network(x, torch.rand(1, 3, 64, 64)).sum().backward()
+    assert torch.isfinite(x.grad).all()
+
+
 def test_it_is_symmetric(network):
     a, b = np.random.default_rng(1).random((2, 48, 40, 3))
     assert network.distance(a, b) == pytest.approx(network.distance(b, a), rel=1e-5)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file
 from wavy_photos import write_photos
 
 from subpixel import models
@@ -77,4 +78,31 @@ def test_it_learns_to_listen(folder: Path, tmp_path: Path):
 def test_without_labels_it_cannot_be_told(folder: Path, tmp_path: Path):
     settings = loaded(tmp_path, **{"data.degradation": "bicubic"})
     with pytest.raises(RecipeError, match="has no labels"):
+        run(settings, folder, folder.with_name("held-out"), tmp_path / "run", threads=1)
+
+
+ADVERSARIAL = {
+    "steps": 8, "validate_every": 8, "data.patch": 16, "loss.l1": 1.0, "loss.low_pass": 1.0, "loss.adversarial": 0.1,
+    "gan.discriminator": "unet", "gan.features": 4,
+}  # fmt: skip
+
+
+def test_a_discriminator_of_pixels_judges_every_scale(folder: Path, tmp_path: Path):
+    made = run(loaded(tmp_path, **ADVERSARIAL), folder, folder.with_name("held-out"), tmp_path / "run", threads=1)
+    assert [model.card.name for model in made] == ["told-x1", "told-x2"]
+    assert all(model.card.condition is not None for model in made)
+    assert load_file(tmp_path / "run/last.safetensors")["discriminator.logit.weight"].shape == (1, 4, 3, 3)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"gan.discriminator": "vgg"}, "gan.discriminator unet"),
+        ({"data.patch": 12}, "crops of 12 pixels at full size; expected a multiple of 8"),
+        ({"loss.perceptual": 1.0}, "loss.perceptual: .*--lpips"),
+    ],
+)
+def test_what_an_adversarial_training_refuses(change: dict[str, object], message: str, folder: Path, tmp_path: Path):
+    settings = loaded(tmp_path, **(ADVERSARIAL | change))
+    with pytest.raises(RecipeError, match=message):
         run(settings, folder, folder.with_name("held-out"), tmp_path / "run", threads=1)

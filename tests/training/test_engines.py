@@ -105,7 +105,9 @@ def test_a_levels_target_is_matlabs_bicubic() -> None:
 
 
 def test_the_sum_of_losses_is_weighted(vgg: Path) -> None:
-    weights_of_terms = Loss(l1=0.5, l2=2.0, charbonnier=3.0, psnr=5.0, luma_psnr=6.0, total_variation=0.1, content=7.0)  # pyright: ignore[reportCallIssue]
+    weights_of_terms = Loss(  # pyright: ignore[reportCallIssue]
+        l1=0.5, l2=2.0, charbonnier=3.0, psnr=5.0, luma_psnr=6.0, total_variation=0.1, content=7.0, low_pass=8.0
+    )
     output, target = torch.rand(1, 3, 8, 8), torch.rand(1, 3, 8, 8)
     feature = content.load(vgg, "1_1")
     expected = (
@@ -116,9 +118,10 @@ def test_the_sum_of_losses_is_weighted(vgg: Path) -> None:
         + 6 * pixel.luma_psnr(output, target)
         + 0.1 * pixel.total_variation(output)
         + 7 * feature(output, target)
+        + 8 * (output.mean(dim=(2, 3)) - target.mean(dim=(2, 3))).abs().mean()
     )
     network = archs.create("espcn", {"scale": 2})
-    total = Objective(network, weights_of_terms, feature).terms(output, target)
+    total = Objective(network, weights_of_terms, {"content": feature}).terms(output, target)
     assert total.item() == pytest.approx(expected.item(), rel=1e-5)
 
 
@@ -132,7 +135,7 @@ def test_an_adversarial_training_resumes_bit_equal(kind: str, folder: Path, vgg:
     patch_sources = {4: sources.pairs(folder, 4, resize, tmp_path / "cache")}
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     feature = content.load(vgg, "1_1")
-    gan.train(settings, patch_sources, whole, validate=silent, content=feature)
+    gan.train(settings, patch_sources, whole, validate=silent, features={"content": feature})
 
     def stop(network: object, step: int) -> dict[str, float]:
         if step == 4:
@@ -140,8 +143,8 @@ def test_an_adversarial_training_resumes_bit_equal(kind: str, folder: Path, vgg:
         return {"psnr": 0.0}
 
     with pytest.raises(KeyboardInterrupt):
-        gan.train(settings, patch_sources, parts, validate=stop, content=feature)
-    gan.train(settings, patch_sources, parts, validate=silent, content=feature)
+        gan.train(settings, patch_sources, parts, validate=stop, features={"content": feature})
+    gan.train(settings, patch_sources, parts, validate=silent, features={"content": feature})
     a, b = (load_file(f / "last.safetensors") for f in (whole, parts))
     assert a.keys() == b.keys()
     assert all(torch.equal(a[key], b[key]) for key in a)
