@@ -138,12 +138,12 @@ def replayable(source: str | Path | bytes | BinaryIO) -> str | Path | bytes:
 
     Raises: UnreadableImage for more than MAX_BYTES of it.
     """
-    if str(source) == STREAM:
-        return _drained(source, sys.stdin.buffer)
     if isinstance(source, bytes):
         return source
     if not isinstance(source, str | Path):
         return _drained(source, source)
+    if str(source) == STREAM:
+        return _drained(source, sys.stdin.buffer)
     if not is_pipe(source):
         return source
     with open(source, "rb") as pipe:
