@@ -11,6 +11,8 @@ SubpixelError
  ├─ MissingExtra(ImportError)   an optional dependency that is not installed
  ├─ RuntimeUnavailable          a runtime or device that this machine lacks
  ├─ OutOfMemory(MemoryError)    even the smallest tile did not fit
+ ├─ QueueUnavailable            a database of tasks that cannot be used
+ ├─ ProcessDied                 a process that ended in the middle of its work
  ├─ Unexpected                  an error that nobody foresaw: ours to mend
  ├─ TrainingDiverged            a loss that is not finite
  └─ ParityError                 an exported model that does not compute what the original computes
@@ -124,6 +126,17 @@ class RuntimeUnavailable(SubpixelError):
 
 class OutOfMemory(SubpixelError, MemoryError):
     """Even the smallest tile did not fit into memory."""
+
+
+class QueueUnavailable(SubpixelError):
+    """A database of tasks that cannot be used: its URL without the password, and why."""
+
+    def __init__(self, url: str, why: str) -> None:
+        super().__init__(f"cannot use the queue {url}: {why}")
+
+
+class ProcessDied(SubpixelError):
+    """A process that ended in the middle of its work, which was not its fault, or it was."""
 
 
 class Unexpected(SubpixelError):

@@ -24,6 +24,7 @@ ARGUMENTS: dict[str, tuple[Any, ...]] = {
     "UnwritableImage": ("a.png", "the disk is full"),
     "BadWeights": (Path("a.onnx"), "it is cut"),
     "MissingExtra": ("torch", "train"),
+    "QueueUnavailable": ("postgresql://host/name", "it does not answer"),
     "ParityError": ("a.onnx at 2x3", 0.5, 1e-4),
 }
 """Of the errors that make their text themselves; all others take it as it is."""

@@ -1,0 +1,211 @@
+"""Who does the tasks of a `queue`: one process, of any number on any number of machines. (extra: serve)
+
+DBOS gives a task to one process at a time, and remembers to which. Whose turn it is when that process dies, it does not
+say; here every worker counts its own pulse in the database, and takes over from those whose count stands still.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from types import TracebackType
+from typing import Any, Self
+
+from subpixel.jobs.queue import APPLICATION, SILENT, Json, Queue, workers_table
+
+_WATCH = 0.25
+"""Seconds between two looks at what was cancelled."""
+_GRACE = 5.0
+"""Seconds that a run has to hear that it is stopped."""
+_DIED = 100
+"""How often a task may be given out again because its worker died; then it is dead-lettered."""
+
+
+class Stopped(BaseException):
+    """Nobody waits for the result of this run: its task was cancelled, put back, or given to another worker.
+
+    Not an Exception: DBOS would write it down as the task's outcome.
+    """
+
+
+class Run:
+    """One try to do a task."""
+
+    def __init__(self, id: str, payload: Json) -> None:
+        self.id, self.payload = id, payload
+        self._stopped = threading.Event()
+
+    def check(self) -> None:
+        """To be called every so often. Raises: Stopped."""
+        if self._stopped.is_set():
+            raise Stopped
+
+    def stop(self) -> None:
+        self._stopped.set()
+
+
+Function = Callable[[Run], Json]
+"""Does a task; what it returns, or raises, is its outcome."""
+
+
+class Pulses:
+    """Who is dead, as one observer sees it: no clock is compared with that of another machine.
+
+    lease: seconds for which a count may stand still.
+    """
+
+    def __init__(self, lease: float) -> None:
+        self._lease = lease
+        self._seen = dict[str, tuple[int, float]]()
+
+    def dead(self, beats: Mapping[str, int]) -> set[str]:
+        """Whose count has stood still for too long; beats: every executor's count now."""
+        now = time.monotonic()
+        changed = {who: count for who, count in beats.items() if self._seen.get(who, (None, 0))[0] != count}
+        self._seen = {who: self._seen[who] for who in beats if who in self._seen}
+        self._seen |= {who: (count, now) for who, count in changed.items()}
+        return {who for who, (_, since) in self._seen.items() if now - since > self._lease}
+
+
+class Worker:
+    """Does tasks until it is stopped; there is one in a process. Enter it, or call `start` and `stop`.
+
+    tasks: what does each kind. at_once: tasks of each kind that it takes at a time, each in a thread; the number is the
+    queue's: that of the worker that began last holds for all. polling: seconds between two looks into the queue.
+    lease: seconds after which the tasks of a dead worker are taken over. patience: seconds that `stop` waits for what
+    is begun.
+    """
+
+    def __init__(
+        self,
+        queue: Queue,
+        tasks: Mapping[str, Function],
+        at_once: int = 2,
+        *,
+        polling: float = 0.1,
+        lease: float = 10.0,
+        patience: float = 10.0,
+    ) -> None:
+        self.executor = str(uuid.uuid4())
+        self._queue, self._tasks, self._at_once = queue, tasks, at_once
+        self._polling, self._lease, self._patience = polling, lease, patience
+        self._runs = dict[str, Run]()
+        self._pulses = Pulses(lease)
+        self._ended = threading.Event()
+        self._pulse = threading.Thread(target=self._watch, name="subpixel-pulse", daemon=True)
+
+    def start(self) -> None:
+        from dbos import DBOS
+
+        self._dbos = DBOS(
+            config={
+                "name": APPLICATION,
+                "system_database_engine": self._queue.engine,
+                "application_version": APPLICATION,
+                "executor_id": self.executor,
+                "log_level": SILENT,
+                "enable_otlp": False,
+                "scheduler_polling_interval_sec": 3600.0,
+            }
+        )
+        for kind, function in self._tasks.items():
+            DBOS.workflow(name=kind, max_recovery_attempts=_DIED)(self._workflow(function))
+            self._queue.register(kind, self._at_once, self._polling)
+        DBOS.listen_queues(list(self._tasks))
+        self._beat()
+        DBOS.launch()
+        self._pulse.start()
+
+    def stop(self) -> None:
+        """Takes nothing more, waits for what is begun, and puts back what does not end."""
+        from dbos import DBOS
+
+        for event in self._dbos.background_thread_stop_events:
+            event.set()
+        self._wait(self._patience)
+        for run in list(self._runs.values()):
+            run.stop()
+        self._wait(_GRACE)
+        DBOS._recover_pending_workflows([self.executor])  # pyright: ignore[reportPrivateUsage]
+        self._ended.set()
+        self._pulse.join()
+        DBOS.destroy(destroy_registry=True)
+        self._bury(self.executor)
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def _wait(self, seconds: float) -> None:
+        deadline = time.monotonic() + seconds
+        while self._runs and time.monotonic() < deadline:
+            time.sleep(0.02)
+
+    def _workflow(self, function: Function) -> Callable[[str], Json]:
+        from dbos import DBOS
+
+        def do(payload: str) -> Json:
+            run = Run(str(DBOS.workflow_id), json.loads(payload))
+            self._runs[run.id] = run
+            try:
+                result = function(run)
+                run.check()
+                return result
+            finally:
+                self._runs.pop(run.id, None)
+
+        return do
+
+    def _watch(self) -> None:
+        """Stops the runs that nobody waits for, beats, and takes over from the dead."""
+        due = 0.0
+        while not self._ended.wait(_WATCH):
+            try:
+                self._stop_lost()
+                if time.monotonic() >= due:
+                    due = time.monotonic() + self._lease / 5
+                    self._beat()
+                    self._take_over()
+            except Exception:  # the database is away: that passes, or the lease does
+                continue
+
+    def _stop_lost(self) -> None:
+        runs = dict(self._runs)
+        if runs:
+            mine = self._queue.running(list(runs), self.executor)
+            for run in runs.values():
+                if run.id not in mine:
+                    run.stop()
+
+    def _beat(self) -> None:
+        """Only while the threads that look into the queue live, too."""
+        alive = {thread.name for thread in threading.enumerate()}
+        if self._pulse.is_alive() and not all(f"queue-worker-{kind}" in alive for kind in self._tasks):
+            return
+        table = workers_table()
+        with self._queue.engine.begin() as connection:
+            mine = table.c.executor == self.executor
+            if not connection.execute(table.update().where(mine).values(beats=table.c.beats + 1)).rowcount:
+                connection.execute(table.insert().values(executor=self.executor, beats=1))
+
+    def _take_over(self) -> None:
+        from dbos import DBOS
+
+        pending: list[Any] = DBOS.list_workflows(status="PENDING", load_input=False, load_output=False)
+        beats = {str(status.executor_id): 0 for status in pending} | self._queue.beats()
+        for who in self._pulses.dead(beats) - {self.executor}:
+            DBOS._recover_pending_workflows([who])  # pyright: ignore[reportPrivateUsage]
+            self._bury(who)
+
+    def _bury(self, executor: str) -> None:
+        table = workers_table()
+        with self._queue.engine.begin() as connection:
+            connection.execute(table.delete().where(table.c.executor == executor))

@@ -1,0 +1,135 @@
+"""Work in other processes: progress, errors, crashes, cancelling, idleness."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from subpixel.errors import BadRequest, ProcessDied
+from subpixel.jobs.isolated import Isolated
+
+
+def work(argument: str, tell: Any) -> Any:
+    """What the tests below have done elsewhere."""
+    match argument:
+        case "pid":
+            return os.getpid()
+        case "refuse":
+            raise BadRequest("no such size")
+        case "die":
+            os.kill(os.getpid(), signal.SIGKILL)
+        case "bands":
+            for band in range(1000):
+                tell(band)
+                time.sleep(0.01)
+        case "few":
+            time.sleep(0.6)
+        case "deaf":
+            time.sleep(60)
+        case _:
+            tell(len(argument))
+    return argument.upper()
+
+
+class Unwanted(Exception):
+    """What the caller raises."""
+
+
+def _later(seconds: float) -> Any:
+    at = time.monotonic() + seconds
+
+    def check() -> None:
+        if time.monotonic() > at:
+            raise Unwanted
+
+    return check
+
+
+def test_results_progress_and_errors_come_back_and_a_death_costs_one_call() -> None:
+    call, told = Isolated(work), list[int]()
+    try:
+        assert call("abc", told.append) == "ABC"
+        assert told == [3]
+        first = call("pid")
+        assert first != os.getpid()
+        with pytest.raises(BadRequest, match="no such size"):
+            call("refuse")
+        assert call("pid") == first
+        with pytest.raises(ProcessDied, match="SIGKILL"):
+            call("die")
+        assert call("pid") not in (first, os.getpid())
+    finally:
+        call.close()
+    assert call.pids == []
+
+
+def test_an_unwanted_call_ends_at_the_next_band_and_a_deaf_one_with_its_process() -> None:
+    call = Isolated(work)
+    try:
+        pid, since = call("pid"), time.monotonic()
+        with pytest.raises(Unwanted):
+            call("bands", check=_later(0.2))
+        assert call("pid") == pid
+        assert time.monotonic() - since < 1
+        since = time.monotonic()
+        with pytest.raises(Unwanted):
+            call("deaf", check=_later(0.2))
+        assert time.monotonic() - since < 1
+        assert call("pid") != pid
+    finally:
+        call.close()
+
+
+def test_so_many_at_once_and_no_more() -> None:
+    call = Isolated(work, processes=1)
+    try:
+        call("pid")
+        busy = threading.Thread(target=call, args=("few",))
+        busy.start()
+        time.sleep(0.2)
+        assert call.try_call("pid", lambda: None) is None
+        with pytest.raises(Unwanted):
+            call("pid", check=_later(0.1))
+        busy.join()
+        assert call.try_call("pid", lambda: None) == (call.pids[0],)
+    finally:
+        call.close()
+
+
+def test_an_idle_process_ends_and_the_next_call_has_a_new_one() -> None:
+    call = Isolated(work, idle=0.2)
+    try:
+        first = call("pid")
+        time.sleep(0.6)
+        assert call.pids == []
+        assert call("pid") != first
+    finally:
+        call.close()
+
+
+@pytest.mark.skipif(not Path("/proc/self/oom_score_adj").exists(), reason="needs Linux")
+def test_processes_end_with_their_caller() -> None:
+
+    code = (
+        "import test_isolated, os, time; c = test_isolated.Isolated(test_isolated.work); print(c('pid'), flush=True);"
+    )
+    root = Path(__file__).parents[2]
+    environment = {**os.environ, "PYTHONPATH": f"{root}{os.pathsep}{Path(__file__).parent}"}
+    command = [sys.executable, "-c", f"{code} time.sleep(60)"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as caller:
+        assert caller.stdout
+        pid = int(caller.stdout.readline())
+        assert Path(f"/proc/{pid}/oom_score_adj").read_text().strip() == "1000"
+        caller.kill()
+    deadline = time.monotonic() + 5
+    while Path(f"/proc/{pid}").exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
