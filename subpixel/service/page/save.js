@@ -1,0 +1,25 @@
+/** Results as files. */
+
+import { zip } from "./zip.js";
+
+const SUFFIX = { "image/png": "png", "image/jpeg": "jpg", "image/webp": "webp", "image/avif": "avif", "image/tiff": "tif", "image/gif": "gif" };
+const KEPT = 30_000; // ms that a browser may take to begin a download
+
+/** "cup_x2.png" for cup.jpg. */
+export function nameOf(item) {
+  const stem = item.name.replace(/\.[^.]*$/, "") || "photo";
+  const how = item.request.scale ? `x${item.request.scale}` : item.request.size;
+  return `${stem}_${how}.${SUFFIX[item.result.type] ?? "png"}`;
+}
+
+export function save(blob, name) {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(blob);
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), KEPT);
+}
+
+export async function saveAll(items) {
+  save(await zip(items.map((item) => ({ name: nameOf(item), blob: item.result }))), "subpixel.zip");
+}
