@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from subpixel.analysis import DegradationReport, inspect
+    from subpixel.domains import upscale_file
     from subpixel.errors import SubpixelError
     from subpixel.images import Encoding, Image, read, write
     from subpixel.inference.choice import Restoration
-    from subpixel.inference.file import upscale_file
     from subpixel.inference.upscaler import Upscaler
     from subpixel.jobs.request import Request
     from subpixel.runtimes import Execution
@@ -28,7 +28,7 @@ _PUBLIC = {
     "Upscaler": "inference.upscaler",
     "inspect": "analysis",
     "read": "images",
-    "upscale_file": "inference.file",
+    "upscale_file": "domains",
     "write": "images",
 }
 """Public name -> its module, imported when it is first used: importing the package loads no runtime."""

@@ -185,6 +185,7 @@ def command(
     another request or an older source are made anew.
     """
     from subpixel.cli.progress import display
+    from subpixel.domains import upscale_file
     from subpixel.images import Encoding
     from subpixel.inference.choice import Restoration
     from subpixel.jobs.batch import upscale_batch
@@ -215,7 +216,7 @@ def command(
         jobs = find_jobs(inputs, output, suffix=suffix(upscaler), format=kind)
         todo = jobs if overwrite else unfinished(jobs, request.identity)
         counted, shown = display(todo, quiet=quiet, verbose=verbose, as_json=as_json)
-        batch = upscale_batch(counted, upscaler, request.encoding, request.identity)
+        batch = upscale_batch(counted, upscaler, request.encoding, request.identity, upscale_file)
         with closing(batch) as events, shown:
             for event in events:
                 shown.show(event)

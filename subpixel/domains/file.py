@@ -1,0 +1,126 @@
+"""From file to file, whatever a file is: photos by the road of photos, the rest plane by plane with its coordinates."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from typing import BinaryIO
+
+from subpixel import atomic
+from subpixel.domains.formats import Format, format_of
+from subpixel.domains.frames import verify
+from subpixel.domains.planes import Enlarged, Plane, target_sides
+from subpixel.domains.source import Source
+from subpixel.errors import SubpixelError, UnreadableImage, UnwritableImage
+from subpixel.images import Encoding, split_ending
+from subpixel.inference.file import OnProgress
+from subpixel.inference.file import upscale_file as upscale_photo
+from subpixel.inference.upscaler import Upscaler
+
+
+def upscale_file(
+    source: str | Path | bytes | BinaryIO,
+    target: str | Path | BinaryIO,
+    upscaler: Upscaler,
+    encoding: Encoding = Encoding(),
+    on_progress: OnProgress | None = None,
+) -> str | None:
+    """Enlarges a file into a file, which appears when it is complete; returns what that could not keep, or converted.
+
+    GeoTIFF, FITS, DICOM, NIfTI, OME-TIFF, OME-Zarr and slides go plane by plane, and their coordinates are read back
+    and compared before the result appears; everything else goes as `inference.upscale_file` does it.
+    Raises: UnreadableImage, UnwritableImage, and what `Upscaler` raises.
+    """
+    found = format_of(source) if isinstance(source, str | Path) and str(source) != "-" else None
+    if found is None:
+        return upscale_photo(source, target, upscaler, encoding, on_progress)
+    path, place = Path(str(source)), _place(found, target)
+    with closing(_opened(found, path)) as opened:
+        return _upscale(found, opened, path, place, upscaler, on_progress)
+
+
+def _place(found: Format, target: str | Path | BinaryIO) -> Path:
+    """Where the result goes. Raises: UnwritableImage for what is no file of its format."""
+    if not isinstance(target, str | Path) or split_ending(str(target))[1].lower() not in found.endings:
+        name = target if isinstance(target, str | Path) else "the stream"
+        why = f"{found.name} becomes {found.name}; name the result with -o and one of {', '.join(found.endings)}"
+        raise UnwritableImage(name, why)
+    return Path(target)
+
+
+def _opened(found: Format, path: Path) -> Source:
+    try:
+        return found.open(path)
+    except SubpixelError as error:
+        raise error if isinstance(error, UnreadableImage) else UnreadableImage(path, str(error)) from error
+    except found.faults as error:
+        raise UnreadableImage(path, _line(error)) from error
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())[:300] or type(error).__name__
+
+
+def _upscale(
+    found: Format, opened: Source, path: Path, target: Path, upscaler: Upscaler, on_progress: OnProgress | None
+) -> str | None:
+    results = _Results(opened.planes, upscaler, on_progress)
+    first = atomic.temporary(target.parent)
+    part = first.with_name(f"part{split_ending(target.name)[1].lower()}")
+    try:
+        notes = opened.create(part, results.of)
+        with closing(_opened(found, part)) as again:
+            _compare(path, opened.planes, again.planes, upscaler)
+        atomic.commit(part, target)
+    except found.faults as error:
+        raise UnwritableImage(target, f"{path}: {_line(error)}") from error
+    except SubpixelError as error:
+        raise error if str(path) in str(error) else UnreadableImage(path, str(error)) from error
+    finally:
+        atomic.discard(first)
+    return "; ".join(dict.fromkeys([*notes, *results.notes])) or None
+
+
+def _compare(path: Path, planes: Sequence[Plane], results: Sequence[Plane], upscaler: Upscaler) -> None:
+    """Raises: UnwritableImage where the planes that were read back are not those, or lie elsewhere."""
+    if len(planes) != len(results):
+        raise UnwritableImage(path, f"its {len(planes)} planes became {len(results)}")
+    seen = set[tuple[int, int]]()
+    for plane, result in zip(planes, results, strict=True):
+        sides, factors = target_sides(plane, upscaler)
+        if result.sides != sides:
+            raise UnwritableImage(path, f"a plane of {sides[1]} x {sides[0]} pixels became {result.sides}")
+        if (pair := (id(plane.frame), id(result.frame))) not in seen:
+            seen.add(pair)
+            verify(path, plane.frame, result.frame, plane.sides, factors)
+
+
+class _Results:
+    """The results of the planes, and how far they are."""
+
+    def __init__(self, planes: Sequence[Plane], upscaler: Upscaler, on_progress: OnProgress | None) -> None:
+        if not planes:
+            raise UnreadableImage("it", "there is no image in it")
+        self._upscaler, self._on_progress = upscaler, on_progress
+        self._results = list[Enlarged]()
+        self._done, self._total = 0.0, sum(plane.sides[0] * plane.sides[1] for plane in planes)
+        self._plan = upscaler.prepare(replace(planes[0].values.shape, dtype="float32"), limited=False)
+        if on_progress:
+            on_progress(self._plan, 0)
+
+    def of(self, plane: Plane) -> Enlarged:
+        result = Enlarged(plane, self._upscaler, self._tell)
+        self._results.append(result)
+        return result
+
+    @property
+    def notes(self) -> list[str]:
+        clipped = [note for result in self._results for note in result.notes]
+        return clipped if len(clipped) < 4 else [*clipped[:3], f"and {len(clipped) - 3} more planes"]
+
+    def _tell(self, source_pixels: float) -> None:
+        self._done += source_pixels
+        if self._on_progress:
+            self._on_progress(self._plan, int(self._plan.target.height * min(1.0, self._done / self._total)))

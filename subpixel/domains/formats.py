@@ -1,0 +1,109 @@
+"""Which format of science or medicine a file is: by its content where that says it, else by its ending."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from subpixel.domains.source import Source
+from subpixel.errors import UnreadableImage
+from subpixel.images import split_ending, tiff
+from subpixel.images.kinds import ENDINGS
+
+_TIFF = (".tif", ".tiff")
+_WORLD = (".tfw", ".tifw", ".tiffw", ".wld")
+_MAGIC = {b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"}
+_DESCRIPTION, _SAMPLES, _SAMPLE_FORMAT, _BITS = 0x010E, 0x0115, 0x0153, 0x0102
+_OF_INTEREST = frozenset({_DESCRIPTION, _SAMPLES, _SAMPLE_FORMAT, _BITS, *tiff.GEO})
+_PREFIX = 132
+"""Bytes before which DICOM says what it is."""
+
+
+@dataclass(frozen=True)
+class Format:
+    """A format, and the module of this package that reads and writes it."""
+
+    name: str
+    module: str
+    endings: tuple[str, ...]
+    """What its results may end in."""
+    extra: str
+    needs: str
+
+    @property
+    def open(self) -> Callable[[Path], Source]:
+        """Raises: UnreadableImage where the extra is missing."""
+        return importlib.import_module(f"subpixel.domains.{self.module}").open_
+
+    @property
+    def faults(self) -> tuple[type[Exception], ...]:
+        """What its library raises for files that are damaged, or not as it expects."""
+        return importlib.import_module(f"subpixel.domains.{self.module}").FAULTS
+
+
+FORMATS = {"GeoTIFF": Format("GeoTIFF", "geotiff", _TIFF, "geo", "rasterio")}
+
+
+def format_of(path: str | Path) -> Format | None:
+    """The format of a file, None for a photo.
+
+    Raises: UnreadableImage, with the extra, where what reads it is not installed.
+    """
+    name = _named(str(path))
+    if name is None:
+        return None
+    if name not in FORMATS:
+        raise UnreadableImage(path, f"it is {name}, which is not enlarged yet")
+    found = FORMATS[name]
+    if not importlib.util.find_spec(found.needs):
+        why = f"it is {name}, which an extra reads: pip install 'subpixel[{found.extra}]'"
+        raise UnreadableImage(path, why)
+    return found
+
+
+def _named(path: str) -> str | None:
+    kind = ENDINGS.get(split_ending(path)[1].lower())
+    if os.path.isdir(path):
+        return "OME-Zarr" if kind and kind.name == "OME-Zarr" else None
+    head = _head(path)
+    if head[128:] == b"DICM":
+        return "DICOM"
+    if head.startswith(b"SIMPLE  ="):
+        return "FITS"
+    if kind and kind.name != "OME-TIFF":
+        return kind.name
+    return _kind_of_tiff(path) if head[:4] in _MAGIC else None
+
+
+def _head(path: str) -> bytes:
+    """The first bytes; none where the file cannot be read, which is told when it is opened."""
+    try:
+        with open(path, "rb") as file:
+            return file.read(_PREFIX)
+    except (OSError, ValueError):
+        return b""
+
+
+def _kind_of_tiff(path: str) -> str | None:
+    """GeoTIFF is what has places, more than four bands, or numbers that no photo has."""
+    with open(path, "rb") as file:
+        try:
+            layout, table = tiff.open_header(file)
+            tags = {entry.tag: entry for entry in tiff.entries(file, layout, table, _OF_INTEREST)}
+        except ValueError:
+            return None
+    if _DESCRIPTION in tags and b"<OME" in tags[_DESCRIPTION].data:
+        return "OME-TIFF"
+    numbers = {tag: _first(tags[tag], layout) for tag in (_SAMPLES, _SAMPLE_FORMAT, _BITS) if tag in tags}
+    odd = numbers.get(_SAMPLE_FORMAT, 1) == 2 or (numbers.get(_SAMPLE_FORMAT, 1) == 1 and numbers.get(_BITS, 8) > 16)
+    placed = tags.keys() & tiff.GEO or any(os.path.exists(split_ending(path)[0] + world) for world in _WORLD)
+    return "GeoTIFF" if placed or odd or numbers.get(_SAMPLES, 1) > 4 else None
+
+
+def _first(entry: tiff.Entry, layout: tiff.Layout) -> int:
+    order = "little" if layout.order == "<" else "big"
+    return int.from_bytes(entry.data[:2], order) if entry.kind == 3 else 0

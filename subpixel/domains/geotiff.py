@@ -1,0 +1,252 @@
+"""GeoTIFF and COG, by rasterio: transform, reference system, ground control points, RPC, masks, tags, overviews."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import rasterio
+import rasterio.shutil
+from numpy.typing import NDArray
+from rasterio.control import GroundControlPoint
+from rasterio.enums import ColorInterp, MaskFlags, Resampling
+from rasterio.errors import NotGeoreferencedWarning, RasterioError
+from rasterio.rpc import RPC
+from rasterio.transform import Affine, from_gcps
+from rasterio.windows import Window
+
+from subpixel.domains.frames import AffineFrame, Factors, nowhere
+from subpixel.domains.planes import Plane
+from subpixel.domains.source import Enlarge, ReadRows, bands
+from subpixel.errors import UnreadableImage
+
+FAULTS = (RasterioError, ValueError, TypeError)
+_CACHE = 64 * 2**20
+"""Bytes of blocks that GDAL keeps."""
+_BLOCK = 256
+_LOSSLESS = {"deflate", "lzw", "zstd", "lzma", "packbits"}
+_STALE = re.compile(r"STATISTICS_|TIFFTAG_(X|Y)RESOLUTION|OVR_RESAMPLING_ALG|LAYOUT")
+_RGB = [ColorInterp.red, ColorInterp.green, ColorInterp.blue]
+_WRITTEN = {"IMAGE_STRUCTURE", "RPC", "DERIVED_SUBDATASETS", "COLOR_PROFILE", "TIFF"}
+"""Namespaces of tags that the file's structure states, or this module writes otherwise."""
+
+
+class GeoTiff:
+    """An opened GeoTIFF."""
+
+    def __init__(self, path: Path) -> None:
+        self._open = ExitStack()
+        self._open.enter_context(rasterio.Env(GDAL_CACHEMAX=_CACHE, GDAL_TIFF_INTERNAL_MASK=True))
+        self._file = file = self._open.enter_context(_opened(path, driver="GTiff"))
+        self._refuse(path)
+        self._frame = _frame(file)
+        groups = _groups(file)
+        self._indexes = [list(group) for group in groups]
+        self.planes = [self._plane(group) for group in self._indexes]
+
+    def _refuse(self, path: Path) -> None:
+        file = self._file
+        if file.subdatasets:
+            why = f"it has {len(file.subdatasets)} pages; save the one you want as its own file"
+            raise UnreadableImage(path, why)
+        if file.tags(ns="GEOLOCATION"):
+            raise UnreadableImage(path, "its places are arrays of coordinates; warp it to a grid first")
+        if len(set(file.dtypes)) > 1:
+            raise UnreadableImage(path, f"its bands have different types: {', '.join(sorted(set(file.dtypes)))}")
+
+    def _plane(self, indexes: Sequence[int]) -> Plane:
+        file, first = self._file, indexes[0]
+
+        def read(y0: int, y1: int) -> NDArray[Any]:
+            window = Window(0, y0, file.width, y1 - y0)  # pyright: ignore[reportCallIssue]
+            return file.read(indexes, window=window).transpose(1, 2, 0)
+
+        def mask(y0: int, y1: int) -> NDArray[Any]:
+            window = Window(0, y0, file.width, y1 - y0)  # pyright: ignore[reportCallIssue]
+            return (file.read_masks(indexes, window=window) > 0).all(0)[..., None]
+
+        labels = _is_label(file, first)
+        masked = any(MaskFlags.all_valid not in file.mask_flag_enums[i - 1] for i in indexes) and not labels
+        return Plane(
+            self._frame,
+            ReadRows(file.height, file.width, len(indexes), read),
+            np.dtype(file.dtypes[first - 1]),
+            ReadRows(file.height, file.width, 1, mask) if masked else None,
+            labels=labels,
+            nodata=file.nodatavals[first - 1],
+            name=f"band {', '.join(map(str, indexes))}",
+        )
+
+    def create(self, part: Path, enlarge: Enlarge) -> list[str]:
+        source, results = self._file, [enlarge(plane) for plane in self.planes]
+        shape, factors = results[0].shape, results[0].factors
+        is_cog = source.tags(ns="IMAGE_STRUCTURE").get("LAYOUT") == "COG"
+        plain = part.with_name("plain.tif") if is_cog else part
+        with _opened(plain, "w", **_profile(source, shape.height, shape.width, factors)) as file:
+            _describe(source, file, factors)
+            for indexes, result in zip(self._indexes, results, strict=True):
+                for y, band in bands(result, _BLOCK):
+                    file.write(band.transpose(2, 0, 1), indexes, window=_rows(file, y, len(band)))
+            if MaskFlags.per_dataset in source.mask_flag_enums[0] and MaskFlags.alpha not in source.mask_flag_enums[0]:
+                _write_mask(source, file)
+        levels = source.overviews(1)
+        labels = any(plane.labels for plane in self.planes)
+        self._finish(plain, part, levels, Resampling.nearest if labels else Resampling.average, is_cog)
+        return _lost(source, part)
+
+    def _finish(self, plain: Path, part: Path, levels: list[int], by: Resampling, is_cog: bool) -> None:
+        """The overviews, and the order of a cloud-optimised file."""
+        if is_cog:
+            name = by.name.upper()
+            rasterio.shutil.copy(plain, part, driver="COG", compress="DEFLATE", bigtiff="IF_SAFER", resampling=name)
+            plain.unlink()
+        elif levels:
+            with _opened(part, "r+") as file:
+                file.build_overviews(levels, by)
+
+    def close(self) -> None:
+        self._open.close()
+
+
+open_ = GeoTiff
+
+
+def _opened(path: Path, mode: Literal["r", "r+", "w"] = "r", **profile: Any) -> Any:
+    """A file without a place is no fault of anybody, and not warned of."""
+    with warnings.catch_warnings(action="ignore", category=NotGeoreferencedWarning):
+        return rasterio.open(path, mode, **profile)
+
+
+def _rows(file: Any, y: int, count: int) -> Any:
+    return Window(0, y, file.width, count)  # pyright: ignore[reportCallIssue]
+
+
+def _is_label(file: Any, index: int) -> bool:
+    """Bands of classes: those with a palette, of one bit, and alpha."""
+    bits = int(file.tags(index, ns="IMAGE_STRUCTURE").get("NBITS", 8))
+    return file.colorinterp[index - 1] in (ColorInterp.palette, ColorInterp.alpha) or bits == 1
+
+
+def _groups(file: Any) -> list[list[int]]:
+    """Bands that are enlarged together: red, green and blue where they follow each other, else each alone."""
+    kinds, groups, index = list(file.colorinterp), list[list[int]](), 0
+    while index < file.count:
+        size = 3 if kinds[index : index + 3] == _RGB else 1
+        groups.append(list(range(index + 1, index + 1 + size)))
+        index += size
+    return groups
+
+
+def _frame(file: Any) -> AffineFrame:
+    """The transform, or the plane through the ground control points."""
+    t, points = file.transform, file.gcps[0]
+    if t.is_identity and len(points) > 2:
+        t = from_gcps(points)
+    if t.is_identity:
+        return nowhere(file.height, file.width)
+    return AffineFrame.of((t.c, t.f), (t.a, t.d), (t.b, t.e))
+
+
+def _scaled(transform: Affine, factors: Factors) -> Affine:
+    down, across = factors
+    t = transform
+    return Affine(t.a / across, t.b / down, t.c, t.d / across, t.e / down, t.f)
+
+
+def _profile(source: Any, height: int, width: int, factors: Factors) -> dict[str, Any]:
+    given = source.profile
+    compress = str(given.get("compress", "")).lower()
+    lossless = compress if compress in _LOSSLESS else "deflate" if compress not in ("", "none") else None
+    profile: dict[str, Any] = {
+        "driver": "GTiff", "height": height, "width": width, "count": source.count, "dtype": source.dtypes[0],
+        "nodata": source.nodata, "crs": source.crs, "BIGTIFF": "IF_SAFER", "interleave": "band", "tiled": True,
+        "blockxsize": _BLOCK, "blockysize": _BLOCK,
+    }  # fmt: skip
+    if not (source.transform.is_identity or source.gcps[0]):
+        profile["transform"] = _scaled(source.transform, factors)
+    if lossless:
+        profile["compress"] = lossless
+    bits = source.tags(1, ns="IMAGE_STRUCTURE").get("NBITS")
+    return profile | ({"NBITS": bits} if bits else {})
+
+
+def _describe(source: Any, file: Any, factors: Factors) -> None:
+    """Everything that is said of the image and its bands, made true."""
+    file.colorinterp = source.colorinterp
+    file.descriptions, file.units = source.descriptions, source.units
+    file.scales, file.offsets = source.scales, source.offsets
+    _write_tags(source, file, factors)
+    for index in range(1, source.count + 1):
+        if source.colorinterp[index - 1] == ColorInterp.palette:
+            file.write_colormap(index, source.colormap(index))
+    points, system = source.gcps
+    if points:
+        file.gcps = [_moved(point, factors) for point in points], system
+    if source.rpcs:
+        file.rpcs = _scaled_rpc(source.rpcs, factors)
+
+
+def _write_tags(source: Any, file: Any, factors: Factors) -> None:
+    for index in range(source.count + 1):
+        for space in {None, *source.tag_namespaces(index)} - _WRITTEN:
+            tags = source.tags(index, ns=space) if space else source.tags(index)
+            kept = {key: value for key, value in tags.items() if not _STALE.match(key)}
+            if space is None and index == 0:
+                kept |= _resolution(tags, factors)
+            if kept:
+                file.update_tags(index, ns=space, **kept) if space else file.update_tags(index, **kept)
+
+
+def _resolution(tags: dict[str, str], factors: Factors) -> dict[str, str]:
+    found = zip(("TIFFTAG_YRESOLUTION", "TIFFTAG_XRESOLUTION"), factors, strict=True)
+    return {key: repr(float(tags[key].split()[0]) * factor) for key, factor in found if key in tags}
+
+
+def _moved(point: GroundControlPoint, factors: Factors) -> GroundControlPoint:
+    """Rows and columns of ground control points count from the corner."""
+    row, col = float(point.row or 0) * factors[0], float(point.col or 0) * factors[1]
+    return GroundControlPoint(row, col, point.x, point.y, point.z, point.id, point.info)
+
+
+def _scaled_rpc(rpc: RPC, factors: Factors) -> RPC:
+    """Lines and samples of rational polynomials count from the centre of the first pixel."""
+    values = dict(rpc.to_dict())
+    for axis, factor in zip(("line", "samp"), factors, strict=True):
+        values[f"{axis}_off"] = factor * (values[f"{axis}_off"] + 0.5) - 0.5
+        values[f"{axis}_scale"] *= factor
+    return RPC(**values)
+
+
+def _write_mask(source: Any, file: Any) -> None:
+    down, across = ((2 * np.arange(n) + 1) * m // (2 * n) for n, m in zip(file.shape, source.shape, strict=True))
+    for y in range(0, file.height, _BLOCK):
+        rows = down[y : y + _BLOCK]
+        first, last = int(rows[0]), int(rows[-1]) + 1
+        mask = source.read_masks(1, window=_rows(source, first, last - first))
+        file.write_mask(mask[rows - first][:, across], window=_rows(file, y, len(rows)))
+
+
+def _lost(source: Any, part: Path) -> list[str]:
+    """What the result does not say though its source did, by reading it again."""
+    with _opened(part) as file:
+        missing = {"RPC"} if source.rpcs and not file.rpcs else set[str]()
+        for index in range(source.count + 1):
+            for space in {None, *source.tag_namespaces(index)} - _WRITTEN:
+                before = source.tags(index, ns=space) if space else source.tags(index)
+                after = file.tags(index, ns=space) if space else file.tags(index)
+                missing |= {space or key for key in before.keys() - after.keys() if not _STALE.match(key)}
+        for what in ("nodata", "crs", "descriptions", "units", "scales", "offsets", "colorinterp"):
+            before, after = getattr(source, what), getattr(file, what)
+            missing |= {what} if repr(before) != repr(after) else set()
+    sidecar = Path(f"{source.name}.aux.xml")
+    text = sidecar.read_text("utf-8", "replace") if sidecar.is_file() else ""
+    tables = {"CategoryNames": "category names", "GDALRasterAttributeTable": "a raster attribute table"}
+    missing |= {name for element, name in tables.items() if f"<{element}" in text}
+    notes = [f"left out: {', '.join(sorted(missing))}"] if missing else []
+    lossy = str(source.profile.get("compress", "")).lower()
+    return notes + ([f"{lossy} became deflate"] if lossy and lossy not in _LOSSLESS else [])

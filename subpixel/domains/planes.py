@@ -1,0 +1,187 @@
+"""One plane of an image of science or medicine: what it holds, and how it becomes larger."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from subpixel.domains.frames import Factors, Frame
+from subpixel.domains.values import FilledRows, Law, Normalisation, ValidRows, normalisation, rim, sampled
+from subpixel.errors import BadRequest
+from subpixel.inference.consistency import Reduction, consistent, parse
+from subpixel.inference.plan import Plan
+from subpixel.inference.rows import Rows
+from subpixel.inference.upscaler import Upscaler
+from subpixel.ports import Shape
+
+Array = NDArray[Any]
+_BAND = 2**20
+"""Numbers that are computed together in double precision."""
+_NEAR = 2
+"""Pixels that a kernel can see."""
+
+
+@dataclass(frozen=True)
+class Plane:
+    """Channels that are enlarged together, 3 where they are colours, in the numbers of their file."""
+
+    frame: Frame
+    values: Rows
+    """H W C of any number type."""
+    dtype: np.dtype[Any]
+    """Of the result."""
+    mask: Rows | None = None
+    """H W 1: which pixels were measured; what is not finite was not."""
+    law: Law = "affine"
+    labels: bool = False
+    """Classes, masks, palettes: copied from the nearest pixel, for there is nothing between two classes."""
+    counts: bool = False
+    """What a pixel holds is a sum over its area, and shared among its parts."""
+    nodata: float | None = None
+    """A number that a measured value must not become."""
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        kind, size = self.dtype.kind, self.dtype.itemsize
+        if kind not in "uif" or (kind != "f" and size > 4 and not self.labels) or size > 8:
+            raise BadRequest(f"its numbers are {self.dtype.name}; expected at most 32 bits, or floats of at most 64")
+
+    @property
+    def sides(self) -> tuple[int, int]:
+        return self.values.shape.height, self.values.shape.width
+
+    @cached_property
+    def valid(self) -> Rows:
+        return ValidRows(self.values, self.mask)
+
+
+def target_sides(plane: Plane, upscaler: Upscaler) -> tuple[tuple[int, int], Factors]:
+    """Height and width of a plane's result, and by how much it grows. Raises: BadRequest for one that shrinks."""
+    height, width = plane.sides
+    high, wide = upscaler.target.sides(height, width, upscaler.factor)
+    if high < height or wide < width:
+        raise BadRequest("what has places in the world is enlarged only; give a factor of 1 or more")
+    return (high, wide), (high / height, wide / width)
+
+
+class Enlarged:
+    """The result of a plane, as rows of its dtype. `plan` is what is done, None for labels.
+
+    tell: hears of how many pixels of the plane a band was made.
+
+    Values go through the network in about [0, 1], come back to their units in double precision, and are made
+    consistent there, with the box unless the upscaler says otherwise; whole numbers are rounded at the very end.
+    Raises: BadRequest for counts where the factor is not whole.
+    """
+
+    def __init__(self, plane: Plane, upscaler: Upscaler, tell: Callable[[float], object] = lambda _: None) -> None:
+        (height, width), self.factors = target_sides(plane, upscaler)
+        self.plane = plane
+        self.shape = Shape(height, width, plane.values.shape.channels)
+        self.plan: Plan | None = None
+        self.clipped, self.rim_pixels, self._tell = 0, 0, tell
+        self._rows, self._reach = self._stages(upscaler) if not plane.labels else (None, 0)
+
+    def _stages(self, upscaler: Upscaler) -> tuple[Rows, int]:
+        plane = self.plane
+        reduction = Reduction("box") if upscaler.consistent == "auto" else parse(upscaler.consistent)
+        whole = all(float(factor).is_integer() for factor in self.factors)
+        if plane.counts and not (whole and reduction == Reduction("box")):
+            raise BadRequest("a sum over a pixel's area is kept at whole factors, with the box; give such as -s 2")
+        shape = Shape(*plane.sides, plane.values.shape.channels)
+        self.plan = plan = upscaler.prepare(shape, limited=False)
+        reach = sum(step.card.halo for step in plan.steps) or _NEAR
+        sample = sampled(plane.values, plane.valid)
+        law = normalisation(sample, plane.law)
+        otherwise = float(np.median(sample)) if sample.size else 0.0
+        filled = FilledRows(plane.values, plane.valid, reach, otherwise)
+        result: Rows = _Undone(plan.rows(_Normalised(filled, law)), law)
+        return consistent(result, filled, reduction) if reduction else result, reach
+
+    def rows(self, y0: int, y1: int) -> Array:
+        """Rows y0 to y1 of the result, H W C of the plane's dtype; what was missing is what the file holds there."""
+        out = np.empty((y1 - y0, self.shape.width, self.shape.channels), self.plane.dtype)
+        unit = max(1, round(self.factors[0]))
+        step = max(1, _BAND // (self.shape.width * self.shape.channels) // unit) * unit
+        for top in range(y0, y1, step):
+            bottom = min(top + step, y1)
+            out[top - y0 : bottom - y0] = self._band(top, bottom)
+            self._tell((bottom - top) * self.shape.width / math.prod(self.factors))
+        return out
+
+    def _band(self, y0: int, y1: int) -> Array:
+        down, across = self._nearest(y0, y1)
+        first, last = int(down[0]), int(down[-1]) + 1
+        if self._rows is None:
+            return self.plane.values.rows(first, last)[down - first][:, across].astype(self.plane.dtype, copy=False)
+        values = self._rows.rows(y0, y1)
+        values = values / math.prod(self.factors) if self.plane.counts else values
+        stored = self._stored(values)
+        valid = self.plane.valid.rows(first, last)[..., 0]
+        if not valid.all():
+            missing = ~valid[down - first][:, across]
+            source = self.plane.values.rows(first, last)[down - first][:, across]
+            with np.errstate(invalid="ignore"):
+                stored[missing] = source[missing].astype(self.plane.dtype)
+        self.rim_pixels += int(np.count_nonzero(self._rim(first, last, down, across)))
+        return stored
+
+    def rim(self, y0: int, y1: int) -> NDArray[np.bool_]:
+        """The pixels of rows y0 to y1 of the result that saw filled values, H W."""
+        down, across = self._nearest(y0, y1)
+        return self._rim(int(down[0]), int(down[-1]) + 1, down, across)
+
+    def _rim(self, first: int, last: int, down: Array, across: Array) -> NDArray[np.bool_]:
+        near = rim(self.plane.valid, first, last, self._reach)
+        return near[down - first][:, across] if near.any() else np.zeros((len(down), len(across)), np.bool_)
+
+    def _stored(self, values: Array) -> Array:
+        dtype = self.plane.dtype
+        if dtype.kind == "f":
+            return values.astype(dtype)
+        info = np.iinfo(dtype)
+        rounded = np.floor(values + 0.5)
+        self.clipped += int(np.count_nonzero((rounded < info.min) | (rounded > info.max)))
+        stored = np.clip(rounded, info.min, info.max).astype(dtype)
+        if self.plane.nodata is not None:
+            same = stored == self.plane.nodata
+            stored[same] = self.plane.nodata + (1 if self.plane.nodata < info.max else -1)
+        return stored
+
+    def _nearest(self, y0: int, y1: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """The row and the column of the source that each row and column of the result lies in."""
+        sides, (tall, wide) = self.plane.sides, (self.shape.height, self.shape.width)
+        down = (2 * np.arange(y0, y1) + 1) * sides[0] // (2 * tall)
+        return down, (2 * np.arange(wide) + 1) * sides[1] // (2 * wide)
+
+    @property
+    def notes(self) -> list[str]:
+        """What the rows that were pulled lost at the limits of their type, and saw of filled values."""
+        total = self.shape.pixels * self.shape.channels
+        notes = [f"{self.clipped:,} of {total:,} numbers clipped to {self.plane.dtype.name}"] if self.clipped else []
+        seen = f"{self.rim_pixels:,} pixels lie within {self._reach} of missing ones and saw filled values"
+        return notes + ([seen] if self.rim_pixels else [])
+
+
+class _Normalised:
+    """Values in about [0, 1], as networks take them."""
+
+    def __init__(self, values: Rows, law: Normalisation) -> None:
+        self.shape = replace(values.shape, dtype="float32")
+        self._values, self._law = values, law
+
+    def rows(self, y0: int, y1: int) -> Array:
+        return self._law.apply(self._values.rows(y0, y1))
+
+
+class _Undone(_Normalised):
+    """What a network made of them, in their units again."""
+
+    def rows(self, y0: int, y1: int) -> Array:
+        return self._law.undo(self._values.rows(y0, y1))

@@ -1,0 +1,53 @@
+"""What every format of science and medicine offers: an opened file with planes, which creates its larger self."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from subpixel.domains.planes import Enlarged, Plane
+from subpixel.inference.rows import Rows
+from subpixel.ports import Shape
+
+Enlarge = Callable[[Plane], Enlarged]
+"""Gives the result of a plane; nothing is computed before its rows are pulled."""
+
+
+class Source(Protocol):
+    """An opened file."""
+
+    planes: Sequence[Plane]
+
+    def create(self, part: Path, enlarge: Enlarge) -> list[str]:
+        """Writes the result into a new file, or folder, and returns what is to be said of it."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class ReadRows:
+    """Rows that a function reads: (y0, y1) to (y1 - y0, W, C)."""
+
+    def __init__(self, height: int, width: int, channels: int, read: Callable[[int, int], NDArray[Any]]) -> None:
+        self.shape = Shape(height, width, channels)
+        self._read = read
+
+    def rows(self, y0: int, y1: int) -> NDArray[Any]:
+        return self._read(y0, y1)
+
+
+def in_memory(values: NDArray[Any]) -> Rows:
+    """An array H W or H W C as rows."""
+    values = values[..., None] if values.ndim == 2 else values
+    height, width, channels = values.shape
+    return ReadRows(height, width, channels, lambda y0, y1: values[y0:y1])
+
+
+def bands(rows: Rows, step: int = 256) -> Iterator[tuple[int, NDArray[Any]]]:
+    """All rows, `step` at a time, each band with its first row."""
+    for y in range(0, rows.shape.height, step):
+        yield y, np.asarray(rows.rows(y, min(y + step, rows.shape.height)))

@@ -1,0 +1,150 @@
+"""Numbers of any type and range, made fit for a network and back: laws from global statistics, and what is missing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from subpixel.inference.rows import Rows
+
+Array = NDArray[Any]
+Law = Literal["affine", "asinh"]
+
+_SAMPLE = 2**20
+"""Numbers that statistics are taken from, on a regular grid over the whole plane."""
+_BAND = 2**22
+"""Numbers that are looked at together."""
+_TAILS = (0.001, 0.999)
+"""Quantiles that become 0 and 1; what lies outside is not clipped."""
+_SIGMA = 1.4826
+"""A normal distribution's standard deviation, by its median absolute deviation."""
+_SOFTENING = 3.0
+"""From so many standard deviations of the background on, asinh turns from linear to logarithmic."""
+
+
+@dataclass(frozen=True)
+class Normalisation:
+    """Physical values to about [0, 1] and back; one for a whole plane, so that tiles do not show.
+
+    asinh: Lupton et al., AJ 118 (1999): linear near the background, logarithmic for what is bright.
+    """
+
+    low: float
+    span: float
+    centre: float = 0.0
+    softening: float = 0.0
+    """0: the affine law."""
+
+    def apply(self, values: Array) -> NDArray[np.float32]:
+        stretched = np.arcsinh((values - self.centre) / self.softening) if self.softening else values
+        return ((stretched - self.low) / self.span).astype(np.float32)
+
+    def undo(self, values: Array) -> NDArray[np.float64]:
+        stretched = values.astype(np.float64) * self.span + self.low
+        return np.sinh(stretched) * self.softening + self.centre if self.softening else stretched
+
+
+def normalisation(sample: Array, law: Law) -> Normalisation:
+    """The law's numbers, from the finite values of a plane or a sample of them. uint8 keeps its range."""
+    if sample.dtype == np.uint8:
+        return Normalisation(0.0, 255.0)
+    values = sample.astype(np.float64)
+    if not values.size:
+        return Normalisation(0.0, 1.0)
+    centre = float(np.median(values))
+    softening = _SOFTENING * _SIGMA * float(np.median(np.abs(values - centre))) if law == "asinh" else 0.0
+    if softening:
+        values = np.arcsinh((values - centre) / softening)
+    low, high = (float(q) for q in np.quantile(values, _TAILS))
+    high = float(values.max()) if softening else high
+    return Normalisation(low, (high - low) or max(abs(low), 1.0), centre, softening)
+
+
+def sampled(values: Rows, valid: Rows) -> Array:
+    """Measured values on a regular grid over a whole plane, all channels; uint8 is not looked at."""
+    height, width = values.shape.height, values.shape.width
+    step = max(1, round((height * width * values.shape.channels / _SAMPLE) ** 0.5))
+    rows, found = max(1, _BAND // (width * values.shape.channels) // step) * step, list[Array]()
+    for y in range(0, height, rows):
+        band = values.rows(y, min(y + rows, height))[::step, ::step]
+        if band.dtype == np.uint8:
+            return band[:0]
+        found.append(band[valid.rows(y, min(y + rows, height))[::step, ::step, 0]].ravel())
+    return np.concatenate(found)
+
+
+class ValidRows:
+    """Where a plane holds numbers that were measured, H W 1: what the file does not mask, and is finite."""
+
+    def __init__(self, values: Rows, mask: Rows | None = None) -> None:
+        self.shape = replace(values.shape, channels=1)
+        self._values, self._mask = values, mask
+
+    def rows(self, y0: int, y1: int) -> NDArray[np.bool_]:
+        values = self._values.rows(y0, y1)
+        finite = np.isfinite(values).all(2, keepdims=True) if values.dtype.kind == "f" else None
+        if self._mask is None:
+            return np.ones((*values.shape[:2], 1), np.bool_) if finite is None else finite
+        mask = self._mask.rows(y0, y1)
+        return mask if finite is None else mask & finite
+
+
+class FilledRows:
+    """Values as float64, where what is missing is the nearest measured value up to `reach` away, else `otherwise`.
+
+    Nearest by steps to the side, up and down, so that it is the same in any band.
+    """
+
+    def __init__(self, values: Rows, valid: Rows, reach: int, otherwise: float) -> None:
+        self.shape = replace(values.shape, dtype="float32")
+        self._values, self._valid, self._reach, self._otherwise = values, valid, reach, otherwise
+
+    def rows(self, y0: int, y1: int) -> NDArray[np.float64]:
+        known = self._valid.rows(y0, y1)[..., 0]
+        if known.all():
+            return self._values.rows(y0, y1).astype(np.float64)
+        low, high = max(0, y0 - self._reach), min(self.shape.height, y1 + self._reach)
+        known = self._valid.rows(low, high)[..., 0]
+        values = self._values.rows(low, high).astype(np.float64)
+        values[~known] = self._otherwise
+        for _ in range(self._reach):
+            values, known = _spread(values, known)
+        return values[y0 - low : y1 - low]
+
+
+def _spread(values: Array, known: NDArray[np.bool_]) -> tuple[Array, NDArray[np.bool_]]:
+    """One step: each unknown pixel beside a known one takes its value."""
+    values, now = values.copy(), known.copy()
+    for to, of in _NEIGHBOURS:
+        new = known[of] & ~now[to]
+        values[to][new] = values[of][new]
+        now[to] |= new
+    return values, now
+
+
+_ALL, _FIRST, _LAST = slice(None), slice(None, -1), slice(1, None)
+_NEIGHBOURS = (
+    ((_LAST, _ALL), (_FIRST, _ALL)), ((_FIRST, _ALL), (_LAST, _ALL)),
+    ((_ALL, _LAST), (_ALL, _FIRST)), ((_ALL, _FIRST), (_ALL, _LAST)),
+)  # fmt: skip
+
+
+def rim(valid: Rows, y0: int, y1: int, reach: int) -> NDArray[np.bool_]:
+    """The measured pixels of rows y0 to y1 that have a missing one up to `reach` away, H W: what saw filled values."""
+    low, high = max(0, y0 - reach), min(valid.shape.height, y1 + reach)
+    missing = ~valid.rows(low, high)[..., 0]
+    if not missing.any():
+        return missing[y0 - low : y1 - low]
+    near = _any_near(_any_near(missing, reach, 0), reach, 1)
+    return (near & ~missing)[y0 - low : y1 - low]
+
+
+def _any_near(mask: NDArray[np.bool_], reach: int, axis: int) -> NDArray[np.bool_]:
+    length, sums = mask.shape[axis], np.cumsum(mask, axis, np.int32)
+    sums = np.concatenate([np.zeros_like(np.take(sums, [0], axis)), sums], axis)
+    places = np.arange(length)
+    last, first = np.minimum(places + reach + 1, length), np.maximum(places - reach, 0)
+    return np.take(sums, last, axis) > np.take(sums, first, axis)
