@@ -1,6 +1,6 @@
 """What is wrong with an image: compression, noise, blur and lost resolution, estimated from its pixels."""
 
-from subpixel.analysis.inspection import file_quality, inspect, inspect_rows
+from subpixel.analysis.inspection import inspect, inspect_rows
 from subpixel.analysis.report import Blur, DegradationReport, Jpeg, Noise
 
-__all__ = ["Blur", "DegradationReport", "Jpeg", "Noise", "file_quality", "inspect", "inspect_rows"]
+__all__ = ["Blur", "DegradationReport", "Jpeg", "Noise", "inspect", "inspect_rows"]

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import io
 import sys
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
@@ -17,7 +15,7 @@ from subpixel.analysis.report import UNKNOWN, Blur, DegradationReport, Jpeg, Noi
 from subpixel.analysis.statistics import statistics
 from subpixel.analysis.windows import Rows, Samples, windows
 from subpixel.errors import BadRequest
-from subpixel.images import Floats, Image, open_image
+from subpixel.images import Floats, Image, ImageReader, open_image
 
 if TYPE_CHECKING:
     import PIL.Image
@@ -50,11 +48,13 @@ def inspect(image: Image | NDArray[Any] | PIL.Image.Image | str | Path | bytes |
             given = f"an image of type {type(image).__name__}"
             raise BadRequest(f"{given}; expected an Image, an array, a Pillow image, a path, bytes or an open file")
         image = cast("BinaryIO", image).read()
-    return inspect_rows(open_image(image), file_quality(image))
+    return inspect_rows(open_image(image))
 
 
-def inspect_rows(source: Rows, quality: int | None = None) -> DegradationReport:
-    """What is wrong with an image whose rows can be asked for; quality: what the tables of its JPEG file say."""
+def inspect_rows(source: Rows) -> DegradationReport:
+    """What is wrong with an image whose rows can be asked for; of an opened JPEG file its tables are believed."""
+    table = source.quantisation if isinstance(source, ImageReader) else None
+    quality = None if table is None else jpeg.quality_of(np.array(table))
     levels = windows(source)
     if min(levels.shape[1:3]) < SMALLEST:
         return UNKNOWN
@@ -72,16 +72,6 @@ def inspect_rows(source: Rows, quality: int | None = None) -> DegradationReport:
         interlaced=screens.is_interlaced(levels),
         halftone=screens.is_halftone(levels),
     )
-
-
-def file_quality(file: str | Path | bytes) -> int | None:
-    """The quality that the quantisation tables of a JPEG file state; None for other files. Decodes nothing."""
-    from PIL.JpegImagePlugin import JpegImageFile
-
-    content = io.BytesIO(file) if isinstance(file, bytes) else file
-    with suppress(OSError, ValueError, SyntaxError), JpegImageFile(content) as opened:  # SyntaxError: another format
-        return jpeg.quality_of(np.array(opened.quantization[0])) if opened.quantization else None
-    return None
 
 
 def _jpeg(levels: Floats, quality: int | None) -> Jpeg | None:

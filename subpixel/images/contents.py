@@ -43,6 +43,8 @@ class Contents:
     """Which of a TIFF's pages is the image."""
     opaque: bool = False
     """Whether the fourth channel is not alpha."""
+    quantisation: tuple[int, ...] | None = None
+    """The 64 steps of a JPEG file's first table, row by row."""
     stated: int = 0
     """The orientation by the container's own word; AVIF turns by boxes, which its decoder obeys."""
     notes: list[str] = field(default_factory=list[str])

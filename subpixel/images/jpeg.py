@@ -12,7 +12,9 @@ from subpixel.images.metadata import Metadata, Text
 
 _XMP, _EXTENDED = b"http://ns.adobe.com/xap/1.0/\0", b"http://ns.adobe.com/xmp/extension/\0"
 _EXIF, _ICC, _JFIF = b"Exif\0\0", b"ICC_PROFILE\0", b"JFIF\0"
-_COMMENT, _SCAN, _END = 0xFE, 0xDA, 0xD9
+_COMMENT, _SCAN, _END, _TABLES = 0xFE, 0xDA, 0xD9, 0xDB
+_ZIGZAG = sorted(range(64), key=lambda k: (k // 8 + k % 8, k // 8 if (k // 8 + k % 8) % 2 else k % 8))
+"""The place of each step of a table, which runs along the diagonals (figure A.6)."""
 _BASELINE = {0xC0, 0xC1}
 _COPY = 2**20
 _MAX_GAP = 2**16
@@ -47,27 +49,46 @@ def segments(file: BinaryIO) -> Iterator[Segment]:
 def read_jpeg(file: BinaryIO) -> Contents:
     found, profile = Contents(), dict[int, bytes]()
     for marker, data, _ in segments(file):
-        if marker == 0xE0 and data.startswith(_JFIF) and len(data) >= 12:
-            unit, x, y = struct.unpack(">BHH", data[7:12])
-            found.dpi = _density(unit, x, y)
-            found.others |= {"the shape of its pixels"} if unit == 0 and x != y else set()
-        elif marker == 0xE1 and data.startswith(_EXIF):
-            found.exif = found.exif or data.removeprefix(_EXIF)
-        elif marker == 0xE1 and data.startswith(_XMP):
-            found.xmp = data.removeprefix(_XMP)
-        elif marker == 0xE2 and data.startswith(_ICC):
-            profile[data[12]] = data[14:]
-        elif marker == 0xED and data.startswith(b"Photoshop 3.0\0"):
-            found.add_photoshop(data)
+        if marker == _TABLES:
+            found.quantisation = found.quantisation or _quantisation(data)
         elif marker == _COMMENT:
             found.text.append(Text("Comment", _decoded(data)))
-        elif 0xE0 <= marker <= 0xEF and (name := _name(marker, data)):
-            found.others.add(name)
+        elif 0xE0 <= marker <= 0xEF:
+            _add_application(found, profile, marker, data)
     found.icc = b"".join(profile[k] for k in sorted(profile)) or None
     found.others |= {behind} if (behind := _behind(file)) else set()
     if b"hdr-gain-map" in (found.xmp or b"") or _GAIN_MAP in found.others:
         found.others = found.others - {_FURTHER} | {_GAIN_MAP}
     return found
+
+
+def _add_application(found: Contents, profile: dict[int, bytes], marker: int, data: bytes) -> None:
+    """What an application segment holds; profile: the parts of an ICC profile by their number."""
+    if marker == 0xE0 and data.startswith(_JFIF) and len(data) >= 12:
+        unit, x, y = struct.unpack(">BHH", data[7:12])
+        found.dpi = _density(unit, x, y)
+        found.others |= {"the shape of its pixels"} if unit == 0 and x != y else set()
+    elif marker == 0xE1 and data.startswith(_EXIF):
+        found.exif = found.exif or data.removeprefix(_EXIF)
+    elif marker == 0xE1 and data.startswith(_XMP):
+        found.xmp = data.removeprefix(_XMP)
+    elif marker == 0xE2 and data.startswith(_ICC):
+        profile[data[12]] = data[14:]
+    elif marker == 0xED and data.startswith(b"Photoshop 3.0\0"):
+        found.add_photoshop(data)
+    elif name := _name(marker, data):
+        found.others.add(name)
+
+
+def _quantisation(data: bytes) -> tuple[int, ...] | None:
+    """The first table of a segment, if it is that of luma, row by row (B.2.4.1); its steps have one byte, or two."""
+    size = 2 if data[:1] >= b"\x10" else 1
+    if len(data) < 1 + 64 * size or data[0] & 15:
+        return None
+    steps = [0] * 64
+    for k, place in enumerate(_ZIGZAG):
+        steps[place] = int.from_bytes(data[1 + k * size : 1 + (k + 1) * size], "big")
+    return tuple(steps)
 
 
 def _density(unit: int, x: int, y: int) -> tuple[float, float] | None:

@@ -57,6 +57,9 @@ _UNCONVERTED = {"b-w", "srgb", "rgb", "rgb16", "grey16", "scrgb", "multiband"}
 class ImageReader:
     """An opened image, upright, in gray or RGB; its rows are decoded when they are asked for."""
 
+    quantisation: tuple[int, ...] | None = None
+    """The 64 steps of luma of a JPEG file, row by row; None for other files."""
+
     def __init__(self, name: str | Path, image: Any, metadata: Metadata, has_alpha: bool) -> None:
         self.name, self.metadata = name, metadata
         dtype = _DTYPES.get(image.format, "float32")
@@ -121,6 +124,7 @@ def open_any(source: str | Path | bytes | BinaryIO) -> ImageReader | AnimationRe
         if file_format.decoder == "libvips" and contents.frames == 1:
             check_decoding(name, image, contents.orientation)
         opened = ImageReader(name, *_to_rgb(name, image, contents))
+        opened.quantisation = contents.quantisation
         return _animation(opened, image) if contents.frames > 1 else opened
     except pyvips.Error as error:
         raise UnreadableImage(name, _reason(error)) from error

@@ -9,7 +9,6 @@ from itertools import chain
 from pathlib import Path
 from typing import BinaryIO
 
-from subpixel.analysis import file_quality
 from subpixel.errors import UnreadableImage
 from subpixel.images import AnimationReader, Encoding, ImageReader, create, open_any
 from subpixel.images.reader import name_of, replayable
@@ -46,7 +45,7 @@ def upscale_file(
         raise UnreadableImage(name_of(source), why)
     frames, count = _frames(opened)
     first = next(frames)
-    plan = upscaler.plan(first, file_quality(content))
+    plan = upscaler.plan(first)
     height = plan.target.height
     if on_progress:
         on_progress(plan, 0)

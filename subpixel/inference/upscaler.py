@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from subpixel import models
-from subpixel.analysis import DegradationReport, file_quality, inspect_rows
+from subpixel.analysis import DegradationReport, inspect_rows
 from subpixel.errors import BadRequest, OutOfMemory
 from subpixel.images import Image, open_image, quantise
 from subpixel.inference.choice import AUTO, CLEAN, Choice, Restoration, choose, default_factor, family
@@ -89,13 +89,10 @@ class Upscaler:
         """Whether the networks want to know what is wrong with an image."""
         return any(self._load(model).card.condition for model in self._family.values())
 
-    def plan(self, source: Rows, quality: int | None = None) -> Plan:
-        """What will be done to an image, which is looked at first where that decides; its networks are compiled.
-
-        quality: what the tables of its JPEG file say; None: there are none.
-        """
+    def plan(self, source: Rows) -> Plan:
+        """What will be done to an image, which is looked at first where that decides; its networks are compiled."""
         looks = self._model == AUTO or self._is_told
-        return self.prepare(source.shape, inspect_rows(source, quality) if looks else DegradationReport())
+        return self.prepare(source.shape, inspect_rows(source) if looks else DegradationReport())
 
     def prepare(self, shape: Shape, report: DegradationReport = DegradationReport(), limited: bool = True) -> Plan:
         """What will be done to an image of this shape of which the report is true; its networks are compiled.
@@ -174,18 +171,17 @@ class Upscaler:
         if pillow is not None and isinstance(image, pillow.Image):
             return self(Image.from_pil(image)).to_pil()
         if isinstance(image, str | Path | bytes) or hasattr(image, "read"):
-            content = image if isinstance(image, str | Path | bytes) else image.read()
-            source = open_image(content)
-            result = self._computed(source, file_quality(content))
+            source = open_image(image)
+            result = self._computed(source)
             if result.dtype == np.uint8:
                 return Image.from_array(result, source.metadata)
             return Image.from_samples(result, source.metadata)
         given = f"an image of type {type(image).__name__}"
         raise BadRequest(f"{given}; expected an Image, a numpy array, a Pillow image, a path, bytes or an open file")
 
-    def _computed(self, source: Rows, quality: int | None = None) -> NDArray[Any]:
+    def _computed(self, source: Rows) -> NDArray[Any]:
         """The whole result, floats or 8-bit levels."""
-        rows = self.plan(source, quality).rows(source)
+        rows = self.plan(source).rows(source)
         try:
             return rows.rows(0, rows.shape.height)
         except OutOfMemory:

@@ -9,7 +9,8 @@ import pytest
 from PIL import Image as Pillow
 
 from subpixel.analysis import jpeg
-from subpixel.analysis.inspection import file_quality
+from subpixel.images import open_image
+from subpixel.images.jpeg import _quantisation
 
 
 @pytest.fixture(scope="module")
@@ -74,11 +75,23 @@ def test_too_small_for_a_grid():
     assert _found(np.zeros((20, 400, 3), np.uint8)) is None
 
 
-def test_the_tables_of_a_file_are_read_without_decoding(photo, tmp_path):
-    block = _file(photo, quality=83)
-    (tmp_path / "a.jpg").write_bytes(block[: len(block) // 2])  # no decoder would take it
-    assert file_quality(tmp_path / "a.jpg") == 83
-    assert file_quality(block) == 83
+@pytest.mark.parametrize("options", [{"quality": 1}, {"quality": 50}, {"quality": 83, "progressive": True}])
+def test_the_table_of_a_file_is_what_pillow_reads(photo, options, tmp_path):
+    block = _file(photo, **options)
+    table = open_image(block).quantisation
+    assert table is not None
+    assert list(table) == list(Pillow.open(io.BytesIO(block)).quantization[0])
+    assert jpeg.quality_of(np.array(table)) == options["quality"]
     Pillow.fromarray(photo).save(tmp_path / "a.png")
-    assert file_quality(tmp_path / "a.png") is None
-    assert file_quality(tmp_path / "none.jpg") is None
+    assert open_image(tmp_path / "a.png").quantisation is None
+
+
+def test_a_table_of_two_bytes_a_step():
+    steps = np.arange(1, 65).reshape(8, 8) * 300
+    zigzag = b"".join(int(steps[y, x]).to_bytes(2, "big") for y, x in [(0, 0), (0, 1), (1, 0), (2, 0), (1, 1), (0, 2)])
+    table = _quantisation(b"\x10" + zigzag + bytes(2 * 58))
+    assert table is not None
+    assert [table[8 * y + x] for y, x in [(0, 0), (0, 1), (1, 0), (2, 0), (1, 1), (0, 2)]] == [
+        300, 600, 2700, 5100, 3000, 900,
+    ]  # fmt: skip
+    assert _quantisation(b"\x00" + bytes(63)) is None
