@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import hashlib
 import os
 import re
 import secrets
@@ -19,7 +21,10 @@ PREFIX = ".subpixel-"
 """What the name of every temporary folder begins with."""
 _NAME = re.compile(re.escape(PREFIX) + "[0-9a-f]{16}")
 _held: dict[Path, int | None] = {}  # the temporary folders of this process, each with its lock
-_swept: set[Path] = set()
+_claims: set[Path] = set()
+_swept: set[str] = set()
+_NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS)
+"""What a file system without locks answers."""
 
 
 def temporary(folder: Path) -> Path:
@@ -56,6 +61,47 @@ def discard_all() -> None:
     """Removes every temporary file of this process, which must end then."""
     for place in list(_held):
         discard(place / "part")
+    for place in list(_claims):
+        _remove(place)
+
+
+@contextmanager
+def claimed(target: str | Path) -> Generator[bool]:
+    """Whether a file is ours to make until the block ends: of all processes and threads that ask, one is told so.
+
+    A hidden file beside the target is locked; it is called after the target, and its lock ends with its process,
+    however that ends. Where the system knows no locks, everyone is told so. Raises: OSError.
+    """
+    name = hashlib.blake2b(os.fsencode(os.path.basename(target)), digest_size=8).hexdigest()
+    place = Path(os.path.dirname(target), PREFIX + name)
+    try:
+        handle = _exclusive(place)
+    except BlockingIOError:
+        yield False
+        return
+    _claims.add(place)
+    try:
+        yield True
+    finally:
+        if handle is not None:
+            _remove(place)  # while it is locked, or another's would be removed
+            os.close(handle)
+        _claims.discard(place)
+
+
+def _exclusive(place: Path) -> int | None:
+    """A lock of a file that is made; None where there are none. Raises: BlockingIOError, another has it; OSError."""
+    while fcntl is not None:
+        handle = os.open(place, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            if _locked(handle, place, wait=False):
+                return handle
+        except OSError as error:
+            if error.errno not in _NO_LOCKS:
+                raise
+            _remove(place)
+            break
+    return None
 
 
 def commit(part: Path, target: Path) -> None:
@@ -96,33 +142,53 @@ def write_text(target: Path, text: str) -> None:
     write_bytes(target, text.encode("utf-8"))
 
 
-def sweep(folder: Path) -> None:
-    """Removes the temporary folders of processes that are dead, once for each folder; raises nothing.
+def sweep(folder: str | Path) -> None:
+    """Removes the temporary folders and claims of processes that are dead, once for each folder; raises nothing.
 
     A lock says whether the process lives: it ends with its process, however that ends.
     """
-    if folder in _swept:
+    if str(folder) in _swept:
         return
-    _swept.add(folder)
-    with suppress(OSError), os.scandir(folder) as entries:
+    _swept.add(str(folder))
+    with suppress(OSError), os.scandir(folder or ".") as entries:
         dead = [Path(entry) for entry in entries if entry.name.startswith(PREFIX) and _NAME.fullmatch(entry.name)]
         for place in dead:
             lock = _lock(place, wait=False)
             if lock is not None:
-                shutil.rmtree(place, ignore_errors=True)
+                _remove(place)
                 os.close(lock)
 
 
+def _remove(place: Path) -> None:
+    """A temporary folder, or a claim."""
+    try:
+        place.unlink()
+    except OSError:
+        shutil.rmtree(place, ignore_errors=True)
+
+
 def _lock(place: Path, wait: bool = True) -> int | None:
-    """The lock of a temporary folder; None where another process has it, or the system knows none."""
+    """The lock of a temporary folder or a claim; None where another process has it, or the system knows none."""
     if fcntl is None:
         return None
     with suppress(OSError):
         handle = os.open(place, os.O_RDONLY)
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            os.close(handle)
-        else:
+        if _locked(handle, place, wait):
             return handle
     return None
+
+
+def _locked(handle: int, place: Path, wait: bool) -> bool:
+    """Whether it was locked and still lies there; else it is closed. Raises: OSError."""
+    assert fcntl is not None
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if os.path.samestat(os.fstat(handle), os.stat(place)):
+            return True
+    except FileNotFoundError:  # whoever had it removed it in between
+        pass
+    except OSError:
+        os.close(handle)
+        raise
+    os.close(handle)
+    return False

@@ -111,8 +111,9 @@ def _work(output: Path, record: Callable[[str], AppliedDegradation], title: str)
     from subpixel.jobs.pool import Progress
 
     def work(job: Job, tell: Callable[[Progress], None]) -> None:
-        fixed = record(job.target.relative_to(output).with_suffix("").as_posix() if job.target != output else "")
-        low = degrade(job.source, job.target, fixed)
+        target = Path(job.target)
+        fixed = record(target.relative_to(output).with_suffix("").as_posix() if target != output else "")
+        low = degrade(Path(job.source), target, fixed)
         tell(Progress(job, low.height * low.width, 1.0, title))
 
     return work

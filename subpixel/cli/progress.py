@@ -8,7 +8,6 @@ import traceback
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import chain, islice
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self
 
@@ -19,7 +18,7 @@ from rich.progress import Progress as Bar
 
 from subpixel.errors import BadRequest, Unexpected, printable
 from subpixel.jobs.job import STREAM, Job
-from subpixel.jobs.pool import Event, Finished, Progress
+from subpixel.jobs.pool import Event, Finished, Passed, Progress
 
 _COUNTED = 10_000
 """Up to so many jobs are found before the first is done, so that it is known how many there are."""
@@ -49,7 +48,7 @@ class Tally:
         self.failures: list[Finished] = []
         self.skipped = Counter[str]()
         self.pixels = 0
-        self.last: Path | None = None
+        self.last = ""
         """The target that was written last."""
         self._started = time.monotonic()
 
@@ -65,12 +64,12 @@ class Tally:
         """Counts it; raises the error of a job that is the only one."""
         if isinstance(event, Progress):
             self.pixels += event.pixels
+        elif isinstance(event, Passed):
+            self.skipped.update(job.skipped for job in event.jobs)
         elif event.error is not None:
             if self.total == 1:
                 raise event.error
             self.failures.append(event)
-        elif event.job.skipped:
-            self.skipped[event.job.skipped] += 1
         else:
             self.done += 1
             self.last = event.job.target
@@ -112,6 +111,9 @@ class Lines:
         """Shows one event; raises the error of an image that is the only one."""
         if isinstance(event, Progress):
             self._pixels[event.job] += event.pixels
+        elif isinstance(event, Passed):
+            for job in event.jobs:
+                self._line({"status": "skipped", **_names(job), "reason": job.skipped})
         else:
             self._line(_described(event, self._pixels.pop(event.job, 0)))
         self.tally.add(event)
@@ -121,11 +123,13 @@ class Lines:
 
 
 def _described(end: Finished, pixels: int) -> dict[str, Any]:
-    job = end.job
-    status = "failed" if end.error else "skipped" if job.skipped else "done"
-    why = {"error": end.failure} if end.error else {"reason": job.skipped} if job.skipped else {"pixels": pixels}
+    status, why = ("failed", {"error": end.failure}) if end.error else ("done", {"pixels": pixels})
     note = {"note": end.note} if end.note else {}
-    return {"status": status, "source": str(job.source), "target": str(job.target), **why, **note}
+    return {"status": status, **_names(end.job), **why, **note}
+
+
+def _names(job: Job) -> dict[str, str]:
+    return {"source": job.source, "target": job.target}
 
 
 class Text:
@@ -169,6 +173,8 @@ class Text:
         self.tally.add(event)
         if isinstance(event, Progress):
             self._band(event)
+        elif isinstance(event, Passed):
+            self._pass(event)
         else:
             self._end(event)
         if not self._bar.disable and time.monotonic() - self._shown > _REFRESH:
@@ -193,13 +199,14 @@ class Text:
             self._line(f"failed: {event.failure}")
             if self._verbose and isinstance(event.error, Unexpected):
                 self._say("".join(traceback.format_exception(event.error.__cause__)), raw=True)
-        elif event.job.skipped:
-            if self._verbose:
-                self._line(f"{event.job.source} skipped, for {event.job.skipped}")
         else:
-            self._line(str(where))
+            self._line(where)
             if event.note:
                 self._say(f"note: {where}: {event.note}")
+
+    def _pass(self, event: Passed) -> None:
+        for job in event.jobs if self._verbose else ():
+            self._line(f"{job.source} skipped, for {job.skipped}")
 
     def _line(self, text: str) -> None:
         if self._lines:
@@ -207,7 +214,7 @@ class Text:
 
     def _summary(self) -> None:
         tally = self.tally
-        where = str(tally.last) if tally.done == 1 else f"{tally.done} images"
+        where = tally.last if tally.done == 1 else f"{tally.done} images"
         parts = [f"{where}: {tally.pixels / 1e6:.1f} megapixels in {tally.seconds:.1f} s"] if tally.done else []
         parts += [f"{count} skipped, for {why}" for why, count in tally.skipped.items()]
         if tally.failures:

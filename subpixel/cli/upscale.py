@@ -142,6 +142,16 @@ Compress = Annotated[
 Overwrite = Annotated[
     bool, typer.Option("--overwrite", help="Do again what exists, instead of skipping it.", rich_help_panel=_FILE)
 ]
+Part = Annotated[
+    str | None,
+    typer.Option(
+        "--shard",
+        metavar="K/N|array",
+        help="Only the kth of n parts of the images; array: the part of a task of Slurm, PBS, SGE, LSF or AWS Batch.",
+        show_default=False,
+        rich_help_panel=_SPEED,
+    ),
+]
 Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Say nothing but failures.", rich_help_panel=_SAID)]
 Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="A line for everything.", rich_help_panel=_SAID)]
 Json = Annotated[
@@ -173,6 +183,7 @@ def command(
     compress: Compress = False,
     keep_time: KeepTime = False,
     overwrite: Overwrite = False,
+    part: Part = None,
     quiet: Quiet = False,
     verbose: Verbose = False,
     as_json: Json = False,
@@ -192,6 +203,7 @@ def command(
     from subpixel.jobs.discovery import find_jobs, suffix
     from subpixel.jobs.done import unfinished
     from subpixel.jobs.request import Request
+    from subpixel.jobs.shard import WHOLE, Shard
     from subpixel.runtimes import Execution
     from subpixel.training.chosen import model_file
 
@@ -213,10 +225,13 @@ def command(
         encoding=Encoding(kind, quality, lossless, compress, keep_time),
     )
     with request.upscaler() as upscaler:
-        jobs = find_jobs(inputs, output, suffix=suffix(upscaler), format=kind)
+        shard = Shard.parse(part) if part else WHOLE
+        jobs = find_jobs(inputs, output, suffix=suffix(upscaler), format=kind, shard=shard)
         todo = jobs if overwrite else unfinished(jobs, request.identity)
         counted, shown = display(todo, quiet=quiet, verbose=verbose, as_json=as_json)
-        batch = upscale_batch(counted, upscaler, request.encoding, request.identity, upscale_file)
+        batch = upscale_batch(
+            counted, upscaler, request.encoding, request.identity, upscale_file, overwrite=overwrite
+        )
         with closing(batch) as events, shown:
             for event in events:
                 shown.show(event)

@@ -6,13 +6,14 @@ import threading
 from collections.abc import Callable, Generator, Iterable
 from pathlib import Path
 
+from subpixel import atomic
 from subpixel.images import Encoding
 from subpixel.inference.file import OnProgress, upscale_file
 from subpixel.inference.plan import Plan
 from subpixel.inference.upscaler import Upscaler
 from subpixel.jobs import done
 from subpixel.jobs.job import STREAM, Job
-from subpixel.jobs.pool import Event, Progress, run
+from subpixel.jobs.pool import Event, Progress, Skip, Taken, run
 
 _LARGE = 64 * 10**6
 """A result of more pixels than this is made alone, so that the memory is that of one large image."""
@@ -28,32 +29,53 @@ def upscale_batch(
     encoding: Encoding = Encoding(),
     identity: str = "",
     upscale: Upscale = upscale_file,
+    *,
+    overwrite: bool = False,
 ) -> Generator[Event]:
     """Enlarges images into files and tells of each band and each image as it is done; see `pool.run`.
 
     identity: that of the request, which the results remember, so that `done.unfinished` knows them. upscale: what
-    does one file; `domains.upscale_file` knows those of science and medicine.
+    does one file; `domains.upscale_file` knows those of science and medicine. Processes that do the same jobs share
+    them: no two make one result at once, nor, without `overwrite`, one after the other.
     """
-    return run(jobs, _Enlarging(upscaler, encoding, identity, upscale))
+    return run(jobs, _Enlarging(upscaler, encoding, identity, upscale, overwrite))
 
 
 class _Enlarging:
     """The work of the pool: a file into a file."""
 
-    def __init__(self, upscaler: Upscaler, encoding: Encoding, identity: str, upscale: Upscale) -> None:
+    def __init__(
+        self, upscaler: Upscaler, encoding: Encoding, identity: str, upscale: Upscale, overwrite: bool
+    ) -> None:
         self._upscale = upscale
         self._upscaler, self._encoding, self._identity = upscaler, encoding, identity
-        self._large = threading.Lock()
+        self._large, self._overwrite = threading.Lock(), overwrite
 
     def __call__(self, job: Job, tell: Callable[[Progress], None]) -> str | None:
+        if job.target == STREAM:
+            return self._enlarged(job, tell)
+        with atomic.claimed(job.target) as ours:
+            if not ours:
+                raise Taken
+            self._check(job)
+            note = self._enlarged(job, tell)
+            if self._identity:
+                done.record(job, self._identity)
+            return note
+
+    def _check(self, job: Job) -> None:
+        """Whether it is still to be done: another process may have made the result since it was looked for."""
+        if self._identity and not self._overwrite:
+            judged = done.judged(job, self._identity)
+            if judged.refused or judged.skipped:
+                raise judged.refused or Skip(judged.skipped)
+
+    def _enlarged(self, job: Job, tell: Callable[[Progress], None]) -> str | None:
         band = _Band(job, tell, self._large)
         try:
-            note = self._upscale(job.source, job.target, self._upscaler, self._encoding, band)
+            return self._upscale(Path(job.source), Path(job.target), self._upscaler, self._encoding, band)
         finally:
             band.end()
-        if self._identity and job.target != STREAM:
-            done.record(job, self._identity)
-        return note
 
 
 class _Band:

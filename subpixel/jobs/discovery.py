@@ -6,7 +6,8 @@ import glob
 import os
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from contextlib import suppress
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
@@ -17,6 +18,7 @@ from subpixel.images.kinds import ENDINGS, is_folder
 from subpixel.images.reader import is_pipe
 from subpixel.inference.upscaler import Upscaler
 from subpixel.jobs.job import STREAM, Job
+from subpixel.jobs.shard import WHOLE, Shard
 from subpixel.jobs.walk import Folder, below
 
 _SIZE = r"x[0-9.]+|[0-9]+x[0-9]*"
@@ -27,15 +29,15 @@ _Kind = Literal["file", "folder", "glob"]
 
 
 def find_jobs(
-    inputs: Sequence[str], output: str | None = None, *, suffix: str, format: str | None = None
+    inputs: Sequence[str], output: str | None = None, *, suffix: str, format: str | None = None, shard: Shard = WHOLE
 ) -> Iterator[Job]:
     """The images that files, folders (with all below them), globs and "-" name, each with its target.
 
     output: a file if there is one input file and it has the ending of an image, else a folder in which the
     input folder is mirrored; by default `NAME_suffix.EXT` beside each image. format: decides the ending, which
-    else stays what it is, or becomes .png where it cannot be written. Beside the images, those that are results of
-    others are left out, so that a folder can be done again. Images that would take each other's place, or that of
-    an input, come as refused jobs; so do folders without an image.
+    else stays what it is, or becomes .png where it cannot be written. shard: the part of them that is wanted.
+    Beside the images, those that are results of others are left out, so that a folder can be done again. Images
+    that would take each other's place, or that of an input, come as refused jobs; so do folders without an image.
     Raises: BadRequest where an input or the output makes no sense; UnknownName, UnwritableImage for a format that
     does not exist.
     """
@@ -43,6 +45,8 @@ def find_jobs(
     named = _named(inputs)
     single = _single(inputs, output, kind)
     if single is not None:
+        if shard.n > 1:
+            raise BadRequest("one image has no parts for --shard; name a folder")
         return iter([single])
     naming = _Naming(output, suffix, f".{kind}" if kind else None)
     known = _Inputs.of(named, naming.output)
@@ -51,7 +55,7 @@ def find_jobs(
     pipe = next((text for text in inputs if is_pipe(text) or os.path.dirname(text) in _DEVICES), None)
     if output is None and pipe is not None:
         raise BadRequest(f"{pipe} is no file in a folder of yours; name the result with -o")
-    return _found(named, naming, known)
+    return _found(named, naming, known, shard)
 
 
 def find_images(inputs: Sequence[str]) -> list[Path]:
@@ -84,7 +88,7 @@ def ensure_safe(target: Path, source: Path, overwrite: bool) -> Path:
 
     Raises: BadRequest for one that is the source, or exists.
     """
-    if target != STREAM:
+    if str(target) != STREAM:
         check_target(target, overwrite)
         if os.path.realpath(target) == os.path.realpath(source):
             raise BadRequest(f"{target} is an input and would be overwritten; give another name with -o")
@@ -171,10 +175,10 @@ class _Taken:
     targets: set[int] = field(default_factory=set)
 
     def source(self, real: str) -> bool:
-        return self.several and _added(hash(real), self.sources)
+        return _added(hash(real), self.sources)
 
     def target(self, path: str) -> bool:
-        return self.several and _added(hash(os.path.normpath(path)), self.targets)
+        return _added(hash(os.path.normpath(path)), self.targets)
 
 
 def _added(key: int, known: set[int]) -> bool:
@@ -184,49 +188,62 @@ def _added(key: int, known: set[int]) -> bool:
     return len(known) == before
 
 
-def _found(named: Sequence[tuple[str, _Kind]], naming: _Naming, known: _Inputs) -> Iterator[Job]:
+def _found(named: Sequence[tuple[str, _Kind]], naming: _Naming, known: _Inputs, shard: Shard) -> Iterator[Job]:
     taken = _Taken(len(named) > 1 or named[0][1] == "glob")
     for text, folders in _folders(named, naming.output):
         empty = True
         for folder in folders:
             empty = empty and not (folder.names or folder.refused or folder.skipped)
-            yield from _jobs(folder, naming, known, taken)
-        if empty:
-            yield Job(Path(text), Path(text), BadRequest(f"no images in {text}"))
+            jobs = _jobs(folder, naming, known, taken)
+            if shard.n == 1:
+                yield from jobs
+            else:
+                yield from (
+                    job for job in jobs if shard.holds(os.path.join(folder.place, os.path.basename(job.source)))
+                )
+        if empty and shard.holds(text):
+            yield Job(text, text, BadRequest(f"no images in {text}"))
 
 
 def _jobs(folder: Folder, naming: _Naming, known: _Inputs, taken: _Taken) -> Iterator[Job]:
     """The jobs of one folder."""
-    place = naming.folder(folder)
+    place, here = naming.folder(folder), os.path.join(folder.path, "")
     for name, why in folder.refused:
-        path = Path(folder.path, name)
+        path = here + name if name else folder.path
         yield Job(path, path, BadRequest(f"{path}: {why}"))
     for name, why in folder.skipped:
-        path = Path(folder.path, name)
+        path = here + name if name else folder.path
         yield Job(path, path, skipped=why)
-    within = naming.below is not None and known.has(os.path.realpath(place))
-    exists = os.path.isdir(place)  # else no result is there
+    there, within = os.path.join(place, ""), naming.below is not None and known.has(os.path.realpath(place))
+    linked = _has_links(place)
+    tagged = naming.below is None or len(folder.suffixes) > 1
     for name in folder.names:
-        if taken.source(os.path.join(folder.real, name)):
+        if taken.several and taken.source(os.path.join(folder.real, name)):
             continue
         called = naming.name(name)
-        source, target = os.path.join(folder.path, name), os.path.join(place, called)
-        job = Job(Path(source), Path(target))
-        if naming.is_result(name, folder):
-            yield replace(job, skipped="they are results of images beside them")
-        elif rivals := naming.rivals(name, called, folder):
+        job = Job(here + name, there + called)
+        if tagged and naming.is_result(name, folder):
+            yield job._replace(skipped="they are results of images beside them")
+        elif tagged and (rivals := naming.rivals(name, called, folder)):
             why = f"{' and '.join(rivals)} beside it would become {job.target} as well"
             yield _refused(job, f"{why}; give them different outputs")
-        elif taken.target(target):
+        elif taken.several and taken.target(job.target):
             yield _refused(job, f"another image becomes {job.target} as well; give them different outputs")
-        elif exists and (within or os.path.islink(target)) and known.takes(target):
+        elif (within or (linked and os.path.islink(job.target))) and known.takes(job.target):
             yield _refused(job, f"{job.target} is an input and would be overwritten; give another name with -o")
         else:
             yield job
 
 
+def _has_links(place: str) -> bool:
+    """Whether a folder, if it is there, has links at all: one look, in place of one at every result."""
+    with suppress(OSError), os.scandir(place or ".") as entries:
+        return any(entry.is_symlink() for entry in entries)
+    return False
+
+
 def _refused(job: Job, why: str) -> Job:
-    return replace(job, refused=BadRequest(f"{job.source}: {why}"))
+    return job._replace(refused=BadRequest(f"{job.source}: {why}"))
 
 
 def _folders(named: Sequence[tuple[str, _Kind]], without: str | None) -> Iterator[tuple[str, Iterator[Folder]]]:
@@ -252,7 +269,7 @@ def _matching(pattern: Path, without: str | None) -> Iterator[Folder]:
     """What a glob matches, relative to its part without wildcards."""
     base, files = _base(str(pattern)), list[tuple[str, str]]()
     for match in sorted(glob.glob(str(pattern), recursive=True)):
-        place = os.path.relpath(match, base)
+        place = "" if match == os.path.join(base, "") else os.path.relpath(match, base)
         if os.path.isdir(match) and not is_folder(match):
             yield from below(match, place, without)
         elif split_ending(match)[1].lower() in (*SUFFIXES, pattern.suffix.lower()):
@@ -298,8 +315,8 @@ def _single(inputs: Sequence[str], output: str | None, kind: str | None) -> Job 
     actual = None if is_own else format_of(output, None if Path(output).suffix else kind)
     if kind not in (None, actual) and output != "-":
         raise BadRequest(f"-o {output} and --format {kind} contradict each other; give one of the two")
-    source, target = Path(inputs[0]), Path(output)
-    return Job(source, ensure_safe(target, source, overwrite=True))
+    ensure_safe(Path(output), Path(inputs[0]), overwrite=True)
+    return Job(inputs[0], output)
 
 
 def _names_file(output: str) -> bool:

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import json
+import errno
+import hashlib
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from dataclasses import replace
-from pathlib import Path
-from typing import Any
 
 from subpixel import atomic
 from subpixel.errors import BadRequest
 from subpixel.jobs.job import STREAM, Job
 
 ATTRIBUTE = "user.subpixel"
+"""Size and time of the source, a digest of the request, and one of the result's own size and time. Short, so that file
+systems keep it in the file's own entry and it is read at once."""
 EXISTS = "the result exists (--overwrite does it again)"
 
 
@@ -25,48 +25,66 @@ def unfinished(jobs: Iterable[Job], identity: str = "") -> Iterator[Job]:
     one that was changed since, or that says nothing of itself, is refused where it is older than its source, else
     skipped.
     """
+    made = _digest(identity)
     for job in jobs:
-        if job.refused or job.skipped or job.target == STREAM:
-            yield job
-        else:
-            yield _judged(job, identity)
+        yield job if job.refused or job.skipped or job.target == STREAM else _judged(job, made)
+
+
+def judged(job: Job, identity: str) -> Job:
+    """One job, as `unfinished` gives it."""
+    return next(unfinished([job], identity))
 
 
 def record(job: Job, identity: str) -> None:
     """Lets a result say what it was made from; file systems without attributes cannot keep it."""
-    with suppress(OSError, AttributeError):  # AttributeError: only Linux has them in Python
-        stated = {"source": _state(job.source), "result": _state(job.target), "made": identity}
-        os.setxattr(job.target, ATTRIBUTE, json.dumps(stated).encode())
+    source, result = _state(job.source), _state(job.target)
+    if source and result:
+        stated = b"%b %b" % (_origin(source, _digest(identity)), _digest(str(result)))
+        with suppress(OSError, AttributeError):  # AttributeError: only Linux has them in Python
+            os.setxattr(job.target, ATTRIBUTE, stated)
 
 
-def _judged(job: Job, identity: str) -> Job:
-    result = _state(job.target)
-    if result is None:
+def _judged(job: Job, made: bytes) -> Job:
+    stated = _stated(job.target)
+    if stated is None:
         return job
-    atomic.sweep(job.target.parent)  # where all is done, nothing is written that would
-    source, stated = _state(job.source), _stated(job.target)
+    atomic.sweep(os.path.dirname(job.target))  # where all is done, nothing is written that would
+    source = _state(job.source)
     if source is None:  # its error is told when it is opened
         return job
-    if stated.get("result") == result:
-        return replace(job, skipped=EXISTS) if (stated["source"], stated["made"]) == (source, identity) else job
+    if stated.startswith(_origin(source, made)):
+        return Job(job.source, job.target, skipped=EXISTS)
+    result = _state(job.target)
+    if result is None or stated.endswith(b" " + _digest(str(result))):  # of another request, and as we left it
+        return job
     if source[1] > result[1]:
         why = f"{job.target} exists and is older than {job.source}; --overwrite replaces it"
-        return replace(job, refused=BadRequest(why))
-    return replace(job, skipped=EXISTS)
+        return job._replace(refused=BadRequest(why))
+    return job._replace(skipped=EXISTS)
 
 
-def _state(path: Path) -> list[int] | None:
+def _origin(source: tuple[int, int], made: bytes) -> bytes:
+    return b"%d %d %b" % (*source, made)
+
+
+def _digest(text: str) -> bytes:
+    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest().encode()
+
+
+def _state(path: str) -> tuple[int, int] | None:
     """Size in bytes and time of the last change in nanoseconds; None for a file that is not there."""
     try:
         about = os.stat(path)
     except (OSError, ValueError):
         return None
-    return [about.st_size, about.st_mtime_ns]
+    return about.st_size, about.st_mtime_ns
 
 
-def _stated(result: Path) -> dict[str, Any]:
+def _stated(result: str) -> bytes | None:
+    """What a file says of itself, which may be nothing; None for one that is not there."""
     try:
-        found = json.loads(os.getxattr(result, ATTRIBUTE))
-    except (OSError, AttributeError, ValueError):
-        return {}
-    return found if isinstance(found, dict) and {"source", "result", "made"} <= found.keys() else {}
+        return os.getxattr(result, ATTRIBUTE)
+    except OSError as error:
+        return None if error.errno == errno.ENOENT else b""
+    except (AttributeError, ValueError):
+        return b""

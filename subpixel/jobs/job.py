@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import Path
+from typing import NamedTuple
 
 from subpixel.errors import SubpixelError
 
-STREAM = Path("-")
+STREAM = "-"
 """Standard input as a source, standard output as a target."""
 
 
-@dataclass(frozen=True)
-class Job:
-    """An image to read and the file to write; either may be STREAM."""
+class Job(NamedTuple):
+    """An image to read and the file to write, by their names; either may be STREAM. A tuple: there may be a million."""
 
-    source: Path
-    target: Path
+    source: str
+    target: str
     refused: SubpixelError | None = None
     """Why it cannot be done, where that is known before the image is opened."""
     skipped: str = ""

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import queue
 import threading
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +29,10 @@ _OF_ALL = (BadWeights, MissingExtra, RuntimeUnavailable, UnknownName)
 """The errors that concern every job; any other is one job's own."""
 _WAITING = 256
 """Events that nobody has taken yet; then the workers wait, so that they do not fill the memory."""
+_TOGETHER = 1000
+"""Jobs with nothing to do that are told of at once."""
+_AGAIN = 0.1
+"""Seconds until a job that another process was doing is looked at again."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +48,7 @@ class Progress:
 
 @dataclass(frozen=True)
 class Finished:
-    """An image was written, could not be, or need not be (`job.skipped`)."""
+    """An image was written, or could not be."""
 
     job: Job
     note: str | None = None
@@ -57,10 +62,25 @@ class Finished:
         return text if source in text else f"{source}: {text}"
 
 
-Event = Progress | Finished
+@dataclass(frozen=True)
+class Passed:
+    """Some images that need not be done, each for its reason (`job.skipped`), in the order in which they were found."""
+
+    jobs: Sequence[Job]
+
+
+Event = Progress | Finished | Passed
 
 Work = Callable[[Job, Callable[[Progress], None]], str | None]
 """Does a job, tells its progress to the function, and returns what its result could not keep."""
+
+
+class Taken(Exception):
+    """Raised by the work: another process is doing this job. It is looked at again when the others are done."""
+
+
+class Skip(Exception):
+    """Raised by the work: there is nothing to do any more; the text is the reason."""
 
 
 class _Stopped(Exception):
@@ -72,7 +92,7 @@ def run(jobs: Iterable[Job], work: Work, workers: int = 2) -> Generator[Event]:
 
     A job is taken when a worker is free for it. One that cannot be read, computed or written is told of and the
     others go on. Close the generator and what is half done is removed. Missing folders of the targets are made, and
-    removed again if they stay empty.
+    removed again if they stay empty. Jobs with nothing to do are told of many at a time.
     Raises: what concerns every job, such as a runtime that is not there.
     """
     pool = _Pool(jobs, work)
@@ -98,6 +118,7 @@ class _Pool:
         self._waiting, self._work = iter(jobs), work
         self._events = queue.Queue[Event | BaseException | None](_WAITING)
         self._taking, self._folders = threading.Lock(), list[Path]()
+        self._passed, self._taken = list[Job](), deque[Job]()
 
     def events(self, workers: int) -> Iterator[Event]:
         """Everything the workers tell, until the last of them has ended; raises what ended one of them."""
@@ -120,7 +141,12 @@ class _Pool:
         """What a worker does: one job after the other."""
         try:
             while (job := self._take()) is not None:
-                self._events.put(self._finished(job))
+                try:
+                    self._events.put(self._finished(job))
+                except Taken:
+                    self._taken.append(job)
+                except Skip as skip:
+                    self._events.put(Passed([job._replace(skipped=str(skip))]))
         except _Stopped:
             pass
         except BaseException as error:
@@ -134,16 +160,35 @@ class _Pool:
                 folder.rmdir()
 
     def _take(self) -> Job | None:
+        """The next job; those before it with nothing to do are told of. At the end, those that others were doing."""
         with self._taking:
-            return None if self.stop.is_set() else next(self._waiting, None)
+            while not self.stop.is_set():
+                job = next(self._waiting, None)
+                if job is None or not job.skipped:
+                    self._tell_passed()
+                    return job or self._taken_before()
+                self._passed.append(job)
+                if len(self._passed) == _TOGETHER:
+                    self._tell_passed()
+            return None
+
+    def _tell_passed(self) -> None:
+        if self._passed:
+            self._events.put(Passed(self._passed))
+            self._passed = []
+
+    def _taken_before(self) -> Job | None:
+        if not self._taken or self.stop.wait(_AGAIN):
+            return None
+        return self._taken.popleft()
 
     def _finished(self, job: Job) -> Finished:
-        if job.refused or job.skipped:
+        if job.refused:
             return Finished(job, error=job.refused)
         try:
             self._make_folder(job)
             return Finished(job, self._work(job, self._tell))
-        except (_Stopped, *_OF_ALL):
+        except (_Stopped, Taken, Skip, *_OF_ALL):
             raise
         except SubpixelError as error:
             return Finished(job, error=error)
@@ -157,7 +202,7 @@ class _Pool:
             return Finished(job, error=wrapped)
 
     def _make_folder(self, job: Job) -> None:
-        folder = job.target.parent
+        folder = Path(os.path.dirname(job.target))
         if job.target == STREAM or os.path.isdir(folder):
             return
         with self._taking:
@@ -178,6 +223,6 @@ class _Pool:
 
 def _of_the_system(job: Job, error: OSError) -> SubpixelError:
     why = (error.strerror or str(error)).lower()
-    if error.filename is not None and str(error.filename) == str(job.source):
+    if error.filename is not None and str(error.filename) == job.source:
         return UnreadableImage(job.source, why)
     return UnwritableImage(job.target, why)
