@@ -19,28 +19,26 @@ from subpixel.images import Image, read, write
 pytestmark = pytest.mark.skipif(atomic.fcntl is None, reason="claims are file locks, which this system lacks")
 
 SHARES = """
-import sys, time
-from subpixel.images import write, Image
-from subpixel.inference import file
-from subpixel.jobs import batch
-
-upscale = batch.upscale_file
-
-def slowly(source, target, *rest):
-    with open(LOG, "a") as log:
-        log.write(f"{source}\\n")
-    time.sleep(SECONDS)
-    return upscale(source, target, *rest)
-
-batch.upscale_file = slowly
+import time
 from subpixel.cli import main
-main(["upscale", IN, "-o", OUT, "-m", "bicubic", "-q", *MORE])
+from subpixel.jobs.batch import _Enlarging
+
+enlarged = _Enlarging._enlarged
+
+def slowly(self, job, tell):
+    with open(LOG, "a") as log:
+        log.write(job.source + "\\n")
+    time.sleep(SECONDS)
+    return enlarged(self, job, tell)
+
+_Enlarging._enlarged = slowly
+main(["upscale", IN, "-o", OUT, "-m", "bicubic", "-q"])
 """
 """Each image takes a while; which are begun is logged."""
 
 
-def shares(photos: Path, out: Path, log: Path, seconds: float, *more: str) -> subprocess.Popen[bytes]:
-    given = f"LOG, SECONDS, IN, OUT, MORE = {str(log)!r}, {seconds}, {str(photos)!r}, {str(out)!r}, {list(more)!r}\n"
+def shares(photos: Path, out: Path, log: Path, seconds: float) -> subprocess.Popen[bytes]:
+    given = f"LOG, SECONDS, IN, OUT = {str(log)!r}, {seconds}, {str(photos)!r}, {str(out)!r}\n"
     return subprocess.Popen([sys.executable, "-c", given + SHARES])
 
 
