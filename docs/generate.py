@@ -28,8 +28,8 @@ MODULES = {
     "Looking": ("analysis.inspection", "analysis.report"),
     "Enlarging": (
         "inference.upscaler", "inference.choice", "inference.comparison",
-        "inference.tiles", "jobs.request", "jobs.job", "jobs.discovery", "jobs.done", "jobs.pool", "jobs.batch",
-        "runtimes",
+        "inference.tiles", "jobs.request", "jobs.job", "jobs.shard", "jobs.discovery", "jobs.done", "jobs.pool",
+        "jobs.batch", "runtimes",
     ),
     "Models": ("models.card", "models.store", "models.weights"),
     "Measuring": (

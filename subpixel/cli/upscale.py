@@ -229,9 +229,7 @@ def command(
         jobs = find_jobs(inputs, output, suffix=suffix(upscaler), format=kind, shard=shard)
         todo = jobs if overwrite else unfinished(jobs, request.identity)
         counted, shown = display(todo, quiet=quiet, verbose=verbose, as_json=as_json)
-        batch = upscale_batch(
-            counted, upscaler, request.encoding, request.identity, upscale_file, overwrite=overwrite
-        )
+        batch = upscale_batch(counted, upscaler, request.encoding, request.identity, upscale_file, overwrite=overwrite)
         with closing(batch) as events, shown:
             for event in events:
                 shown.show(event)
