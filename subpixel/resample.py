@@ -83,9 +83,10 @@ class Taps:
         return int(self.indices.min()), int(self.indices.max()) + 1
 
 
-def taps(length: int, target: int, kernel: str = "bicubic", scale: float | None = None) -> Taps:
+def taps(length: int, target: int, kernel: str = "bicubic", scale: float | None = None, shift: float = 0.0) -> Taps:
     """Positions and weights that turn `length` pixels into `target` (scale = target / length unless it is given).
 
+    shift: how far behind its place each result is taken, in pixels of the input.
     Raises: UnknownName for a kernel that does not exist, BadRequest for a length below 1.
     Source: the `contributions` step of MATLAB's imresize.
     """
@@ -97,7 +98,7 @@ def taps(length: int, target: int, kernel: str = "bicubic", scale: float | None 
     ratio = target / length if scale is None else scale
     stretch = min(ratio, 1.0) if kernel != "nearest" else 1.0
     width /= stretch
-    centre = (np.arange(target) + 0.5) / ratio - 0.5
+    centre = (np.arange(target) + 0.5) / ratio - 0.5 + shift
     left = np.floor(centre - width / 2).astype(np.int64)
     positions = left[:, None] + np.arange(math.ceil(width) + 3)
     weights = stretch * function(stretch * (centre[:, None] - positions))

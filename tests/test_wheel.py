@@ -26,6 +26,7 @@ NO_SET5 = "no folder Set5 in photos; put the images of Set5 there"
 CALLS = {
     "upscale photo.png -o larger.png": "",
     "upscale photo.png -o larger.tif --runtime torch": NO_TORCH,
+    "video film.mkv -o larger.mkv": "av is not installed; run: pip install 'subpixel[video]'",
     "models": "",
     "compare photo.png": "",
     "degrade photo.png -o low/": "",

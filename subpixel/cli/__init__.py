@@ -22,6 +22,7 @@ from subpixel.cli import (
     signals,
     train,
     upscale,
+    video,
 )
 from subpixel.cli import eval as evaluation
 from subpixel.errors import SubpixelError
@@ -35,7 +36,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (upscale, models, compare, inspect, degrade, doctor, train, evaluation, import_, export):
+for module in (upscale, video, models, compare, inspect, degrade, doctor, train, evaluation, import_, export):
     app.command(module.NAME, epilog=module.EXAMPLES)(module.command)
 
 

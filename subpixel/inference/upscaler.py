@@ -89,10 +89,14 @@ class Upscaler:
         """Whether the networks want to know what is wrong with an image."""
         return any(self._load(model).card.condition for model in self._family.values())
 
+    @property
+    def looks(self) -> bool:
+        """Whether what it does depends on what is wrong with an image."""
+        return self._model == AUTO or self._is_told
+
     def plan(self, source: Rows) -> Plan:
         """What will be done to an image, which is looked at first where that decides; its networks are compiled."""
-        looks = self._model == AUTO or self._is_told
-        return self.prepare(source.shape, inspect_rows(source) if looks else DegradationReport())
+        return self.prepare(source.shape, inspect_rows(source) if self.looks else DegradationReport())
 
     def prepare(self, shape: Shape, report: DegradationReport = DegradationReport(), limited: bool = True) -> Plan:
         """What will be done to an image of this shape of which the report is true; its networks are compiled.

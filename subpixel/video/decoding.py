@@ -1,0 +1,227 @@
+"""The frames of a video one after the other: in order, of one size, progressive, and what was lost on the way."""
+
+from __future__ import annotations
+
+import zlib
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from itertools import islice
+from typing import Any, Literal
+
+import av.error
+import av.filter
+import av.logging
+
+from subpixel.video.planes import Plane, planes
+from subpixel.video.source import Source, opened
+
+if av.logging.get_level() is None:
+    av.logging.set_level(av.logging.PANIC)  # errors are counted then, and still not shown
+_SETTLING = 2.0
+"""Seconds that are decoded before a place that was sought, so that what frames refer to is there."""
+_LOOKED_AT, _FEW, _SMALLEST = 120, 4, 32
+"""Frames in which interlacing is looked for, those that have to be told, and the least rows of one."""
+_CLOSE, _BRIEF = 1e-6, 0.5
+"""Seconds that two times may differ by and be one; that a file may be shorter than it says."""
+
+FieldOrder = Literal["tff", "bff"]
+
+
+@dataclass
+class Damage:
+    """What of a source could not be used."""
+
+    undecodable: int = 0
+    """Packets."""
+    corrupt: int = 0
+    """Frames that the decoder patched up and says so."""
+    complaints: int = 0
+    """Packets at which it logged an error; with several threads it does so later than it says so of the frame."""
+    resized: int = 0
+    """Frames of another size than the first."""
+    disordered: int = 0
+    """Frames whose time is not after that of the frame before."""
+    missing: float = 0.0
+    """Seconds at the end that the header speaks of."""
+
+    def __bool__(self) -> bool:
+        return any(asdict(self).values())
+
+    def __str__(self) -> str:
+        said = {
+            "packets cannot be decoded": self.undecodable,
+            "frames are damaged": max(self.corrupt, self.complaints),
+            "frames have another size and are left out": self.resized,
+            "frames have no time of their own and are left out": self.disordered,
+        }
+        parts = [f"{count} {what}" for what, count in said.items() if count]
+        return "; ".join([*parts, f"the last {self.missing:.1f} s are missing"] if self.missing else parts)
+
+
+@dataclass(frozen=True)
+class Frame:
+    """Planes of the source's layout, at a time in ticks of the result."""
+
+    pts: int
+    planes: list[Plane]
+
+    def crc(self) -> int:
+        """Of the samples."""
+        value = 0
+        for plane in self.planes:
+            value = zlib.crc32(plane.data, value)
+        return value
+
+
+class Frames:
+    """The frames of a source from one time to another; `damage` tells afterwards what was lost.
+
+    order: the first field where it is interlaced. fields: how many frames are made of one then. start, stop: seconds;
+    a frame is in where its time is in start <= t < stop. sought: seconds from where it is decoded.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        order: FieldOrder | None = None,
+        fields: int = 1,
+        start: float = 0.0,
+        stop: float | None = None,
+        sought: float = 0.0,
+    ) -> None:
+        self.damage = Damage()
+        self._source, self._order, self._fields = source, order, fields
+        self._start, self._stop, self._sought = start, stop, sought
+
+    def __iter__(self) -> Iterator[Frame]:
+        source, last, latest = self._source, None, 0.0
+        tick = source.time_base / self._fields
+        for frame in self._progressive(decoded_frames(source, self.damage, self._sought)):
+            if last is not None and frame.pts <= last:
+                self.damage.disordered += 1
+                continue
+            last, latest = frame.pts, float(frame.pts * tick) - source.began
+            if self._stop is not None and latest >= self._stop - _CLOSE:
+                return
+            if not self._start or latest >= self._start - _CLOSE:
+                yield Frame(frame.pts, planes(frame, source.layout))
+        self._check_end(latest)
+
+    def _check_end(self, latest: float) -> None:
+        duration, rate = self._source.duration, self._source.rate
+        if duration is not None and self._stop is None:
+            missing = duration - latest - float(1 / rate)
+            self.damage.missing = missing if missing > max(_BRIEF, 3 / rate) else 0.0
+
+    def _progressive(self, frames: Iterator[Any]) -> Iterator[Any]:
+        if self._order is None:
+            yield from frames
+            return
+        mode = "send_field" if self._fields == 2 else "send_frame"
+        graph: Any = None
+        for frame in frames:
+            graph = graph or _graph(self._source, frame.format, "bwdif", f"mode={mode}:parity={self._order}")
+            graph.push(frame)
+            yield from _pulled(graph)
+        if graph:
+            graph.push(None)
+            yield from _pulled(graph)
+
+
+def decoded_frames(source: Source, damage: Damage, sought: float = 0.0) -> Iterator[Any]:
+    """Frames of the source's size, each with a time, as the packets give them; `damage` counts the others.
+
+    sought: seconds that may be skipped, where the container lands before them and not behind.
+    """
+    if sought > _SETTLING:
+        with opened(source.path) as container:
+            stream = container.streams[source.index]
+            with suppress(av.error.FFmpegError):
+                target = sought - _SETTLING + source.began
+                container.seek(int(target / stream.time_base), stream=stream, backward=True)
+            frames = _decoded(container, source, damage)
+            first = next(frames, None)
+            if first is not None and float(first.pts * source.time_base) - source.began <= sought:
+                yield first
+                yield from frames
+                return
+        vars(damage).update(vars(Damage()))
+    with opened(source.path) as container:
+        yield from _decoded(container, source, damage)
+
+
+def _decoded(container: Any, source: Source, damage: Damage) -> Iterator[Any]:
+    stream = container.streams[source.index]
+    stream.thread_type = "AUTO"
+    guessed, step = 0, max(1, round(1 / (source.rate * source.time_base)))
+    for packet in _packets(container, stream, damage):
+        errors = av.logging.get_last_error()[0]
+        try:
+            frames = packet.decode()
+        except av.error.FFmpegError:
+            damage.undecodable += 1
+            continue
+        damage.complaints += av.logging.get_last_error()[0] > errors
+        for frame in frames:
+            if frame.pts is None:
+                frame.pts, frame.time_base = guessed, source.time_base
+            guessed = frame.pts + step
+            if (frame.height, frame.width) == (source.height, source.width):
+                damage.corrupt += frame.is_corrupt
+                yield frame
+            else:
+                damage.resized += 1
+
+
+def _packets(container: Any, stream: Any, damage: Damage) -> Iterator[Any]:
+    """Packets as long as the file can be read."""
+    try:
+        yield from container.demux(stream)
+    except av.error.FFmpegError:
+        damage.undecodable += 1
+
+
+def _graph(source: Source, format: Any, name: str, options: str = "") -> Any:
+    """Frames through one filter."""
+    graph = av.filter.Graph()
+    buffer = graph.add_buffer(width=source.width, height=source.height, format=format, time_base=source.time_base)
+    graph.link_nodes(buffer, graph.add(name, options), graph.add("buffersink"))
+    graph.configure()
+    return graph
+
+
+def _pulled(graph: Any) -> Iterator[Any]:
+    while True:
+        try:
+            yield graph.vpull()
+        except (av.error.BlockingIOError, av.error.EOFError):
+            return
+
+
+def field_order(source: Source) -> FieldOrder | None:
+    """Which field of the first frames comes first, where most of them that can be told are interlaced.
+
+    Without a verdict it is what the first frame says of itself.
+    Source: FFmpeg's idet, which compares lines with those above and below, in the frame and in its neighbours.
+    """
+    if source.height < _SMALLEST or source.layout.is_rgb:
+        return None
+    counts = Counter(_idet(source))
+    top, bottom, progressive = (counts[name] for name in ("tff", "bff", "progressive"))
+    if top + bottom + progressive < _FEW:
+        return "tff" if source.interlaced else None
+    if top + bottom <= progressive:
+        return None
+    return "tff" if top >= bottom else "bff"
+
+
+def _idet(source: Source) -> Iterator[str]:
+    """What each of the first frames is."""
+    graph: Any = None
+    for frame in islice(decoded_frames(source, Damage()), _LOOKED_AT):
+        graph = graph or _graph(source, frame.format, "idet")
+        graph.push(frame)
+        for judged in _pulled(graph):
+            yield judged.metadata.get("lavfi.idet.multiple.current_frame", "undetermined")

@@ -1,0 +1,162 @@
+"""Which encoder writes the result, in which pixel format, and what it is told."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import av.codec
+
+from subpixel.errors import BadRequest, UnknownName
+from subpixel.video.colours import Colours
+from subpixel.video.planes import Layout
+from subpixel.video.request import CODECS, VideoRequest
+from subpixel.video.source import Source
+
+ENCODERS = {"h264": "libx264", "h265": "libx265", "av1": "libsvtav1", "ffv1": "ffv1"}
+"""Codec -> the encoder inside PyAV; libx264 and libx265 are under the GPL."""
+_OWN = {"h264": "h264", "hevc": "h265", "av1": "av1", "libdav1d": "av1", "ffv1": "ffv1"}
+FORMATS = {".mkv": "matroska", ".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".webm": "webm"}
+"""Ending of a result -> its container."""
+_HOLDS = {"matroska": CODECS, "mp4": ("h264", "h265", "av1"), "mov": ("h264", "h265"), "webm": ("av1",)}
+_WORST = {"h264": 51, "h265": 51, "av1": 63}
+"""The constant rate factor of quality 0."""
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """How a video is encoded: everything that two encoders must share to go on where the other ended."""
+
+    codec: str
+    layout: Layout
+    height: int
+    width: int
+    aspect: Fraction
+    time_base: Fraction
+    rate: Fraction
+    colours: Colours
+    centred: tuple[bool, bool]
+    options: tuple[tuple[str, str], ...]
+    threads: int
+
+    @property
+    def pixel_format(self) -> str:
+        """What the encoder takes; FFV1 wants R'G'B' of 8 bits interleaved."""
+        name = self.layout.name
+        return {"gbrp": "bgr0", "gbrap": "bgra"}.get(name, name) if self.codec == "ffv1" else name
+
+    def open(self) -> Any:
+        """A fresh encoder."""
+        context = av.CodecContext.create(ENCODERS[self.codec], "w")
+        self.configure(context)
+        context.open()
+        return context
+
+    def configure(self, context: Any) -> None:
+        """Sets up a codec context, or that of a stream."""
+        os.environ.setdefault("SVT_LOG", "1")  # SVT-AV1 speaks of itself on standard error otherwise
+        context.width, context.height, context.pix_fmt = self.width, self.height, self.pixel_format
+        context.time_base, context.framerate = self.time_base, self.rate
+        context.sample_aspect_ratio = self.aspect
+        context.color_range, context.colorspace = self.colours.range, self.colours.matrix
+        context.color_primaries, context.color_trc = self.colours.primaries, self.colours.transfer
+        context.flags |= av.codec.context.Flags.global_header | av.codec.context.Flags.bitexact
+        context.thread_count = self.threads
+        context.options = dict(self.options)
+
+
+def container_of(target: Path) -> str:
+    """The container that an ending means. Raises: BadRequest."""
+    if target.suffix.lower() not in FORMATS:
+        raise BadRequest(f"{target} ends in {target.suffix or 'nothing'!r}; expected {', '.join(FORMATS)}")
+    return FORMATS[target.suffix.lower()]
+
+
+def codec_of(request: VideoRequest, source: Source, container: str) -> str:
+    """The codec that is asked for, or the source's own where it can be written. Raises: BadRequest, UnknownName."""
+    if request.codec not in CODECS:
+        raise UnknownName("codec", request.codec, CODECS)
+    holds = _HOLDS[container]
+    if request.codec == "auto":
+        deep = "h265" if source.layout.bits > 8 else "h264"
+        return next(codec for codec in (_OWN.get(source.codec, deep), deep, "av1") if codec in holds)
+    if request.codec not in holds:
+        raise BadRequest(
+            f"{container} holds {', '.join(c for c in holds if c != 'auto')}; {request.codec} fits in .mkv"
+        )
+    return request.codec
+
+
+def layout_of(codec: str, given: Layout) -> Layout:
+    """The layout nearest to the source's that an encoder takes, without alpha, colours or bits that it has not."""
+    names = {known.name for known in av.codec.Codec(ENCODERS[codec], "w").video_formats or []}
+    names |= {"gbrp", "gbrap"} if codec == "ffv1" else set()
+    names -= {"yuva420p", "yuva420p10le"} if codec == "h265" else set()  # it keeps no alpha in Matroska and MP4
+    depths = sorted((8, 9, 10, 12, 14, 16), key=lambda bits: (bits < given.bits, abs(bits - given.bits)))
+    kinds = [given, replace(given, alpha=False), replace(given, alpha=False, is_rgb=False)]
+    kinds += [replace(kinds[-1], is_gray=False, sub=sub) for sub in ((0, 1), (1, 1))]
+    found = [replace(kind, bits=bits) for kind in kinds for bits in depths]
+    return next(layout for layout in found if layout.name in names)
+
+
+def encoder(request: VideoRequest, source: Source, container: str, size: tuple[int, int], per_frame: int) -> Encoder:
+    """The encoder for a result of height x width; per_frame: frames of it for each of the source's."""
+    codec = codec_of(request, source, container)
+    layout = layout_of(codec, source.layout)
+    height, width = size
+    colours = source.colours.stated(source.height, height)
+    if source.layout.is_rgb and not layout.is_rgb:
+        colours = replace(colours, range=1, matrix=1)
+    threads = request.execution.threads or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 4
+    return Encoder(
+        codec,
+        layout,
+        height,
+        width,
+        _aspect(source, height, width),
+        source.time_base / per_frame,
+        source.rate * per_frame,
+        colours,
+        source.centred,
+        tuple(_options(codec, request.quality, source, threads).items()),
+        threads,
+    )
+
+
+def _aspect(source: Source, height: int, width: int) -> Fraction:
+    """Of a pixel of the result: its own, where both sides grow alike, else what keeps the shape on the screen."""
+    stretched = abs(width * source.height - height * source.width) > 2 * max(source.height, source.width, height, width)
+    if not stretched:
+        return source.aspect
+    return (source.aspect * source.width * height / (source.height * width)).limit_denominator(10000)
+
+
+def _options(codec: str, quality: int, source: Source, threads: int) -> dict[str, str]:
+    static = source.hdr
+    siting = {(True, False): "left", (True, True): "center", (False, False): "topleft"}[source.centred]
+    options = {"chroma_sample_location": siting}
+    if codec == "ffv1":
+        return options | {"level": "3", "coder": "1", "context": "1", "g": "1", "slicecrc": "1", "slices": "4"}
+    options["crf"] = str(round((100 - quality) / 100 * _WORST[codec]))
+    told: dict[str, str] = {}
+    if codec == "av1":
+        told = {"lp": str(threads)}
+        told |= {"mastering-display": static.display(whole=False)} if static.mastering else {}
+        told |= {"content-light": f"{static.light[0]},{static.light[1]}"} if static.light else {}
+        return options | {"preset": "8", "svtav1-params": _joined(told)}
+    if static.mastering:
+        told["master-display" if codec == "h265" else "mastering-display"] = static.display(whole=True)
+    if static.light:
+        told["max-cll" if codec == "h265" else "cll"] = f"{static.light[0]},{static.light[1]}"
+    if codec == "h265":
+        told |= {"log-level": "none", "pools": str(threads), "frame-threads": "1"}
+        return options | {"preset": "fast", "x265-params": _joined(told)}
+    return options | {"preset": "fast", "rc-lookahead": "20", **({"x264-params": _joined(told)} if told else {})}
+
+
+def _joined(told: dict[str, str]) -> str:
+    return ":".join(f"{name}={value}" for name, value in told.items())

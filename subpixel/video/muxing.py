@@ -1,0 +1,210 @@
+"""The result's file: the new video, and every other stream of the source packet by packet."""
+
+from __future__ import annotations
+
+import heapq
+import io
+import struct
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import av
+import av.error
+from av.stream import Disposition
+
+from subpixel.errors import UnwritableImage
+from subpixel.video.encoding import ENCODERS, Encoder
+from subpixel.video.segments import Packet, Partial
+from subpixel.video.source import Source, opened
+
+_BITEXACT = {"fflags": "+bitexact"}
+_NOT_OURS = {"encoder", "major_brand", "minor_version", "compatible_brands", "creation_time", "duration"}
+"""Metadata that containers write themselves, in lower case."""
+_CLOSE = 1e-6
+"""Seconds."""
+_RELATIVE = ("mpegts", "mpeg")
+"""Containers whose first time says nothing."""
+
+
+@dataclass(frozen=True)
+class Cut:
+    """Which part of the source is taken, in its own seconds; None for all there is at that end."""
+
+    start: float | None = None
+    stop: float | None = None
+
+    @classmethod
+    def of(cls, source: Source, start: float, stop: float | None) -> Cut:
+        """start, stop: from the source's beginning."""
+        is_cut = start > 0 or source.container in _RELATIVE
+        return cls(source.began + start if is_cut else None, None if stop is None else source.began + stop)
+
+    @property
+    def zero(self) -> float:
+        """The time that becomes 0."""
+        return self.start or 0.0
+
+    def holds(self, seconds: float) -> bool:
+        after = self.start is None or seconds >= self.start - _CLOSE
+        return after and (self.stop is None or seconds < self.stop - _CLOSE)
+
+
+def streams_lost(source: Source, container: str) -> tuple[list[str], set[int]]:
+    """What of a source's other streams a container has no room for, in words and by their numbers."""
+    lost, numbers = list[str](), set[int]()
+    with opened(source.path) as given:
+        for stream in given.streams:
+            if stream.index != source.index and not _fits(stream, container):
+                codec = stream.codec_context.name if stream.codec_context else "unknown"
+                lost.append(f"stream {stream.index} ({stream.type}, {codec})")
+                numbers.add(stream.index)
+    return lost, numbers
+
+
+def _fits(stream: Any, container: str) -> bool:
+    """Whether a container takes a stream: it is tried in memory."""
+    try:
+        with av.open(io.BytesIO(), "w", format=container) as trial:
+            _copied(trial, stream)
+            trial.start_encoding()
+    except (av.error.FFmpegError, ValueError, TypeError, NotImplementedError, AttributeError):
+        return False
+    return True
+
+
+def _copied(result: Any, stream: Any) -> Any:
+    """A stream of the result for the packets of one of the source."""
+    if stream.type == "attachment":
+        made = result.add_attachment(stream.name, stream.mimetype, stream.data)
+        made.metadata.update(stream.metadata)
+        return made
+    made = result.add_stream_from_template(stream, opaque=True)
+    made.metadata.update(_kept(stream.metadata))
+    made.disposition = stream.disposition
+    return made
+
+
+def _kept(metadata: dict[str, str]) -> dict[str, str]:
+    return {name: text for name, text in metadata.items() if name.lower() not in _NOT_OURS}
+
+
+def join(
+    source: Source, target: Path, container: str, encoder: Encoder, partial: Partial, cut: Cut, lost: set[int]
+) -> int:
+    """Writes the result from its segments and reads it again; returns how many frames it has.
+
+    lost: the numbers of streams that are left out.
+    Raises: UnwritableImage, also where what was written is not what was to be.
+    """
+    times = partial.times()
+    try:
+        with opened(source.path) as given, av.open(str(target), "w", format=container, options=_BITEXACT) as result:
+            result.metadata.update(_kept(given.metadata))
+            result.set_chapters(list(_chapters(given, cut)))
+            video: Any = None
+            copies = dict[int, Any]()
+            for stream in given.streams:
+                if stream.index == source.index:
+                    video = _video(result, stream, source, encoder)
+                elif stream.index not in lost:
+                    copies[stream.index] = _copied(result, stream)
+            ours = _video_packets(partial.packets(), times, video, encoder, cut)
+            _mux(result, ours, _other_packets(given, copies, cut))
+    except (av.error.FFmpegError, OSError, ValueError) as error:
+        raise UnwritableImage(target, str(getattr(error, "strerror", None) or error).lower()) from error
+    _verify(target, times, encoder, cut)
+    return len(times)
+
+
+def _video(result: Any, stream: Any, source: Source, encoder: Encoder) -> Any:
+    video = result.add_stream(ENCODERS[encoder.codec], rate=encoder.rate, options=dict(encoder.options))
+    encoder.configure(video.codec_context)
+    video.time_base = encoder.time_base
+    video.metadata.update(_kept(stream.metadata))
+    video.disposition = stream.disposition
+    if source.rotation:
+        video.set_display_matrix(struct.unpack("=9i", source.rotation))
+    return video
+
+
+def _chapters(given: Any, cut: Cut) -> Iterator[Any]:
+    for chapter in given.chapters():
+        base = chapter["time_base"] or Fraction(1, 1000)
+        first, last = (max(float(chapter[name] * base) - cut.zero, 0.0) for name in ("start", "end"))
+        last = last if cut.stop is None else min(last, cut.stop - cut.zero)
+        if first < last:
+            yield chapter | {"start": round(first / base), "end": round(last / base), "time_base": base}
+
+
+def decode_times(times: Sequence[int], step: int) -> list[int]:
+    """When each packet is decoded, from when they are shown, in the order of decoding: rising, and never too late.
+
+    step: the usual distance of two frames, before the first.
+    """
+    shown = sorted(times)
+    place = {time: k for k, time in enumerate(shown)}
+    delay = max((k - place[time] for k, time in enumerate(times)), default=0)
+    before = [shown[0] - step * k for k in range(delay, 0, -1)] if shown else []
+    return [*before, *shown][: len(shown)]
+
+
+def _video_packets(
+    packets: Iterable[Packet], times: Sequence[int], video: Any, encoder: Encoder, cut: Cut
+) -> Iterator[Any]:
+    step = max(1, round(1 / (encoder.rate * encoder.time_base)))
+    shown, shift = sorted(times), round(cut.zero / encoder.time_base)
+    lasting = {a: b - a for a, b in pairwise(shown)}
+    for packet, dts in zip(packets, decode_times(times, step), strict=True):
+        made = av.Packet(packet.data)
+        made.stream, made.time_base = video, encoder.time_base
+        made.pts, made.dts = packet.pts - shift, dts - shift
+        made.duration, made.is_keyframe = lasting.get(packet.pts, step), packet.is_key
+        yield made
+
+
+def _other_packets(given: Any, copies: dict[int, Any], cut: Cut) -> Iterator[Any]:
+    """What is copied, as long as the source can be read."""
+    streams = [stream for stream in given.streams if stream.index in copies and stream.type != "attachment"]
+    packets = given.demux(streams) if streams else iter(())
+    with suppress(av.error.FFmpegError):
+        for packet in packets:
+            if packet.size and _placed(packet, cut):
+                packet.stream = copies[packet.stream.index]
+                yield packet
+
+
+def _placed(packet: Any, cut: Cut) -> bool:
+    """Whether a packet is in the part that is taken; its times become those of the result."""
+    if packet.stream.disposition & Disposition.attached_pic:
+        packet.pts = packet.dts = 0
+        return True
+    begin = packet.dts if packet.pts is None else packet.pts
+    if begin is None or not cut.holds(float(begin * packet.time_base)):
+        return False
+    shift = round(cut.zero / packet.time_base)
+    packet.pts, packet.dts = begin - shift, (begin if packet.dts is None else packet.dts) - shift
+    return True
+
+
+def _mux(result: Any, *sources: Iterator[Any]) -> None:
+    """Packets in the order of their times."""
+    for packet in heapq.merge(*sources, key=lambda packet: packet.dts * packet.time_base):
+        result.mux_one(packet)
+
+
+def _verify(target: Path, times: Sequence[int], encoder: Encoder, cut: Cut) -> None:
+    """Raises: UnwritableImage where number or times of the frames are not those that were to be."""
+    with opened(target) as written:
+        stream = next(s for s in written.streams.video if not s.disposition & Disposition.attached_pic)
+        found = sorted(packet.pts for packet in written.demux(stream) if packet.pts is not None)
+        base = stream.time_base
+    shown, shift = sorted(times), round(cut.zero / encoder.time_base)
+    expected = [float((time - shift) * encoder.time_base) for time in shown]
+    late = [abs(float(pts * base) - time) for pts, time in zip(found, expected, strict=False)]
+    if len(found) != len(expected) or max(late, default=0.0) > float(base) + 1e-9:
+        raise UnwritableImage(target, f"{len(found)} of {len(expected)} frames were found in it, or at other times")

@@ -1,0 +1,48 @@
+"""Stages that work at the same time: decoding, the network, encoding."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Generator, Iterable
+from contextlib import suppress
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+class _End:
+    """Follows the last item."""
+
+
+def ahead(items: Iterable[T], waiting: int = 2) -> Generator[T]:
+    """The items, made in a thread of their own while the consumer works; so many wait. Close it to end the thread."""
+    stop, made = threading.Event(), queue.Queue[T | BaseException | _End](waiting)
+    thread = threading.Thread(target=_make, args=(items, made, stop), daemon=True)
+    thread.start()
+    try:
+        while not isinstance(item := made.get(), _End):
+            if isinstance(item, BaseException):
+                raise item
+            yield item
+    finally:
+        stop.set()
+        while thread.is_alive():
+            with suppress(queue.Empty):
+                made.get_nowait()
+            thread.join(0.01)
+
+
+def _make(items: Iterable[T], made: queue.Queue[T | BaseException | _End], stop: threading.Event) -> None:
+    try:
+        for item in items:
+            if stop.is_set():
+                break
+            made.put(item)
+    except BaseException as error:
+        made.put(error)
+    finally:
+        close = getattr(items, "close", None)
+        if close:
+            close()
+        made.put(_End())

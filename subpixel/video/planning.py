@@ -1,0 +1,87 @@
+"""What is decided before the first frame: the part, the size, what the frames suffer from, what cannot be kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import islice
+from typing import Any
+
+from subpixel.analysis import DegradationReport, inspect
+from subpixel.errors import BadRequest
+from subpixel.inference.choice import WORTH
+from subpixel.inference.upscaler import Upscaler
+from subpixel.runtimes import computes_in_bf16
+from subpixel.video.decoding import Frame, Frames
+from subpixel.video.encoding import Encoder, layout_of
+from subpixel.video.enlarging import FrameUpscaler, rgb_image
+from subpixel.video.request import VideoRequest
+from subpixel.video.source import Source
+
+_SAMPLED = 5
+"""Frames that are looked at."""
+
+
+def of_part(request: VideoRequest, source: Source) -> VideoRequest:
+    """The request with a preview as start and stop. Raises: BadRequest."""
+    length = source.duration
+    if request.preview is not None:
+        middle = max(0.0, (length or 0.0) - request.preview) / 2
+        request = request.model_copy(update={"start": middle, "stop": middle + request.preview, "preview": None})
+    if request.stop is not None and request.stop <= request.start:
+        raise BadRequest(f"the part from {request.start:g} s to {request.stop:g} s is empty")
+    if length is not None and request.start >= length:
+        raise BadRequest(f"the part begins at {request.start:g} s; {source.path} ends at {length:.1f} s")
+    return request
+
+
+def of_size(request: VideoRequest, source: Source, codec: str) -> Upscaler:
+    """What reaches the size that is asked for, or the next one whose halves are whole where chroma needs that."""
+    upscaler, sub = request.upscaler(), layout_of(codec, source.layout).sub
+    sides = upscaler.target.sides(source.height, source.width, upscaler.factor)
+    height, width = (-(-side // (1 << n)) * (1 << n) for side, n in zip(sides, sub, strict=True))
+    precise = request.execution.precision != "auto" or source.layout.bits > 8 or not computes_in_bf16()
+    changes: dict[str, Any] = {}
+    if not precise and source.layout.is_rgb:
+        changes = {"execution": replace(request.execution, precision="bf16")}
+    if codec != "ffv1" and (height, width) != sides:
+        changes |= {"scale": None, "size": f"{width}x{height}", "fit": False}
+    return request.model_copy(update=changes).upscaler() if changes else upscaler
+
+
+def look(source: Source) -> DegradationReport:
+    """What is wrong with a video: the middle one of the reports on some of its frames, by how much is wrong."""
+    reports = sorted((inspect(rgb_image(frame.planes, source)) for frame in _sampled(source)), key=_badness)
+    return reports[len(reports) // 2] if reports else DegradationReport()
+
+
+def _sampled(source: Source) -> Iterator[Frame]:
+    length = source.duration or 0.0
+    for k in range(_SAMPLED if length > 1 else 1):
+        start = length * k / _SAMPLED
+        yield from islice(Frames(source, start=start, sought=start), 1)
+
+
+def _badness(report: DegradationReport) -> float:
+    told = report.condition()
+    return max(told[name] / least for name, least in WORTH.items())
+
+
+def lost_in_pixels(source: Source, made: Encoder) -> Iterator[str]:
+    """What the result's pixels cannot hold."""
+    given, kept = source.layout, made.layout
+    if given.alpha and not kept.alpha:
+        yield f"alpha, which {made.codec} has not"
+    if kept.bits < given.bits:
+        yield f"{given.bits} bits a sample; {made.codec} takes {kept.bits}"
+    if given.is_rgb and not kept.is_rgb:
+        yield f"R'G'B', which {made.codec} takes as Y'CbCr"
+    elif kept.sub != given.sub:
+        yield f"the resolution of the colours of {given.name}; {made.codec} takes {kept.name}"
+    if made.codec == "h264" and source.hdr.mastering and not kept.bits > 8:
+        yield "HDR in 8 bits bands"
+
+
+def flickering(larger: FrameUpscaler) -> list[str]:
+    names = [step.card.name for step in larger.plan.steps if step.card.arch == "srgan"]
+    return [f"{name} invents detail anew in each frame, which flickers; swift does not" for name in names]

@@ -1,0 +1,142 @@
+"""What a file of video is, known before a frame is computed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import av.error
+from av.sidedata.sidedata import Type
+from av.stream import Disposition
+
+from subpixel.errors import UnreadableImage
+from subpixel.video import hdr
+from subpixel.video.colours import Colours
+from subpixel.video.planes import Layout
+
+_CENTRED = {"mjpeg", "mpeg1video", "theora", "jpeg2000", "vp8"}
+"""Codecs whose chroma lies in the middle of the pixels that share it; in others at the left ones."""
+_USUAL_RATE = Fraction(25)
+
+
+@dataclass(frozen=True)
+class Source:
+    """The first video in a file, by its header and its first frame."""
+
+    path: Path
+    container: str
+    index: int
+    codec: str
+    height: int
+    width: int
+    layout: Layout
+    colours: Colours
+    aspect: Fraction
+    """Of a pixel."""
+    time_base: Fraction
+    rate: Fraction
+    """Frames a second, on average."""
+    began: float
+    """Seconds of the earliest timestamp in the file."""
+    duration: float | None
+    """Seconds, as the file states it."""
+    interlaced: bool
+    rotation: bytes | None
+    """The display matrix."""
+    hdr: hdr.Static
+    dropped: tuple[str, ...]
+    """What frames carry that cannot be kept."""
+
+    @property
+    def centred(self) -> tuple[bool, bool]:
+        """Whether chroma lies between the pixels that share it, down and across."""
+        topleft = self.colours.is_hdr and self.colours.primaries == 9 and self.height >= 1440  # BT.2100 for UHD
+        return not topleft, self.codec in _CENTRED
+
+    @property
+    def frames(self) -> int | None:
+        """About how many."""
+        return None if self.duration is None else max(1, round(self.duration * self.rate))
+
+
+@contextmanager
+def opened(path: Path) -> Generator[Any]:
+    """The file as PyAV's container, which opens no address in it. Raises: UnreadableImage."""
+    if not path.is_file():
+        raise UnreadableImage(path, "it is a folder" if path.is_dir() else "no such file")
+    if not os.path.getsize(path):
+        raise UnreadableImage(path, "the file is empty")
+    try:
+        container = av.open(str(path), metadata_errors="replace", options={"protocol_whitelist": "file"})
+    except (av.error.FFmpegError, OSError) as error:
+        raise UnreadableImage(path, f"it is no video, or cut off ({_reason(error)})") from None
+    with container:
+        yield container
+
+
+def _reason(error: Exception) -> str:
+    return str(getattr(error, "strerror", None) or error).lower()
+
+
+def main_stream(container: Any, path: Path) -> Any:
+    """The first video that is no cover. Raises: UnreadableImage."""
+    for stream in container.streams.video:
+        if not stream.disposition & Disposition.attached_pic:
+            return stream
+    raise UnreadableImage(path, "there is no video in it")
+
+
+def probe(path: Path) -> Source:
+    """Reads the header and decodes frames until one comes out whole. Raises: UnreadableImage."""
+    with opened(path) as container:
+        stream = main_stream(container, path)
+        frame = _first_frame(container, stream)
+        if frame is None:
+            raise UnreadableImage(path, "no frame of it can be decoded: it is damaged, encrypted, or not supported")
+        context, kinds = stream.codec_context, {data.type for data in frame.side_data}
+        colours = Colours(
+            *(
+                getattr(frame, name) or getattr(context, name)
+                for name in ("color_range", "colorspace", "color_primaries", "color_trc")
+            )
+        )
+        duration = stream.duration * stream.time_base if stream.duration else (container.duration or 0) / 1e6
+        return Source(
+            path,
+            container.format.name,
+            stream.index,
+            context.name,
+            frame.height,
+            frame.width,
+            Layout.of(frame.format),
+            colours,
+            stream.sample_aspect_ratio or context.sample_aspect_ratio or Fraction(1),
+            stream.time_base,
+            stream.average_rate or stream.guessed_rate or _USUAL_RATE,
+            (container.start_time or 0) / 1e6,
+            float(duration) or None,
+            bool(frame.interlaced_frame),
+            bytes(frame.side_data[Type.DISPLAYMATRIX]) if Type.DISPLAYMATRIX in kinds else None,
+            hdr.Static.of(frame),
+            tuple(name for kind, name in hdr.DYNAMIC.items() if kind in kinds),
+        )
+
+
+def _first_frame(container: Any, stream: Any) -> Any:
+    try:
+        for packet in container.demux(stream):
+            try:
+                frames = packet.decode()
+            except av.error.FFmpegError:
+                continue
+            if frames:
+                return frames[0]
+    except av.error.FFmpegError:
+        pass
+    return None

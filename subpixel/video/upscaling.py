@@ -1,0 +1,226 @@
+"""From a video to a larger one, segment by segment: what is interrupted goes on where it was."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Generator, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from importlib.metadata import version
+from itertools import chain, groupby
+from pathlib import Path
+from typing import Any
+
+import av
+
+from subpixel import __version__, atomic
+from subpixel.analysis import DegradationReport
+from subpixel.errors import BadRequest, DataError, UnreadableImage
+from subpixel.jobs.job import Job
+from subpixel.jobs.pool import Finished, Progress
+from subpixel.video import muxing
+from subpixel.video.decoding import Damage, FieldOrder, Frame, Frames, field_order
+from subpixel.video.encoding import Encoder, codec_of, container_of, encoder, layout_of
+from subpixel.video.enlarging import FrameUpscaler
+from subpixel.video.pipeline import ahead
+from subpixel.video.planes import Plane, frame_of
+from subpixel.video.planning import flickering, look, lost_in_pixels, of_part, of_size
+from subpixel.video.request import VideoRequest
+from subpixel.video.resumption import Resumed
+from subpixel.video.segments import SECONDS, End, Partial, Segment
+from subpixel.video.source import Source, probe
+
+_ENDS = 2**20
+"""Bytes at both ends of a source by which it is known again."""
+
+
+@dataclass(frozen=True)
+class Started:
+    """Told once, before the work begins."""
+
+    description: str
+    """What is done, with what, and how it is encoded."""
+    frames: int | None
+    """Of the result, about; None where the file does not say."""
+    seconds: float | None
+    """How long it will take."""
+    warnings: tuple[str, ...]
+    """What cannot be kept, or will not be as good as it could."""
+    resumed: int = 0
+    """Frames that an earlier run has made."""
+
+
+_USUAL = VideoRequest.parse({})
+Event = Started | Progress | Finished
+
+
+def upscale(source: str | Path, target: str | Path, request: VideoRequest = _USUAL) -> Generator[Event]:
+    """Enlarges a video; tells what it will do, of each frame, and how it ended.
+
+    The result appears when it is complete. Until then `TARGET.partial/` holds what is done, from which the same call
+    goes on, to the same bytes. The last event is `Finished`: its `error` says which part of the source could not be
+    used, where the rest was kept, its `note` what was lost.
+    Raises: UnreadableImage where nothing can be decoded; UnwritableImage, BadRequest, and what `Upscaler` raises.
+    """
+    source, target = Path(source), Path(target)
+    if target.exists() and source.exists() and target.samefile(source):
+        raise BadRequest(f"{target} is the input and would be overwritten; name another file")
+    container = container_of(target)
+    work = _Work.of(probe(source), target, request, container)
+    yield from work.run()
+
+
+@dataclass(frozen=True)
+class _Work:
+    """All that is decided before the first segment."""
+
+    job: Job
+    source: Source
+    request: VideoRequest
+    container: str
+    order: FieldOrder | None
+    larger: FrameUpscaler
+    encoder: Encoder
+    cut: muxing.Cut
+    warnings: tuple[str, ...]
+    left_out: set[int]
+
+    @classmethod
+    def of(cls, source: Source, target: Path, request: VideoRequest, container: str) -> _Work:
+        request = of_part(request, source)
+        order = None if request.deinterlace == "off" else field_order(source)
+        fields = 2 if order and request.deinterlace == "field" else 1
+        codec = codec_of(request, source, container)
+        upscaler = of_size(request, source, codec)
+        report = look(source) if upscaler.looks else DegradationReport()
+        larger = FrameUpscaler(upscaler, source, layout_of(codec, source.layout), report)
+        made = encoder(request, source, container, (larger.height, larger.width), fields)
+        lost, left_out = muxing.streams_lost(source, container)
+        warnings = [
+            *lost_in_pixels(source, made),
+            *source.dropped,
+            *(f"{name}, which {container} cannot hold" for name in lost),
+        ]
+        warnings = [f"not kept: {what}" for what in dict.fromkeys(warnings)] + flickering(larger)
+        cut = muxing.Cut.of(source, request.start, request.stop)
+        job = Job(source.path, target)
+        return cls(job, source, request, container, order, larger, made, cut, tuple(warnings), left_out)
+
+    def run(self) -> Generator[Event]:
+        partial = Partial(self.job.target, self._identity())
+        ends = partial.begin()
+        try:
+            yield self._started(sum(end.frames for end in ends))
+            frames = self._frames(ends[-1].tail if ends else None)
+            yield from self._encoded(frames, partial, ends)
+            if not partial.times():
+                raise UnreadableImage(self.source.path, "there is no frame in the part that was asked for")
+            with atomic.replacing(self.job.target) as part:
+                muxing.join(self.source, part, self.container, self.encoder, partial, self.cut, self.left_out)
+        finally:
+            partial.remove_if_empty()
+        partial.remove()
+        damage = frames.damage
+        kept = f"{self.source.path}: {damage}; what could be decoded is in {self.job.target}"
+        yield Finished(self.job, "; ".join(self.warnings) or None, DataError(kept) if damage else None)
+
+    def _started(self, resumed: int) -> Started:
+        total, each = self._total(), self._seconds_a_frame()
+        left = None if total is None else max(0, total - resumed) * each
+        made = self.encoder
+        how = f"{made.codec}, {made.layout.name}, in {self.container}"
+        what = [self.larger.describe(), *(["deinterlaced"] if self.order else []), how]
+        return Started("; ".join(what), total, left, self.warnings, resumed)
+
+    def _total(self) -> int | None:
+        """Frames of the result, about."""
+        length = self.source.duration
+        if length is None:
+            return None
+        stop = min(length, self.request.stop or length)
+        return max(1, round((stop - self.request.start) * self.encoder.rate))
+
+    def _seconds_a_frame(self) -> float:
+        frame = next(iter(self._opened(self.request.start)), None)
+        if frame is None:
+            raise UnreadableImage(self.source.path, "there is no frame in the part that was asked for")
+        self.larger(frame.planes)  # the first one compiles
+        began = time.perf_counter()
+        self.larger(frame.planes)
+        return time.perf_counter() - began
+
+    def _opened(self, sought: float) -> Frames:
+        fields = round(self.source.time_base / self.encoder.time_base)
+        return Frames(self.source, self.order, fields, self.request.start, self.request.stop, sought)
+
+    def _frames(self, tail: list[list[int]] | None) -> Resumed:
+        base, began = self.encoder.time_base, self.source.began
+        sought = float(tail[0][0] * base) - began if tail else self.request.start
+        return Resumed(self._opened(sought), self._opened(self.request.start), tail)
+
+    def _encoded(self, frames: Resumed, partial: Partial, ends: list[End]) -> Generator[Event]:
+        """Makes one segment after the other of the frames that no earlier run has done."""
+        vars(frames.damage).update(ends[-1].damage if ends else {})
+        with closing(ahead(frames)) as decoded:
+            first = next(decoded, None)
+            if first is None:
+                return
+            origin = ends[-1].origin if ends else first.pts
+            enlarged = ((frame, self.larger(frame.planes)) for frame in chain([first], decoded))
+            with closing(ahead(enlarged)) as results:
+                for number, group in groupby(results, lambda item: self._segment(item[0].pts - origin)):
+                    yield from self._segment_of(group, partial.path(number), number, origin, frames.damage)
+
+    def _segment(self, ticks: int) -> int:
+        return int(ticks * self.encoder.time_base // SECONDS)
+
+    def _segment_of(
+        self, group: Iterator[tuple[Frame, list[Plane]]], path: Path, number: int, origin: int, damage: Damage
+    ) -> Generator[Event]:
+        context = self.encoder.open()
+        with atomic.replacing(path) as part, part.open("wb") as file:
+            segment = Segment(file, number, origin)
+            for frame, planes in group:
+                segment.saw(frame)
+                segment.write(context.encode(self._video_frame(frame, planes)))
+                yield self._progress()
+            segment.write(context.encode(None))
+            segment.close(damage)
+
+    def _video_frame(self, frame: Frame, planes: list[Plane]) -> Any:
+        made = frame_of(planes, self.encoder.layout)
+        if made.format.name != self.encoder.pixel_format:
+            made = made.reformat(format=self.encoder.pixel_format)
+        made.pts, made.time_base = frame.pts, self.encoder.time_base
+        made.color_range, made.colorspace = self.encoder.colours.range, self.encoder.colours.matrix
+        made.color_primaries, made.color_trc = self.encoder.colours.primaries, self.encoder.colours.transfer
+        return made
+
+    def _progress(self) -> Progress:
+        total = self._total()
+        return Progress(self.job, self.larger.height * self.larger.width, 1 / total if total else 0.0, "")
+
+    def _identity(self) -> dict[str, Any]:
+        """What the bytes of the result depend on."""
+        return {
+            "version": f"subpixel {__version__}, av {av.__version__}, {self._runtimes()}",
+            "source": _fingerprint(self.source.path),
+            "request": self.request.model_dump(mode="json"),
+            "model": hashlib.blake2b(self.request.identity.encode(), digest_size=16).hexdigest(),
+            "threads": self.encoder.threads,
+        }
+
+    def _runtimes(self) -> str:
+        names = dict.fromkeys(step.runtime.name for step in self.larger.plan.steps)
+        return ", ".join(f"{name} {version(name)}" for name in names)
+
+
+def _fingerprint(path: Path) -> str:
+    """Size, time and the bytes at both ends."""
+    stat = path.stat()
+    with path.open("rb") as file:
+        digest = hashlib.blake2b(file.read(_ENDS), digest_size=16)
+        file.seek(max(0, stat.st_size - _ENDS))
+        digest.update(file.read(_ENDS))
+    return f"{stat.st_size} bytes of {stat.st_mtime_ns}, {digest.hexdigest()}"

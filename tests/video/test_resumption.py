@@ -1,0 +1,155 @@
+"""A job that is killed goes on, to the same bytes, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import os
+import random
+import subprocess
+import sys
+import time
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import pytest
+from clips import Clip, Sound, make
+
+from subpixel.errors import BadRequest
+from subpixel.video import segments
+from subpixel.video.decoding import Damage, Frames
+from subpixel.video.request import VideoRequest
+from subpixel.video.resumption import Resumed
+from subpixel.video.source import probe
+from subpixel.video.upscaling import Started, upscale
+
+_LONG = Clip("long.mkv", frames=90, sounds=(Sound("flac"),), options={"g": "25", "bf": "3"})
+_CALL = """
+import sys, time
+from subpixel.video import segments, upscaling, muxing
+from subpixel.video.request import VideoRequest
+upscaling.SECONDS = 0.4
+real = muxing.join
+muxing.join = lambda *given: (time.sleep(0.15), real(*given), time.sleep(0.15))[1]
+for event in upscaling.upscale(sys.argv[1], sys.argv[2], VideoRequest.parse(sys.argv[3])):
+    time.sleep(0.015)
+"""
+
+
+def request(**asked: Any) -> VideoRequest:
+    return VideoRequest.parse({"model": "bicubic", "scale": 2, "execution": {"threads": 1}} | asked)
+
+
+@pytest.fixture
+def short(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Segments of ten frames."""
+    monkeypatch.setattr("subpixel.video.upscaling.SECONDS", 0.4)
+
+
+@pytest.mark.usefixtures("short")
+@pytest.mark.parametrize("codec", ["h264", "h265", "av1", "ffv1"])
+def test_an_interrupted_job_gives_the_same_bytes(codec: str, tmp_path: Path) -> None:
+    source, whole, halved = make(tmp_path, _LONG), tmp_path / "whole.mkv", tmp_path / "halved.mkv"
+    list(upscale(source, whole, request(codec=codec)))
+    events = upscale(source, halved, request(codec=codec))
+    list(islice(events, 48))
+    events.close()
+    partial = tmp_path / "halved.mkv.partial"
+    assert len(list(partial.glob("*.segment"))) == 4
+    assert not halved.exists()
+    first = next(resumed := upscale(source, halved, request(codec=codec)))
+    assert isinstance(first, Started)
+    assert first.resumed == 40
+    assert len(list(resumed)) == 50 + 1
+    assert halved.read_bytes() == whole.read_bytes()
+    assert not partial.exists()
+
+
+def test_killed_at_any_moment(tmp_path: Path) -> None:
+    source, whole, killed = make(tmp_path, _LONG), tmp_path / "whole.mkv", tmp_path / "killed.mkv"
+    call = [sys.executable, "-c", _CALL, str(source)]
+    asked, environment = request().model_dump_json(), os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    began = time.monotonic()
+    subprocess.run([*call, str(whole), asked], check=True, env=environment)
+    lasting = time.monotonic() - began
+    rng, kills = random.Random(int(os.environ.get("SUBPIXEL_SEED", "0"))), 0
+    for _ in range(int(os.environ.get("SUBPIXEL_KILLS", "3"))):
+        with subprocess.Popen([*call, str(killed), asked], env=environment) as process:
+            try:
+                process.wait(rng.uniform(0.3, 0.9) * lasting)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                kills += 1
+        if killed.exists():
+            assert killed.read_bytes() == whole.read_bytes()
+            killed.unlink()
+    subprocess.run([*call, str(killed), asked], check=True, env=environment)
+    assert killed.read_bytes() == whole.read_bytes()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["killed.mkv", "long.mkv", "whole.mkv"]
+    assert kills
+
+
+@pytest.mark.usefixtures("short")
+@pytest.mark.parametrize("change", ["quality", "source", "threads"])
+def test_another_job_is_refused(change: str, tmp_path: Path) -> None:
+    source, target = make(tmp_path, _LONG), tmp_path / "out.mkv"
+    events = upscale(source, target, request())
+    list(islice(events, 30))
+    events.close()
+    asked: dict[str, Any] = {"quality": {"quality": 30}, "threads": {"execution": {"threads": 2}}}.get(change, {})
+    if change == "source":
+        os.utime(source, (1, 1))
+    with pytest.raises(BadRequest, match=r"another job \(other .*(request|source)"):
+        list(upscale(source, target, request(**asked)))
+
+
+def test_what_fails_before_the_first_segment_leaves_nothing(tmp_path: Path) -> None:
+    source, target = make(tmp_path, _LONG), tmp_path / "out.mkv"
+    events = upscale(source, target, request())
+    list(islice(events, 4))
+    events.close()
+    assert [path.name for path in tmp_path.iterdir()] == ["long.mkv"]
+
+
+def test_frames_are_found_again_or_looked_for_from_the_beginning(tmp_path: Path) -> None:
+    source = probe(make(tmp_path, Clip("far.mkv", frames=150, options={"g": "30"})))
+    frames = list(Frames(source))
+    tail = [[frame.pts, frame.crc()] for frame in frames[92:100]]
+    sought = Frames(source, sought=float(tail[0][0] * source.time_base))
+    assert next(iter(sought)).pts == frames[30].pts
+    for again, expected in ((tail, 1), ([[pts, crc ^ 1] for pts, crc in tail], 100)):
+        whole = Frames(source)
+        spied = _Counting(whole)
+        rest = list(Resumed(Frames(source, sought=tail[0][0] / 1000), spied, again))  # pyright: ignore[reportArgumentType]
+        assert [frame.pts for frame in rest] == [frame.pts for frame in frames[100:]]
+        assert (spied.seen > 0) == (expected == 100)
+
+
+class _Counting:
+    def __init__(self, frames: Frames) -> None:
+        self.frames, self.seen, self.damage = frames, 0, frames.damage
+
+    def __iter__(self) -> Any:
+        for frame in self.frames:
+            self.seen += 1
+            yield frame
+
+
+def test_segments_hold_what_was_written(tmp_path: Path) -> None:
+    partial = segments.Partial(tmp_path / "a.mkv", {"x": 1})
+    assert partial.begin() == []
+    with partial.path(0).open("wb") as file:
+        segment = segments.Segment(file, 0, -5)
+        segment.write([_Packet(3, b"abc", True), _Packet(-1, b"", False)])
+        segment.close(Damage(corrupt=2))
+    (end,) = partial.begin()
+    assert (end.number, end.origin, end.damage["corrupt"]) == (0, -5, 2)
+    assert list(partial.packets()) == [segments.Packet(3, True, b"abc"), segments.Packet(-1, False, b"")]
+    assert partial.times() == [3, -1]
+
+
+class _Packet:
+    def __init__(self, pts: int, data: bytes, is_keyframe: bool) -> None:
+        self.pts, self.is_keyframe, self._data = pts, is_keyframe, data
+
+    def __bytes__(self) -> bytes:
+        return self._data
