@@ -75,8 +75,8 @@ def upscale(source: str | Path, target: str | Path, request: VideoRequest = _USU
 class _Work:
     """All that is decided before the first segment."""
 
-    job: Job
     source: Source
+    target: Path
     request: VideoRequest
     container: str
     order: FieldOrder | None
@@ -104,11 +104,14 @@ class _Work:
         ]
         warnings = [f"not kept: {what}" for what in dict.fromkeys(warnings)] + flickering(larger)
         cut = muxing.Cut.of(source, request.start, request.stop)
-        job = Job(source.path, target)
-        return cls(job, source, request, container, order, larger, made, cut, tuple(warnings), left_out)
+        return cls(source, target, request, container, order, larger, made, cut, tuple(warnings), left_out)
+
+    @property
+    def _job(self) -> Job:
+        return Job(str(self.source.path), str(self.target))
 
     def run(self) -> Generator[Event]:
-        partial = Partial(self.job.target, self._identity())
+        partial = Partial(self.target, self._identity())
         ends = partial.begin()
         try:
             yield self._started(sum(end.frames for end in ends))
@@ -116,14 +119,14 @@ class _Work:
             yield from self._encoded(frames, partial, ends)
             if not partial.times():
                 raise UnreadableImage(self.source.path, "there is no frame in the part that was asked for")
-            with atomic.replacing(self.job.target) as part:
+            with atomic.replacing(self.target) as part:
                 muxing.join(self.source, part, self.container, self.encoder, partial, self.cut, self.left_out)
         finally:
             partial.remove_if_empty()
         partial.remove()
         damage = frames.damage
-        kept = f"{self.source.path}: {damage}; what could be decoded is in {self.job.target}"
-        yield Finished(self.job, "; ".join(self.warnings) or None, DataError(kept) if damage else None)
+        kept = f"{self.source.path}: {damage}; what could be decoded is in {self.target}"
+        yield Finished(self._job, "; ".join(self.warnings) or None, DataError(kept) if damage else None)
 
     def _started(self, resumed: int) -> Started:
         total, each = self._total(), self._seconds_a_frame()
@@ -199,7 +202,7 @@ class _Work:
 
     def _progress(self) -> Progress:
         total = self._total()
-        return Progress(self.job, self.larger.height * self.larger.width, 1 / total if total else 0.0, "")
+        return Progress(self._job, self.larger.height * self.larger.width, 1 / total if total else 0.0, "")
 
     def _identity(self) -> dict[str, Any]:
         """What the bytes of the result depend on."""
