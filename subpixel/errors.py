@@ -6,6 +6,7 @@ SubpixelError
  ├─ RecipeError(ValueError)     a training recipe with a wrong key or value
  ├─ DataError(ValueError)       training or benchmark images that cannot be used as asked
  ├─ UnreadableImage(OSError)    an image that cannot be read
+ │   └─ TooLarge                of more pixels than may be read
  ├─ UnwritableImage(OSError)    an image that cannot be written
  ├─ BadWeights(ValueError)      a model file that is damaged, or not ours
  ├─ MissingExtra(ImportError)   an optional dependency that is not installed
@@ -95,6 +96,10 @@ class UnreadableImage(SubpixelError, OSError):
     def __init__(self, path: str | Path, why: str) -> None:
         self.path, self.why = path, why
         super().__init__(f"cannot read {path}: {why}")
+
+
+class TooLarge(UnreadableImage):
+    """An image that claims more pixels than may be read."""
 
 
 class UnwritableImage(SubpixelError, OSError):

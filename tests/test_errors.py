@@ -21,6 +21,7 @@ ARGUMENTS: dict[str, tuple[Any, ...]] = {
     "UnknownName": ("model", "swfit-x2", ["swift-x2"]),
     "Unexpected": ("a.png", ZeroDivisionError("by zero")),
     "UnreadableImage": (Path("a.png"), "it is empty"),
+    "TooLarge": ("a.png", "it claims too many pixels"),
     "UnwritableImage": ("a.png", "the disk is full"),
     "BadWeights": (Path("a.onnx"), "it is cut"),
     "MissingExtra": ("torch", "train"),

@@ -50,6 +50,8 @@ CALLS = {
     "bench dataloader --data photos/": NO_TORCH,
     "bench tradeoff --data-root photos/ -m espcn-x2": NO_SET5,
     "data check photos/": "",
+    "serve": "uvicorn is not installed; run: pip install 'subpixel[serve]'",
+    "worker --queue-url sqlite:///queue.db --data .": "dbos is not installed; run: pip install 'subpixel[serve]'",
     "--version": "",
 }
 """A command line -> the one line it ends with where torch and benchmark images are absent; "" where it works."""

@@ -19,10 +19,12 @@ from subpixel.cli import (
     import_,
     inspect,
     models,
+    serve,
     signals,
     train,
     upscale,
     video,
+    worker,
 )
 from subpixel.cli import eval as evaluation
 from subpixel.errors import SubpixelError
@@ -36,7 +38,10 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (upscale, video, models, compare, inspect, degrade, doctor, train, evaluation, import_, export):
+for module in (
+    *(upscale, video, models, compare, inspect, degrade, doctor),
+    *(train, evaluation, import_, export, serve, worker),
+):
     app.command(module.NAME, epilog=module.EXAMPLES)(module.command)
 
 

@@ -8,7 +8,7 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -18,7 +18,7 @@ from typing import Any, BinaryIO, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from subpixel.errors import UnreadableImage
+from subpixel.errors import TooLarge, UnreadableImage
 from subpixel.images import exif, jpeg, profiles, xmp
 from subpixel.images.animation import AnimationReader, apng_frames, timing
 from subpixel.images.budget import check_decoding
@@ -104,8 +104,12 @@ def open_image(source: str | Path | bytes | BinaryIO) -> ImageReader:
     raise UnreadableImage(opened.name, _SEVERAL.format(len(opened.metadata.animation.delays)))
 
 
-def open_any(source: str | Path | bytes | BinaryIO) -> ImageReader | AnimationReader:
-    """Open an image as `open_image` does, or an animation in GIF, WebP or PNG."""
+def open_any(source: str | Path | bytes | BinaryIO, most: int | None = None) -> ImageReader | AnimationReader:
+    """Open an image as `open_image` does, or an animation in GIF, WebP or PNG.
+
+    most: pixels, of all frames together; None for MAX_PIXELS.
+    """
+    check_size = partial(_check_size, MAX_PIXELS if most is None else most)
     name, source = name_of(source), replayable(source)
     file_format = _format_of(name, _head(source))
     pyvips = vips()
@@ -113,14 +117,14 @@ def open_any(source: str | Path | bytes | BinaryIO) -> ImageReader | AnimationRe
         with io.BytesIO(source) if isinstance(source, bytes) else open(source, "rb") as file:
             contents = read_contents(file)
             if file_format.name == "PNG" and contents.frames > 1:
-                return _apng(name, file, contents)
+                return _apng(name, file, contents, check_size)
             _check_pages(name, contents, file_format.animated)
             if file_format.decoder == "libvips":
                 image = _load(pyvips, source, file, file_format, contents)
             else:
-                samples, space = decode(name, file, file_format, contents, partial(_check_size, name))
+                samples, space = decode(name, file, file_format, contents, partial(check_size, name))
                 image = pyvips.Image.new_from_array(samples, interpretation=space)
-        _check_size(name, image.width, image.height)
+        check_size(name, image.width, image.height)
         if file_format.decoder == "libvips" and contents.frames == 1:
             check_decoding(name, image, contents.orientation)
         opened = ImageReader(name, *_to_rgb(name, image, contents))
@@ -219,10 +223,10 @@ def _load(pyvips: Any, source: str | Path | bytes, file: BinaryIO, file_format: 
     return pyvips.Image.new_from_source(stream, "", **options)
 
 
-def _check_size(name: str | Path, width: int, height: int) -> None:
-    if width * height > MAX_PIXELS:
+def _check_size(most: int, name: str | Path, width: int, height: int) -> None:
+    if width * height > most:
         size = f"it claims {width:,} x {height:,} pixels"
-        raise UnreadableImage(name, f"{size}, more than the limit of {MAX_PIXELS:,} in all")
+        raise TooLarge(name, f"{size}, more than the limit of {most:,} in all")
 
 
 def _check_pages(name: str | Path, contents: Contents, animated: bool) -> None:
@@ -245,9 +249,11 @@ def _animation(column: ImageReader, image: Any) -> AnimationReader:
     return AnimationReader(column.name, replace(column.shape, height=height), metadata, frames)
 
 
-def _apng(name: str | Path, file: BinaryIO, contents: Contents) -> AnimationReader:
+def _apng(
+    name: str | Path, file: BinaryIO, contents: Contents, check_size: Callable[[str | Path, int, int], None]
+) -> AnimationReader:
     shape, animation, frames = apng_frames(name, file)
-    _check_size(name, shape.width, shape.height * len(animation.delays))
+    check_size(name, shape.width, shape.height * len(animation.delays))
     metadata = replace(_metadata(contents, 8), animation=animation)
     return AnimationReader(name, shape, metadata, frames)
 

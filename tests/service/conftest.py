@@ -1,12 +1,15 @@
-"""A real browser for the tests of the page."""
+"""Servers, and a real browser, for the tests of this room."""
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from served import Server
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -26,3 +29,26 @@ def chromium() -> Iterator[Browser]:
         running.chromium.launch(executable_path=CHROMIUM, args=flags) as browser,
     ):
         yield browser
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One for a whole module."""
+    running = Server(tmp_path_factory.mktemp("service") / "data").start()
+    yield running
+    assert running.stop() == 0
+
+
+@pytest.fixture
+def servers(tmp_path: Path) -> Iterator[Callable[..., Server]]:
+    """Makes servers with options, which end with the test."""
+    made = list[Server]()
+
+    def make(*options: str, code: str = "") -> Server:
+        made.append(Server(tmp_path / f"s{len(made)}" / "data", options, code))
+        made[-1].data.parent.mkdir()
+        return made[-1].start()
+
+    yield make
+    for each in made:
+        each.stop(signal.SIGKILL)

@@ -1,0 +1,34 @@
+"""`subpixel worker`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+NAME = "worker"
+EXAMPLES = """[bold]Examples[/bold]
+
+\b
+subpixel worker --queue-url postgresql://host/db --data /shared"""
+
+
+def command(
+    queue_url: Annotated[
+        str, typer.Option(metavar="URL", help="The queue that others fill: postgresql://...", show_default=False)
+    ],
+    data: Annotated[
+        Path, typer.Option(metavar="DIR", help="The folder that the server and all workers share.", show_default=False)
+    ],
+    workers: Annotated[int, typer.Option(metavar="N", min=1, help="Processes that compute.")] = 2,
+) -> None:
+    """Do the jobs of a service on this machine: any number of workers take them from one queue.
+
+    The jobs of a worker that dies are done by the others.
+    """
+    from subpixel.service.serve import log_to_stderr, work
+    from subpixel.service.settings import Settings
+
+    log_to_stderr()
+    work(Settings(data=data, queue_url=queue_url, workers=workers))

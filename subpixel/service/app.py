@@ -1,0 +1,317 @@
+"""The routes."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import secrets
+import time
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from fastapi import FastAPI, Request
+from starlette.background import BackgroundTask
+from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
+from starlette.types import ASGIApp
+
+from subpixel import __version__
+from subpixel.images import FORMATS
+from subpixel.resample import KERNELS
+from subpixel.service import assets
+from subpixel.service.guard import Guard, handle_errors
+from subpixel.service.imaging import Enlarged, Examined, Order
+from subpixel.service.metrics import exposition
+from subpixel.service.negotiation import MEDIA_TYPES, accepted
+from subpixel.service.problems import Problem, Refusal
+from subpixel.service.query import parameters, parse_query
+from subpixel.service.records import UNFINISHED, Record
+from subpixel.service.service import Service
+from subpixel.service.uploads import received, sync_folder
+from subpixel.service.view import Job
+
+_KEY = re.compile(r"[!-~]{1,200}")
+_PROBLEMS: Any = {"default": {"model": Problem, "content": {"application/problem+json": {}}}}
+_IMAGE: Any = {
+    "parameters": parameters(),
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/octet-stream": {"schema": {"type": "string", "format": "binary"}},
+            "multipart/form-data": {
+                "schema": {"type": "object", "properties": {"image": {"type": "string", "format": "binary"}}}
+            },
+        },
+    },
+}
+
+
+def create_app(service: Service) -> ASGIApp:
+    """The whole service as an ASGI application."""
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncGenerator[None]:
+        tasks = [asyncio.create_task(service.run()), asyncio.create_task(service.watch.run())]
+        yield
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    app = FastAPI(
+        title="subpixel", version=__version__, docs_url=None, redoc_url=None, lifespan=lifespan, responses=_PROBLEMS
+    )
+    app.state.service = service
+    handle_errors(app)
+    app.post("/v1/upscale", openapi_extra=_IMAGE, response_class=FileResponse)(upscale)
+    app.post("/v1/jobs", openapi_extra=_IMAGE, status_code=202, response_model=Job)(submit)
+    app.get("/v1/jobs", response_model=dict[str, list[Job]])(jobs)
+    app.get("/v1/jobs/{id}", response_model=Job)(job)
+    app.delete("/v1/jobs/{id}", response_model=Job)(delete)
+    app.get("/v1/jobs/{id}/events", response_class=StreamingResponse)(events)
+    app.api_route("/v1/jobs/{id}/result", methods=["GET", "HEAD"], response_class=FileResponse)(result)
+    app.post("/v1/inspect", openapi_extra=_IMAGE)(inspect)
+    app.get("/v1/models")(models)
+    app.get("/healthz")(health)
+    app.get("/readyz")(ready)
+    app.get("/metrics", response_class=Response)(metrics)
+    app.api_route("/{path:path}", methods=["GET", "HEAD"], include_in_schema=False)(page)
+    return Guard(app, service.settings, service.requests)
+
+
+async def upscale(request: Request) -> Response:
+    """Enlarges a small image and answers with the result."""
+    service, asked = _service(request), parse_query(request.query_params.multi_items())
+    wanted = accepted(request.headers.get("accept") or "*/*")
+    if wanted and not asked.encoding.format:
+        asked = asked.model_copy(update={"encoding": _encoding(asked, wanted)})
+    name = secrets.token_urlsafe(18)
+    async with _admitted(service, request, name) as upload:
+        order = Order("examine", str(upload), "", asked.model_dump_json(), service.settings.max_pixels)
+        examined: Examined = await service.examine(order)
+        if examined.width * examined.height > service.settings.max_small:
+            most = f"more than {service.settings.max_small / 1e6:g} megapixels"
+            raise Refusal("too-large", f"the result would have {most}; use /v1/jobs")
+        target = service.settings.results / f"{name}.{examined.format}"
+        enlarge = Order("enlarge", str(upload), str(target), order.request, order.most)
+        done: Enlarged = await service.perform_now(enlarge)
+    headers = {"ETag": f'"{done.etag}"', "X-Subpixel-Chosen": quote(done.chosen, safe=" ;,.:()'-+")}
+    if done.note:
+        headers["X-Subpixel-Note"] = quote(done.note, safe=" ;,.:()'-+")
+    gone = BackgroundTask(target.unlink, missing_ok=True)
+    return FileResponse(target, headers=headers, media_type=MEDIA_TYPES[examined.format], background=gone)
+
+
+async def submit(request: Request) -> Response:
+    """Accepts an image: when this answers 202, the job is on the disk and will be done."""
+    service, client = _service(request), str(request.scope["subpixel.client"])
+    key = request.headers.get("idempotency-key")
+    if key is not None and not _KEY.fullmatch(key):
+        raise Refusal("bad-request", "Idempotency-Key; expected 1 to 200 printable characters without spaces")
+    asked = parse_query(request.query_params.multi_items()).model_dump_json()
+    if key is None:
+        await asyncio.to_thread(service.records.check_room, client, service.bounds)
+    name = secrets.token_urlsafe(18)
+    async with _admitted(service, request, f"{name}.part") as upload:
+        order = Order("examine", str(upload), "", asked, service.settings.max_pixels)
+        examined: Examined = await service.examine(order)
+        record = Record(
+            id=name,
+            client=client,
+            request=asked,
+            source_format=examined.source_format,
+            source_width=examined.source_width,
+            source_height=examined.source_height,
+            source_bytes=upload.stat().st_size,
+            format=examined.format,
+            width=examined.width,
+            height=examined.height,
+            created=time.time(),
+            key=key,
+            digest=request.state.digest,
+        )
+        kept = await asyncio.to_thread(_accept, service, record, upload)
+    headers = {"Location": f"{service.settings.base_path}/v1/jobs/{kept.id}"}
+    view = await asyncio.to_thread(service.view, kept)
+    return JSONResponse(view.model_dump(), 202 if kept.id == name else 200, headers)
+
+
+async def jobs(request: Request) -> Any:
+    """The newest jobs of this client; only where clients have tokens."""
+    service = _service(request)
+    if not service.settings.tokens:
+        raise Refusal("not-found", "jobs are listed where clients have tokens; keep the ids")
+    records = await asyncio.to_thread(service.records.of_client, str(request.scope["subpixel.client"]))
+    return {"jobs": [await asyncio.to_thread(service.view, record) for record in records]}
+
+
+async def job(request: Request, id: str) -> Any:
+    """A job."""
+    service = _service(request)
+    return await asyncio.to_thread(service.view, await _own(request, id))
+
+
+async def delete(request: Request, id: str) -> Any:
+    """Cancels what is not done, and removes what is."""
+    service, record = _service(request), await _own(request, id)
+    await asyncio.to_thread(_discard, service, record)
+    return await asyncio.to_thread(service.view, await _own(request, id))
+
+
+async def events(request: Request, id: str) -> Response:
+    """The job after each of its changes, to the end: server-sent events, which Last-Event-ID resumes."""
+    service, record = _service(request), await _own(request, id)
+    last = request.headers.get("last-event-id", "0")
+    changes = service.watch.changes(record, int(last) if last.isdigit() else 0)
+
+    async def stream() -> AsyncGenerator[str]:
+        async for changed in changes:
+            if changed is None:
+                yield ": \n\n"
+            else:
+                view = await asyncio.to_thread(service.view, changed)
+                yield f"id: {changed.revision}\nevent: job\ndata: {view.model_dump_json()}\n\n"
+
+    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+    return StreamingResponse(stream(), media_type="text/event-stream", headers=headers)
+
+
+async def result(request: Request, id: str) -> Response:
+    """The image; Accept chooses its format."""
+    service, record = _service(request), await _own(request, id)
+    if record.state == "expired":
+        raise Refusal("expired", "results are kept for a while; send the image again")
+    if record.state != "done":
+        raise Refusal("not-done", f"the job is {record.state}")
+    wanted = accepted(request.headers.get("accept") or "*/*")
+    kind = record.format if wanted is None or record.format in wanted else wanted[0]
+    etag = f'"{record.etag}"' if kind == record.format else f'"{record.etag}-{kind}"'
+    if etag in request.headers.get("if-none-match", ""):
+        return Response(status_code=304, headers={"ETag": etag})
+    path = service.result(record, kind)
+    if not path.exists():
+        order = Order("convert", str(service.result(record)), str(path), record.request)
+        await service.convert(order)
+    headers = {
+        "ETag": etag,
+        "Vary": "Accept",
+        "Cache-Control": "private, no-cache",
+        "Content-Disposition": f'attachment; filename="{record.id[:8]}.{kind}"',
+    }
+    return FileResponse(path, headers=headers, media_type=MEDIA_TYPES[kind])
+
+
+async def inspect(request: Request) -> Any:
+    """What is wrong with an image, and what would be done about it; nothing is kept."""
+    service, asked = _service(request), parse_query(request.query_params.multi_items())
+    async with _admitted(service, request, secrets.token_urlsafe(18)) as upload:
+        order = Order("inspect", str(upload), "", asked.model_dump_json(), service.settings.max_pixels)
+        return await service.perform_now(order)
+
+
+async def models(request: Request) -> Any:
+    """What may be asked for, and the limits."""
+    service = _service(request)
+    settings = service.settings
+    found: list[dict[str, Any]] = await _models(service)
+    return {
+        "default": "auto",
+        "models": [{"name": "auto", "family": "auto", "scale": None, "licence": None, "default": True}, *found],
+        "kernels": list(KERNELS),
+        "formats": list(FORMATS),
+        "limits": {
+            "max_megapixels": settings.max_pixels / 1e6,
+            "max_upload": settings.max_upload,
+            "max_queued": settings.max_queued,
+            "per_client": settings.per_client,
+            "sync_megapixels": settings.max_small / 1e6,
+            "keep": settings.keep,
+        },
+        "video": False,
+        "token": bool(settings.tokens),
+    }
+
+
+async def health() -> Any:
+    """The server answers."""
+    return {"status": "ok"}
+
+
+async def ready(request: Request) -> Response:
+    """A worker has moved lately: what is accepted will be done."""
+    why = await asyncio.to_thread(lambda: _service(request).unready)
+    return JSONResponse({"status": why or "ready"}, 503 if why else 200)
+
+
+async def metrics(request: Request) -> Response:
+    """For Prometheus."""
+    text = await asyncio.to_thread(exposition, _service(request))
+    return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")
+
+
+async def page(request: Request, path: str) -> Response:
+    """The page and its modules."""
+    file = assets.page_files().get(path or "index.html")
+    if file is None:
+        raise Refusal("not-found", "there is no such path; see /openapi.json")
+    return FileResponse(file, headers={"Cache-Control": "no-cache"}, media_type=assets.MEDIA_TYPES[file.suffix])
+
+
+def _service(request: Request) -> Service:
+    return request.app.state.service
+
+
+@asynccontextmanager
+async def _admitted(service: Service, request: Request, name: str) -> AsyncGenerator[Path]:
+    """The image in the body, on the disk for the time of the block."""
+    if service.stopping:
+        raise Refusal("stopping", "the service is about to end; ask again in a minute", {"Retry-After": "60"})
+    await asyncio.to_thread(service.check_disk, int(request.headers.get("content-length") or 0))
+    async with received(request, service.settings.uploads / name, service.settings.max_upload) as upload:
+        request.state.digest = upload.digest
+        yield upload.path
+
+
+def _accept(service: Service, record: Record, upload: Path) -> Record:
+    """The file, then the row: a row without its file is never seen."""
+    kept = service.upload(record.id)
+    upload.rename(kept)
+    sync_folder(kept.parent)
+    try:
+        accepted = service.records.accept(record, service.bounds)
+    except BaseException:
+        kept.unlink(missing_ok=True)
+        raise
+    if accepted.id != record.id:
+        kept.unlink(missing_ok=True)
+    return accepted
+
+
+def _discard(service: Service, record: Record) -> None:
+    if record.state in UNFINISHED:
+        service.records.cancel(record.id)
+        service.upload(record.id).unlink(missing_ok=True)
+    else:
+        service.expire(record)
+
+
+async def _own(request: Request, id: str) -> Record:
+    """A job of this client. Raises: Refusal, the same for another's as for none."""
+    service = _service(request)
+    record = await asyncio.to_thread(service.records.get, id)
+    if record is None or (service.settings.tokens and record.client != request.scope["subpixel.client"]):
+        raise Refusal("not-found", "there is no such job")
+    return record
+
+
+def _encoding(asked: Any, wanted: list[str]) -> Any:
+    return replace(asked.encoding, format=wanted[0])
+
+
+async def _models(service: Service) -> list[dict[str, Any]]:
+    """The cards, which are read once."""
+    if not service.cards:
+        service.cards += [{**card, "default": False} for card in await service.examine(Order("models"))]
+    return service.cards

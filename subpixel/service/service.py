@@ -1,0 +1,190 @@
+"""What the routes share: settings, queue, records and the processes that look at images; and what is tidied."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from subpixel.jobs.isolated import Isolated
+from subpixel.jobs.queue import Queue
+from subpixel.jobs.worker import Pulses
+from subpixel.service.imaging import Order, perform
+from subpixel.service.problems import Refusal, retry
+from subpixel.service.records import UNFINISHED, Bounds, Record, Records
+from subpixel.service.settings import Settings
+from subpixel.service.view import Job, job_of
+from subpixel.service.watch import Watch
+from subpixel.service.work import limited, result_of, upload_of
+
+_TIDY = 2.0
+"""Seconds between two rounds."""
+_STUCK = 60.0
+"""Seconds after which jobs that wait without any movement mean that the workers hang."""
+_ORPHAN = 3600.0
+"""Seconds after which a file that belongs to no job is a leftover."""
+_SLOW = 30.0
+"""Seconds that somebody waits for a look at an image, or a small result."""
+
+
+class Service:
+    """One server."""
+
+    def __init__(self, settings: Settings, queue: Queue) -> None:
+        for folder in (settings.uploads, settings.results):
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.settings, self.queue = settings, queue
+        self.records = Records(queue)
+        self.watch = Watch(self.records)
+        self.bounds = Bounds(settings.max_queued, settings.per_client)
+        self.requests = Counter[tuple[str, str, int]]()
+        self.stopping = False
+        self.workers = set[str]()
+        """Those with a pulse."""
+        self.cards = list[dict[str, Any]]()
+        """Of the models, once somebody has asked."""
+        self._examiner, self._small = Isolated(perform), Isolated(perform)
+        self._pulses = Pulses(settings.lease)
+        self._moved, self._moves = time.monotonic(), -1
+
+    async def examine(self, order: Order) -> Any:
+        """A look at a header, which waits for its turn."""
+        return await self._perform(self._examiner, order)
+
+    async def convert(self, order: Order) -> Any:
+        return await self._perform(self._small, order)
+
+    async def perform_now(self, order: Order) -> Any:
+        """What somebody waits for. Raises: Refusal where another one is being served."""
+        done = await asyncio.to_thread(self._small.try_call, order, limited(lambda: None, _SLOW))
+        if done is None:
+            raise retry("busy", "another image is being done; ask again, or use /v1/jobs", 1)
+        return done[0]
+
+    async def _perform(self, isolated: Isolated, order: Order) -> Any:
+        return await asyncio.to_thread(isolated, order, lambda _: None, limited(lambda: None, _SLOW))
+
+    def view(self, record: Record) -> Job:
+        ahead = self.records.ahead(record) if record.state == "waiting" else 0
+        return job_of(record, ahead, self.settings.base_path, self.settings.keep)
+
+    def upload(self, id: str) -> Path:
+        return upload_of(self.settings.data, id)
+
+    def result(self, record: Record, format: str | None = None) -> Path:
+        return result_of(self.settings.data, record.id, format or record.format)
+
+    @property
+    def unready(self) -> str | None:
+        """Why no job would be done now, if so."""
+        if self.stopping:
+            return "it is about to end"
+        if not self.workers:
+            return "no worker has a pulse"
+        waiting = self.records.counts().get("waiting", 0)
+        if waiting and time.monotonic() - self._moved > _STUCK:
+            return f"{waiting} jobs wait, and nothing has moved for a minute"
+        return None
+
+    def expire(self, record: Record) -> None:
+        """Removes what is kept of a result."""
+        if self.records.change(record.id, ["done"], state="expired"):
+            self._remove_files(record)
+
+    async def run(self) -> None:
+        """Tidies until it is cancelled."""
+        due = 0.0
+        while True:
+            await asyncio.to_thread(self._feel)
+            if time.monotonic() >= due:
+                due = time.monotonic() + 15 * _TIDY
+                await asyncio.to_thread(self.tidy)
+            await asyncio.sleep(_TIDY)
+
+    def close(self) -> None:
+        self._examiner.close()
+        self._small.close()
+
+    def _feel(self) -> None:
+        """Whose pulse goes on, and whether anything moves."""
+        beats = self.queue.beats()
+        self.workers = set(beats) - self._pulses.dead(beats)
+        moves = self.records.moves()
+        if moves != self._moves:
+            self._moves, self._moved = moves, time.monotonic()
+
+    def tidy(self) -> None:
+        """Removes results whose time is over, and the oldest where the disk is full; then leftovers."""
+        now = time.time()
+        done = self.records.in_state("done")
+        used = self.used()
+        for record in done:
+            old = (record.finished or now) < now - self.settings.keep
+            if old or used > self.settings.disk:
+                used -= record.bytes or 0
+                self.expire(record)
+        over = self.records.in_state("expired", "failed", "cancelled")
+        gone = [record for record in over if (record.finished or now) < now - 2 * self.settings.keep]
+        for record in gone:
+            self._remove_files(record)
+        self.records.forget([record.id for record in gone])
+        self._give_up_dead()
+        self._sweep(now)
+
+    def used(self) -> int:
+        """Bytes of the uploads and results on the disk."""
+        folders = (self.settings.uploads, self.settings.results)
+        return sum(_size(path) for folder in folders for path in folder.iterdir())
+
+    def check_disk(self, more: int) -> None:
+        """Raises: Refusal where so many bytes more have no room."""
+        free = shutil.disk_usage(self.settings.data).free
+        if free < more + 2**26:
+            raise retry("disk-full", "the server has no room for the image; ask again later", 60)
+
+    def _give_up_dead(self) -> None:
+        """Jobs that the queue has given up, because whoever did them died again and again."""
+        ids = [record.id for record in self.records.unfinished()]
+        states = self.queue.states(ids) if ids else {}
+        died = Refusal("process-died", "the machines that did it ended, again and again").problem.model_dump_json()
+        for given_up in (name for name, state in states.items() if state.state == "failed"):
+            self.records.change(given_up, UNFINISHED, state="failed", error=died, finished=time.time())
+
+    def _sweep(self, now: float) -> None:
+        """Files that belong to no job: of a request that was cut, or of a server that died in between."""
+        for folder, known in ((self.settings.uploads, ("waiting", "running")), (self.settings.results, ("done",))):
+            old = {path.name.partition(".")[0]: path for path in folder.iterdir() if _age(path, now) > _ORPHAN}
+            wanted = {record.id for record in self.records.all(list(old)) if record.state in (*known, "running")}
+            for path in (path for name, path in old.items() if name not in wanted):
+                _remove(path)
+
+    def _remove_files(self, record: Record) -> None:
+        _remove(self.upload(record.id))
+        for path in self.settings.results.glob(f"{record.id}.*"):
+            _remove(path)
+
+
+def _size(path: Path) -> int:
+    return _stat(path, lambda stat: int(stat.st_size))
+
+
+def _age(path: Path, now: float) -> float:
+    return _stat(path, lambda stat: now - stat.st_mtime)
+
+
+def _stat(path: Path, of: Callable[[Any], Any]) -> Any:
+    try:
+        return of(path.stat())
+    except OSError:  # it was removed in between
+        return 0
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)

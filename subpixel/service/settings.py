@@ -1,0 +1,138 @@
+"""What an operator can set, and the bounds that follow."""
+
+from __future__ import annotations
+
+import hashlib
+import ipaddress
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from subpixel.errors import BadRequest
+
+_SIZES = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
+_TIMES = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_SHORTEST = 16
+"""Characters of a token."""
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How the service is run. Raises: BadRequest for what makes no sense, or is not safe."""
+
+    data: Path
+    """Folder of the uploads, the results and, without `queue_url`, the queue."""
+    host: str = "127.0.0.1"
+    port: int = 8000
+    tokens: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Digest of a token -> the name of its client; empty: whoever reaches the port may use it."""
+    max_pixels: int = 100 * 10**6
+    """Of an image, and of its result; of all frames together."""
+    max_upload: int = 64 * 2**20
+    """Bytes."""
+    max_queued: int = 100
+    """Jobs that wait or run, of all clients."""
+    per_client: int = 4
+    """Likewise of one client."""
+    queue_url: str = ""
+    keep: float = 24 * 3600.0
+    """Seconds for which results are kept."""
+    disk: int = 10 * 2**30
+    """Bytes of uploads and results; beyond, the oldest results go before their time."""
+    base_path: str = ""
+    """What the paths begin with, behind a proxy: "" or "/x"."""
+    origins: Sequence[str] = ()
+    """Other sites whose pages may call this one: "https://example.org"."""
+    proxies: Sequence[str] = ()
+    """Addresses whose X-Forwarded-For is believed."""
+    workers: int = 2
+    """Processes that compute here; 0: all work is done by `subpixel worker` elsewhere."""
+    max_seconds: float = 3600.0
+    """For one job."""
+    max_small: int = 16 * 10**6
+    """Pixels of a result that is waited for."""
+    lease: float = 10.0
+    """Seconds without a pulse after which a worker is dead."""
+    patience: float = 20.0
+    """Seconds that a service which was told to end waits for what is begun."""
+
+    def __post_init__(self) -> None:
+        if not is_loopback(self.host) and not self.tokens:
+            raise BadRequest(f"host {self.host} is open to others; give a --token-file, or serve 127.0.0.1")
+        if self.base_path and not re.fullmatch(r"(/[\w.~-]+)+", self.base_path):
+            raise BadRequest(f"base path {self.base_path!r}; expected something like /x, without a slash at its end")
+        for origin in self.origins:
+            if not re.fullmatch(r"https?://[^/\s*]+", origin):
+                raise BadRequest(f"origin {origin!r}; expected something like https://example.org")
+        for proxy in self.proxies:
+            _address(proxy)
+        if min(self.max_pixels, self.max_upload, self.max_queued, self.per_client, self.keep, self.disk) <= 0:
+            raise BadRequest("a bound is 0; expected more")
+
+    @property
+    def url(self) -> str:
+        """Of the queue."""
+        return self.queue_url or f"sqlite:///{self.data.absolute()}/queue.db"
+
+    @property
+    def uploads(self) -> Path:
+        return self.data / "uploads"
+
+    @property
+    def results(self) -> Path:
+        return self.data / "results"
+
+
+def digest(token: str) -> str:
+    """What is kept of a token."""
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def read_tokens(path: Path) -> dict[str, str]:
+    """Digests and names from a file with a line for each client: TOKEN, or NAME TOKEN. Raises: BadRequest."""
+    try:
+        lines = [line.split() for line in path.read_text("utf-8").splitlines()]
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadRequest(f"cannot read the tokens in {path}: {getattr(error, 'strerror', 'not text')}") from None
+    found = dict[str, str]()
+    for number, words in enumerate((words for words in lines if words and not words[0].startswith("#")), 1):
+        *name, token = words
+        if len(name) > 1 or len(token) < _SHORTEST:
+            raise BadRequest(f"entry {number} of {path}; expected TOKEN or NAME TOKEN, of {_SHORTEST} letters or more")
+        found[digest(token)] = name[0] if name else f"client-{number}"
+    if not found:
+        raise BadRequest(f"there is no token in {path}")
+    return found
+
+
+def parse_size(text: str) -> int:
+    """Bytes from "64M" or "10G". Raises: BadRequest."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([KMGT]?)B?", text.strip(), re.IGNORECASE)
+    if not match:
+        raise BadRequest(f"size {text!r}; expected bytes such as 64M or 10G")
+    return int(float(match[1]) * _SIZES[match[2].upper()])
+
+
+def parse_time(text: str) -> float:
+    """Seconds from "30m", "24h" or "7d". Raises: BadRequest."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd])", text.strip())
+    if not match:
+        raise BadRequest(f"time {text!r}; expected something like 30m, 24h or 7d")
+    return float(match[1]) * _TIMES[match[2]]
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches a server on this host."""
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _address(text: str) -> None:
+    try:
+        ipaddress.ip_network(text)
+    except ValueError:
+        raise BadRequest(f"proxy {text!r}; expected an address or a network such as 10.0.0.0/8") from None

@@ -1,0 +1,66 @@
+"""Who is told when a job changes: one look into the database serves all that wait."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+
+from subpixel.service.problems import retry
+from subpixel.service.records import UNFINISHED, Record, Records
+
+_LOOK = 0.25
+"""Seconds between two looks."""
+_QUIET = 10.0
+"""Seconds after which a line says that nothing has happened."""
+_MOST = 500
+"""Clients that wait at a time."""
+
+
+class Watch:
+    """Looks at the jobs that somebody waits for, as long as somebody does."""
+
+    def __init__(self, records: Records) -> None:
+        self._records = records
+        self._waiting = dict[asyncio.Queue[Record], str]()
+        self.stopping = asyncio.Event()
+
+    async def run(self) -> None:
+        """Until it is cancelled."""
+        while True:
+            await asyncio.sleep(_LOOK)
+            if not self._waiting:
+                continue
+            found = await asyncio.to_thread(self._records.all, sorted(set(self._waiting.values())))
+            records = {record.id: record for record in found}
+            for queue, wanted in list(self._waiting.items()):
+                if wanted in records and queue.empty():
+                    queue.put_nowait(records[wanted])
+
+    async def changes(self, record: Record, after: int) -> AsyncGenerator[Record | None]:
+        """The job after each change beyond a revision, to its end; None now and then, while nothing happens.
+
+        Raises: Refusal where too many wait.
+        """
+        if len(self._waiting) >= _MOST:
+            raise retry("busy", "too many wait for events; ask for the job itself", 10)
+        queue = asyncio.Queue[Record]()
+        self._waiting[queue] = record.id
+        loop = asyncio.get_running_loop()
+        quiet = loop.time()
+        try:
+            while not self.stopping.is_set():
+                if record.revision > after:
+                    after, quiet = record.revision, loop.time()
+                    yield record
+                if record.state not in UNFINISHED:
+                    return
+                if loop.time() - quiet > _QUIET:
+                    quiet = loop.time()
+                    yield None
+                try:
+                    async with asyncio.timeout(4 * _LOOK):
+                        record = await queue.get()
+                except TimeoutError:
+                    continue
+        finally:
+            del self._waiting[queue]

@@ -1,0 +1,108 @@
+"""What a worker does with a job: three tries in a process of its own, the result whole or absent, then the state."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from subpixel.errors import ProcessDied, SubpixelError
+from subpixel.jobs.isolated import Isolated
+from subpixel.jobs.queue import Json
+from subpixel.jobs.worker import Run, Stopped
+from subpixel.service.imaging import Order, perform
+from subpixel.service.problems import Refusal, refusal
+from subpixel.service.records import TRIES, Record, Records
+
+_TELL = 0.3
+"""Seconds between two notes of the progress."""
+
+
+class Enlarging:
+    """Does the service's tasks. data: the folder with the uploads and the results; processes: how many at a time."""
+
+    def __init__(self, records: Records, data: Path, processes: int, max_seconds: float = 3600.0) -> None:
+        self.isolated = Isolated(perform, processes)
+        self._records, self._data, self._max_seconds = records, data, max_seconds
+
+    def __call__(self, run: Run) -> Json:
+        try:
+            self._try_thrice(run)
+        except Stopped:
+            self._records.put_back(run.id)
+            raise
+        return {}
+
+    def close(self) -> None:
+        self.isolated.close()
+
+    def _try_thrice(self, run: Run) -> None:
+        while (record := self._records.begin(run.id)) is not None:
+            if record.tries > TRIES:
+                died = Refusal("process-died", "it ended the process three times; the image may need more memory")
+                return self._fail(record, died)
+            try:
+                return self._try(record, run)
+            except ProcessDied:
+                continue
+            except (Refusal, SubpixelError) as error:
+                return self._fail(record, _of_job(error))
+            except Exception as error:
+                return self._fail(record, refusal(error))
+        return None
+
+    def _try(self, record: Record, run: Run) -> None:
+        source, target = upload_of(self._data, record.id), result_of(self._data, record.id, record.format)
+        order = Order("enlarge", str(source), str(target), record.request)
+        check = limited(run.check, self._max_seconds)
+        enlarged = self.isolated(order, _Telling(self._records, record.id), check)
+        done = {**asdict(enlarged), "state": "done", "share": 1.0, "finished": time.time()}
+        if self._records.change(record.id, ["running"], **done):
+            source.unlink(missing_ok=True)
+        else:  # cancelled in the meantime
+            target.unlink(missing_ok=True)
+
+    def _fail(self, record: Record, why: Refusal) -> None:
+        error = why.problem.model_dump_json()
+        self._records.change(record.id, ["running"], state="failed", error=error, finished=time.time())
+        upload_of(self._data, record.id).unlink(missing_ok=True)
+
+
+class _Telling:
+    """Notes the progress of a job, not too often."""
+
+    def __init__(self, records: Records, id: str) -> None:
+        self._records, self._id, self._next = records, id, 0.0
+
+    def __call__(self, told: tuple[float, str]) -> None:
+        if time.monotonic() >= self._next:
+            self._next = time.monotonic() + _TELL
+            self._records.change(self._id, ["running"], share=told[0], chosen=told[1])
+
+
+def limited(check: Callable[[], None], seconds: float) -> Callable[[], None]:
+    """The same check, which also refuses when the time is over."""
+    end = time.monotonic() + seconds
+
+    def checked() -> None:
+        check()
+        if time.monotonic() > end:
+            raise Refusal("too-long", f"it took more than {seconds:g} s; ask for a smaller result or a faster model")
+
+    return checked
+
+
+def upload_of(data: Path, id: str) -> Path:
+    return data / "uploads" / id
+
+
+def result_of(data: Path, id: str, format: str) -> Path:
+    return data / "results" / f"{id}.{format}"
+
+
+def _of_job(error: Any) -> Refusal:
+    """A bad request is told at once; what is found later is the image's failure."""
+    why = error if isinstance(error, Refusal) else refusal(error)
+    return Refusal("failed-image", why.detail) if why.kind in ("bad-request", "unreadable-image") else why

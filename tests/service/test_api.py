@@ -1,0 +1,188 @@
+"""The routes, over the network."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("fastapi", reason="needs the extra serve")
+
+from served import Server, pixels, png
+
+from subpixel.images import FORMATS
+from subpixel.inference.upscaler import Upscaler
+
+
+def test_an_image_becomes_what_the_library_makes_of_it(server: Server) -> None:
+    job = server.submit(png(seed=1), "model=bicubic&scale=3")
+    assert job["state"] == "waiting"
+    assert job["target"] == {"format": "png", "width": 72, "height": 48, "bytes": None}
+    done = server.finished(job["id"])
+    assert (done["state"], done["progress"], done["attempts"], done["chosen"]) == ("done", 1, 1, "bicubic to 72x48")
+    result = server.client.get(done["links"]["result"])
+    assert result.headers["content-type"] == "image/png"
+    assert len(result.content) == done["target"]["bytes"]
+    expected = Upscaler("bicubic", scale=3)(pixels(png(seed=1)))
+    np.testing.assert_array_equal(pixels(result.content), expected)
+
+
+def test_a_network_does_it_too_and_small_images_at_once(server: Server) -> None:
+    answer = server.client.post("/v1/upscale?model=espcn&scale=2", content=png(seed=2))
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["x-subpixel-chosen"].startswith("espcn-x2 to 48x32; espcn-x2: openvino")
+    np.testing.assert_array_equal(pixels(answer.content), Upscaler("espcn", scale=2)(pixels(png(seed=2))))
+    assert not list(server.data.glob("*/*.part"))
+
+
+def test_a_form_carries_an_image(server: Server) -> None:
+    files = {"image": ("photo.png", png(seed=3), "image/png")}
+    answer = server.client.post("/v1/upscale?model=nearest&scale=2", files=files)
+    assert pixels(answer.content).shape == (32, 48, 3)
+    two = {"a": ("a.png", png()), "b": ("b.png", png())}
+    assert server.client.post("/v1/upscale?model=nearest", files=two).status_code == 400
+    fields = server.client.post("/v1/jobs", files=files, data={"scale": "2"}).json()
+    assert fields["detail"] == "the form has fields; what is asked for stands in the query"
+
+
+def test_events_tell_every_state_and_resume_after_the_last_one_seen(server: Server) -> None:
+    job = server.submit(png(seed=4))
+    with server.client.stream("GET", job["links"]["events"]) as stream:
+        assert stream.headers["content-type"].startswith("text/event-stream")
+        events = list(_events(stream.iter_lines()))
+    revisions = [int(event["id"]) for event in events]
+    assert revisions == sorted(set(revisions))
+    assert events[-1]["data"]["state"] == "done"
+    assert {event["event"] for event in events} == {"job"}
+    seen = str(revisions[-1] - 1)
+    with server.client.stream("GET", job["links"]["events"], headers={"Last-Event-ID": seen}) as stream:
+        assert [event["data"] for event in _events(stream.iter_lines())] == [events[-1]["data"]]
+    with server.client.stream("GET", job["links"]["events"], headers={"Last-Event-ID": events[-1]["id"]}) as stream:
+        assert list(_events(stream.iter_lines())) == []
+
+
+def _events(lines: Any) -> Any:
+    event: dict[str, Any] = {}
+    for line in lines:
+        name, _, value = line.partition(": ")
+        if line and name:
+            event[name] = json.loads(value) if name == "data" else value
+        elif event:
+            yield event
+            event = {}
+
+
+def test_results_have_ranges_tags_and_the_format_that_is_accepted(server: Server) -> None:
+    job = server.submit(png(40, 30, seed=5), "model=bicubic&encoding.lossless=true")
+    result = server.finished(job["id"])["links"]["result"]
+    whole = server.client.get(result)
+    tag = whole.headers["etag"]
+    part = server.client.get(result, headers={"Range": "bytes=10-19", "If-Range": tag})
+    assert (part.status_code, part.content) == (206, whole.content[10:20])
+    assert part.headers["content-range"] == f"bytes 10-19/{len(whole.content)}"
+    changed = server.client.get(result, headers={"Range": "bytes=10-19", "If-Range": '"other"'})
+    assert (changed.status_code, changed.content) == (200, whole.content)
+    assert server.client.get(result, headers={"Range": "bytes=999999-"}).status_code == 416
+    same = server.client.get(result, headers={"If-None-Match": tag})
+    assert (same.status_code, same.content, same.headers["etag"]) == (304, b"", tag)
+    head = server.client.head(result)
+    assert (head.content, head.headers["content-length"]) == (b"", str(len(whole.content)))
+    webp = server.client.get(result, headers={"Accept": "image/avif;q=0.5, image/webp"})
+    assert webp.headers["content-type"] == "image/webp"
+    assert webp.headers["etag"] != tag
+    assert webp.content[8:12] == b"WEBP"
+    np.testing.assert_array_equal(pixels(webp.content), pixels(whole.content))  # without loss, as was asked for
+    assert server.client.get(result, headers={"Accept": "text/html"}).json()["status"] == 406
+
+
+def test_a_key_makes_one_job_of_two_requests(server: Server) -> None:
+    job = server.submit(png(seed=6), **{"Idempotency-Key": "once"})
+    again = server.client.post("/v1/jobs?model=bicubic", content=png(seed=6), headers={"Idempotency-Key": "once"})
+    assert (again.status_code, again.json()["id"]) == (200, job["id"])
+    other = server.client.post("/v1/jobs?model=bicubic", content=png(seed=7), headers={"Idempotency-Key": "once"})
+    assert (other.status_code, other.json()["type"]) == (422, "/problems/key-reused")
+    server.finished(job["id"])
+    assert not list((server.data / "uploads").iterdir())
+
+
+def test_what_is_deleted_is_gone(server: Server) -> None:
+    job = server.finished(server.submit(png(seed=8))["id"])
+    assert list((server.data / "results").glob(f"{job['id']}*"))
+    assert server.client.delete(job["links"]["self"]).json()["state"] == "expired"
+    assert not list((server.data / "results").glob(f"{job['id']}*"))
+    gone = server.client.get(job["links"]["result"])
+    assert (gone.status_code, gone.json()["type"]) == (410, "/problems/expired")
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status", "detail"),
+    [
+        ("/v1/jobs", b"no image at all", 422, "not an image in a format"),
+        ("/v1/jobs", b"", 400, "the body is empty"),
+        ("/v1/jobs?scale=0", png(), 400, "scale 0.0; expected a positive number"),
+        ("/v1/jobs?scale=2&scale=3", png(), 400, "scale is given twice"),
+        ("/v1/jobs?size=9x9&size.x=1", png(), 400, "there is a value for size already"),
+        ("/v1/jobs?colour=1", png(), 400, "colour"),
+        ("/v1/jobs?tile=0", png(), 400, "the server decides"),
+        ("/v1/jobs?execution.threads=64", png(), 400, "the server decides"),
+        ("/v1/jobs?model=/etc/passwd", png(), 400, "expected auto, a kernel, or a name"),
+        ("/v1/jobs?model=../x.onnx", png(), 400, "expected auto, a kernel, or a name"),
+        ("/v1/jobs?scale=2000", png(), 413, "more than the limit of 100,000,000"),
+        ("/v1/jobs?encoding.format=webp&size=20000x100&model=nearest", png(), 400, "WebP ends at 16,383"),
+        ("/v1/jobs?encoding.format=bmp", png(), 400, "unknown format '.bmp'"),
+        ("/v1/upscale?scale=220&model=nearest", png(), 413, "use /v1/jobs"),
+    ],
+)
+def test_mistakes_are_told_at_once(server: Server, path: str, body: bytes, status: int, detail: str) -> None:
+    answer = server.client.post(path, content=body)
+    problem = answer.json()
+    assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json")
+    assert set(problem) == {"type", "title", "status", "detail"}
+    assert detail in problem["detail"]
+    assert "\n" not in problem["detail"]
+    assert str(server.data) not in answer.text
+    assert not list((server.data / "uploads").iterdir())
+
+
+def test_unknown_paths_methods_and_jobs(server: Server) -> None:
+    for method, path, status in [
+        ("GET", "/nothing", 404),
+        ("GET", "/../settings.py", 404),
+        ("GET", "/v1/jobs/nothing", 404),
+        ("GET", "/v1/jobs/nothing/events", 404),
+        ("DELETE", "/v1/jobs/nothing", 404),
+        ("GET", "/v1/jobs", 404),
+        ("PUT", "/v1/jobs", 405),
+    ]:
+        answer = server.client.request(method, path)
+        assert (answer.status_code, answer.json()["status"]) == (status, status), path
+
+
+def test_what_is_wrong_with_an_image(server: Server) -> None:
+    answer = server.client.post("/v1/inspect?scale=2", content=png(64, 64, seed=9)).json()
+    assert (answer["format"], answer["width"], answer["height"], answer["frames"]) == ("PNG", 64, 64, 1)
+    assert answer["result"] == {"format": "png", "width": 128, "height": 128}
+    assert answer["chosen"]
+    assert answer["summary"]
+    assert answer["jpeg_quality"] is None
+
+
+def test_models_health_and_description(server: Server) -> None:
+    models = server.client.get("/v1/models").json()
+    assert {"auto", "swift-x2", "espcn-x2"} <= {model["name"] for model in models["models"]}
+    assert models["formats"] == list(FORMATS)
+    assert models["limits"]["max_megapixels"] == 100
+    assert server.client.get("/healthz").json() == {"status": "ok"}
+    assert server.client.get("/readyz").json() == {"status": "ready"}
+    description = server.client.get("/openapi.json").json()
+    assert {"/v1/upscale", "/v1/jobs", "/v1/jobs/{id}/result", "/v1/inspect"} <= set(description["paths"])
+    names = {parameter["name"] for parameter in description["paths"]["/v1/jobs"]["post"]["parameters"]}
+    assert {"model", "scale", "restoration.denoise", "encoding.format"} <= names
+    assert not any(name.startswith(("tile", "execution")) for name in names)
+    assert {"Job", "Problem"} <= set(description["components"]["schemas"])
+    metrics = server.client.get("/metrics").text
+    assert "subpixel_workers 1\n" in metrics
+    assert 'route="/healthz",status="200"' in metrics
+    assert server.client.get("/").headers["content-type"] == "text/html; charset=utf-8"
