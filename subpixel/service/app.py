@@ -26,6 +26,7 @@ from subpixel.service.guard import Guard, handle_errors
 from subpixel.service.imaging import Enlarged, Examined, Order
 from subpixel.service.metrics import exposition
 from subpixel.service.negotiation import MEDIA_TYPES, accepted
+from subpixel.service.page import browser
 from subpixel.service.problems import Problem, Refusal
 from subpixel.service.query import parameters, parse_query
 from subpixel.service.records import UNFINISHED, Record
@@ -77,6 +78,7 @@ def create_app(service: Service) -> ASGIApp:
     app.get("/healthz")(health)
     app.get("/readyz")(ready)
     app.get("/metrics", response_class=Response)(metrics)
+    app.include_router(browser.router)
     app.api_route("/{path:path}", methods=["GET", "HEAD"], include_in_schema=False)(page)
     return Guard(app, service.settings, service.requests)
 

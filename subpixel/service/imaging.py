@@ -108,11 +108,10 @@ def _convert(order: Order, tell: Tell) -> Enlarged:
 
 
 def _inspect(order: Order, tell: Tell) -> dict[str, Any]:
-    from subpixel.analysis import file_quality, inspect
+    from subpixel.analysis import inspect
     from subpixel.images import open_image
 
     examined = _examine(order, tell)
-    quality = file_quality(order.source)
     report = inspect(order.source)
     plan = Request.parse(order.request).upscaler().prepare(open_image(order.source).shape, report)
     return {
@@ -125,7 +124,7 @@ def _inspect(order: Order, tell: Tell) -> dict[str, Any]:
         "clean": report.clean,
         "chosen": plan.networks,
         "result": {"format": examined.format, "width": examined.width, "height": examined.height},
-        "jpeg_quality": quality,
+        "jpeg_quality": report.jpeg.quality if report.jpeg else None,
         "condition": report.condition(),
     }
 
