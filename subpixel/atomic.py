@@ -105,9 +105,13 @@ def _exclusive(place: Path) -> int | None:
 
 
 def commit(part: Path, target: Path) -> None:
-    """Lets a complete file take its target's place, once its bytes are on the disk. Raises: OSError."""
-    with part.open("r+b") as file:
-        os.fsync(file.fileno())
+    """Lets a complete file, or folder, take its target's place, once its bytes are on the disk. Raises: OSError."""
+    for path in sorted(part.rglob("*")) if part.is_dir() else [part]:
+        if path.is_file():
+            with path.open("r+b") as file:
+                os.fsync(file.fileno())
+    if part.is_dir() and target.is_dir():  # a folder takes no other's place, unless that is empty
+        target.rename(part.with_name("replaced"))
     part.replace(target)
     with suppress(OSError):  # not every file system lets a folder be opened or synced
         handle = os.open(target.parent, os.O_RDONLY)

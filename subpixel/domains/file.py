@@ -13,7 +13,7 @@ from subpixel.domains.formats import Format, format_of
 from subpixel.domains.frames import verify
 from subpixel.domains.planes import Enlarged, Plane, target_sides
 from subpixel.domains.source import Source
-from subpixel.errors import SubpixelError, UnreadableImage, UnwritableImage
+from subpixel.errors import BadRequest, SubpixelError, UnreadableImage, UnwritableImage
 from subpixel.images import Encoding, split_ending
 from subpixel.inference.file import OnProgress
 from subpixel.inference.file import upscale_file as upscale_photo
@@ -66,18 +66,18 @@ def _line(error: Exception) -> str:
 def _upscale(
     found: Format, opened: Source, path: Path, target: Path, upscaler: Upscaler, on_progress: OnProgress | None
 ) -> str | None:
-    results = _Results(opened.planes, upscaler, on_progress)
     first = atomic.temporary(target.parent)
     part = first.with_name(f"part{split_ending(target.name)[1].lower()}")
     try:
+        results = _Results(opened.planes, upscaler, on_progress)
         notes = opened.create(part, results.of)
         with closing(_opened(found, part)) as again:
             _compare(path, opened.planes, again.planes, upscaler)
         atomic.commit(part, target)
-    except found.faults as error:
-        raise UnwritableImage(target, f"{path}: {_line(error)}") from error
     except SubpixelError as error:
         raise error if str(path) in str(error) else UnreadableImage(path, str(error)) from error
+    except found.faults as error:
+        raise UnwritableImage(target, f"{path}: {_line(error)}") from error
     finally:
         atomic.discard(first)
     return "; ".join(dict.fromkeys([*notes, *results.notes])) or None
@@ -102,7 +102,7 @@ class _Results:
 
     def __init__(self, planes: Sequence[Plane], upscaler: Upscaler, on_progress: OnProgress | None) -> None:
         if not planes:
-            raise UnreadableImage("it", "there is no image in it")
+            raise BadRequest("there is no image in it")
         self._upscaler, self._on_progress = upscaler, on_progress
         self._results = list[Enlarged]()
         self._done, self._total = 0.0, sum(plane.sides[0] * plane.sides[1] for plane in planes)
@@ -117,8 +117,13 @@ class _Results:
 
     @property
     def notes(self) -> list[str]:
-        clipped = [note for result in self._results for note in result.notes]
-        return clipped if len(clipped) < 4 else [*clipped[:3], f"and {len(clipped) - 3} more planes"]
+        """What all planes together lost at the limits of their types, and saw of filled values."""
+        clipped, rim = (sum(getattr(each, name) for each in self._results) for name in ("clipped", "rim_pixels"))
+        total = sum(each.shape.pixels * each.shape.channels for each in self._results)
+        notes = [f"{clipped:,} of {total:,} numbers clipped to the range of their type"] if clipped else []
+        reach = max(each.reach for each in self._results)
+        seen = f"{rim:,} pixels lie within {reach} of missing ones and saw filled values"
+        return notes + ([seen] if rim else [])
 
     def _tell(self, source_pixels: float) -> None:
         self._done += source_pixels

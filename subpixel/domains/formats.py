@@ -45,7 +45,15 @@ class Format:
         return importlib.import_module(f"subpixel.domains.{self.module}").FAULTS
 
 
-FORMATS = {"GeoTIFF": Format("GeoTIFF", "geotiff", _TIFF, "geo", "rasterio")}
+FORMATS = {
+    "GeoTIFF": Format("GeoTIFF", "geotiff", _TIFF, "geo", "rasterio"),
+    "FITS": Format("FITS", "fits", (".fits", ".fit", ".fts", ".fits.gz"), "astro", "astropy"),
+    "DICOM": Format("DICOM", "dicom", (".dcm", ".dicom", ""), "medical", "pydicom"),
+    "NIfTI": Format("NIfTI", "nifti", (".nii", ".nii.gz"), "medical", "nibabel"),
+    "OME-TIFF": Format("OME-TIFF", "ome_tiff", (".ome.tif", ".ome.tiff", *_TIFF), "micro", "tifffile"),
+    "OME-Zarr": Format("OME-Zarr", "ome_zarr", (".ome.zarr", ".zarr"), "micro", "zarr"),
+    "slide": Format("slide", "slide", (".ome.tif", ".ome.tiff"), "micro", "tiffslide"),
+}
 
 
 def format_of(path: str | Path) -> Format | None:
@@ -56,8 +64,6 @@ def format_of(path: str | Path) -> Format | None:
     name = _named(str(path))
     if name is None:
         return None
-    if name not in FORMATS:
-        raise UnreadableImage(path, f"it is {name}, which is not enlarged yet")
     found = FORMATS[name]
     if not importlib.util.find_spec(found.needs):
         why = f"it is {name}, which an extra reads: pip install 'subpixel[{found.extra}]'"

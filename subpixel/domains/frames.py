@@ -24,10 +24,8 @@ _TOLERANCE = 1e-6
 class Frame(Protocol):
     """The coordinates of a plane."""
 
-    def scaled(self, factors: Factors) -> Self:
-        """Those of its result."""
-        ...
-
+    @property
+    def precision(self) -> float: ...
     def world(self, points: Points) -> Points:
         """Positions, N 2, to coordinates, N K."""
         ...
@@ -44,13 +42,17 @@ class AffineFrame:
     origin: NDArray[np.float64]
     across: NDArray[np.float64]
     down: NDArray[np.float64]
+    precision: float = 0.0
+    """Of the numbers that a format has for coordinates, in pixels: NIfTI's have 24 bits."""
 
     @classmethod
     def of(cls, origin: Any, across: Any, down: Any) -> Self:
-        return cls(*(np.asarray(vector, np.float64) for vector in (origin, across, down)))
+        first, second, third = (np.asarray(vector, np.float64) for vector in (origin, across, down))
+        return cls(first, second, third)
 
     def scaled(self, factors: Factors) -> Self:
-        return type(self)(self.origin, self.across / factors[1], self.down / factors[0])
+        """Those of the result."""
+        return type(self)(self.origin, self.across / factors[1], self.down / factors[0], self.precision)
 
     def world(self, points: Points) -> Points:
         return self.origin + points[:, :1] * self.across + points[:, 1:] * self.down
@@ -67,12 +69,13 @@ def nowhere(height: int, width: int) -> AffineFrame:
 def verify(name: object, source: Frame, result: Frame, sides: tuple[int, int], factors: Factors) -> None:
     """Compares 200 points of a frame and of the one that was read back from the result.
 
-    sides: height and width of the source. Raises: UnwritableImage where one is off by more than 1e-6 pixel.
+    sides: height and width of the source. Raises: UnwritableImage where one is off by
+    more than 1e-6 pixel and what the format rounds.
     """
     unit = np.random.default_rng(0).random((_COMPARED, 2))
     points = unit * (sides[1], sides[0])
     there = source.pixel(result.world(points * (factors[1], factors[0])))
     off = float(np.max(np.abs(there - points)))
-    if not off <= _TOLERANCE:  # NaN too
+    if not off <= _TOLERANCE + result.precision:  # NaN too
         why = f"its coordinates would be off by {off:.3g} pixels, more than {_TOLERANCE:g}"
         raise UnwritableImage(str(name), why)

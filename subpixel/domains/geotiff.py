@@ -40,10 +40,11 @@ class GeoTiff:
     """An opened GeoTIFF."""
 
     def __init__(self, path: Path) -> None:
-        self._open = ExitStack()
-        self._open.enter_context(rasterio.Env(GDAL_CACHEMAX=_CACHE, GDAL_TIFF_INTERNAL_MASK=True))
-        self._file = file = self._open.enter_context(_opened(path, driver="GTiff"))
-        self._refuse(path)
+        with ExitStack() as stack:
+            stack.enter_context(rasterio.Env(GDAL_CACHEMAX=_CACHE, GDAL_TIFF_INTERNAL_MASK=True))
+            self._file = file = stack.enter_context(_opened(path, driver="GTiff"))
+            self._refuse(path)
+            self.close = stack.pop_all().close
         self._frame = _frame(file)
         groups = _groups(file)
         self._indexes = [list(group) for group in groups]
@@ -108,9 +109,6 @@ class GeoTiff:
         elif levels:
             with _opened(part, "r+") as file:
                 file.build_overviews(levels, by)
-
-    def close(self) -> None:
-        self._open.close()
 
 
 open_ = GeoTiff

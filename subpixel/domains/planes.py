@@ -86,7 +86,7 @@ class Enlarged:
         self.shape = Shape(height, width, plane.values.shape.channels)
         self.plan: Plan | None = None
         self.clipped, self.rim_pixels, self._tell = 0, 0, tell
-        self._rows, self._reach = self._stages(upscaler) if not plane.labels else (None, 0)
+        self._rows, self.reach = self._stages(upscaler) if not plane.labels else (None, 0)
 
     def _stages(self, upscaler: Upscaler) -> tuple[Rows, int]:
         plane = self.plane
@@ -138,7 +138,7 @@ class Enlarged:
         return self._rim(int(down[0]), int(down[-1]) + 1, down, across)
 
     def _rim(self, first: int, last: int, down: Array, across: Array) -> NDArray[np.bool_]:
-        near = rim(self.plane.valid, first, last, self._reach)
+        near = rim(self.plane.valid, first, last, self.reach)
         return near[down - first][:, across] if near.any() else np.zeros((len(down), len(across)), np.bool_)
 
     def _stored(self, values: Array) -> Array:
@@ -159,14 +159,6 @@ class Enlarged:
         sides, (tall, wide) = self.plane.sides, (self.shape.height, self.shape.width)
         down = (2 * np.arange(y0, y1) + 1) * sides[0] // (2 * tall)
         return down, (2 * np.arange(wide) + 1) * sides[1] // (2 * wide)
-
-    @property
-    def notes(self) -> list[str]:
-        """What the rows that were pulled lost at the limits of their type, and saw of filled values."""
-        total = self.shape.pixels * self.shape.channels
-        notes = [f"{self.clipped:,} of {total:,} numbers clipped to {self.plane.dtype.name}"] if self.clipped else []
-        seen = f"{self.rim_pixels:,} pixels lie within {self._reach} of missing ones and saw filled values"
-        return notes + ([seen] if self.rim_pixels else [])
 
 
 class _Normalised:

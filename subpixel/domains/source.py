@@ -20,13 +20,14 @@ Enlarge = Callable[[Plane], Enlarged]
 class Source(Protocol):
     """An opened file."""
 
-    planes: Sequence[Plane]
+    @property
+    def planes(self) -> Sequence[Plane]: ...
 
     def create(self, part: Path, enlarge: Enlarge) -> list[str]:
         """Writes the result into a new file, or folder, and returns what is to be said of it."""
         ...
 
-    def close(self) -> None: ...
+    def close(self) -> object: ...
 
 
 class ReadRows:

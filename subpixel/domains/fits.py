@@ -1,0 +1,223 @@
+"""FITS, by astropy: every image of a file with its world coordinates, flux kept, tables as they are."""
+
+from __future__ import annotations
+
+import gzip
+import re
+import warnings
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, BinaryIO, Literal
+
+import numpy as np
+from astropy import units
+from astropy.io import fits
+from astropy.utils.exceptions import AstropyWarning
+from astropy.wcs import WCS
+from numpy.typing import NDArray
+
+from subpixel.domains.fits_header import scaled_header
+from subpixel.domains.frames import Frame, Points, nowhere
+from subpixel.domains.planes import Enlarged, Plane
+from subpixel.domains.source import Enlarge, ReadRows, bands
+from subpixel.errors import UnreadableImage
+
+FAULTS = (OSError, ValueError, TypeError, KeyError, IndexError, EOFError, fits.VerifyError)
+_BLOCK = 2880
+_PLATE = re.compile(r"AMD[XY]\d+|PPO\d+|PLTRAH$|PLT(SCALE|LABEL)")
+_LOOKUP = re.compile(r"(CPDIS|CQDIS|D2IMDIS|DP|DQ|D2IM)\d")
+_STALE = ("CHECKSUM", "DATASUM", "DATAMIN", "DATAMAX", "BSCALE", "BZERO", "BLANK", "ZHECKSUM", "ZDATASUM")
+_PER_AREA = ("arcsec", "arcmin", "deg", "sr", "beam", "rad")
+_COUNTED = {"adu", "dn", "count", "ct", "counts", "electron", "electrons", "photon", "photons", "ph", "e-", "e"}
+RIM = "RIM"
+"""The extension in which pixels are flagged that saw filled values."""
+
+
+class WcsFrame:
+    """Celestial or linear coordinates of the first two axes, at the first place on all others."""
+
+    precision = 0.0
+
+    def __init__(self, wcs: WCS) -> None:
+        self._wcs = wcs
+
+    def world(self, points: Points) -> Points:
+        rest = np.ones((len(points), self._wcs.naxis - 2))
+        return np.asarray(self._wcs.all_pix2world(np.hstack([points + 0.5, rest]), 1))
+
+    def pixel(self, coordinates: Points) -> Points:
+        found = np.asarray(self._wcs.all_world2pix(coordinates, 1, tolerance=1e-9, maxiter=60))
+        return found[:, :2] - 0.5
+
+
+class Fits:
+    """An opened FITS file."""
+
+    def __init__(self, path: Path) -> None:
+        with _quiet(), ExitStack() as stack:
+            self._hdus: Any = stack.enter_context(fits.open(path, memmap=False, lazy_load_hdus=False))
+            self._raw = stack.enter_context(_bytes(path, "rb"))
+            self._groups = list(self._opened(path))
+            self.close = stack.pop_all().close
+        self.planes = [plane for _, planes in self._groups for plane in planes]
+
+    def _opened(self, path: Path) -> Iterator[tuple[Any, list[Plane]]]:
+        """Each part of the file, with the planes of those that are images."""
+        for hdu in self._hdus:
+            is_image = isinstance(hdu, (fits.PrimaryHDU, fits.ImageHDU, fits.CompImageHDU)) and len(hdu.shape) > 1
+            if isinstance(hdu, fits.GroupsHDU):
+                raise UnreadableImage(path, "it holds random groups, which are no image")
+            skipped = not is_image or hdu.name == RIM or 0 in hdu.shape
+            yield hdu, [] if skipped else _planes(path, hdu)
+
+    def create(self, part: Path, enlarge: Enlarge) -> list[str]:
+        notes = list[str]()
+        with _bytes(part, "wb") as file, _quiet():
+            for number, (hdu, planes) in enumerate(self._groups):
+                if planes:
+                    notes += _write(file, hdu, number, [enlarge(plane) for plane in planes])
+                elif hdu.name != RIM:
+                    self._copy(file, number)
+        tables = sum(isinstance(hdu, fits.BinTableHDU) and not planes for hdu, planes in self._groups)
+        return notes + ([f"{tables} tables are copied as they are"] if tables else [])
+
+    def _copy(self, file: Any, number: int) -> None:
+        """A part of the file that is no image, byte for byte."""
+        about: Any = self._hdus.fileinfo(number)
+        self._raw.seek(about["hdrLoc"])
+        file.write(self._raw.read(about["datLoc"] + about["datSpan"] - about["hdrLoc"]))
+
+
+open_ = Fits
+
+
+def _bytes(path: Path, mode: Literal["rb", "wb"]) -> Any:
+    return gzip.open(path, mode) if path.suffix.lower() == ".gz" else path.open(mode)
+
+
+def _quiet() -> Any:
+    """Headers that are no full standard are read as well as they can be."""
+    return warnings.catch_warnings(action="ignore", category=AstropyWarning)
+
+
+def _planes(path: Path, hdu: Any) -> list[Plane]:
+    header, shape = hdu.header, hdu.shape
+    _refuse(path, header)
+    frame = _frame(path, header, *shape[-2:])
+    counts = _is_counted(str(header.get("BUNIT", "")))
+    places = list(np.ndindex(*shape[:-2]))
+    return [
+        Plane(frame, _rows(hdu, place), _dtype(hdu), law="asinh", counts=counts, name=f"{hdu.name}{list(place)}")
+        for place in places
+    ]
+
+
+def _rows(hdu: Any, place: tuple[int, ...]) -> ReadRows:
+    def read(y0: int, y1: int) -> NDArray[Any]:
+        values = np.asarray(hdu.section[(*place, slice(y0, y1), slice(None))])
+        return values.astype(values.dtype.newbyteorder("="), copy=False)[..., None]
+
+    height, width = hdu.shape[-2:]
+    return ReadRows(height, width, 1, read)
+
+
+def _dtype(hdu: Any) -> np.dtype[Any]:
+    """Whole numbers become floats, or the flux would be rounded away."""
+    return np.dtype("float32" if hdu.header["BITPIX"] in (8, 16, -32) else "float64")
+
+
+def _refuse(path: Path, header: Any) -> None:
+    found = next((key for key in header if _PLATE.match(key)), None)
+    if found:
+        raise UnreadableImage(path, f"its coordinates are those of a photographic plate ({found} ...); fit a WCS first")
+    found = next((key for key in header if _LOOKUP.match(key)), None)
+    if found:
+        raise UnreadableImage(path, f"its distortions are a table ({found}), which cannot be enlarged")
+    if any(str(header.get(f"CTYPE{axis}", "")).endswith("-TAB") for axis in (1, 2)):
+        raise UnreadableImage(path, "its coordinates are a table (-TAB), which cannot be enlarged")
+    if header["BITPIX"] == 64:
+        raise UnreadableImage(path, "its numbers are whole with 64 bits, which no float holds")
+
+
+def _frame(path: Path, header: Any, height: int, width: int) -> Frame:
+    if not any(key in header for key in ("CRPIX1", "CTYPE1", "CRVAL1", "CD1_1", "CDELT1")):
+        return nowhere(height, width)
+    try:
+        wcs = _wcs(header)
+        wcs.all_pix2world(np.ones((1, wcs.naxis)), 1)
+    except Exception as error:  # wcslib has an error for each kind of fault
+        raise UnreadableImage(path, f"its coordinates cannot be read: {' '.join(str(error).split())[:120]}") from error
+    return WcsFrame(wcs) if wcs.naxis >= 2 else nowhere(height, width)
+
+
+def _wcs(header: Any) -> WCS:
+    with _quiet():
+        return WCS(header, fix=False)
+
+
+def _is_counted(text: str) -> bool:
+    """Whether a unit is a sum over a pixel, which its parts share; images that name none hold counts."""
+    words = re.split(r"[^a-zA-Z0-9-]+", text.strip().lower())
+    if not text.strip():
+        return True
+    if any(re.fullmatch(rf"{word}\^?\**-?2?s?", each) for word in _PER_AREA for each in words) or "mag" in words[0]:
+        return False
+    if _COUNTED & set(words) or "pix" in text.lower():
+        return True
+    try:
+        unit: Any = units.Unit(text)
+    except ValueError:
+        return False
+    fluxes = (units.Jy, units.W / units.m**2, units.photon / units.s / units.m**2, units.W / units.m**3)
+    return any(unit.is_equivalent(flux) for flux in fluxes)
+
+
+def _write(file: BinaryIO, hdu: Any, number: int, results: list[Enlarged]) -> list[str]:
+    """One image, band by band, and after it the flags of what saw filled values."""
+    first = results[0]
+    header = _header(hdu, number, first)
+    file.write(header.tostring().encode("ascii"))
+    written = sum(_write_rows(file, result, result.plane.dtype.newbyteorder(">")) for result in results)
+    file.write(b"\0" * (-written % _BLOCK))
+    if any(result.rim_pixels for result in results):
+        _write_rim(file, first, len(results), results)
+    flux = "counts are shared among the parts of a pixel" if first.plane.counts else "surface brightness is kept"
+    named = str(hdu.header.get("BUNIT", "")).strip() or "no unit is named"
+    became = [f"whole numbers became {first.plane.dtype.name}"] if hdu.header["BITPIX"] > 0 else []
+    return [f"{flux} ({named})", *became]
+
+
+def _write_rows(file: BinaryIO, rows: Any, dtype: Any) -> int:
+    written = 0
+    for _, band in bands(rows):
+        written += file.write(band[..., 0].astype(dtype).tobytes())
+    return written
+
+
+def _write_rim(file: BinaryIO, first: Enlarged, count: int, results: list[Enlarged]) -> None:
+    shape = first.shape
+    flags = fits.ImageHDU(np.zeros((1, 1), np.uint8), name=RIM).header
+    flags["NAXIS"], flags["NAXIS1"], flags["NAXIS2"] = 3, shape.width, shape.height
+    flags.set("NAXIS3", count, after="NAXIS2")
+    flags["COMMENT"] = "1: measured, but near enough to missing pixels to have seen filled values"
+    file.write(flags.tostring().encode("ascii"))
+    for result in results:
+        for y in range(0, shape.height, 256):
+            file.write(result.rim(y, min(y + 256, shape.height)).astype(np.uint8).tobytes())
+    file.write(b"\0" * (-count * shape.pixels % _BLOCK))
+
+
+def _header(hdu: Any, number: int, result: Enlarged) -> Any:
+    header = scaled_header(hdu.header, result.factors)
+    for key in _STALE:
+        header.remove(key, ignore_missing=True, remove_all=True)
+    header["BITPIX"] = -32 if result.plane.dtype == np.float32 else -64
+    header["NAXIS1"], header["NAXIS2"] = result.shape.width, result.shape.height
+    header["HISTORY"] = f"enlarged by subpixel: {result.plan.describe() if result.plan else 'nearest'}"
+    made = fits.PrimaryHDU(header=header) if number == 0 else fits.ImageHDU(header=header)
+    kept = made.header.copy()
+    kept["BITPIX"], kept["NAXIS"] = header["BITPIX"], len(hdu.shape)
+    for axis, length in enumerate((result.shape.width, result.shape.height, *hdu.shape[-3::-1]), 1):
+        kept.set(f"NAXIS{axis}", length, after=f"NAXIS{axis - 1}" if axis > 1 else "NAXIS")
+    return kept

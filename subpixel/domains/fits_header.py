@@ -1,0 +1,107 @@
+"""FITS headers whose coordinates are those of the result.
+
+Pixels grow smaller about the corner (0.5, 0.5) of FITS's counting: CRPIX' = S (CRPIX - 1/2) + 1/2.
+Source: Greisen and Calabretta, A&A 395 (2002), papers I and II; Shupe et al., ADASS XIV (2005), for SIP.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from subpixel.domains.frames import Factors
+
+Header = Any
+"""astropy's, whose values have any type."""
+_LETTERS = ("", *"ABCDEFGHIJKLMNOPQRSTUVWXYZ")
+_SIZES = {
+    "PIXSCALE": 1,
+    "SECPIX": 1,
+    "SECPIX1": 1,
+    "SECPIX2": 0,
+    "PIXSCAL1": 1,
+    "PIXSCAL2": 0,
+    "XPIXSZ": 1,
+    "YPIXSZ": 0,
+}
+"""Sizes of a pixel, each with the axis of `Factors` that it lies on."""
+_SECTIONS = ("DATASEC", "TRIMSEC", "BIASSEC")
+
+
+def scaled_header(header: Header, factors: Factors) -> Header:
+    """A copy in which everything that counts in pixels does so in those of the result."""
+    made, by = header.copy(), {1: factors[1], 2: factors[0]}
+    for letter in _LETTERS:
+        _scale_linear(made, letter, by)
+    for axis, factor in by.items():
+        _scale_physical(made, axis, factor)
+    for key in [key for key in made if re.fullmatch(r"[AB]P?_\d_\d", key)]:
+        _scale_sip(made, key, by)
+    for key in {"A_DMAX", "B_DMAX"} & set(made):
+        made[key] *= by[1 if key == "A_DMAX" else 2]
+    for key, axis in _SIZES.items():
+        if isinstance(made.get(key), int | float):
+            made[key] /= factors[axis]
+    for key in {*_SECTIONS} & set(made):
+        made[key] = _section(str(made[key]), factors)
+    return made
+
+
+def _scale_linear(made: Header, letter: str, by: dict[int, float]) -> None:
+    """CRPIX, and the matrix that is there: CD, else PC with CDELT."""
+    cd, pc = _matrix(made, "CD", letter), _matrix(made, "PC", letter)
+    if not (cd or pc or any(f"{name}1{letter}" in made for name in ("CRPIX", "CDELT", "CTYPE", "CRVAL"))):
+        return
+    for axis, factor in by.items():
+        made[f"CRPIX{axis}{letter}"] = factor * (made.get(f"CRPIX{axis}{letter}", 0.0) - 0.5) + 0.5
+        if cd:
+            _divide_column(made, cd, axis, factor)
+        elif _mixes(made, pc, by):
+            made.setdefault(f"PC{axis}_{axis}{letter}", 1.0)
+            _divide_column(made, _matrix(made, "PC", letter), axis, factor)
+        else:
+            made[f"CDELT{axis}{letter}"] = made.get(f"CDELT{axis}{letter}", 1.0) / factor
+
+
+def _matrix(made: Header, kind: str, letter: str) -> dict[str, tuple[int, int]]:
+    """The elements of a matrix that are stated, each with its coordinate and its axis of pixels."""
+    matches = (re.fullmatch(rf"{kind}(\d)_(\d){letter}", key) for key in made)
+    return {match[0]: (int(match[1]), int(match[2])) for match in matches if match}
+
+
+def _divide_column(made: Header, matrix: dict[str, tuple[int, int]], axis: int, factor: float) -> None:
+    for key, (_, column) in matrix.items():
+        if column == axis:
+            made[key] /= factor
+
+
+def _mixes(made: Header, pc: dict[str, tuple[int, int]], by: dict[int, float]) -> bool:
+    """Whether PC puts together axes that do not grow alike, so that CDELT cannot carry the factor."""
+    return any(by.get(i, 1.0) != by.get(j, 1.0) for key, (i, j) in pc.items() if made[key])
+
+
+def _scale_physical(made: Header, axis: int, factor: float) -> None:
+    """IRAF's own coordinates: pixel = LTM physical + LTV."""
+    for key in {f"LTM{axis}_1", f"LTM{axis}_2"} & set(made):
+        made[key] *= factor
+    if f"LTV{axis}" in made:
+        made[f"LTV{axis}"] = factor * (made[f"LTV{axis}"] - 0.5) + 0.5
+
+
+def _scale_sip(made: Header, key: str, by: dict[int, float]) -> None:
+    """f(u, v) = sum A_pq u^p v^q, in pixels of its own axis."""
+    p, q = (int(part) for part in key.split("_")[1:])
+    own = by[1 if key.startswith("A") else 2]
+    made[key] *= own / (by[1] ** p * by[2] ** q)
+
+
+def _section(text: str, factors: Factors) -> str:
+    """[x1:x2,y1:y2], both ends counted from 1 and within."""
+    match = re.fullmatch(r"\s*\[(\d+):(\d+),(\d+):(\d+)\]\s*", text)
+    if match is None:
+        return text
+    x1, x2, y1, y2 = map(int, match.groups())
+    down, across = factors
+    starts = [round((n - 1) * by) + 1 for n, by in ((x1, across), (y1, down))]
+    stops = [round(n * by) for n, by in ((x2, across), (y2, down))]
+    return f"[{starts[0]}:{stops[0]},{starts[1]}:{stops[1]}]"

@@ -1,0 +1,114 @@
+"""NIfTI, by nibabel: slice by slice in the plane of the first two axes, both transforms kept.
+
+A' = A diag(1/S, 1/S, 1, 1), and its origin moves by A (1/S - 1)/2: voxels are counted from their centres.
+"""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+from nibabel.filebasedimages import ImageFileError
+from nibabel.spatialimages import HeaderDataError
+from numpy.typing import NDArray
+
+from subpixel.domains.frames import AffineFrame, Factors, nowhere
+from subpixel.domains.planes import Enlarged, Plane
+from subpixel.domains.source import Enlarge, ReadRows, bands
+from subpixel.errors import UnreadableImage
+
+FAULTS = (ImageFileError, HeaderDataError, OSError, EOFError, ValueError, TypeError)
+_LABEL = 1002
+"""NIfTI's intent code for an index into a table of classes."""
+Array = NDArray[Any]
+
+
+class Nifti:
+    """An opened NIfTI file. The numbers are those that are stored: slope and intercept stay in the header."""
+
+    def __init__(self, path: Path) -> None:
+        self._image: Any = nib.load(path)
+        image = self._image
+        if not isinstance(image, nib.Nifti1Image) or len(image.shape) < 2:
+            raise UnreadableImage(path, "it is no NIfTI volume in one file")
+        header: Any = image.header
+        self._dtype = header.get_data_dtype()
+        if self._dtype.fields:
+            raise UnreadableImage(path, "its voxels are colours, which no slope or window fits; convert it to gray")
+        self._labels = int(header["intent_code"]) == _LABEL
+        frame = self._frame(header)
+        self._raw: Array = self._image.dataobj.get_unscaled()
+        self.planes = [self._plane(frame, place) for place in np.ndindex(*image.shape[:1:-1])]
+
+    def _frame(self, header: Any) -> AffineFrame:
+        codes = int(header["sform_code"]), int(header["qform_code"])
+        if not any(codes):
+            return nowhere(*self._image.shape[:2])
+        affine = header.get_sform() if codes[0] else header.get_qform()
+        origin = affine[:3, 3] - affine[:3, 0] / 2 - affine[:3, 1] / 2
+        rounding = np.finfo(np.float32).eps * np.abs(affine).max() * max(self._image.shape[:2])
+        step = min(np.linalg.norm(affine[:3, axis]) for axis in (0, 1))
+        return AffineFrame(origin, affine[:3, 1], affine[:3, 0], float(rounding / step))
+
+    def _plane(self, frame: AffineFrame, place: tuple[int, ...]) -> Plane:
+        """Rows are the first axis. place: the indices of the other axes, the last one first."""
+        slab = self._raw[(slice(None), slice(None), *place[::-1])]
+        height, width = slab.shape
+
+        def read(y0: int, y1: int) -> Array:
+            return np.asarray(slab[y0:y1], self._dtype.newbyteorder("="))[..., None]
+
+        rows = ReadRows(height, width, 1, read)
+        return Plane(frame, rows, self._dtype.newbyteorder("="), labels=self._labels, name=f"slice {place[::-1]}")
+
+    def create(self, part: Path, enlarge: Enlarge) -> list[str]:
+        first = enlarge(self.planes[0])
+        header: Any = self._header(first)
+        with gzip.open(part, "wb", 6) if part.suffix == ".gz" else part.open("wb") as file:
+            header.write_to(file)
+            file.write(b"\0" * (int(header["vox_offset"]) - file.tell()))
+            for plane in self.planes:
+                self._write(file, first if plane is self.planes[0] else enlarge(plane))
+        return []
+
+    def _write(self, file: Any, result: Enlarged) -> None:
+        """A slice, in Fortran's order: whole, for its rows are the fast axis."""
+        whole = np.concatenate([band for _, band in bands(result)])[..., 0]
+        file.write(whole.astype(self._dtype).tobytes("F"))
+
+    def _header(self, result: Enlarged) -> Any:
+        source: Any = self._image.header
+        header, factors, shape = source.copy(), result.factors, self._image.shape
+        header.set_data_shape((result.shape.height, result.shape.width, *shape[2:]))
+        for name in ("sform", "qform"):
+            code = int(source[f"{name}_code"])
+            if code:
+                affine = _scaled(getattr(source, f"get_{name}")(), factors)
+                getattr(header, f"set_{name}")(affine, code)
+        sides = header["pixdim"]
+        for axis, factor in enumerate(factors, 1):
+            sides[axis] = source["pixdim"][axis] / factor
+        header.set_slope_inter(
+            self._image.dataobj.slope, self._image.dataobj.inter
+        )  # its own header has forgotten them
+        header["descrip"] = (
+            (str(source["descrip"].item().decode("latin-1")) + " enlarged").strip()[:79].encode("latin-1")
+        )
+        return header
+
+    def close(self) -> None:
+        pass
+
+
+open_ = Nifti
+
+
+def _scaled(affine: Array, factors: Factors) -> Array:
+    """factors: of the first and the second axis."""
+    shift = np.array([(1 / factors[0] - 1) / 2, (1 / factors[1] - 1) / 2, 0, 1])
+    made = affine @ np.diag([1 / factors[0], 1 / factors[1], 1, 1])
+    made[:, 3] = affine @ shift
+    return made

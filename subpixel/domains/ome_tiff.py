@@ -1,0 +1,129 @@
+"""OME-TIFF, by tifffile: the OME-XML of the file with the new sizes, planes in its order, pyramids rebuilt.
+
+Source: the OME data model, https://docs.openmicroscopy.org/ome-model/; the size of a pixel is stated per axis.
+"""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tifffile
+import zarr
+from numpy.typing import NDArray
+
+from subpixel.domains.frames import AffineFrame, nowhere
+from subpixel.domains.levels import Levels, tiles
+from subpixel.domains.planes import Enlarged, Plane
+from subpixel.domains.source import Enlarge, ReadRows
+from subpixel.errors import UnreadableImage
+
+FAULTS = (tifffile.TiffFileError, ElementTree.ParseError, OSError, ValueError, TypeError, KeyError, IndexError)
+_TILE = 256
+
+
+class OmeTiff:
+    """An opened OME-TIFF; each of its images has planes, one page each."""
+
+    def __init__(self, path: Path) -> None:
+        with ExitStack() as stack:
+            self._file = stack.enter_context(tifffile.TiffFile(path))
+            self._xml: Any = ElementTree.fromstring(self._file.ome_metadata or "")
+            self._space = str(self._xml.tag).partition("}")[0].strip("{")
+            self._refuse(path)
+            pairs = zip(self._file.series, self._found("Pixels"), strict=True)
+            self._images = [_planes(series, pixels) for series, pixels in pairs]
+            self.close = stack.pop_all().close
+        self.planes = [plane for planes in self._images for plane in planes]
+
+    def _found(self, name: str) -> list[Any]:
+        return list(self._xml.iter(f"{{{self._space}}}{name}"))
+
+    def _refuse(self, path: Path) -> None:
+        if self._found("ROI"):
+            raise UnreadableImage(path, "it has regions of interest in pixels; save it without them first")
+        files = {uuid.get("FileName") for uuid in self._found("UUID")} - {None}
+        if len(files) > 1:
+            raise UnreadableImage(path, f"its planes lie in {len(files)} files; save them as one first")
+
+    def create(self, part: Path, enlarge: Enlarge) -> list[str]:
+        images = [[enlarge(plane) for plane in planes] for planes in self._images]
+        first = 0
+        for pixels, results in zip(self._found("Pixels"), images, strict=True):
+            self._describe(pixels, results, first)
+            first += len(results)
+        self._xml.attrib.pop("UUID", None)
+        ElementTree.register_namespace("", self._space)
+        text = ElementTree.tostring(self._xml, "unicode")
+        write(part, text, [(r, len(s.levels)) for r, s in zip(images, self._file.series, strict=True)])
+        return []
+
+    def _describe(self, pixels: Any, results: Sequence[Enlarged], first: int) -> None:
+        """The sizes of an image, and the pages it lies in."""
+        shape, (down, across) = results[0].shape, results[0].factors
+        pixels.set("SizeY", str(shape.height))
+        pixels.set("SizeX", str(shape.width))
+        for name, factor in (("PhysicalSizeY", down), ("PhysicalSizeX", across)):
+            if pixels.get(name):
+                pixels.set(name, repr(float(pixels.get(name)) / factor))
+        name = f"{{{self._space}}}TiffData"
+        old = [element for element in pixels if element.tag == name]
+        place = list(pixels).index(old[0]) if old else len(pixels)
+        for element in old:
+            pixels.remove(element)
+        pixels.insert(place, ElementTree.Element(name, {"IFD": str(first), "PlaneCount": str(len(results))}))
+
+
+open_ = OmeTiff
+
+
+def _planes(series: Any, pixels: Any) -> list[Plane]:
+    axes, shape = series.axes, series.shape
+    colours = axes.endswith("S")
+    if not axes.removesuffix("S").endswith("YX") or (colours and shape[-1] != 3):
+        raise ValueError(f"its axes are {axes}, of {shape}; expected planes YX, or YXS of 3 colours")
+    height, width = shape[-3:-1] if colours else shape[-2:]
+    sizes = [pixels.get(f"PhysicalSize{axis}") for axis in "XY"]
+    frame = nowhere(height, width)
+    if all(sizes):
+        frame = AffineFrame.of((0, 0), (float(sizes[0]), 0), (0, float(sizes[1])))
+    array: Any = zarr.open(series.aszarr(level=0), mode="r")
+    dtype = np.dtype(series.dtype).newbyteorder("=")
+    places = np.ndindex(*shape[: len(shape) - (3 if colours else 2)])
+    return [Plane(frame, _rows(array, place, height, width, 3 if colours else 1), dtype) for place in places]
+
+
+def _rows(array: Any, place: tuple[int, ...], height: int, width: int, channels: int) -> ReadRows:
+    def read(y0: int, y1: int) -> NDArray[Any]:
+        return np.asarray(array[(*place, slice(y0, y1))]).reshape(y1 - y0, width, channels)
+
+    return ReadRows(height, width, channels, read)
+
+
+def write(part: Path, text: str, images: Sequence[tuple[Sequence[Enlarged], int]]) -> None:
+    """Writes images, each with its number of levels, in tiles, and the OME-XML about them."""
+    description: bytes | None = f'<?xml version="1.0" encoding="UTF-8"?>{text}'.encode()
+    with tifffile.TiffWriter(part, bigtiff=True, ome=False) as file:
+        for results, count in images:
+            for result in results:
+                levels = Levels(result, result.plane.dtype, count, part.parent)
+                _write_page(file, levels.arrays, description)
+                levels.close()
+                description = None
+
+
+def _write_page(file: Any, arrays: Sequence[NDArray[Any]], description: bytes | None) -> None:
+    """A plane, and its smaller copies in the directories below it."""
+    for k, array in enumerate(arrays):
+        colours = array.shape[2] == 3
+        shape = array.shape if colours else array.shape[:2]
+        parts = (part if colours else part[..., 0] for part in tiles(array, _TILE))
+        about = {"description": description, "subifds": len(arrays) - 1} if k == 0 else {"subfiletype": 1}
+        file.write(
+            parts, shape=shape, dtype=array.dtype, tile=(_TILE, _TILE), compression="zlib", metadata=None,
+            photometric="rgb" if colours else "minisblack", **about,
+        )  # fmt: skip

@@ -1,0 +1,118 @@
+"""OME-TIFF, OME-Zarr and slides, read back by tifffile, zarr and tiffslide."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from conftest import Doubled, blocks, smooth
+
+from subpixel import Upscaler
+from subpixel.errors import UnreadableImage
+
+tifffile = pytest.importorskip("tifffile")
+zarr = pytest.importorskip("zarr")
+tiffslide = pytest.importorskip("tiffslide")
+
+STACK = np.stack([[smooth() * 1000 * c + 5000 + 100 * z for z in range(3)] for c in (1, 2)]).astype("uint16")  # C Z Y X
+ABOUT = {
+    "axes": "CZYX", "PhysicalSizeX": 0.25, "PhysicalSizeXUnit": "µm", "PhysicalSizeY": 0.5, "PhysicalSizeYUnit": "µm",
+    "PhysicalSizeZ": 2.0, "Channel": {"Name": ["DAPI", "GFP"]},
+}  # fmt: skip
+
+
+def pixels(path: Path) -> Any:
+    with tifffile.TiffFile(path) as file:
+        return next(e for e in ElementTree.fromstring(file.ome_metadata).iter() if e.tag.endswith("Pixels"))
+
+
+def test_ome_tiff_keeps_what_it_says_and_its_planes(tmp_path: Path, doubled: Doubled) -> None:
+    tifffile.imwrite(tmp_path / "a.ome.tif", STACK, photometric="minisblack", metadata=ABOUT)
+    assert doubled(tmp_path / "a.ome.tif", tmp_path / "b.ome.tif") is None
+    made = pixels(tmp_path / "b.ome.tif")
+    assert (made.get("PhysicalSizeX"), made.get("PhysicalSizeY"), made.get("PhysicalSizeZ")) == ("0.125", "0.25", "2.0")
+    assert (made.get("SizeX"), made.get("SizeY"), made.get("PhysicalSizeXUnit")) == ("40", "48", "µm")
+    assert [e.get("Name") for e in made.iter() if e.tag.endswith("Channel")] == ["DAPI", "GFP"]
+    with tifffile.TiffFile(tmp_path / "b.ome.tif") as file:
+        assert (file.series[0].axes, file.series[0].shape) == ("CZYX", (2, 3, 48, 40))
+        assert np.abs(blocks(file.series[0].asarray()) - STACK).max() <= 0.5
+
+
+def test_ome_tiff_pyramids_are_rebuilt(tmp_path: Path, doubled: Doubled) -> None:
+    colours = np.stack([np.tile(smooth(), (12, 14)) * k + 120 for k in (10, 20, 30)], -1).astype("uint8")
+    with tifffile.TiffWriter(tmp_path / "a.ome.tif", ome=True) as file:
+        about = {"axes": "YXS", "PhysicalSizeX": 0.5, "PhysicalSizeY": 0.5}
+        file.write(colours, subifds=1, photometric="rgb", metadata=about)
+        file.write(colours[::2, ::2], subfiletype=1, photometric="rgb")
+    doubled(tmp_path / "a.ome.tif", tmp_path / "b.ome.tif", Upscaler("bicubic"))
+    with tifffile.TiffFile(tmp_path / "b.ome.tif") as file:
+        levels = [level.asarray() for level in file.series[0].levels]
+    assert [level.shape for level in levels] == [(576, 560, 3), (288, 280, 3)]
+    assert np.abs(blocks(levels[0].transpose(2, 0, 1)) - levels[1].transpose(2, 0, 1)).max() <= 0.5
+    assert np.abs(levels[1].astype(int) - colours).max() <= 1
+
+
+def test_ome_tiff_refusals(tmp_path: Path, doubled: Doubled) -> None:
+    tifffile.imwrite(tmp_path / "a.ome.tif", STACK[0, 0], metadata={"axes": "YX"})
+    text = tifffile.tiffcomment(tmp_path / "a.ome.tif")
+    tifffile.tiffcomment(tmp_path / "a.ome.tif", text.replace("</OME>", '<ROI ID="ROI:0"/></OME>').encode())
+    with pytest.raises(UnreadableImage, match="regions of interest"):
+        doubled(tmp_path / "a.ome.tif", tmp_path / "b.ome.tif")
+    tifffile.imwrite(tmp_path / "c.ome.tif", STACK[0, 0].astype("complex64"), metadata={"axes": "YX"})
+    with pytest.raises(UnreadableImage, match="complex64"):
+        doubled(tmp_path / "c.ome.tif", tmp_path / "b.ome.tif")
+
+
+@pytest.mark.parametrize("version", [2, 3])
+def test_ome_zarr_lies_where_it_lay(version: int, tmp_path: Path, doubled: Doubled) -> None:
+    group = zarr.open_group(str(tmp_path / "a.ome.zarr"), mode="w", zarr_format=version)
+    for k, name in enumerate(("0", "1")):
+        values = STACK[..., :: 2**k, :: 2**k]
+        group.create_array(name, shape=values.shape, dtype="uint16", chunks=(1, 1, 16, 16))[:] = values
+    transforms = [{"type": "scale", "scale": [1, 2.0, 0.5, 0.25]}, {"type": "translation", "translation": [0, 1, 7, 9]}]
+    axes = [{"name": n, "type": "space" if n != "c" else "channel"} for n in "czyx"]
+    own = [{"path": name, "coordinateTransformations": transforms} for name in ("0", "1")]
+    about = {"multiscales": [{"version": "0.4", "axes": axes, "datasets": own, "name": "cell"}], "omero": {"id": 1}}
+    group.attrs.update(about if version == 2 else {"ome": about})
+    assert doubled(tmp_path / "a.ome.zarr", tmp_path / "b.ome.zarr") is None
+    doubled(tmp_path / "a.ome.zarr", tmp_path / "b.ome.zarr")  # takes the place of the first
+    made = zarr.open_group(str(tmp_path / "b.ome.zarr"), mode="r")
+    assert made.metadata.zarr_format == version
+    attributes = dict(made.attrs) if version == 2 else dict(made.attrs)["ome"]
+    assert attributes["omero"] == {"id": 1}
+    (scales,) = attributes["multiscales"]
+    first, second = (d["coordinateTransformations"] for d in scales["datasets"])
+    assert first[0]["scale"] == [1, 2, 0.25, 0.125]
+    assert first[1]["translation"] == [0, 1, 7 - 0.125, 9 - 0.0625]
+    assert second[0]["scale"] == [1, 2, 0.5, 0.25]
+    assert second[1]["translation"] == [0, 1, 7, 9]  # means of what one pixel became lie where it lay
+    assert made["0"].shape == (2, 3, 48, 40)
+    assert np.abs(blocks(made["0"][:]) - STACK).max() <= 0.5
+    assert np.abs(made["1"][:].astype(int) - STACK).max() <= 1
+
+
+def test_ome_zarr_refusals(tmp_path: Path, doubled: Doubled) -> None:
+    group = zarr.open_group(str(tmp_path / "a.zarr"), mode="w", zarr_format=2)
+    with pytest.raises(UnreadableImage, match="0 multiscale"):
+        doubled(tmp_path / "a.zarr", tmp_path / "b.zarr")
+    group.attrs.update({"plate": {}})
+    with pytest.raises(UnreadableImage, match="plate"):
+        doubled(tmp_path / "a.zarr", tmp_path / "b.zarr")
+
+
+def test_a_slide_becomes_an_ome_tiff_with_the_size_of_its_pixels(tmp_path: Path, doubled: Doubled) -> None:
+    colours = np.stack([np.tile(smooth(), (12, 14)) * k + 120 for k in (10, 20, 30)], -1).astype("uint8")
+    text = "Aperio Image Library v1\n280x288 (256x256) |MPP = 0.5|AppMag = 20"
+    with tifffile.TiffWriter(tmp_path / "a.svs") as file:
+        about = {"photometric": "rgb", "tile": (256, 256), "metadata": None}
+        file.write(colours, description=text, **about)
+    note = doubled(tmp_path / "a.svs", tmp_path / "b.ome.tif", Upscaler("bicubic"))
+    assert "properties of aperio" in str(note)
+    made = pixels(tmp_path / "b.ome.tif")
+    assert (made.get("PhysicalSizeX"), made.get("SizeX")) == ("0.25", "560")
+    with tifffile.TiffFile(tmp_path / "b.ome.tif") as file:
+        got = file.series[0].levels[0].asarray()
+    assert np.abs(blocks(got.transpose(2, 0, 1)) - colours.transpose(2, 0, 1)).max() <= 0.5
