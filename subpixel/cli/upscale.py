@@ -200,8 +200,9 @@ def command(
     from subpixel.images import Encoding
     from subpixel.inference.choice import Restoration
     from subpixel.jobs.batch import upscale_batch
-    from subpixel.jobs.discovery import find_jobs, suffix
+    from subpixel.jobs.discovery import find_jobs
     from subpixel.jobs.done import unfinished
+    from subpixel.jobs.naming import suffix
     from subpixel.jobs.request import Request
     from subpixel.jobs.shard import WHOLE, Shard
     from subpixel.runtimes import Execution

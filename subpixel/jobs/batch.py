@@ -7,11 +7,12 @@ from collections.abc import Callable, Generator, Iterable
 from pathlib import Path
 
 from subpixel import atomic
+from subpixel.errors import UnreadableImage, UnwritableImage
 from subpixel.images import Encoding
 from subpixel.inference.file import OnProgress, upscale_file
 from subpixel.inference.plan import Plan
 from subpixel.inference.upscaler import Upscaler
-from subpixel.jobs import done
+from subpixel.jobs import done, staging, stores
 from subpixel.jobs.job import STREAM, Job
 from subpixel.jobs.pool import Event, Progress, Skip, Taken, run
 
@@ -52,7 +53,7 @@ class _Enlarging:
         self._large, self._overwrite = threading.Lock(), overwrite
 
     def __call__(self, job: Job, tell: Callable[[Progress], None]) -> str | None:
-        if job.target == STREAM:
+        if job.target == STREAM or stores.is_url(job.target):
             return self._enlarged(job, tell)
         with atomic.claimed(job.target) as ours:
             if not ours:
@@ -73,7 +74,16 @@ class _Enlarging:
     def _enlarged(self, job: Job, tell: Callable[[Progress], None]) -> str | None:
         band = _Band(job, tell, self._large)
         try:
-            return self._upscale(Path(job.source), Path(job.target), self._upscaler, self._encoding, band)
+            with staging.fetched(job.source) as source, staging.delivered(job.target, self._overwrite) as target:
+                return self._upscale(source, target, self._upscaler, self._encoding, band)
+        except UnreadableImage as error:
+            raise UnreadableImage(job.source, error.why) from error
+        except UnwritableImage as error:
+            raise UnwritableImage(job.target, error.why) from error
+        except FileExistsError as error:
+            if not stores.is_url(job.target):
+                raise
+            raise Skip(done.EXISTS) from error
         finally:
             band.end()
 

@@ -4,28 +4,25 @@ from __future__ import annotations
 
 import glob
 import os
-import re
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
 from subpixel.errors import BadRequest, UnknownName, UnwritableImage
-from subpixel.images import FORMATS, SUFFIXES, format_of, split_ending, suffix_of_result
+from subpixel.images import FORMATS, SUFFIXES, format_of, split_ending
 from subpixel.images.kinds import ENDINGS, is_folder
 from subpixel.images.reader import is_pipe
-from subpixel.inference.upscaler import Upscaler
+from subpixel.jobs import archives, stores
 from subpixel.jobs.job import STREAM, Job
+from subpixel.jobs.naming import Naming, real_path
 from subpixel.jobs.shard import WHOLE, Shard
 from subpixel.jobs.walk import Folder, below
 
-_SIZE = r"x[0-9.]+|[0-9]+x[0-9]*"
-"""What `suffix` puts into names."""
 _DEVICES = ("/dev", "/dev/fd")
 
-_Kind = Literal["file", "folder", "glob"]
+_Kind = Literal["file", "folder", "glob", "archive", "store"]
 
 
 def find_jobs(
@@ -48,11 +45,15 @@ def find_jobs(
         if shard.n > 1:
             raise BadRequest("one image has no parts for --shard; name a folder")
         return iter([single])
-    naming = _Naming(output, suffix, f".{kind}" if kind else None)
+    naming = Naming(output, suffix, f".{kind}" if kind else None)
     known = _Inputs.of(named, naming.output)
     if kind is None and naming.output in known.folders:
         raise BadRequest(f"{output} is an input and would be overwritten; give another folder with -o")
     pipe = next((text for text in inputs if is_pipe(text) or os.path.dirname(text) in _DEVICES), None)
+    far = next((text for text, kind in named if kind in ("archive", "store") or stores.is_url(text)), None)
+    pipe = pipe or far
+    if output is not None and stores.is_url(output):
+        stores.check_target(output)
     if output is None and pipe is not None:
         raise BadRequest(f"{pipe} is no file in a folder of yours; name the result with -o")
     return _found(named, naming, known, shard)
@@ -68,12 +69,6 @@ def find_images(inputs: Sequence[str]) -> list[Path]:
         for real, path in images:
             found.setdefault(os.path.join(real, path.name), path)
     return list(found.values())
-
-
-def suffix(upscaler: Upscaler) -> str:
-    """What the name of a result says of its size: x2, x2.7, 1920x1080."""
-    size = upscaler.target.size
-    return size.strip().lower() if size else f"x{upscaler.factor:g}"
 
 
 def check_target(target: Path, overwrite: bool) -> Path:
@@ -96,44 +91,6 @@ def ensure_safe(target: Path, source: Path, overwrite: bool) -> Path:
 
 
 @dataclass(frozen=True)
-class _Naming:
-    """How targets are called."""
-
-    below: str | None
-    suffix: str
-    ending: str | None
-
-    @property
-    def output(self) -> str | None:
-        return None if self.below is None else os.path.realpath(self.below)
-
-    def folder(self, folder: Folder) -> str:
-        """Where the results of a folder lie."""
-        return folder.path if self.below is None else os.path.join(self.below, folder.place)
-
-    def name(self, source: str) -> str:
-        stem, ending = split_ending(source)
-        tag = f"_{self.suffix}" if self.below is None else ""
-        return stem + tag + (self.ending or suffix_of_result(ending))
-
-    def rivals(self, name: str, target: str, folder: Folder) -> list[str]:
-        """Other images of a folder whose results would have the same name."""
-        if len(folder.suffixes) == 1:
-            return []
-        others = folder.namesakes(split_ending(name)[0])
-        return sorted(other for other in others if other != name and self.name(other) == target)
-
-    def is_result(self, name: str, folder: Folder) -> bool:
-        """Whether it is called as the result of another image beside it."""
-        tagged = self.below is None and self._tagged.fullmatch(split_ending(name)[0])
-        return bool(tagged and folder.namesakes(tagged[1]))
-
-    @cached_property
-    def _tagged(self) -> re.Pattern[str]:
-        return re.compile(rf"(.+)_(?:{_SIZE}|{re.escape(self.suffix)})")
-
-
-@dataclass(frozen=True)
 class _Inputs:
     """What was named, by real paths: what no result may take the place of."""
 
@@ -145,14 +102,14 @@ class _Inputs:
     def of(cls, named: Sequence[tuple[str, _Kind]], output: str | None) -> _Inputs:
         folders = [_base(text) if kind == "glob" else text for text, kind in named if kind != "file"]
         files = [text for text, kind in named if kind == "file"]
-        return cls(frozenset(map(os.path.realpath, folders)), frozenset(map(os.path.realpath, files)), output)
+        return cls(frozenset(map(real_path, folders)), frozenset(map(real_path, files)), output)
 
     def has(self, real: str) -> bool:
         return real in self.files or any(self._within(real, folder) for folder in self.folders)
 
     def takes(self, target: str) -> bool:
         """Whether a target is there and is one of them."""
-        return os.path.lexists(target) and self.has(os.path.realpath(target))
+        return (stores.is_url(target) or os.path.lexists(target)) and self.has(real_path(target))
 
     def _within(self, real: str, folder: str) -> bool:
         """Whether it lies in an input folder; the output folder in there is none of it."""
@@ -188,7 +145,7 @@ def _added(key: int, known: set[int]) -> bool:
     return len(known) == before
 
 
-def _found(named: Sequence[tuple[str, _Kind]], naming: _Naming, known: _Inputs, shard: Shard) -> Iterator[Job]:
+def _found(named: Sequence[tuple[str, _Kind]], naming: Naming, known: _Inputs, shard: Shard) -> Iterator[Job]:
     taken = _Taken(len(named) > 1 or named[0][1] == "glob")
     for text, folders in _folders(named, naming.output):
         empty = True
@@ -205,7 +162,7 @@ def _found(named: Sequence[tuple[str, _Kind]], naming: _Naming, known: _Inputs, 
             yield Job(text, text, BadRequest(f"no images in {text}"))
 
 
-def _jobs(folder: Folder, naming: _Naming, known: _Inputs, taken: _Taken) -> Iterator[Job]:
+def _jobs(folder: Folder, naming: Naming, known: _Inputs, taken: _Taken) -> Iterator[Job]:
     """The jobs of one folder."""
     place, here = naming.folder(folder), os.path.join(folder.path, "")
     for name, why in folder.refused:
@@ -214,7 +171,7 @@ def _jobs(folder: Folder, naming: _Naming, known: _Inputs, taken: _Taken) -> Ite
     for name, why in folder.skipped:
         path = here + name if name else folder.path
         yield Job(path, path, skipped=why)
-    there, within = os.path.join(place, ""), naming.below is not None and known.has(os.path.realpath(place))
+    there, within = os.path.join(place, ""), naming.below is not None and known.has(real_path(place))
     linked = _has_links(place)
     tagged = naming.below is None or len(folder.suffixes) > 1
     for name in folder.names:
@@ -253,7 +210,15 @@ def _folders(named: Sequence[tuple[str, _Kind]], without: str | None) -> Iterato
         yield "", _of_files([(name, os.path.basename(name)) for name in files])
     for text, kind in named:
         if kind != "file":
-            yield text, _matching(Path(text), without) if kind == "glob" else below(text, without=without)
+            yield text, _inside(text, kind, without)
+
+
+def _inside(text: str, kind: _Kind, without: str | None) -> Iterator[Folder]:
+    if kind == "archive":
+        return archives.below(text)
+    if kind == "store":
+        return stores.below(text)
+    return _matching(Path(text), without) if kind == "glob" else below(text, without=without)
 
 
 def _of_files(files: list[tuple[str, str]]) -> Iterator[Folder]:
@@ -262,7 +227,7 @@ def _of_files(files: list[tuple[str, str]]) -> Iterator[Folder]:
     for path, place in files:
         by_folder.setdefault((os.path.dirname(path), os.path.dirname(place)), set()).add(os.path.basename(path))
     for (path, place), names in by_folder.items():
-        yield Folder(path, place, os.path.realpath(path), sorted(names))
+        yield Folder(path, place, real_path(path), sorted(names))
 
 
 def _matching(pattern: Path, without: str | None) -> Iterator[Folder]:
@@ -289,6 +254,10 @@ def _named(inputs: Sequence[str]) -> list[tuple[str, _Kind]]:
 
 
 def _kind(text: str) -> _Kind:
+    if stores.is_url(text):
+        return "file" if stores.names_image(text) else "store"
+    if archives.is_archive(text):
+        return "archive"
     if os.path.isdir(text) and not is_folder(text):
         return "folder"
     return "glob" if glob.has_magic(text) and not os.path.lexists(text) else "file"
@@ -315,7 +284,10 @@ def _single(inputs: Sequence[str], output: str | None, kind: str | None) -> Job 
     actual = None if is_own else format_of(output, None if Path(output).suffix else kind)
     if kind not in (None, actual) and output != "-":
         raise BadRequest(f"-o {output} and --format {kind} contradict each other; give one of the two")
-    ensure_safe(Path(output), Path(inputs[0]), overwrite=True)
+    if stores.is_url(output):
+        stores.check_target(output)
+    elif not stores.is_url(inputs[0]):
+        ensure_safe(Path(output), Path(inputs[0]), overwrite=True)
     return Job(inputs[0], output)
 
 

@@ -10,6 +10,7 @@ from contextlib import suppress
 
 from subpixel import atomic
 from subpixel.errors import BadRequest
+from subpixel.jobs import archives, stores
 from subpixel.jobs.job import STREAM, Job
 
 ATTRIBUTE = "user.subpixel"
@@ -25,9 +26,25 @@ def unfinished(jobs: Iterable[Job], identity: str = "") -> Iterator[Job]:
     one that was changed since, or that says nothing of itself, is refused where it is older than its source, else
     skipped.
     """
-    made = _digest(identity)
+    made, listed = _digest(identity), _Listed()
     for job in jobs:
-        yield job if job.refused or job.skipped or job.target == STREAM else _judged(job, made)
+        if job.refused or job.skipped or job.target == STREAM:
+            yield job
+        else:
+            yield listed.judged(job) if stores.is_url(job.target) else _judged(job, made)
+
+
+class _Listed:
+    """What lies in a store, folder by folder: there, what exists is done."""
+
+    def __init__(self) -> None:
+        self._folder, self._names = "", frozenset[str]()
+
+    def judged(self, job: Job) -> Job:
+        folder, _, name = job.target.rpartition("/")
+        if folder != self._folder:
+            self._folder, self._names = folder, stores.existing(folder)
+        return job._replace(skipped=EXISTS) if name in self._names else job
 
 
 def judged(job: Job, identity: str) -> Job:
@@ -37,7 +54,7 @@ def judged(job: Job, identity: str) -> Job:
 
 def record(job: Job, identity: str) -> None:
     """Lets a result say what it was made from; file systems without attributes cannot keep it."""
-    source, result = _state(job.source), _state(job.target)
+    source, result = _source(job.source), _state(job.target)
     if source and result:
         stated = b"%b %b" % (_origin(source, _digest(identity)), _digest(str(result)))
         with suppress(OSError, AttributeError):  # AttributeError: only Linux has them in Python
@@ -49,7 +66,7 @@ def _judged(job: Job, made: bytes) -> Job:
     if stated is None:
         return job
     atomic.sweep(os.path.dirname(job.target))  # where all is done, nothing is written that would
-    source = _state(job.source)
+    source = _source(job.source)
     if source is None:  # its error is told when it is opened
         return job
     if stated.startswith(_origin(source, made)):
@@ -69,6 +86,15 @@ def _origin(source: tuple[int, int], made: bytes) -> bytes:
 
 def _digest(text: str) -> bytes:
     return hashlib.blake2b(text.encode(), digest_size=8).hexdigest().encode()
+
+
+def _source(name: str) -> tuple[int, int] | None:
+    """The state of a source: for a member that of its archive; objects in stores are taken never to change."""
+    state = _state(name)
+    if state is None and stores.is_url(name):
+        return 0, 0
+    member = archives.split(name) if state is None else None
+    return _state(member[0]) if member else state
 
 
 def _state(path: str) -> tuple[int, int] | None:

@@ -24,6 +24,7 @@ from subpixel.errors import (
     printable,
 )  # fmt: skip
 from subpixel.jobs.job import STREAM, Job
+from subpixel.jobs.stores import is_url
 
 _OF_ALL = (BadWeights, MissingExtra, RuntimeUnavailable, UnknownName)
 """The errors that concern every job; any other is one job's own."""
@@ -203,7 +204,7 @@ class _Pool:
 
     def _make_folder(self, job: Job) -> None:
         folder = Path(os.path.dirname(job.target))
-        if job.target == STREAM or os.path.isdir(folder):
+        if job.target == STREAM or is_url(job.target) or os.path.isdir(folder):
             return
         with self._taking:
             missing = [place for place in (folder, *folder.parents) if not os.path.exists(place)]

@@ -10,8 +10,9 @@ import pytest
 from subpixel.errors import BadRequest, SubpixelError, UnknownName, UnwritableImage
 from subpixel.inference.upscaler import Upscaler
 from subpixel.jobs import done, walk
-from subpixel.jobs.discovery import ensure_safe, find_jobs, suffix
+from subpixel.jobs.discovery import ensure_safe, find_jobs
 from subpixel.jobs.job import STREAM, Job
+from subpixel.jobs.naming import suffix
 
 
 @pytest.fixture

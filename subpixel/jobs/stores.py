@@ -1,0 +1,145 @@
+"""Object stores: s3://, gs://, az://, and https:// to read. Only a URL that the user gives reaches a network. (cloud)
+
+Who may enter is said by the variables that each store's own tools take, such as AWS_ACCESS_KEY_ID.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from subpixel.errors import BadRequest, MissingExtra, UnreadableImage, UnwritableImage
+from subpixel.images import READABLE, split_ending
+from subpixel.jobs.walk import Folder
+
+LARGEST = 2**32
+"""Bytes of an object that is fetched."""
+_URL = re.compile(r"(s3|gs|az|https?)://[^/]+")
+_CHUNK = 2**22
+
+
+def is_url(text: str) -> bool:
+    return bool(_URL.match(text))
+
+
+def check_target(url: str) -> None:
+    """Raises: BadRequest for one that can only be read; MissingExtra."""
+    if url.startswith("http"):
+        raise BadRequest(f"{url} can be read and not written; give a folder, s3://, gs:// or az:// with -o")
+    _obstore()
+
+
+def names_image(url: str) -> bool:
+    """Whether it is called as one image, and not as all that lie below it."""
+    return url.startswith("http") or split_ending(urlsplit(url).path)[1].lower() in READABLE
+
+
+def below(url: str, place: str = "") -> Iterator[Folder]:
+    """What lies below a URL, as if its slashes were folders; each is listed when its turn comes.
+
+    Raises: UnreadableImage.
+    """
+    waiting = [(url.rstrip("/"), place)]
+    while waiting:
+        here, place = waiting.pop()
+        listed = _listed(here)
+        names = sorted(_name(each["path"]) for each in listed["objects"])
+        images = [name for name in names if name and name[0] != "." and split_ending(name)[1].lower() in READABLE]
+        yield Folder(here, place, here, images)
+        inner = [_name(prefix.rstrip("/")) for prefix in sorted(listed["common_prefixes"], reverse=True)]
+        safe = (name for name in inner if name and name[0] != ".")
+        waiting += [(f"{here}/{name}", os.path.join(place, name)) for name in safe]
+
+
+def existing(url: str) -> frozenset[str]:
+    """The names that lie at a URL. Raises: UnreadableImage."""
+    return frozenset(_name(each["path"]) for each in _listed(url)["objects"])
+
+
+def fetch(url: str, file: Path) -> None:
+    """Writes an object into a file. Raises: UnreadableImage; OSError."""
+    obstore, store, key = _at(url)
+    try:
+        found = obstore.get(store, key)
+        if found.meta["size"] > LARGEST:
+            raise UnreadableImage(url, f"it has {found.meta['size']:,} bytes, more than {LARGEST:,}")
+        with file.open("wb") as target:
+            for chunk in found.stream(min_chunk_size=_CHUNK):
+                target.write(chunk)
+    except (obstore.exceptions.BaseError, FileNotFoundError) as error:
+        raise UnreadableImage(url, _reason(error)) from error
+
+
+def put(file: Path, url: str, overwrite: bool) -> bool:
+    """Lets an object appear whole, if there is none yet or it may be replaced; whether it did.
+
+    Raises: UnwritableImage.
+    """
+    obstore, store, key = _at(url)
+    mode = "overwrite" if overwrite else "create"
+    try:
+        obstore.put(store, key, file, mode=mode, use_multipart=False)  # parts cannot be put on a condition
+    except obstore.exceptions.AlreadyExistsError:
+        return False
+    except obstore.exceptions.BaseError as error:
+        raise UnwritableImage(url, _reason(error)) from error
+    return True
+
+
+def _listed(url: str) -> Any:
+    obstore, store, key = _at(url)
+    try:
+        return obstore.list_with_delimiter(store, prefix=f"{key}/" if key else None)
+    except obstore.exceptions.BaseError as error:
+        raise UnreadableImage(url, _reason(error)) from error
+
+
+def _name(path: str) -> str:
+    return path.rpartition("/")[2]
+
+
+def _at(url: str) -> tuple[Any, Any, str]:
+    """The library, the store, and the key in it."""
+    parts = urlsplit(url)
+    bucket = f"{parts.scheme}://{parts.netloc}"
+    key = url[len(bucket) :].lstrip("/")
+    if not parts.scheme.startswith("http"):
+        return _obstore(), _store(bucket), key
+    if parts.query:
+        raise BadRequest(f"{url} has a query; download it, and name the file")
+    return _obstore(), _store(bucket), unquote(key)
+
+
+@lru_cache
+def _store(bucket: str) -> Any:
+    _obstore()
+    from obstore.store import from_url
+
+    retry: Any = {"max_retries": 3}
+    options: Any = {"allow_http": True} if bucket.startswith("http:") else None
+    try:
+        return from_url(bucket, retry_config=retry, client_options=options)
+    except Exception as error:  # a variable that says no sense of it
+        raise BadRequest(f"{bucket}: {_reason(error)}") from error
+
+
+def _obstore() -> Any:
+    """Raises: MissingExtra."""
+    try:
+        import obstore
+    except ImportError:
+        raise MissingExtra("obstore", "cloud") from None
+    return obstore
+
+
+def _reason(error: BaseException) -> str:
+    """The first line of what a store says, without the library's own tree of causes."""
+    text = str(error).strip()
+    if isinstance(error, FileNotFoundError) or "404" in text.splitlines()[0]:
+        return "there is no such object"
+    return " ".join(text.splitlines()[0].split())[:300]

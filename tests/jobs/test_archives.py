@@ -1,0 +1,111 @@
+"""Images in archives: read where they lie, and nothing in an archive leads out of it or fills the memory."""
+
+from __future__ import annotations
+
+import io
+import os
+import tarfile
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from subpixel import Request
+from subpixel.errors import BadRequest, SubpixelError
+from subpixel.images import Image, read, write
+from subpixel.jobs import archives
+from subpixel.jobs.batch import upscale_batch
+from subpixel.jobs.discovery import find_jobs
+from subpixel.jobs.done import unfinished
+from subpixel.jobs.pool import Finished, Passed
+
+REQUEST = Request(model="bicubic", scale=2)
+NAMES = ("a.png", "deep/b.png", "deep/c d.png", "../out.png", "/root.png", ".hidden.png", "__MACOSX/a.png", "notes.txt")
+
+
+@pytest.fixture
+def photo(tmp_path: Path) -> bytes:
+    write(tmp_path / "photo.png", Image(np.full((4, 6, 3), 0.5, np.float32)))
+    return (tmp_path / "photo.png").read_bytes()
+
+
+@pytest.fixture(params=["zip", "tar"])
+def archive(request: pytest.FixtureRequest, tmp_path: Path, photo: bytes) -> str:
+    path = tmp_path / f"photos.{request.param}"
+    if request.param == "zip":
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as packed:
+            for name in NAMES:
+                packed.writestr(name, photo)
+    else:
+        with tarfile.open(path, "w") as packed:
+            for name in NAMES:
+                about = tarfile.TarInfo(name)
+                about.size = len(photo)
+                packed.addfile(about, io.BytesIO(photo))
+            link = tarfile.TarInfo("link.png")
+            link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
+            packed.addfile(link)
+    return str(path)
+
+
+def run(archive: str, out: Path) -> dict[str, str]:
+    """What became of each image."""
+    told = dict[str, str]()
+    with REQUEST.upscaler() as upscaler:
+        jobs = unfinished(find_jobs([archive], str(out), suffix="x2"), REQUEST.identity)
+        for event in upscale_batch(jobs, upscaler, REQUEST.encoding, REQUEST.identity):
+            if isinstance(event, Finished):
+                told[os.path.relpath(event.job.source, archive)] = str(event.error or "done")
+            elif isinstance(event, Passed):
+                told |= {os.path.relpath(job.source, archive): "skipped" for job in event.jobs}
+    return told
+
+
+def test_its_images_are_enlarged_and_what_leads_out_is_refused(archive: str, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    told = run(archive, out)
+    wanted = {"a.png", "deep/b.png", "deep/c d.png"}
+    assert {name for name, what in told.items() if what == "done"} == wanted
+    refused = [what for what in told.values() if what != "done"]
+    assert len(refused) == 2
+    assert all("leads out of the archive" in what for what in refused)
+    assert {str(path.relative_to(out)) for path in out.rglob("*") if path.is_file()} == wanted
+    assert {path.name for path in tmp_path.iterdir()} == {"out", "photo.png", os.path.basename(archive)}
+    assert read(out / "deep/b.png").pixels.shape == (8, 12, 3)
+    assert {what for name, what in run(archive, out).items() if name in wanted} == {"skipped"}
+
+
+def test_a_member_that_unpacks_to_too_much_is_refused(
+    archive: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(archives, "LARGEST", 20)
+    told = run(archive, tmp_path / "out")
+    assert f"cannot read {archive}/a.png: unpacked it has more than 20 bytes" in told["a.png"]
+    assert not (tmp_path / "out").exists()
+
+
+def test_damage_is_one_line(archive: str, tmp_path: Path) -> None:
+    whole = Path(archive).read_bytes()
+    Path(archive).write_bytes(whole[:150])
+    with pytest.raises(SubpixelError, match="no archive, or damaged") as caught:
+        run(archive, tmp_path / "out")
+    assert "\n" not in str(caught.value)
+
+
+def test_damage_in_a_member_costs_that_member(tmp_path: Path, photo: bytes) -> None:
+    path = tmp_path / "p.zip"
+    with zipfile.ZipFile(path, "w") as packed:
+        packed.writestr("a.png", photo)
+        packed.writestr("b.png", photo)
+    whole = bytearray(path.read_bytes())
+    whole[whole.index(photo) + 50] ^= 255
+    path.write_bytes(whole)
+    told = run(str(path), tmp_path / "out")
+    assert told["b.png"] == "done"
+    assert "the archive does not give it: Bad CRC-32" in told["a.png"]
+
+
+def test_results_need_a_folder_of_their_own(archive: str) -> None:
+    with pytest.raises(BadRequest, match="name the result with -o"):
+        find_jobs([archive], suffix="x2")
