@@ -23,7 +23,7 @@ def chromium() -> Iterator[Browser]:
     playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install playwright")
     if CHROMIUM is None:
         pytest.skip("needs Chromium: apt-get install chromium")
-    flags = ["--no-sandbox", "--disable-dev-shm-usage"]
+    flags = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
     with (
         playwright.sync_playwright() as running,
         running.chromium.launch(executable_path=CHROMIUM, args=flags) as browser,

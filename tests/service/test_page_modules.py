@@ -196,3 +196,29 @@ def test_what_is_under_the_pointer_stays_there_when_one_zooms(page: Page) -> Non
     assert later == pytest.approx(first)
     assert corner == pytest.approx({"x": 0, "y": 0})
     assert crop == {"x": 300, "y": 0, "width": 100, "height": 100}
+
+
+@pytest.mark.parametrize(("mode", "gray"), [("L", True), ("LA", True), ("RGB", False), ("RGBA", False), ("P", False)])
+def test_a_png_says_whether_it_is_gray(page: Page, mode: str, gray: bool) -> None:
+    assert _is_gray(page, mode, "PNG") is gray
+
+
+@pytest.mark.parametrize("progressive", [False, True])
+@pytest.mark.parametrize(("mode", "gray"), [("L", True), ("RGB", False)])
+def test_a_jpeg_says_whether_it_is_gray(page: Page, mode: str, gray: bool, progressive: bool) -> None:
+    exif = Image.Exif()
+    exif[0x010E] = "a long description " * 1000  # before the frame
+    assert _is_gray(page, mode, "JPEG", exif=exif, progressive=progressive) is gray
+
+
+def test_what_is_no_image_is_not_gray(page: Page) -> None:
+    script = "async (data) => (await import('/gray.js')).isGray(new Blob([Uint8Array.from(data)]))"
+    for data in (b"", b"\xff\xd8", b"\xff\xd8\xff\xe0\x00\x10JFIF", b"RIFF1234WEBP" * 9):
+        assert page.evaluate(script, list(data)) is False
+
+
+def _is_gray(page: Page, mode: str, file_format: str, **options: Any) -> bool:
+    file = io.BytesIO()
+    Image.new(mode, (20, 10)).save(file, file_format, **options)
+    script = "async (data) => (await import('/gray.js')).isGray(new Blob([Uint8Array.from(data)]))"
+    return page.evaluate(script, list(file.getvalue()))

@@ -4,20 +4,22 @@ import { cropAround, first, fit, inside, moved, toPane, toPhoto, zoomed } from "
 
 const GRAB = 24; // CSS pixels around the divider in which it is taken hold of
 const KEYS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+const PAGES = { PageUp: [5, 0], PageDown: [-5, 0] };
+const KEYS_HELP = "Arrow keys move it, plus and minus zoom, 0 shows all of it.";
 const MARKUP = `
   <div class="stage" part="stage" tabindex="0" role="group"
-    aria-label="Photo. Arrow keys move it, plus and minus zoom, 0 shows all of it.">
+    aria-label="Photo">
     <canvas aria-hidden="true"></canvas>
     <span class="label before" aria-hidden="true">Before</span>
     <span class="label after" aria-hidden="true"></span>
     <div class="divider" role="slider" tabindex="0" aria-label="Divider between before and after"
       aria-orientation="horizontal" aria-valuemin="0" aria-valuemax="100"><span></span></div>
   </div>
-  <div class="tools" role="toolbar" aria-label="View">
+  <div class="tools" role="group" aria-label="View">
     <button type="button" data-do="out" aria-label="Zoom out">&minus;</button>
     <output aria-label="Zoom"></output>
     <button type="button" data-do="in" aria-label="Zoom in">+</button>
-    <button type="button" data-do="fit" aria-label="Whole photo">Fit</button>
+    <button type="button" data-do="fit" title="Show the whole photo">Fit</button>
     <button type="button" data-do="pair" aria-pressed="false">Side by side</button>
   </div>`;
 const STYLE = new CSSStyleSheet();
@@ -36,11 +38,12 @@ STYLE.replaceSync(`
   .pair.tall .after { left: 12px; top: calc(50% + 12px); }
   .divider { position: absolute; top: 0; bottom: 0; width: 44px; margin-left: -22px; cursor: ew-resize; outline: none;
     touch-action: none; }
-  .divider::before { content: ""; position: absolute; inset: 0 21px; background: #fff; box-shadow: 0 0 4px rgb(0 0 0 / .5); }
+  .divider::before { content: ""; position: absolute; inset: 0 21px; background: #fff;
+    box-shadow: 0 0 4px rgb(0 0 0 / .5); }
   .divider span { position: absolute; top: 50%; left: 50%; width: 40px; height: 40px; margin: -20px; border-radius: 50%;
     background: #fff; box-shadow: 0 1px 6px rgb(0 0 0 / .45); }
-  .divider span::before { content: "\\2039\\2009\\203a"; position: absolute; inset: 0; display: grid; place-content: center;
-    font: 600 22px/1 system-ui, sans-serif; color: #2b2f36; padding-bottom: 4px; }
+  .divider span::before { content: "\\2039\\2009\\203a"; position: absolute; inset: 0; display: grid;
+    place-content: center; font: 600 22px/1 system-ui, sans-serif; color: #2b2f36; padding-bottom: 4px; }
   .divider:focus-visible span { outline: 3px solid var(--accent, #2f6fed); outline-offset: 2px; }
   .pair .divider, .empty .divider, .empty .label { display: none; }
   .tools { display: flex; flex-wrap: wrap; gap: 6px; align-items: center; padding-top: 10px; }
@@ -93,7 +96,7 @@ export class Compare extends HTMLElement {
     this.#photo = photo;
     this.#after = null;
     this.#view = photo && first(photo, this.#pane());
-    this.stage.setAttribute("aria-label", `${photo?.name ?? "Photo"}. Arrow keys move it, plus and minus zoom, 0 shows all of it.`);
+    this.stage.setAttribute("aria-label", `${photo?.name ?? "Photo"}. ${KEYS_HELP}`);
     this.#show();
   }
 
@@ -210,6 +213,7 @@ export class Compare extends HTMLElement {
     ink.beginPath();
     ink.rect(clip.x, clip.y, clip.width, clip.height);
     ink.clip();
+    ink.clearRect(...place); // of the other one, where this one is transparent
     ink.drawImage(shown.bitmap, ...place);
     if (isAfter && shown.rect.width * shown.rect.height < this.#size.width * this.#size.height) {
       ink.strokeStyle = "rgb(255 255 255 / .85)";
@@ -285,8 +289,8 @@ export class Compare extends HTMLElement {
 
   #slid(event) {
     const step = event.shiftKey ? 10 : 2;
-    const to = { ArrowLeft: -step, ArrowDown: -step, ArrowRight: step, ArrowUp: step, PageUp: 10, PageDown: -10 }[event.key];
-    if (to) this.position += to;
+    const key = KEYS[event.key] ?? PAGES[event.key];
+    if (key) this.position += step * (key[0] - key[1]);
     else if (event.key === "Home" || event.key === "End") this.position = event.key === "Home" ? 0 : 100;
     else return;
     event.preventDefault();

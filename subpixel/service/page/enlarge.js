@@ -8,7 +8,7 @@ const CHECKED = 256; // rows that are looked at together
 
 /**
  * @param {ImageBitmap} bitmap
- * @param {{scale: number, halo: number, run: (planes: Float32Array, height: number, width: number) => Promise<Float32Array>}} network
+ * @param {{scale: number, halo: number, run: Function}} network `run` takes planes, height and width, and gives planes
  * @param {(levels: Uint8Array) => Promise<void>} write takes the rows of the result, RGB, top to bottom
  * @param {(done: number, total: number) => void} told of each tile
  */

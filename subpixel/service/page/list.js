@@ -22,7 +22,8 @@ export class List {
     for (const [id, row] of this.#rows) {
       if (ids.has(id)) continue;
       const next = row.nextElementSibling ?? row.previousElementSibling;
-      if (row.contains(document.activeElement)) (next?.querySelector(".pick") ?? document.getElementById("files")).focus();
+      const after = next?.querySelector(".pick") ?? document.getElementById("files");
+      if (row.contains(document.activeElement)) after.focus();
       row.remove();
       this.#rows.delete(id);
     }
@@ -38,9 +39,9 @@ export class List {
     row.querySelector(".state").textContent = state(item);
     const bar = row.querySelector("progress");
     bar.hidden = !isUnderWay(item);
-    if (item.state === "running") bar.value = item.fraction;
-    else bar.removeAttribute("value");
-    const shown = { save: item.result, stop: isUnderWay(item), again: ["failed", "stopped"].includes(item.state), remove: true };
+    bar.value = item.fraction ?? 0;
+    const again = item.state === "failed" || item.state === "stopped";
+    const shown = { save: item.result, stop: isUnderWay(item), again, remove: true };
     for (const button of row.querySelectorAll("[data-do]")) button.hidden = !shown[button.dataset.do];
     if (wasIn?.hidden) row.querySelector("[data-do]:not([hidden])").focus(); // the button that was pressed is gone
   }

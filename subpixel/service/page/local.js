@@ -41,7 +41,8 @@ export class Local {
     const told = ({ done, total }) => tell({ fraction: done / total });
     const { image } = await this.#ask({ kind: "enlarge", file: item.file, model }, { signal, told });
     const { scale } = item.request;
-    return { blob: image, note: NOTE, chosen: model, target: { width: item.width * scale, height: item.height * scale } };
+    const target = { width: item.width * scale, height: item.height * scale };
+    return { blob: image, note: NOTE, chosen: model, target };
   }
 
   stop() {} // the signal does it
@@ -86,6 +87,7 @@ export class Local {
     const runs = [...this.#runs.values()];
     this.#runs.clear();
     const why = event.message ? ` (${event.message})` : "";
-    for (const run of runs) run.reject(new Told(`The browser ended the computing${why}; try again, or use the server.`));
+    const text = `The browser ended the computing${why}; try again, or use the server.`;
+    for (const run of runs) run.reject(new Told(text));
   }
 }

@@ -10,7 +10,7 @@ import { nameOf, save, saveAll } from "./save.js";
 import { Server } from "./server.js";
 import { Settings } from "./settings.js";
 import { openStore } from "./store.js";
-import { count, networks, said } from "./words.js";
+import { bytes, count, networks, said } from "./words.js";
 
 const AS_IT_IS = { model: "bicubic", scale: 1, "encoding.format": "png" }; // a photo that only the server can read
 
@@ -48,14 +48,10 @@ async function offerServer() {
     const about = await server.open();
     settings.offer(about);
     const { max_megapixels: most, max_upload: upload } = about.limits;
-    at("limits").textContent = `JPEG, PNG, WebP, AVIF and more; up to ${most} megapixels${upload ? `, ${size(upload)}` : ""}.`;
+    at("limits").textContent = `JPEG, PNG, WebP, AVIF and more; up to ${most} megapixels and ${bytes(upload)}.`;
   } catch (error) {
     notice(said(error));
   }
-}
-
-function size(upload) {
-  return typeof upload === "number" ? `${Math.round(upload / 2 ** 20)} MB` : upload;
 }
 
 /** The browser mode, where its program is installed. */
@@ -83,7 +79,7 @@ function tellEngine({ threads, gpu }) {
 }
 
 function listen() {
-  at("files").addEventListener("change", (event) => take([...event.target.files]).then(() => (event.target.value = "")));
+  at("files").addEventListener("change", async ({ target }) => (await take([...target.files]), (target.value = "")));
   at("settings").addEventListener("submit", (event) => (event.preventDefault(), enlarge()));
   at("settings").addEventListener("input", (event) => event.target.type !== "file" && (look(), showAll()));
   at("where").addEventListener("change", (event) => choose(event.target.value));
@@ -114,9 +110,10 @@ function enlarge() {
   queue.start(queue.items.filter((item) => !isUnderWay(item) && isStale(item, request)), where, request);
 }
 
-/** Whether an item has no result of what is asked for now. */
+/** Whether an item was not yet tried with what is asked for now. */
 function isStale(item, request) {
-  return item.state !== "done" || item.where !== where || JSON.stringify(item.request) !== JSON.stringify(request);
+  const tried = item.state === "done" || item.state === "failed";
+  return !tried || item.where !== where || JSON.stringify(item.request) !== JSON.stringify(request);
 }
 
 function does(what, item) {
@@ -188,9 +185,9 @@ function look() {
   preview.cancel();
   if (!photo) return;
   const { request } = settings;
-  if (!isStale(picked, request)) return showResult(picked);
   if (!at("settings").checkValidity()) return;
   inspect(picked);
+  if (picked.state === "done" && !isStale(picked, request)) return showResult(picked);
   const engine = engines[where];
   preview.ask({ photo, file: picked.file, engine, request, condition: looked[picked.id]?.condition });
 }

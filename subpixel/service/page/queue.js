@@ -18,7 +18,7 @@ export class Queue extends EventTarget {
   #store;
   #stops = new Map();
 
-  /** @param {Record<string, object>} engines by where they compute. @param {object | null} store null: nothing is kept */
+  /** @param {object} engines by where they compute @param {object | null} store null: nothing is kept */
   constructor(engines, store) {
     super();
     this.#engines = engines;
@@ -110,7 +110,8 @@ export class Queue extends EventTarget {
   }
 
   #keep(item) {
-    return this.#store?.put(item).catch((error) => this.dispatchEvent(new CustomEvent("trouble", { detail: said(error) })));
+    const trouble = (error) => this.dispatchEvent(new CustomEvent("trouble", { detail: said(error) }));
+    return this.#store?.put(item).catch(trouble);
   }
 
   #told(item) {

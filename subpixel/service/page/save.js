@@ -2,14 +2,14 @@
 
 import { zip } from "./zip.js";
 
-const SUFFIX = { "image/png": "png", "image/jpeg": "jpg", "image/webp": "webp", "image/avif": "avif", "image/tiff": "tif", "image/gif": "gif" };
+const SUFFIXES = { "image/jpeg": "jpg", "image/tiff": "tif" }; // the other types end like their suffix
 const KEPT = 30_000; // ms that a browser may take to begin a download
 
 /** "cup_x2.png" for cup.jpg. */
 export function nameOf(item) {
   const stem = item.name.replace(/\.[^.]*$/, "") || "photo";
   const how = item.request.scale ? `x${item.request.scale}` : item.request.size;
-  return `${stem}_${how}.${SUFFIX[item.result.type] ?? "png"}`;
+  return `${stem}_${how}.${SUFFIXES[item.result.type] ?? item.result.type.split("/")[1]}`;
 }
 
 export function save(blob, name) {

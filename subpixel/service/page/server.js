@@ -20,18 +20,18 @@ export class Server {
 
   /** What is wrong with a photo, in words, and what would be done about it. */
   async inspect(file, request, signal) {
-    return (await this.#ask(`v1/inspect?${query(request)}`, { method: "POST", body: file, signal })).json();
+    return (await this.#post(`v1/inspect?${query(request)}`, file, signal)).json();
   }
 
   /** A small image, enlarged at once. */
   async preview(png, request, signal) {
-    const answer = await this.#ask(`v1/upscale?${query(request)}`, { method: "POST", body: png, signal });
+    const answer = await this.#post(`v1/upscale?${query(request)}`, png, signal);
     return { image: await answer.blob(), label: decodeURIComponent(answer.headers.get("X-Subpixel-Chosen") ?? "") };
   }
 
   /** The job of an item: sent, unless it was before, and followed to its end. */
   async run(item, { signal, tell }) {
-    if (!item.job) await tell({ job: (await this.#send(item, signal, tell)).id });
+    if (!item.job) await tell({ job: (await this.#send(item, signal, tell)).id, state: "waiting", note: "" });
     const job = await this.#follow(item.job, signal, tell);
     if (job.state === "failed") throw new Told(job.error?.detail ?? "The server could not enlarge it.");
     if (job.state !== "done") throw new Told("The server no longer has this result; enlarge it again.");
@@ -45,13 +45,17 @@ export class Server {
     if (item.job) this.#ask(`v1/jobs/${item.job}`, { method: "DELETE", keepalive: true }).catch(() => {});
   }
 
+  #post(path, body, signal = new AbortController().signal) {
+    return this.#patient(() => this.#ask(path, { method: "POST", body, signal }), signal);
+  }
+
   async #send(item, signal, tell) {
     const options = { method: "POST", body: item.file, headers: { "Idempotency-Key": item.run }, signal };
     return (await this.#patient(() => this.#ask(`v1/jobs?${query(item.request)}`, options), signal, tell)).json();
   }
 
   /** Does it until the server answers and has room. */
-  async #patient(does, signal, tell) {
+  async #patient(does, signal, tell = () => {}) {
     for (;;) {
       try {
         return await does();
@@ -65,20 +69,19 @@ export class Server {
   }
 
   async #follow(id, signal, tell) {
-    for (let revision = 0; ; ) {
+    for (let revision = 0, last; ; ) {
       const headers = { Accept: "text/event-stream", ...(revision && { "Last-Event-ID": revision }) };
       const stream = await this.#patient(() => this.#ask(`v1/jobs/${id}/events`, { headers, signal }), signal, tell);
       try {
         for await (const job of events(stream)) {
+          last = job;
           revision = job.revision;
-          if (ENDED.includes(job.state)) return job;
-          const state = job.state === "running" ? "running" : "waiting";
-          const note = job.ahead ? `${job.ahead} before it` : "";
-          await tell({ state, fraction: job.progress, chosen: job.chosen ?? "", note });
+          await tell(progress(job));
         }
       } catch {
         signal.throwIfAborted();
       }
+      if (ENDED.includes(last?.state)) return last;
       await pause(500, signal); // the stream broke off
     }
   }
@@ -106,6 +109,12 @@ export class Server {
     sessionStorage.setItem("token", this.#token);
     return this.#token;
   }
+}
+
+/** What a job's state means for an item; that it ended is told with its result. */
+function progress(job) {
+  const state = job.state === "waiting" ? "waiting" : "running";
+  return { state, fraction: job.progress, chosen: job.chosen ?? "", note: job.ahead ? `${job.ahead} before it` : "" };
 }
 
 function passing(text, after) {

@@ -14,8 +14,9 @@ export class Settings {
 
   /** Fills in what the server has: its models and formats. */
   offer(about) {
-    const families = new Map(about.models.map((model) => [model.family ?? model.name, model]));
-    this.#field("model").replaceChildren(...["auto", ...families.keys(), ...about.kernels].filter(once).map((name) => new Option(name, name)));
+    const families = about.models.map((model) => model.family ?? model.name);
+    const names = [...new Set([about.default, ...families, ...about.kernels])];
+    this.#field("model").replaceChildren(...names.map((name) => new Option(name, name)));
     this.#field("format").replaceChildren(...about.formats.map((name) => new Option(name.toUpperCase(), name)));
   }
 
@@ -47,10 +48,6 @@ export class Settings {
   #value(id) {
     return this.#field(id).value;
   }
-}
-
-function once(name, at, all) {
-  return all.indexOf(name) === at;
 }
 
 /** How much a request enlarges a photo. */

@@ -40,7 +40,7 @@ class Store {
 
   /** Keeps what is said of an item. */
   put({ file, result, ...item }) {
-    return wait(this.#database.transaction("items", "readwrite").objectStore("items").put({ ...item, queue: this.queue }));
+    return wait(this.#items().put({ ...item, queue: this.queue }));
   }
 
   /** Keeps a photo or a result. */
@@ -49,8 +49,12 @@ class Store {
   }
 
   async remove(id) {
-    await wait(this.#database.transaction("items", "readwrite").objectStore("items").delete(id));
+    await wait(this.#items().delete(id));
     await wait(this.#blobs("readwrite").delete(IDBKeyRange.bound(`${id} `, `${id} z`)));
+  }
+
+  #items() {
+    return this.#database.transaction("items", "readwrite").objectStore("items");
   }
 
   #blobs(mode) {

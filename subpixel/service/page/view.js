@@ -17,7 +17,8 @@ export function first(photo, pane) {
 /** The view, moved so that no more of the pane is empty than has to be. */
 export function inside(view, photo, pane) {
   const scale = Math.min(CLOSEST, Math.max(view.scale, fit(photo, pane).scale));
-  return { scale, x: middle(view.x, photo.width, pane.width / scale), y: middle(view.y, photo.height, pane.height / scale) };
+  const x = middle(view.x, photo.width, pane.width / scale);
+  return { scale, x, y: middle(view.y, photo.height, pane.height / scale) };
 }
 
 function middle(at, length, seen) {

@@ -1,6 +1,7 @@
 /** The worker of the browser mode: messages in, networks over tiles, messages with the same id out. */
 
 import { enlarge, opaque } from "./enlarge.js";
+import { averaged, isGray } from "./gray.js";
 import { Networks } from "./networks.js";
 import { PngWriter } from "./png.js";
 
@@ -45,7 +46,8 @@ const DOES = {
     try {
       if (!opaque(bitmap)) throw new Error("It has transparency, which only the server keeps; enlarge it there.");
       const told = (done, total) => self.postMessage({ id, kind: "progress", done, total });
-      await enlarge(bitmap, inTurn(network, id), (levels) => png.write(levels), told);
+      const run = inTurn(network, id, await isGray(file));
+      await enlarge(bitmap, run, (levels) => png.write(levels), told);
       return [{ image: await png.finish() }];
     } catch (error) {
       png.discard();
@@ -57,12 +59,12 @@ const DOES = {
 };
 
 /** The network as a run of that id may use it: messages are read before each tile, and it ends when it was stopped. */
-function inTurn(network, id) {
+function inTurn(network, id, gray = false) {
   const run = async (planes, height, width) => {
     await new Promise((resolve) => setTimeout(resolve));
     if (stopped.has(id)) throw new Error("stopped");
     turn = turn.catch(() => {}).then(() => network.run(planes, height, width));
-    return turn;
+    return gray ? averaged(await turn) : turn;
   };
   return { scale: network.scale, halo: network.halo, run };
 }
