@@ -4,17 +4,9 @@ from __future__ import annotations
 
 import base64
 import io
-import os
 import re
-import signal
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
 import zipfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 from PIL import Image
+from served import ROOT, Server, until
 
 from subpixel.inference.file import upscale_file
 from subpixel.jobs.request import Request
@@ -32,7 +25,6 @@ for module in ("fastapi", "uvicorn", "dbos"):
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Page
 
-ROOT = Path(__file__).parents[2]
 AXE = ROOT / "node_modules/axe-core/axe.min.js"
 LIMIT = 60_000  # ms that anything may take on a busy machine
 TOLD = re.compile(r"status of 4|status of 503|Connecting to 'http://127.0.0.2:9/'|127.0.0.2:9.* Security Policy")
@@ -60,42 +52,9 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         cat.resize((1500, 1300)).save(photos / "huge.jpg", quality=80)
     (photos / "broken.jpg").write_bytes((photos / "fur.jpg").read_bytes()[:400])
     (photos / "notes.txt").write_text("no photo")
-    with running(folder / "data") as address:
-        yield Served(address, photos)
-
-
-@contextmanager
-def running(data: Path) -> Iterator[str]:
-    """`subpixel serve` on a free port."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    call = [sys.executable, "-m", "subpixel", "serve", "--port", str(port), "--data", str(data), "--per-client", "8"]
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    with (data.parent / "log").open("wb") as log, subprocess.Popen(call, stderr=log, env=environment) as server:
-        try:
-            wait_for(lambda: answers(f"http://127.0.0.1:{port}/healthz"))
-            yield f"http://127.0.0.1:{port}/"
-        finally:
-            server.send_signal(signal.SIGTERM)
-
-
-def answers(address: str) -> bool:
-    try:
-        with urllib.request.urlopen(address, timeout=5) as answer:
-            return answer.status == 200
-    except OSError:
-        return False
-
-
-def wait_for(holds: Callable[[], Any]) -> Any:
-    """What it gives, as soon as that is true."""
-    end = time.monotonic() + LIMIT / 1000
-    while time.monotonic() < end:
-        if found := holds():
-            return found
-        time.sleep(0.05)
-    raise AssertionError("it took too long")
+    running = Server(folder / "data", ("--per-client", "8")).start()
+    yield Served(f"http://127.0.0.1:{running.port}/", photos)
+    running.stop()
 
 
 @dataclass(frozen=True)
@@ -327,7 +286,7 @@ def test_a_job_is_stopped_on_the_server_too(tab: Tab, service: Served) -> None:
     tab.page.get_by_role("button", name="Stop huge.jpg").click()
     tab.wait("huge.jpg", "stopped")
     job = events.value.url.removesuffix("/events")
-    assert wait_for(lambda: tab.page.request.get(job).json()["state"] == "cancelled")
+    assert until(lambda: tab.page.request.get(job).json()["state"] == "cancelled")
     assert tab.page.get_by_role("button", name="Again huge.jpg").is_visible()
 
 
@@ -360,12 +319,11 @@ def test_a_reload_while_sending_makes_one_job(tab: Tab, service: Served) -> None
     tab.page.route("**/v1/jobs?*", lose)
     tab.choose(service.photos / "cat.png")
     tab.page.get_by_role("button", name="Enlarge").click()
-    wait_for(lambda: jobs or tab.page.wait_for_timeout(50))
+    until(lambda: jobs or tab.page.wait_for_timeout(50))
     tab.page.unroute("**/v1/jobs?*")
-    with tab.page.expect_response(lambda answer: "/v1/jobs?" in answer.url) as sent:
-        tab.page.reload()
+    tab.page.reload()
     tab.wait("cat.png", "done")
-    assert sent.value.json()["id"] == jobs[0]
+    assert {url.split("/")[-2] for _, url in tab.asked if url.endswith("/result")} == {jobs[0]}
 
 
 def test_two_tabs_have_each_their_own_photos(tab: Tab, context: BrowserContext, service: Served) -> None:
