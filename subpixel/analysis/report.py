@@ -102,6 +102,15 @@ class DegradationReport(_Part):
         return not self._found()
 
     @property
+    def unrecognised(self) -> bool:
+        """Whether it looks degraded in a way that was not told apart: sharp or blurred is not to be said, or it is
+        blurred under noise of unknown strength, and it shows no JPEG. Most such images went through several
+        degradations, and undoing a blur alone would blow up what came after it.
+        """
+        no_jpeg = self.jpeg is not None and not self._said_jpeg()
+        return no_jpeg and (self.blur is None or (self.noise is None and bool(self._said_blur())))
+
+    @property
     def summary(self) -> str:
         """One line in words, such as "JPEG of quality 52, noise of about 4 levels, a little blurred"."""
         found = self._found()
@@ -137,14 +146,18 @@ class DegradationReport(_Part):
             f"enlarged before from {self.native_scale:.0%} of its size" if enlarged else "",
             "interlaced" if self.interlaced else "",
             "a halftone screen" if self.halftone else "",
+            "degraded in a way that is not recognised" if self.unrecognised else "",
         ]
 
     def condition(self) -> dict[str, float]:
         """What a restoring network is told: CONDITION by name, all 0 for a clean image; clipped to the trained range.
 
         jpeg: (100 - quality) / 75, of the stronger of two compressions; noise, chroma_noise: levels / 25; shot: a
-        share; blur: px^2; resampled: 1 - native_scale; and 1 in place of each group's numbers where it is unknown.
+        share; blur: px^2; resampled: 1 - native_scale; and 1 in place of each group's numbers where it is unknown, as
+        all of them are where it is unrecognised.
         """
+        if self.unrecognised:
+            return UNKNOWN.condition()
         jpeg, noise, blur = self.jpeg or Jpeg(), self.noise or Noise(), self.blur or Blur()
         quality = max(WORST_QUALITY, min(jpeg.quality, jpeg.earlier or 100))
         shrink = min(1.0, MOST_BLUR / max(blur.xx, blur.yy, 1e-9))

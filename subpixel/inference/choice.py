@@ -103,6 +103,7 @@ def choose(report: DegradationReport, restoration: Restoration) -> Choice:
     """With `auto`: nothing is done about a clean image but enlarging it, and pixel art keeps its edges."""
     condition = restoration.condition(report)
     found = any(condition[name] >= least for name, least in WORTH.items())
+    found = found or (report.unrecognised and any(condition[f"{part}_unknown"] for part in ("noise", "jpeg", "blur")))
     if report.kind == "pixel-art" and not found:
         return Choice(kernel="nearest", reason=report.summary)
     if not found:

@@ -52,6 +52,36 @@ def test_little_is_left_alone(quality: int, sigma: float, restored: bool):
     assert (choose(report, Restoration()).first == RESTORE) is restored
 
 
+@pytest.mark.parametrize(
+    "report",
+    [
+        DegradationReport(blur=None),
+        DegradationReport(blur=None, noise=Noise(sigma=4)),
+        DegradationReport(blur=Blur(xx=1.2, yy=1.2), noise=None),
+    ],
+)
+def test_what_is_not_recognised_is_restored_without_being_told_anything(report: DegradationReport):
+    choice = choose(report, Restoration())
+    assert choice.first == RESTORE
+    assert choice.reason.endswith("degraded in a way that is not recognised")
+    assert choice.condition is not None
+    assert {name for name, value in choice.condition.items() if value} == {
+        "noise_unknown", "jpeg_unknown", "blur_unknown",
+    }  # fmt: skip
+    assert choose(report, Restoration(denoise=0, deblock=0, deblur=0)).first == SWIFT
+    assert not report.clean
+
+
+def test_one_blur_and_one_unknown_are_recognised():
+    for report in (
+        DegradationReport(blur=Blur(xx=1.2, yy=1.2)),
+        DegradationReport(blur=Blur(xx=1.2, yy=1.2), noise=None, jpeg=Jpeg(quality=60)),
+        DegradationReport(noise=None),
+        DegradationReport(blur=None, jpeg=None),
+    ):
+        assert not report.unrecognised
+
+
 def test_strengths_take_the_place_of_what_was_found():
     report = DegradationReport(jpeg=Jpeg(quality=40), noise=None, blur=Blur(xx=1, yy=0.5, xy=0.3))
     told = Restoration(denoise=0.5, deblock=0, deblur=1).condition(report)
