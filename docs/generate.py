@@ -31,6 +31,7 @@ MODULES = {
         "inference.tiles", "jobs.request", "jobs.job", "jobs.shard", "jobs.discovery", "jobs.done", "jobs.pool",
         "jobs.batch", "runtimes",
     ),
+    "Bursts": ("burst.fusion", "burst.evidence", "burst.motion", "burst.registration", "burst.files"),
     "Models": ("models.card", "models.store", "models.weights"),
     "Measuring": (
         "metrics.protocol", "metrics.psnr", "metrics.ssim", "metrics.lpips", "metrics.niqe", "evaluation.evaluate",

@@ -11,6 +11,7 @@ import typer
 
 from subpixel.cli import (
     bench,
+    burst,
     compare,
     data,
     degrade,
@@ -39,7 +40,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for module in (
-    *(upscale, video, models, compare, inspect, degrade, doctor),
+    *(upscale, video, burst, models, compare, inspect, degrade, doctor),
     *(train, evaluation, import_, export, serve, worker),
 ):
     app.command(module.NAME, epilog=module.EXAMPLES)(module.command)

@@ -199,6 +199,22 @@ def inspect_(
 
 
 @app.command()
+def burst(
+    folder: Annotated[list[Path], typer.Argument(metavar="FOLDER", help="Photos, the truth.", show_default=False)],
+    scale: Annotated[int, typer.Option("-s", "--scale", metavar="N", min=2, max=4)] = 2,
+    side: Annotated[int, typer.Option(min=64, help="Pixels of a photo's middle that are measured.")] = 256,
+    every: Annotated[int, typer.Option(min=1, metavar="N", help="Only every Nth setting.")] = 1,
+) -> None:
+    """Bursts made of photos: fusion beside one frame enlarged, the mean of the frames, and drizzle if installed."""
+    from subpixel.benchmarks import burst as bench
+    from subpixel.images import read
+    from subpixel.jobs.discovery import find_images
+
+    photos = ((path.stem, read(path)) for path in find_images([str(each) for each in folder]))
+    typer.echo(bench.table(bench.bench_burst(photos, bench.SETTINGS[::every], scale, side)), nl=False)
+
+
+@app.command()
 def folder(
     files: Annotated[int, typer.Option(min=1, help="How many images are made.")] = 100_000,
     per_folder: Annotated[int, typer.Option(min=1, help="In each folder.")] = 1000,

@@ -1,0 +1,119 @@
+"""Which frames fit the reference and how: their motion, their exposure, and what moved by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from subpixel.burst.frames import Frame, box, sharpness
+from subpixel.burst.motion import Motion, Points, inside, sample
+from subpixel.burst.registration import Registered, register, soften
+from subpixel.color import FORWARD
+from subpixel.images import Floats, dequantise
+
+_FITS = 0.8
+"""The least correlation of a frame with the reference."""
+_COVERS = 0.5
+"""The least share of the reference that a frame must show, unmoved."""
+_SHARP = 0.6
+"""The least sharpness, relative to the reference."""
+_AS_SHARP = 0.95
+_EXPOSED = 0.02
+"""Ratios nearer to 1 are what aliasing makes of equal exposures."""
+_LEFT = 0.367
+"""Of white noise, the deviation of the difference of two softened frames, one of them interpolated."""
+_LUMA = float(np.hypot.reduce(FORWARD[0]))
+"""The deviation of the luma where those of R, G and B are 1."""
+
+
+@dataclass(frozen=True, eq=False)
+class Aligned:
+    """A frame that fits.
+
+    gain: (C,) what its values are multiplied by to be exposed as the reference. moved: (H, W), what is not where the
+    motion puts it. noise: standard deviation of a pixel in [0, 1].
+    """
+
+    frame: Frame
+    registered: Registered
+    gain: Floats
+    moved: NDArray[np.bool_]
+    noise: float
+
+    @property
+    def motion(self) -> Motion:
+        return self.registered.motion
+
+
+def sharpest(lumas: Sequence[Floats]) -> int:
+    """The frame that the others are laid on: the first of those that are about as sharp as the sharpest."""
+    values = [sharpness(soften(luma)) for luma in lumas]
+    return next(k for k, value in enumerate(values) if value >= _AS_SHARP * max(values))
+
+
+def still(frame: Frame) -> Aligned:
+    """The reference itself."""
+    height, width, channels = frame.levels.shape
+    return Aligned(frame, Registered(Motion(), 1.0), np.ones(channels, np.float32), np.zeros((height, width), bool), 0)
+
+
+def align(frame: Frame, luma: Floats, reference: Frame, reference_luma: Floats) -> Aligned | str:
+    """A frame laid on the reference, or why it does not fit."""
+    registered = register(luma, reference_luma)
+    if registered.correlation < _FITS:
+        return "it shows something else"
+    soft, target = soften(luma), soften(reference_luma)
+    if sharpness(soft) < _SHARP * sharpness(target):
+        return "it is blurred"
+    places = registered.motion(*_pixels(luma.shape))
+    there = inside(luma.shape, *places, 1)
+    if there.mean() < _COVERS:
+        return "it shows another part"
+    gain = _gain(frame, reference, registered.motion)
+    seen = sample(target, *places)
+    ratio = _ratio(seen[there], soft[there])
+    difference = np.where(there, np.abs(soft * ratio - seen), 0)
+    steep = box(np.hypot(*np.gradient(seen)), 2)
+    flat = there & (steep <= np.median(steep[there]))
+    deviation = max(1.4826 * float(np.median(difference[flat])), 2e-4)
+    moved = _moved(difference, steep, deviation)
+    if (there & ~moved).mean() < _COVERS:
+        return "too much of it moved"
+    noise = deviation / _LEFT / (_LUMA if len(gain) == 3 else 1)
+    return Aligned(frame, registered, gain, moved, noise)
+
+
+def _pixels(shape: tuple[int, ...], step: int = 1) -> Points:
+    """Columns and rows of every pixel, or of some."""
+    y, x = np.mgrid[0 : shape[0] : step, 0 : shape[1] : step].astype(np.float32)
+    return x, y
+
+
+def _gain(frame: Frame, reference: Frame, motion: Motion) -> Floats:
+    """(C,): what evens the exposures out."""
+    x, y = (place.ravel().astype(int) for place in _pixels(frame.levels.shape, 4))
+    u, v = (np.rint(place).astype(int) for place in motion(x, y))
+    both = inside(frame.levels.shape[:2], u, v)
+    ours, theirs = dequantise(frame.levels[y[both], x[both]]), dequantise(reference.levels[v[both], u[both]])
+    gain = np.array([_ratio(a, b) for a, b in zip(theirs.T, ours.T, strict=True)], np.float32)
+    return gain if np.abs(gain - 1).max() > _EXPOSED else np.ones_like(gain)
+
+
+def _ratio(theirs: Floats, ours: Floats) -> float:
+    """The ratio of the sums of what fits the median ratio of the brighter half: what moved does not count."""
+    both = theirs + ours
+    bright = (both >= np.median(both)) & (ours > 0)
+    if not bright.any():
+        return 1.0
+    left = np.abs(theirs - np.median(theirs[bright] / ours[bright]) * ours)
+    fits = left <= 4 * np.median(left) + 1e-6
+    return float(theirs[fits].sum(dtype=np.float64) / max(float(ours[fits].sum(dtype=np.float64)), 1e-9))
+
+
+def _moved(difference: Floats, steep: Floats, deviation: float) -> NDArray[np.bool_]:
+    """Where frames differ by more than noise, aliasing and a slightly wrong place explain; with a rim of two pixels."""
+    odd = box(difference, 2) > 3 * deviation + 0.35 * steep
+    return box(odd.astype(np.float32), 2) > 0.2

@@ -1,0 +1,85 @@
+"""The frames of a clip around one moment, decoded by PyAV (extra: video)."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from subpixel.burst.frames import Frame
+from subpixel.errors import BadRequest, MissingExtra, UnreadableImage
+from subpixel.images import Colour, Metadata
+
+_EARLIER = 2.0
+"""Seconds before the moment at which decoding begins, for a seek may land late; where it does, from the start."""
+_HD = 720  # rows from which on a clip that does not say its matrix has that of BT.709
+_MATRICES = {1: 1, 4: 4, 5: 5, 6: 5, 7: 7, 9: 9}  # as ITU-T H.273 counts -> as libswscale does
+_HDR = (16, 18)  # the transfer functions PQ and HLG (ITU-T H.273)
+
+
+def frames_at(path: str | Path, seconds: float, count: int) -> tuple[list[Frame], int]:
+    """`count` frames of a clip around a moment, as RGB, and the index of the one that is shown then.
+
+    Raises: MissingExtra; UnreadableImage for what is no clip, or ends before; BadRequest for an interlaced one.
+    """
+    try:
+        import av
+        import av.error
+    except ImportError:
+        raise MissingExtra("av", "video") from None
+    found: tuple[list[Any], int] | None = None
+    try:
+        for start in (max(0.0, seconds - _EARLIER), 0.0):
+            with av.open(str(path)) as container:
+                found = found or _around(_decoded(container, start), seconds, count)
+    except (av.error.FFmpegError, IndexError, ValueError) as error:
+        why = str(getattr(error, "strerror", None) or "it has no video that can be decoded")
+        raise UnreadableImage(path, why[:1].lower() + why[1:]) from error
+    if found is None:
+        raise UnreadableImage(path, f"it shows nothing at {seconds:g} s")
+    return [_frame(path, frame) for frame in found[0]], found[1]
+
+
+def _decoded(container: Any, start: float) -> Iterator[tuple[float, Any]]:
+    """Frames, each with the second from which on it is shown, from a second of the clip on."""
+    stream = container.streams.video[0]
+    begin = float((stream.start_time or 0) * stream.time_base)
+    if start > 0:
+        container.seek(int((start + begin) / stream.time_base), stream=stream)
+    for frame in container.decode(stream):
+        if frame.time is not None:
+            yield frame.time - begin, frame
+
+
+def _around(frames: Iterator[tuple[float, Any]], seconds: float, count: int) -> tuple[list[Any], int] | None:
+    """The frames around a moment, and which is shown then; None where they begin after it, or end before."""
+    before, after = deque[Any](maxlen=count - count // 2), list[Any]()
+    for time, frame in frames:
+        if time <= seconds + 1e-6:
+            before.append(frame)
+        else:
+            after.append(frame)
+        if len(after) >= count // 2:
+            break
+    return ([*before, *after], len(before) - 1) if before and (after or _shows(before[-1], seconds)) else None
+
+
+def _shows(last: Any, seconds: float) -> bool:
+    """Whether the last frame of a clip is still there then."""
+    return seconds <= last.time + max(0.1, 2 * float((last.duration or 0) * last.time_base))
+
+
+def _frame(path: str | Path, frame: Any) -> Frame:
+    if frame.interlaced_frame:
+        raise BadRequest(f"{path} is interlaced: each of its frames is of two moments; deinterlace it first")
+    deep = any(component.bits > 8 for component in frame.format.components)
+    matrix = _MATRICES.get(int(frame.colorspace), 1 if frame.height >= _HD else 5)
+    converted = frame.reformat(format="rgb48le" if deep else "rgb24", src_colorspace=matrix)
+    upright = np.ascontiguousarray(np.rot90(converted.to_ndarray(), round(frame.rotation / 90) % 4))
+    hdr = int(frame.color_trc) in _HDR
+    colour = Colour(cicp=(int(frame.color_primaries), int(frame.color_trc), 0, 1)) if hdr else Colour()
+    name = f"the frame at {frame.time:.3f} s"
+    return Frame(name, upright, Metadata(depth=16 if deep else 8, colour=colour))

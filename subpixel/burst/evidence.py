@@ -1,0 +1,127 @@
+"""What a burst is worth: one frame is kept aside, and foretold from the others and from one enlarged frame alone."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+
+from subpixel.burst.alignment import Aligned
+from subpixel.burst.tiles import Scene, Tile
+from subpixel.images import Floats
+
+Kind = Literal["detail", "noise", "single"]
+"""Detail from between the pixels, noise that averages out, or nothing: one frame does as well."""
+
+_ALIASES = 0.7
+"""The PSF in pixels below which frames alias: it passes 9 % of the contrast at their highest frequency."""
+_WORTH = 0.2
+"""Decibels from which on the fusion is believed to gain."""
+_SIDE = 192  # fine pixels along a window
+_WINDOWS = 3
+
+
+@dataclass(frozen=True)
+class Report:
+    """How an image was made of a burst.
+
+    psf: standard deviation in pixels of a frame; noise: in levels of 0..255; gain: decibels by which the pixels of a
+    frame that was kept aside are foretold better by the others than by one, None where there are too few frames.
+    """
+
+    kind: Kind
+    reference: str
+    used: int
+    left_out: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Frames and why."""
+    psf: float = 0.0
+    noise: float = 0.0
+    gain: float | None = None
+    wobble: float = 0.0
+    """Root mean square in pixels of what a rolling shutter adds to the motion, of the frame with most."""
+    moved: float = 0.0
+    """The mean share of a frame that moves by itself."""
+
+    @property
+    def summary(self) -> str:
+        """One line: which case it is, and why."""
+        total = self.used + len(self.left_out)
+        parts = [f"{self.used} of {total} frames on {self.reference}", self._said_kind()]
+        parts += [f"{name}: {why}" for name, why in self.left_out.items()]
+        parts += [f"a rolling shutter of {self.wobble:.1f} px"] * (self.wobble > 0)
+        parts += [f"{self.moved:.0%} moves by itself"] * (self.moved >= 0.005)
+        return "; ".join(parts)
+
+    def _said_kind(self) -> str:
+        found = f"blur {self.psf:.2f} px, noise {self.noise:.1f} levels"
+        gain = "unchecked, for there are too few" if self.gain is None else f"{self.gain:+.1f} dB on a frame kept aside"
+        return {
+            "detail": f"they alias ({found}): detail from between the pixels, {gain}",
+            "noise": f"the lens left nothing between the pixels ({found}): noise averaged and blur undone, {gain}",
+            "single": f"nothing gained over one ({found}), {gain}: that one enlarged",
+        }[self.kind]
+
+
+def judge(scene: Scene, reference: str, left_out: Mapping[str, str]) -> Report:
+    """What a scene's frames are worth, measured in its most detailed windows."""
+    others = scene.frames[1:]
+    gain = _foretold(scene) if len(others) >= 2 else None
+    kind: Kind = "detail" if scene.psf < _ALIASES else "noise"
+    if not others or (gain is not None and gain < _WORTH):
+        kind = "single"
+    return Report(
+        kind,
+        reference,
+        len(scene.frames),
+        left_out,
+        scene.psf,
+        scene.noise * 255,
+        gain,
+        max((each.registered.wobble for each in others), default=0.0),
+        float(np.mean([each.moved.mean() for each in others])) if others else 0.0,
+    )
+
+
+def _foretold(scene: Scene) -> float:
+    """Decibels by which the last frame is foretold better by the others than by the enlarged first."""
+    aside, rest = scene.frames[-1], scene.frames[:-1]
+    alone, fused, count = 0.0, 0.0, 0
+    for tile in _windows(scene, aside):
+        prior = scene.prior_of(tile)
+        left = scene.unexplained(tile, prior, aside)
+        alone += float((left**2).sum())
+        fused += float((scene.unexplained(tile, scene.solved(tile, prior, rest)[0], aside) ** 2).sum())
+        count += left.size
+    noise = min(scene.noise**2 * count, 0.9 * min(alone, fused))
+    return 10 * math.log10((alone - noise) / (fused - noise)) if count else 0.0
+
+
+def _windows(scene: Scene, aside: Aligned) -> list[Tile]:
+    """The windows in which the first frame has most detail, and the one that is kept aside did not move."""
+    height, width = scene.prior.shape.height, scene.prior.shape.width
+    side = min(_SIDE, height, width)
+    corners = [
+        (y, x) for y in _evenly(height, side) for x in _evenly(width, side) if _unmoved(aside, y, x, side, scene.scale)
+    ]
+    busiest = sorted(corners, key=lambda at: -_detail(scene.frames[0].frame.levels, *at, side, scene.scale))
+    return [Tile(y, x, side, side, scene.margin) for y, x in busiest[:_WINDOWS]]
+
+
+def _evenly(length: int, side: int) -> list[int]:
+    return sorted({int(at) for at in np.linspace(0, length - side, min(12, math.ceil(length / side)))})
+
+
+def _unmoved(aside: Aligned, y: int, x: int, side: int, scale: float) -> bool:
+    return float(aside.moved[_part(y, side, scale), _part(x, side, scale)].mean()) < 0.2
+
+
+def _detail(levels: Floats, y: int, x: int, side: int, scale: float) -> float:
+    part = levels[_part(y, side, scale), _part(x, side, scale)].astype(np.float32)
+    return float(sum((slope**2).mean() for slope in np.gradient(part, axis=(0, 1))))
+
+
+def _part(start: int, side: int, scale: float) -> slice:
+    return slice(int(start / scale), max(int(start / scale) + 2, int((start + side) / scale)))

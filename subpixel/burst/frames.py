@@ -1,0 +1,110 @@
+"""The frames of a burst: images of one size, kept as the levels that their files store."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from subpixel.analysis import DegradationReport, inspect_rows
+from subpixel.color import FORWARD
+from subpixel.errors import BadRequest
+from subpixel.images import Floats, Image, ImageReader, Metadata, dequantise, open_image
+from subpixel.ports import Shape
+
+SMALLEST = 24
+"""Pixels along the shorter side below which nothing can be registered."""
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """One image of a burst: levels (H, W, 1 or 3) of uint8 or uint16, or floats in [0, 1]."""
+
+    name: str
+    levels: NDArray[Any]
+    metadata: Metadata
+    opened: ImageReader | None = None
+    """Its file, which says more of its compression than the pixels."""
+
+    @property
+    def shape(self) -> Shape:
+        height, width, channels = self.levels.shape
+        return Shape(height, width, channels, False, self.levels.dtype.name)  # pyright: ignore[reportArgumentType]
+
+    def rows(self, y0: int, y1: int) -> NDArray[Any]:
+        """Its rows: a Frame is a `Rows`."""
+        return self.levels[y0:y1]
+
+    def inspected(self) -> DegradationReport:
+        """What is wrong with it."""
+        return inspect_rows(self.opened or self)
+
+    def luma(self) -> Floats:
+        """(H, W), from 0 for black: another exposure is a factor."""
+        values = dequantise(self.levels)
+        return values[..., 0] if values.shape[2] == 1 else (values @ FORWARD[0]).astype(np.float32)
+
+    @classmethod
+    def of(cls, source: Image | NDArray[Any] | str | Path, number: int) -> Frame:
+        """A frame from an Image, an array as `Image.from_array` takes it, or a file.
+
+        Raises: UnreadableImage; BadRequest for one with transparency, or that is no image.
+        """
+        name, opened = f"frame {number}", None
+        if isinstance(source, str | Path):
+            opened = open_image(source)
+            name = str(source)
+            levels, metadata, alpha = opened.rows(0, opened.shape.height), opened.metadata, opened.shape.alpha
+        else:
+            image = Image.from_array(source) if isinstance(source, np.ndarray) else source
+            whole = isinstance(source, np.ndarray) and source.dtype.name in ("uint8", "uint16") and source.ndim == 3
+            levels = source if isinstance(source, np.ndarray) and whole else image.pixels
+            metadata, alpha = image.metadata, image.has_alpha
+        if alpha:
+            raise BadRequest(f"{name} has transparency; frames must be opaque: save them without alpha")
+        return cls(name, levels, metadata, opened)
+
+
+def check_alike(frames: Sequence[Frame]) -> None:
+    """Raises: BadRequest where frames are too few or too small, or differ in size, channels or colour profile."""
+    if len(frames) < 2:
+        raise BadRequest(f"{len(frames)} frame; a burst needs at least 2 (for one image: subpixel upscale)")
+    first = frames[0]
+    if min(first.shape.height, first.shape.width) < SMALLEST:
+        raise BadRequest(f"{first.name} is {_size(first)}; frames need at least {SMALLEST} pixels a side")
+    for frame in frames[1:]:
+        if frame.levels.shape != first.levels.shape:
+            raise BadRequest(f"{frame.name} is {_size(frame)}, but {first.name} {_size(first)}; frames must be alike")
+        ours, theirs = first.metadata, frame.metadata
+        if (theirs.icc, theirs.colour) != (ours.icc, ours.colour):
+            raise BadRequest(f"{frame.name} and {first.name} state different colours; convert them to one profile")
+
+
+def sharpness(luma: Floats) -> float:
+    """How steep a (softened) plane is, for its contrast; blur lowers it, and another exposure does not."""
+    down, across = np.gradient(luma)
+    return float((down**2 + across**2).mean() / max(float(luma.var()), 1e-9))
+
+
+def box(plane: NDArray[Any], radius: int) -> Floats:
+    """The mean over (2 radius + 1)^2 pixels of H W, at the border over those that are there mirrored."""
+    size = 2 * radius + 1
+    for axis in (0, 1):
+        padded = np.pad(plane, [(radius + 1, radius) if n == axis else (0, 0) for n in (0, 1)], mode="symmetric")
+        sums = padded.cumsum(axis, dtype=np.float64)
+        plane = _differences(sums, size, axis) / size
+    return plane.astype(np.float32)
+
+
+def _differences(sums: NDArray[Any], size: int, axis: int) -> NDArray[Any]:
+    length = sums.shape[axis]
+    return sums.take(range(size, length), axis) - sums.take(range(length - size), axis)
+
+
+def _size(frame: Frame) -> str:
+    colour = "gray" if frame.shape.channels == 1 else "RGB"
+    return f"{frame.shape.width} x {frame.shape.height} {colour}"

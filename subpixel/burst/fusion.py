@@ -1,0 +1,131 @@
+"""Many frames of one scene, one image: registration, fusion tile by tile, and what it was worth."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from subpixel.analysis import DegradationReport
+from subpixel.burst import evidence
+from subpixel.burst.alignment import Aligned, align, sharpest, still
+from subpixel.burst.evidence import Report
+from subpixel.burst.frames import Frame, check_alike
+from subpixel.burst.tiles import Scene
+from subpixel.errors import BadRequest
+from subpixel.images import Floats, Image, Metadata
+from subpixel.inference.rows import Rows, as_floats
+from subpixel.inference.upscaler import Upscaler
+from subpixel.ports import Shape
+
+Psf = float | Literal["auto"]
+
+_LEAST_NOISE = 0.7 / 255
+"""What rounding to levels and compression leave even where no noise is seen."""
+_CLEAN, _UNKNOWN = 0.42, 0.55
+"""The PSF in pixels where no blur is found in a photo, and where it cannot be told."""
+_PSF = (0.2, 5.0)
+_SCALES = (1.0, 8.0)
+
+
+@dataclass(frozen=True, eq=False)
+class Fusion:
+    """The image, the standard deviation (H, W) in [0, 1] that its error is believed to have, and how it was made."""
+
+    image: Image
+    uncertainty: Floats
+    report: Report
+
+
+class Burst:
+    """Frames that are laid on each other: the result is computed band by band, when `bands` is asked for.
+
+    Memory: the frames' levels, a byte for each of their pixels, and a band of the result.
+    """
+
+    def __init__(self, scene: Scene, report: Report, metadata: Metadata) -> None:
+        self.report, self.metadata, self._scene = report, metadata, scene
+        self.shape: Shape = scene.prior.shape
+
+    def bands(self) -> Iterator[tuple[Floats, Floats]]:
+        """The result from top to bottom: rows (n, W, C) in [0, 1], and their uncertainty (n, W)."""
+        return self._scene.bands(fused=self.report.kind != "single")
+
+
+def fuse(
+    frames: Sequence[Image | NDArray[Any] | str | Path],
+    scale: float = 2,
+    *,
+    psf: Psf = "auto",
+    model: str | Path = "auto",
+    reference: int | None = None,
+) -> Fusion:
+    """One image out of many frames of a scene, `scale` times as large.
+
+    frames: Images, arrays as `Image.from_array` takes them, or files, of one size. psf: standard deviation of the blur
+    that the frames have, in their pixels, the pixels' own extent included; "auto" looks. model: what enlarges the
+    reference, from which the fusion starts and which is the result where nothing is gained. reference: the frame that
+    the others are laid on; None: the sharpest.
+    Raises: BadRequest, UnknownName, UnreadableImage, and what `Upscaler` raises.
+    """
+    burst = prepare([Frame.of(frame, k) for k, frame in enumerate(frames, 1)], scale, psf, model, reference)
+    bands = list(burst.bands())
+    image = Image(np.concatenate([rows for rows, _ in bands]), None, burst.metadata)
+    return Fusion(image, np.concatenate([deviation for _, deviation in bands]), burst.report)
+
+
+def prepare(
+    frames: Sequence[Frame],
+    scale: float,
+    psf: Psf = "auto",
+    model: str | Path = "auto",
+    reference: int | None = None,
+    on_progress: Callable[[str], object] | None = None,
+) -> Burst:
+    """Registers the frames and finds out what they are worth, as `fuse` does; on_progress is told of each."""
+    check_alike(frames)
+    _check(scale, psf, reference, len(frames))
+    lumas = [frame.luma() for frame in frames]
+    chosen = sharpest(lumas) if reference is None else reference
+    base = frames[chosen]
+    fitting, left_out = [still(base)], dict[str, str]()
+    for k, frame in enumerate(frames):
+        if k != chosen:
+            if on_progress:
+                on_progress(frame.name)
+            found = align(frame, lumas[k], base, lumas[chosen])
+            if isinstance(found, Aligned):
+                fitting.append(found)
+            else:
+                left_out[frame.name] = found
+    del lumas
+    seen = base.inspected()
+    width = psf if psf != "auto" else _psf(seen.blur and (seen.blur.xx + seen.blur.yy) / 2)
+    noise = max(_LEAST_NOISE, float(np.median([each.noise for each in fitting[1:]] or [0.0])))
+    scene = Scene(tuple(fitting), scale, width, noise, _enlarged(base, seen, scale, model))
+    return Burst(scene, evidence.judge(scene, base.name, left_out), base.metadata)
+
+
+def _enlarged(base: Frame, seen: DegradationReport, scale: float, model: str | Path) -> Rows:
+    return as_floats(Upscaler(model, scale=scale).prepare(base.shape, seen).rows(base))
+
+
+def _psf(variance: float | None) -> float:
+    """The PSF where `analysis` found a blur of this variance in px^2; None: it does not know."""
+    if variance is None:
+        return _UNKNOWN
+    return max(_CLEAN, math.sqrt(variance))
+
+
+def _check(scale: float, psf: Psf, reference: int | None, count: int) -> None:
+    if not _SCALES[0] <= scale <= _SCALES[1]:
+        raise BadRequest(f"scale {scale}; expected {_SCALES[0]:g} to {_SCALES[1]:g}")
+    if psf != "auto" and not _PSF[0] <= psf <= _PSF[1]:
+        raise BadRequest(f"psf {psf}; expected auto, or a standard deviation of {_PSF[0]:g} to {_PSF[1]:g} pixels")
+    if reference is not None and not 0 <= reference < count:
+        raise BadRequest(f"reference {reference}; expected 0 to {count - 1}")

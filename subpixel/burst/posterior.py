@@ -1,0 +1,122 @@
+"""The image that is most likely, given what many frames show and what one of them looks like enlarged.
+
+The fine image x is the enlargement x0 of one frame plus an error e. Each frame is y = S B x + noise, S B as in
+`sampling`; e is normal with a standard deviation p that follows the detail of x0, for that is where enlargements err.
+The most likely e minimises sum w (y - S B (x0 + e))^2 / noise^2 + sum (e / p)^2, by conjugate gradients in u = e / p;
+the trust w is Huber's, so that few wild pixels count little (Huber 1964; Farsiu et al. 2004 on why they must).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from subpixel.burst.frames import box
+from subpixel.burst.sampling import REACH, Samples, blurred, multiplied
+from subpixel.images import Floats
+
+_STEPS = 12
+"""Of conjugate gradients: few, for the last ones fit the noise."""
+_FLOOR = 0.005
+_PER_DETAIL = 1.0
+"""p = hypot(_FLOOR, _PER_DETAIL x root mean square of the slope around a pixel)."""
+_HUBER = 2.0
+"""Standard deviations from which on a pixel counts less."""
+_FREQUENCIES = (np.arange(8) + 0.5) / 16
+
+
+@dataclass(frozen=True)
+class Optics:
+    """The PSF and the noise of the frames.
+
+    sigma: standard deviation of the PSF in fine pixels. noise: of a pixel of a frame, in [0, 1].
+    """
+
+    sigma: float
+    noise: float
+
+    @property
+    def blur(self) -> float:
+        """What the interpolation leaves of the PSF."""
+        return float(np.sqrt(max(0.0, self.sigma**2 - REACH**2)))
+
+
+def most_likely(prior: Floats, samples: Samples, optics: Optics) -> tuple[Floats, Floats]:
+    """The fine tile (C, H, W) and the standard deviation (H, W) of its error, from the enlargement `prior` of it."""
+    expected = _expected(prior).ravel()
+    left = samples.values - samples.predicted(_seen(prior, optics))
+    error = _error(expected, left, samples, np.ones(left.shape[1], np.float32), optics, prior.shape)
+    rest = left - samples.predicted(_seen(error, optics))
+    trust = _trust(rest)
+    error = _error(expected, left, samples, trust, optics, prior.shape)
+    rest = left - samples.predicted(_seen(error, optics))
+    return prior + error, _deviation(expected.reshape(prior.shape[1:]), samples, trust, rest, optics)
+
+
+def prior_deviation(prior: Floats) -> Floats:
+    """(H, W): what the error of an enlargement (C, H, W) is believed to be."""
+    return _expected(prior)
+
+
+def _expected(prior: Floats) -> Floats:
+    down, across = np.gradient(prior.mean(axis=0))
+    return np.sqrt(_FLOOR**2 + _PER_DETAIL**2 * box(down**2 + across**2, 3)).astype(np.float32)
+
+
+def _seen(fine: Floats, optics: Optics) -> Floats:
+    return blurred(fine, optics.blur).reshape(len(fine), -1)
+
+
+def _error(
+    expected: Floats, left: Floats, samples: Samples, trust: Floats, optics: Optics, shape: tuple[int, ...]
+) -> Floats:
+    """The most likely e (C, H, W), where `left` is what x0 leaves of the frames."""
+    precision = (trust / optics.noise**2).astype(np.float32)
+    bands = samples.normal(precision)
+
+    def adjoint(fine: Floats) -> Floats:
+        return expected * _seen(fine.reshape(shape), optics)
+
+    def system(u: Floats) -> Floats:
+        return u + adjoint(multiplied(bands, _seen((expected * u).reshape(shape), optics)))
+
+    u = _conjugate_gradients(system, adjoint(samples.spread(left * precision)))
+    return (expected * u).reshape(shape)
+
+
+def _conjugate_gradients(system: Callable[[Floats], Floats], right: Floats) -> Floats:
+    solution, rest = np.zeros_like(right), right.copy()
+    direction, power = rest.copy(), float((rest**2).sum())
+    start = power
+    for _ in range(_STEPS):
+        if power <= 1e-7 * start:
+            break
+        image = system(direction)
+        step = power / float((direction * image).sum())
+        solution += step * direction
+        rest -= step * image
+        before, power = power, float((rest**2).sum())
+        direction = np.add(rest, np.float32(power / before) * direction, dtype=np.float32)
+    return solution
+
+
+def _trust(rest: Floats) -> Floats:
+    """Huber's weights of what is left (C, n)."""
+    size = np.abs(rest).mean(axis=0)
+    limit = _HUBER * 1.4826 * np.median(size)
+    return np.minimum(1, limit / np.maximum(size, 1e-6)).astype(np.float32)
+
+
+def _deviation(expected: Floats, samples: Samples, trust: Floats, rest: Floats, optics: Optics) -> Floats:
+    """The standard deviation of what remains, frequency by frequency, as if all around were like here."""
+    shape = expected.shape
+    squares = (rest**2).mean(axis=0)
+    weight = samples.spread(np.stack([trust, trust * squares]).astype(np.float32)).reshape(2, *shape)
+    cover, unexplained = box(weight[0], 3), box(weight[1], 3)
+    noise2 = np.maximum(optics.noise**2, unexplained / np.maximum(cover, 1e-3))
+    information, prior = cover / noise2, 1 / expected**2
+    transfer = np.exp(-((2 * np.pi * optics.sigma * _FREQUENCIES) ** 2) / 2) ** 2
+    variance = sum(1 / (information * a * b + prior) for a in transfer for b in transfer)
+    return np.sqrt(variance / len(transfer) ** 2).astype(np.float32)

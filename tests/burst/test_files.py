@@ -1,0 +1,118 @@
+"""Files in, files out: a burst of photos with their metadata, a moment of a clip, and what goes wrong."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from subpixel import Image, read, write
+from subpixel.benchmarks.burst import Setting, made
+from subpixel.burst.clip import frames_at
+from subpixel.burst.files import WHITE, Moment, fuse_files
+from subpixel.errors import BadRequest, UnreadableImage, UnwritableImage
+from subpixel.images import Metadata
+
+
+@pytest.fixture(scope="module")
+def levels(examples: Path) -> list[np.ndarray]:
+    truth = np.ascontiguousarray(read(examples / "astronaut.jpg").pixels[148:276, 138:266])
+    return list(made(truth, Setting("", 4, noise=2), 2, np.random.default_rng(5))[0])
+
+
+@pytest.fixture
+def shots(levels: list[np.ndarray], tmp_path: Path) -> list[Path]:
+    paths = [tmp_path / f"{k}.png" for k in range(len(levels))]
+    for path, frame in zip(paths, levels, strict=True):
+        write(path, Image.from_array(frame, Metadata(icc=_profile(), dpi=(300, 300))))
+    return paths
+
+
+@cache
+def _profile() -> bytes:
+    from PIL import ImageCms
+
+    return ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+
+
+def test_a_file_keeps_the_colours_of_its_reference(shots: list[Path], tmp_path: Path) -> None:
+    target, unsure = tmp_path / "out.png", tmp_path / "unsure.png"
+    report, note = fuse_files(shots, target, 2, psf=0.4, uncertainty=unsure)
+    fused, map_ = read(target), read(unsure)
+    assert (report.used, note) == (4, None)
+    assert (fused.width, fused.height, fused.metadata.icc) == (128, 128, _profile())
+    assert (map_.width, map_.height, map_.channels, map_.metadata.depth) == (128, 128, 1, 16)
+    assert 0.001 < float(np.median(map_.pixels)) * WHITE < 0.05
+
+
+def test_nothing_is_left_where_a_band_fails(shots: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr("subpixel.burst.tiles.most_likely", fails)
+    monkeypatch.setattr("subpixel.burst.evidence._foretold", lambda scene: 1.0)
+    with pytest.raises(MemoryError):
+        fuse_files(shots, tmp_path / "out.png", uncertainty=tmp_path / "unsure.png")
+    assert sorted(path.name for path in tmp_path.iterdir()) == [path.name for path in shots]
+
+
+def test_a_format_that_cannot_be_written_is_refused_first(tmp_path: Path) -> None:
+    with pytest.raises(UnwritableImage, match=r"out\.xyz"):
+        fuse_files([tmp_path / "no.png", tmp_path / "such.png"], tmp_path / "out.xyz")
+
+
+def test_a_missing_frame_is_named(shots: list[Path], tmp_path: Path) -> None:
+    with pytest.raises(UnreadableImage, match=r"gone\.png: no such file"):
+        fuse_files([*shots, tmp_path / "gone.png"], tmp_path / "out.png")
+
+
+@pytest.fixture(scope="module")
+def clip(levels: list[np.ndarray], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Twenty frames at 10 a second, lossless: the k-th has the brightness 5 k in its first row."""
+    av: Any = pytest.importorskip("av")
+    path = tmp_path_factory.mktemp("clip") / "clip.mkv"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("ffv1", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 64, 64, "bgr0"
+        for k in range(20):
+            frame = levels[k % 4].copy()
+            frame[0] = 5 * k
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24").reformat(format="bgr0")))
+        container.mux(stream.encode())
+    return path
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown", "first", "count"),
+    [(0.0, 0, 0, 3), (1.0, 10, 8, 5), (1.05, 10, 8, 5), (1.9, 19, 17, 3), (0.32, 3, 1, 5)],
+)
+def test_the_frames_around_a_moment(clip: Path, seconds: float, shown: int, first: int, count: int) -> None:
+    frames, reference = frames_at(clip, seconds, 5)
+    marks = [int(frame.levels[0, 0, 0]) // 5 for frame in frames]
+    assert marks == list(range(first, first + count))
+    assert marks[reference] == shown
+    assert frames[0].metadata.depth == 8
+
+
+def test_a_moment_becomes_an_image(clip: Path, tmp_path: Path) -> None:
+    report, _ = fuse_files([clip], tmp_path / "out.png", at=Moment(1.0, 4))
+    assert report.reference == "the frame at 1.000 s"
+    assert read(tmp_path / "out.png").shape.pixels == 128 * 128
+
+
+def test_moments_that_are_not_there(clip: Path, tmp_path: Path) -> None:
+    with pytest.raises(UnreadableImage, match=r"it shows nothing at 7 s"):
+        frames_at(clip, 7, 5)
+    broken = tmp_path / "broken.mp4"
+    broken.write_bytes(b"no clip at all")
+    with pytest.raises(UnreadableImage, match=r"broken\.mp4: invalid data"):
+        frames_at(broken, 0, 5)
+    with pytest.raises(UnreadableImage, match=r"gone\.mp4: no such file"):
+        frames_at(tmp_path / "gone.mp4", 0, 5)
+    with pytest.raises(BadRequest, match="expected one clip"):
+        fuse_files([clip, clip], tmp_path / "out.png", at=Moment(1))
+    with pytest.raises(BadRequest, match="expected a moment"):
+        Moment(-1)
