@@ -361,6 +361,7 @@ def test_in_the_browser_nothing_leaves_it_and_the_pixels_are_the_same(
 ) -> None:
     local(tab)
     assert tab.page.locator("#badge").is_visible()
+    assert tab.page.locator("#start").is_disabled()
     tab.choose(service.photos / "large.png")
     tab.wait_for_after("Preview: espcn")
     tab.page.get_by_role("button", name="Enlarge").click()

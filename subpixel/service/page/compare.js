@@ -52,7 +52,7 @@ STYLE.replaceSync(`
   .tools button:hover { border-color: var(--accent, #2f6fed); }
   .tools button[aria-pressed="true"] { background: var(--accent, #2f6fed); border-color: var(--accent, #2f6fed);
     color: var(--on-accent, #fff); }
-  output { min-width: 4.5em; text-align: center; font-variant-numeric: tabular-nums; }
+  output { min-width: 3.6em; text-align: center; font-variant-numeric: tabular-nums; }
   [data-do="fit"] { margin-left: auto; }`);
 
 export class Compare extends HTMLElement {

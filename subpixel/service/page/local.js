@@ -24,7 +24,7 @@ export class Local {
   }
 
   async inspect() {
-    return { summary: "Not looked at: restoring is done on the server.", chosen: "swift" };
+    return { summary: "Enlarged as it is; what is wrong with a photo is undone on the server.", chosen: "swift" };
   }
 
   async preview(bitmap, request, signal) {

@@ -71,6 +71,7 @@ function choose(mode) {
   at("badge").hidden = mode !== "local";
   if (mode === "local") engines.local.open().then(tellEngine, (error) => notice(said(error)));
   look();
+  showAll();
 }
 
 function tellEngine({ threads, gpu }) {
