@@ -1,4 +1,4 @@
-"""How fast the page computes in a browser, beside ONNX Runtime's own program: interleaved, in one run, on one thread."""
+"""How fast a browser computes, beside ONNX Runtime's own program: interleaved, in one run, on one thread."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import time
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import onnxruntime as ort
@@ -37,7 +38,7 @@ OPEN = """async (model) => {
 
 
 class Files(SimpleHTTPRequestHandler):
-    extensions_map = {**SimpleHTTPRequestHandler.extensions_map, ".mjs": "text/javascript", ".wasm": "application/wasm"}
+    extensions_map: ClassVar = {".mjs": "text/javascript", ".wasm": "application/wasm"}
 
     def log_message(self, format: str, *args: object) -> None:
         pass
