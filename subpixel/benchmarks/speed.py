@@ -85,7 +85,7 @@ def against_opencv(folder: Path, runs: int = 7, size: tuple[int, int] = (1080, 1
     f32, to OpenCV's pixels. The default, swift, stands beside OpenCV's FSRCNN.
     Raises: MissingExtra without opencv-contrib-python.
     """
-    cv2 = _opencv()
+    cv2 = opencv()
     image = np.random.default_rng(0).integers(0, 256, (*size, 3), dtype=np.uint8)
     calls: dict[str, Call] = {}
     against: dict[str, str] = {}
@@ -169,7 +169,7 @@ def _ceiling(size: tuple[int, int], precision: str) -> tuple[Call, float]:
     return lambda: request.infer([batch], share_inputs=True, share_outputs=True), operations
 
 
-def _opencv() -> Any:
+def opencv() -> Any:
     try:
         return importlib.import_module("cv2")
     except ImportError:

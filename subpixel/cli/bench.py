@@ -230,6 +230,31 @@ def folder(
     typer.echo(f"| {row.files:,} | {row.first:.1f} | {row.peak:.0f} | {row.scan:.1f} |")
 
 
+@app.command()
+def video(
+    clips: Annotated[list[Path], typer.Argument(metavar="CLIP", help="Videos, the references.", show_default=False)],
+    model: Annotated[
+        list[str] | None,
+        typer.Option("-m", "--model", help="May be repeated; by default bicubic and swift.", show_default=False),
+    ] = None,
+    frames: Annotated[int, typer.Option(min=2, help="Of each clip.")] = 40,
+    opencv_file: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="OpenCV's FSRCNN_x2.pb: its loop too.", show_default=False)
+    ] = None,
+    threads: Annotated[int | None, typer.Option(min=1, help="By default one a core.", show_default=False)] = None,
+) -> None:
+    """Clips reduced by 2 and enlarged again: quality, flicker, frames a second."""
+    from subpixel.errors import MissingExtra
+    from subpixel.runtimes import installed
+
+    if not installed("av"):
+        raise MissingExtra("av", "video")
+    from subpixel.benchmarks.video import bench_video, table
+
+    for line in table(bench_video(clips, model or ["bicubic", "swift"], frames, opencv_file, threads)):
+        typer.echo(line)
+
+
 def _need_torch() -> None:
     """Raises: MissingExtra."""
     from subpixel.errors import MissingExtra

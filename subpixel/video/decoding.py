@@ -12,13 +12,10 @@ from typing import Any, Literal
 
 import av.error
 import av.filter
-import av.logging
 
 from subpixel.video.planes import Plane, planes
 from subpixel.video.source import Source, opened
 
-if av.logging.get_level() is None:
-    av.logging.set_level(av.logging.PANIC)  # errors are counted then, and still not shown
 _SETTLING = 2.0
 """Seconds that are decoded before a place that was sought, so that what frames refer to is there."""
 _LOOKED_AT, _FEW, _SMALLEST = 120, 4, 32
@@ -36,9 +33,7 @@ class Damage:
     undecodable: int = 0
     """Packets."""
     corrupt: int = 0
-    """Frames that the decoder patched up and says so."""
-    complaints: int = 0
-    """Packets at which it logged an error; with several threads it does so later than it says so of the frame."""
+    """Frames that the decoder patched up and says so, as those of MPEG-2, H.264 and H.265 do."""
     resized: int = 0
     """Frames of another size than the first."""
     disordered: int = 0
@@ -52,7 +47,7 @@ class Damage:
     def __str__(self) -> str:
         said = {
             "packets cannot be decoded": self.undecodable,
-            "frames are damaged": max(self.corrupt, self.complaints),
+            "frames are damaged": self.corrupt,
             "frames have another size and are left out": self.resized,
             "frames have no time of their own and are left out": self.disordered,
         }
@@ -157,13 +152,11 @@ def _decoded(container: Any, source: Source, damage: Damage) -> Iterator[Any]:
     stream.thread_type = "AUTO"
     guessed, step = 0, max(1, round(1 / (source.rate * source.time_base)))
     for packet in _packets(container, stream, damage):
-        errors = av.logging.get_last_error()[0]
         try:
             frames = packet.decode()
         except av.error.FFmpegError:
             damage.undecodable += 1
             continue
-        damage.complaints += av.logging.get_last_error()[0] > errors
         for frame in frames:
             if frame.pts is None:
                 frame.pts, frame.time_base = guessed, source.time_base

@@ -155,7 +155,7 @@ def _options(codec: str, quality: int, source: Source, threads: int) -> dict[str
     if codec == "h265":
         told |= {"log-level": "none", "pools": str(threads), "frame-threads": "1"}
         return options | {"preset": "fast", "x265-params": _joined(told)}
-    return options | {"preset": "fast", "rc-lookahead": "20", **({"x264-params": _joined(told)} if told else {})}
+    return options | {"preset": "fast", "rc-lookahead": "10", **({"x264-params": _joined(told)} if told else {})}
 
 
 def _joined(told: dict[str, str]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -17,6 +18,7 @@ from subpixel.resample import along_columns, along_rows
 from subpixel.video.colours import span, to_codes, to_rgb, to_ycc
 from subpixel.video.planes import Grid, Layout, Plane
 from subpixel.video.source import Source
+from subpixel.video.stillness import PAYS, Remembering, remembering, still_share
 
 _WHOLE = (Grid(), Grid())
 """A sample for each pixel."""
@@ -25,12 +27,20 @@ _WHOLE = (Grid(), Grid())
 class FrameUpscaler:
     """Planes of the source's layout in, larger planes of `layout` out; made once for a video.
 
-    upscaler: reaches the target's size. report: what is wrong with the frames. Where a network that is told of it is
+    upscaler: reaches the target's size. report: what is wrong with the frames. neighbours: Y of frames that follow one
+    another, by which it is seen whether most stands still. Where a network that is told of it is
     chosen, frames are restored in R'G'B'; else it computes on the codes of Y as they are, so that head- and footroom
     survive, and on R'G'B' only what came so.
     """
 
-    def __init__(self, upscaler: Upscaler, source: Source, layout: Layout, report: DegradationReport) -> None:
+    def __init__(
+        self,
+        upscaler: Upscaler,
+        source: Source,
+        layout: Layout,
+        report: DegradationReport,
+        neighbours: Iterable[tuple[Plane, Plane]] = (),
+    ) -> None:
         self._source, self._given, self.layout = source, source.layout, layout
         dtype = "uint8" if self._given.bits == 8 and not self._given.is_rgb else "float32"
         gray = Shape(source.height, source.width, 1, dtype=dtype)
@@ -39,6 +49,9 @@ class FrameUpscaler:
         self._in_rgb = self._given.is_rgb or (self.restores and not self._given.is_gray)
         if self._in_rgb:
             plan = upscaler.prepare(replace(gray, channels=3, dtype="float32"), report)
+        self._memory: Remembering | None = None
+        if len(plan.steps) == 1 and not self._in_rgb and still_share(neighbours, plan.steps[0].card.halo) >= PAYS:
+            plan, self._memory = remembering(plan)
         self.plan: Plan = plan
         self.height, self.width = plan.target.height, plan.target.width
         self._weights = source.colours.weights(source.height)
@@ -52,9 +65,12 @@ class FrameUpscaler:
     def describe(self) -> str:
         """What is done: the networks, the size, and on what they compute."""
         where = "R'G'B'" if self._in_rgb else "Y, chroma by bicubic"
-        return f"{self.plan.describe()}; on {where}"
+        still = "; still tiles are computed once" if self._memory else ""
+        return f"{self.plan.describe()}; on {where}{still}"
 
     def __call__(self, planes: list[Plane]) -> list[Plane]:
+        if self._memory:
+            self._memory.begin()
         alpha = [self._alpha(planes[-1])] if self._given.alpha and self.layout.alpha else []
         if self._in_rgb:
             return [*self._from_rgb(self._network(rgb_image(planes, self._source))), *alpha]

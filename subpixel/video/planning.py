@@ -15,9 +15,12 @@ from subpixel.runtimes import computes_in_bf16
 from subpixel.video.decoding import Frame, Frames
 from subpixel.video.encoding import Encoder, layout_of
 from subpixel.video.enlarging import FrameUpscaler, rgb_image
+from subpixel.video.planes import Plane
 from subpixel.video.request import VideoRequest
 from subpixel.video.source import Source
 
+_TILE = 720
+"""The side of a tile, where none is asked for: a network takes less than 256 MiB then, beside two codecs."""
 _SAMPLED = 5
 """Frames that are looked at."""
 
@@ -37,6 +40,7 @@ def of_part(request: VideoRequest, source: Source) -> VideoRequest:
 
 def of_size(request: VideoRequest, source: Source, codec: str) -> Upscaler:
     """What reaches the size that is asked for, or the next one whose halves are whole where chroma needs that."""
+    request = request.model_copy(update={"tile": _TILE}) if request.tile == "auto" else request
     upscaler, sub = request.upscaler(), layout_of(codec, source.layout).sub
     sides = upscaler.target.sides(source.height, source.width, upscaler.factor)
     height, width = (-(-side // (1 << n)) * (1 << n) for side, n in zip(sides, sub, strict=True))
@@ -51,15 +55,24 @@ def of_size(request: VideoRequest, source: Source, codec: str) -> Upscaler:
 
 def look(source: Source) -> DegradationReport:
     """What is wrong with a video: the middle one of the reports on some of its frames, by how much is wrong."""
-    reports = sorted((inspect(rgb_image(frame.planes, source)) for frame in _sampled(source)), key=_badness)
+    frames = (frame for place in _sampled(source, 1) for frame in place)
+    reports = sorted((inspect(rgb_image(frame.planes, source)) for frame in frames), key=_badness)
     return reports[len(reports) // 2] if reports else DegradationReport()
 
 
-def _sampled(source: Source) -> Iterator[Frame]:
+def neighbours(source: Source) -> Iterator[tuple[Plane, Plane]]:
+    """Y of some frames, each with the one that follows it."""
+    for frames in _sampled(source, 2):
+        if len(frames) == 2:
+            yield frames[0].planes[0], frames[1].planes[0]
+
+
+def _sampled(source: Source, count: int) -> Iterator[list[Frame]]:
+    """So many frames from each of some places."""
     length = source.duration or 0.0
     for k in range(_SAMPLED if length > 1 else 1):
         start = length * k / _SAMPLED
-        yield from islice(Frames(source, start=start, sought=start), 1)
+        yield list(islice(Frames(source, start=start, sought=start), count))
 
 
 def _badness(report: DegradationReport) -> float:

@@ -25,7 +25,7 @@ from subpixel.video.encoding import Encoder, codec_of, container_of, encoder, la
 from subpixel.video.enlarging import FrameUpscaler
 from subpixel.video.pipeline import ahead
 from subpixel.video.planes import Plane, frame_of
-from subpixel.video.planning import flickering, look, lost_in_pixels, of_part, of_size
+from subpixel.video.planning import flickering, look, lost_in_pixels, neighbours, of_part, of_size
 from subpixel.video.request import VideoRequest
 from subpixel.video.resumption import Resumed
 from subpixel.video.segments import SECONDS, End, Partial, Segment
@@ -94,7 +94,7 @@ class _Work:
         codec = codec_of(request, source, container)
         upscaler = of_size(request, source, codec)
         report = look(source) if upscaler.looks else DegradationReport()
-        larger = FrameUpscaler(upscaler, source, layout_of(codec, source.layout), report)
+        larger = FrameUpscaler(upscaler, source, layout_of(codec, source.layout), report, neighbours(source))
         made = encoder(request, source, container, (larger.height, larger.width), fields)
         lost, left_out = muxing.streams_lost(source, container)
         warnings = [
