@@ -10,6 +10,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from subpixel.cli import (
+    batch,
     bench,
     burst,
     compare,
@@ -46,6 +47,7 @@ for module in (
     app.command(module.NAME, epilog=module.EXAMPLES)(module.command)
 
 
+app.add_typer(batch.app, name=batch.NAME, epilog=batch.EXAMPLES)
 app.add_typer(bench.app, name=bench.NAME)
 app.add_typer(data.app, name=data.NAME)
 

@@ -152,6 +152,15 @@ Part = Annotated[
         rich_help_panel=_SPEED,
     ),
 ]
+QueueUrl = Annotated[
+    str | None,
+    typer.Option(
+        metavar="URL",
+        help="Leave the images to the workers of a queue, sqlite:///FILE or postgresql://...: see `subpixel batch`.",
+        show_default=False,
+        rich_help_panel=_SPEED,
+    ),
+]
 Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Say nothing but failures.", rich_help_panel=_SAID)]
 Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="A line for everything.", rich_help_panel=_SAID)]
 Json = Annotated[
@@ -184,6 +193,7 @@ def command(
     keep_time: KeepTime = False,
     overwrite: Overwrite = False,
     part: Part = None,
+    queue_url: QueueUrl = None,
     quiet: Quiet = False,
     verbose: Verbose = False,
     as_json: Json = False,
@@ -228,6 +238,10 @@ def command(
     with request.upscaler() as upscaler:
         shard = Shard.parse(part) if part else WHOLE
         jobs = find_jobs(inputs, output, suffix=suffix(upscaler), format=kind, shard=shard)
+        if queue_url:
+            from subpixel.cli.batch import submit
+
+            raise typer.Exit(submit(queue_url, jobs, request, overwrite, quiet))
         todo = jobs if overwrite else unfinished(jobs, request.identity)
         counted, shown = display(todo, quiet=quiet, verbose=verbose, as_json=as_json)
         batch = upscale_batch(counted, upscaler, request.encoding, request.identity, upscale_file, overwrite=overwrite)

@@ -11,7 +11,8 @@ NAME = "worker"
 EXAMPLES = """[bold]Examples[/bold]
 
 \b
-subpixel worker --queue-url postgresql://host/db --data /shared"""
+subpixel worker --queue-url postgresql://host/db                  batches of `upscale --queue-url`
+subpixel worker --queue-url postgresql://host/db --data /shared   jobs of `subpixel serve`"""
 
 
 def command(
@@ -19,14 +20,21 @@ def command(
         str, typer.Option(metavar="URL", help="The queue that others fill: postgresql://...", show_default=False)
     ],
     data: Annotated[
-        Path, typer.Option(metavar="DIR", help="The folder that the server and all workers share.", show_default=False)
-    ],
+        Path | None,
+        typer.Option(metavar="DIR", help="The folder that a server and its workers share.", show_default=False),
+    ] = None,
     workers: Annotated[int, typer.Option(metavar="N", min=1, help="Processes that compute.")] = 2,
 ) -> None:
-    """Do the jobs of a service on this machine: any number of workers take them from one queue.
+    """Do batches, or the jobs of a service, on this machine: any number of workers take them from one queue.
 
     The jobs of a worker that dies are done by the others.
     """
+    if data is None:
+        from subpixel.domains import upscale_file
+        from subpixel.jobs.batches import work as work_on_batches
+
+        work_on_batches(queue_url, upscale_file)
+        return
     from subpixel.service.serve import log_to_stderr, work
     from subpixel.service.settings import Settings
 

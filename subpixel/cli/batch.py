@@ -1,0 +1,186 @@
+"""`subpixel batch`, and what `upscale --queue-url` does."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import closing
+from datetime import datetime
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from subpixel.jobs.batches import Batches, Outcome
+    from subpixel.jobs.job import Job
+    from subpixel.jobs.request import Request
+
+NAME = "batch"
+app = typer.Typer(help="Batches that workers do: how they go, what failed, and which image is where.")
+EXAMPLES = """[bold]Examples[/bold]
+
+\b
+subpixel upscale photos/ -o larger/ --queue-url postgresql://host/db    submits a batch
+subpixel worker --queue-url postgresql://host/db                        on each machine
+subpixel batch status --queue-url postgresql://host/db                  all batches"""
+_POLL = 1.0
+"""Seconds between two looks at a batch."""
+
+QueueUrl = Annotated[
+    str, typer.Option(metavar="URL", help="sqlite:///FILE or postgresql://USER@HOST/NAME.", show_default=False)
+]
+Id = Annotated[str, typer.Argument(metavar="BATCH", help="What `upscale` said; see `status`.", show_default=False)]
+
+
+@app.command()
+def status(
+    queue_url: QueueUrl,
+    batch: Annotated[
+        str | None, typer.Argument(metavar="[BATCH]", help="By default all of them.", show_default=False)
+    ] = None,
+    follow: Annotated[bool, typer.Option("--follow", help="Until it is over.")] = False,
+) -> None:
+    """How far batches are, and what failed."""
+    from subpixel.jobs.batches import Batches
+    from subpixel.jobs.queue import Queue
+
+    with closing(Queue(queue_url)) as queue:
+        batches = Batches(queue)
+        if batch is None:
+            for each, created in batches.ids():
+                when = datetime.fromtimestamp(created).isoformat(" ", "minutes")
+                typer.echo(f"{each}  {when}  {_said(batches.outcome(each))}")
+            return
+        outcome = _followed(batches, batch) if follow else batches.outcome(batch)
+    raise typer.Exit(_told(outcome))
+
+
+@app.command()
+def retry(queue_url: QueueUrl, batch: Id) -> None:
+    """Do again what failed."""
+    from subpixel.jobs.batches import Batches
+    from subpixel.jobs.queue import Queue
+
+    with closing(Queue(queue_url)) as queue:
+        blocks = Batches(queue).retry(batch)
+    typer.echo(f"{blocks} blocks with failures are in the queue again", err=True)
+
+
+@app.command()
+def export(
+    queue_url: QueueUrl,
+    batch: Id,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", metavar="FILE", help="By default standard output.")
+    ] = None,
+    form: Annotated[str, typer.Option("--format", help="jsonl or csv.")] = "jsonl",
+    parquet: Annotated[bool, typer.Option("--parquet", help="A Parquet file; needs pyarrow.")] = False,
+) -> None:
+    """A line for each image: source, target, status and error."""
+    from subpixel.errors import BadRequest, UnknownName
+    from subpixel.jobs.batches import Batches
+    from subpixel.jobs.queue import Queue
+
+    if form not in ("jsonl", "csv"):
+        raise UnknownName("format", form, ("jsonl", "csv"))
+    if parquet and output is None:
+        raise BadRequest("a Parquet file cannot go to standard output; name it with -o")
+    with closing(Queue(queue_url)) as queue:
+        lines = Batches(queue).lines(batch)
+        if parquet and output:
+            _parquet(lines, output)
+            return
+        texts = map(json.dumps, lines) if form == "jsonl" else _csv(lines)
+        if output is None:
+            for text in texts:
+                typer.echo(text)
+        else:
+            from subpixel.atomic import replacing
+
+            with replacing(output) as part, part.open("w", encoding="utf-8") as file:
+                file.writelines(f"{text}\n" for text in texts)
+
+
+def submit(url: str, jobs: Iterable[Job], request: Request, overwrite: bool, quiet: bool) -> int:
+    """Enqueues a batch and follows it to its end; the exit status. It goes on where nobody follows it."""
+    from subpixel.jobs.batches import Batches
+    from subpixel.jobs.queue import Queue, hidden
+
+    refused: list[Job] = []
+    with closing(Queue(url)) as queue:
+        batches = Batches(queue)
+        batch = batches.submit(_accepted(jobs, refused), request, overwrite)
+        typer.echo(
+            f"batch {batch} is in the queue; subpixel batch status {batch} --queue-url '{hidden(url)}'", err=True
+        )
+        for job in refused:
+            typer.echo(f"  {job.refused}", err=True)
+        outcome = _followed(batches, batch, quiet)
+    return max(_told(outcome), 1 if refused else 0)
+
+
+def _accepted(jobs: Iterable[Job], refused: list[Job]) -> Iterator[Job]:
+    for job in jobs:
+        if job.refused:
+            refused.append(job)
+        elif not job.skipped:
+            yield job
+
+
+def _followed(batches: Batches, batch: str, quiet: bool = False) -> Outcome:
+    """Says each change of how far it is."""
+    before = ""
+    while True:
+        start = time.monotonic()
+        outcome = batches.outcome(batch)
+        if not quiet and (now := _said(outcome)) != before:
+            typer.echo(now, err=True)
+            before = now
+        if outcome.is_over:
+            return outcome
+        time.sleep(max(_POLL, 10 * (time.monotonic() - start)))  # a long list is looked at less often
+
+
+def _said(outcome: Outcome) -> str:
+    ended = outcome.images - outcome.waiting
+    parts = [f"{ended}/{outcome.images} images", f"{outcome.done} made"]
+    parts += [f"{outcome.skipped} were there"] if outcome.skipped else []
+    parts += [f"{len(outcome.failures)} failed"] if outcome.failures else []
+    return ", ".join(parts)
+
+
+def _told(outcome: Outcome) -> int:
+    from subpixel.errors import printable
+
+    typer.echo(_said(outcome), err=True)
+    for source, why in outcome.failures:
+        text = why if source in why else f"{source}: {why}"
+        typer.echo(f"  {printable(text)}", err=True)
+    return 1 if outcome.failures else 0
+
+
+def _csv(lines: Iterable[dict[str, str]]) -> Iterator[str]:
+    import csv
+    import io
+
+    yield "source,target,status,error"
+    for line in lines:
+        text = io.StringIO()
+        csv.writer(text, lineterminator="").writerow(line.values())
+        yield text.getvalue().encode("utf-8", "backslashreplace").decode()
+
+
+def _parquet(lines: Iterable[dict[str, str]], output: Path) -> None:
+    from subpixel.atomic import replacing
+    from subpixel.errors import BadRequest
+
+    try:
+        arrow: Any = import_module("pyarrow")
+        parquet: Any = import_module("pyarrow.parquet")
+    except ImportError:
+        raise BadRequest("--parquet needs pyarrow; run: pip install pyarrow, or leave it away for JSON lines") from None
+    with replacing(output) as part:
+        parquet.write_table(arrow.Table.from_pylist(list(lines)), part)

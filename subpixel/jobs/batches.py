@@ -1,0 +1,290 @@
+"""Batches in a queue: blocks of images that workers on any number of machines do. (extra: serve)
+
+A block may be done more than once, where a worker dies; a result appears once, since it is claimed, looked for, and
+then renamed or put. Images that fail are told by their block, which goes on.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from itertools import chain, islice
+from typing import TYPE_CHECKING, Any
+
+from subpixel.errors import BadRequest
+from subpixel.inference.file import upscale_file
+from subpixel.inference.upscaler import Upscaler
+from subpixel.jobs.batch import Upscale, upscale_batch
+from subpixel.jobs.job import Job
+from subpixel.jobs.pool import Finished, Passed
+from subpixel.jobs.queue import Json, Queue, Task
+from subpixel.jobs.request import Request
+from subpixel.jobs.stores import is_url
+from subpixel.jobs.worker import Run, Worker
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
+
+KIND = "block"
+BLOCK = 100
+"""Images in a block: some seconds of work, so that a lost one costs little, and a queue's own cost is spread."""
+_AT_ONCE = 100
+"""Blocks that one transaction enqueues."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a batch so far, in images."""
+
+    images: int = 0
+    done: int = 0
+    skipped: int = 0
+    failures: tuple[tuple[str, str], ...] = ()
+    """Sources, each with the reason in one line."""
+    waiting: int = 0
+    """Images of blocks that are not done yet."""
+
+    @property
+    def is_over(self) -> bool:
+        return self.waiting == 0
+
+
+@dataclass
+class _Sum:
+    done: int = 0
+    skipped: int = 0
+    failures: list[tuple[str, str]] = field(default_factory=list)
+
+
+class Batches:
+    """The batches of a queue."""
+
+    def __init__(self, queue: Queue) -> None:
+        self.queue = queue
+        self._batches, self._blocks = _tables()
+        with queue.exclusive() as connection:
+            self._batches.metadata.create_all(connection)
+
+    def submit(self, jobs: Iterable[Job], request: Request, overwrite: bool = False) -> str:
+        """Enqueues jobs block by block and returns the batch's id, which the request and the first image decide.
+
+        Blocks that wait or are being done already stay as they are; those that have ended are looked through again;
+        those of an earlier submission that are no more, because the folder is another now, are forgotten.
+        Raises: BadRequest where there are no jobs.
+        """
+        blocks = (_absolute(block) for block in _chunks(jobs, BLOCK))
+        first = next(blocks, None)
+        if first is None:
+            raise BadRequest("no images for the batch")
+        identity = _digest(request.identity)
+        batch, known, found = _digest(identity, *first[0])[:16], set[str](), set[str]()
+        about = {"id": batch, "request": request.model_dump_json(), "identity": identity, "created": time.time()}
+        about |= {"versions": json.dumps(versions()), "overwrite": overwrite}
+        with self.queue.exclusive() as connection:
+            connection.execute(self._batches.delete().where(self._batches.c.id == batch))
+            connection.execute(self._batches.insert().values(about))
+            ids = self._blocks.select().with_only_columns(self._blocks.c.id).where(self._blocks.c.batch == batch)
+            known.update(row[0] for row in connection.execute(ids))
+        for some in _chunks(chain([first], blocks), _AT_ONCE):
+            named = {f"{batch}/{_digest(json.dumps(block))}": block for block in some}
+            self._enqueue(batch, named)
+            found |= named.keys()
+        self._forget(sorted(known - found))
+        return batch
+
+    def ids(self) -> list[tuple[str, float]]:
+        """All batches and when they were submitted (seconds since 1970), the newest first."""
+        with self.queue.engine.connect() as connection:
+            rows = connection.execute(self._batches.select().order_by(self._batches.c.created.desc()))
+            return [(row.id, row.created) for row in rows]
+
+    def outcome(self, batch: str) -> Outcome:
+        """Raises: BadRequest for one that does not exist."""
+        total, waiting = _Sum(), 0
+        counts = self._counts(batch)
+        for block, state in self.queue.states(prefix=f"{batch}/").items():
+            if state.state in ("waiting", "running"):
+                waiting += counts.get(block, 0)
+            elif state.result:
+                total.done += state.result["done"]
+                total.skipped += state.result["skipped"]
+                total.failures += [(source, why) for source, why in state.result["failures"]]
+            else:
+                why = state.error or "it was cancelled"
+                total.failures += [(source, why) for source, _ in self._images(block)]
+        return Outcome(sum(counts.values()), total.done, total.skipped, tuple(total.failures), waiting)
+
+    def retry(self, batch: str) -> int:
+        """Enqueues the blocks with failures again; how many they are."""
+        states = self.queue.states(prefix=f"{batch}/")
+        ended = {block: state for block, state in states.items() if state.state not in ("waiting", "running")}
+        failed = [block for block, state in ended.items() if not state.result or state.result["failures"]]
+        self._counts(batch)
+        for some in _chunks(failed, _AT_ONCE):
+            self._enqueue(batch, {block: self._images(block) for block in some})
+        return len(failed)
+
+    def lines(self, batch: str) -> Iterator[Json]:
+        """Each image: source, target, status (done: made or there; failed, waiting), and the error."""
+        states = self.queue.states(prefix=f"{batch}/")
+        for block in self._counts(batch):
+            state = states.get(block)
+            over = state is not None and state.state not in ("waiting", "running")
+            failures = dict(state.result["failures"]) if state and state.result else {}
+            for source, target in self._images(block):
+                error = failures.get(source) or (state.error if state and over and not state.result else None)
+                status = "failed" if error else "done" if over else "waiting"
+                yield {"source": source, "target": target, "status": status, "error": error or ""}
+
+    def block(self, block: str) -> tuple[Json, list[list[str]]]:
+        """The batch that a block belongs to, and its images. Raises: BadRequest."""
+        with self.queue.engine.connect() as connection:
+            row = connection.execute(
+                self._batches.select().where(self._batches.c.id == block.partition("/")[0])
+            ).one_or_none()
+        if row is None:
+            raise BadRequest(f"block {block}: its batch is gone")
+        return dict(row._mapping), self._images(block)  # pyright: ignore[reportPrivateUsage]
+
+    def _enqueue(self, batch: str, blocks: dict[str, list[list[str]]]) -> None:
+        states = self.queue.states(list(blocks))
+        self.queue.forget([block for block, state in states.items() if state.state not in ("waiting", "running")])
+        rows = [{"id": block, "batch": batch, "images": json.dumps(images)} for block, images in blocks.items()]
+        with self.queue.exclusive() as connection:
+            connection.execute(self._blocks.delete().where(self._blocks.c.id.in_(list(blocks))))
+            connection.execute(self._blocks.insert(), [{**row, "count": len(blocks[row["id"]])} for row in rows])
+            self.queue.enqueue([Task(block, KIND, {}) for block in blocks], connection)
+
+    def _forget(self, blocks: list[str]) -> None:
+        for some in _chunks(blocks, _AT_ONCE):
+            self.queue.cancel(some)
+            self.queue.forget(some)
+            with self.queue.exclusive() as connection:
+                connection.execute(self._blocks.delete().where(self._blocks.c.id.in_(some)))
+
+    def _counts(self, batch: str) -> dict[str, int]:
+        with self.queue.engine.connect() as connection:
+            rows = connection.execute(
+                self._blocks.select().with_only_columns(self._blocks.c.id, self._blocks.c["count"])
+                .where(self._blocks.c.batch == batch)
+            )  # fmt: skip
+            found = {row[0]: row[1] for row in rows}
+        if not found:
+            raise BadRequest(f"there is no batch {batch!r} in this queue; `subpixel batch status` lists them")
+        return found
+
+    def _images(self, block: str) -> list[list[str]]:
+        with self.queue.engine.connect() as connection:
+            return json.loads(connection.execute(self._blocks.select().where(self._blocks.c.id == block)).one().images)
+
+
+class Blocks:
+    """Does blocks: a function of a `Worker` that takes one at a time. upscale: what does one image."""
+
+    def __init__(self, queue: Queue, upscale: Upscale = upscale_file) -> None:
+        self._batches, self._upscale = Batches(queue), upscale
+        self._request = ""
+        self._upscaler: Upscaler | None = None
+
+    def __call__(self, run: Run) -> Json:
+        about, images = self._batches.block(run.id)
+        _check_versions(json.loads(about["versions"]))
+        request = Request.parse(about["request"])
+        if _digest(request.identity) != about["identity"]:
+            raise BadRequest(f"the model {request.model} of this worker is not the one that the batch was made for")
+        return self._done(run, request, images, about["overwrite"])
+
+    def close(self) -> None:
+        if self._upscaler:
+            self._upscaler.close()
+
+    def _done(self, run: Run, request: Request, images: list[list[str]], overwrite: bool) -> Json:
+        upscaler, total, started = self._opened(request), _Sum(), time.monotonic()
+        jobs = [Job(source, target) for source, target in images]
+        batch = upscale_batch(
+            jobs, upscaler, request.encoding, request.identity, self._upscale, overwrite=overwrite
+        )  # fmt: skip
+        with closing(batch) as events:
+            for event in events:
+                run.check()
+                if isinstance(event, Passed):
+                    total.skipped += len(event.jobs)
+                elif isinstance(event, Finished) and event.error:
+                    total.failures.append((event.job.source, event.failure))
+                elif isinstance(event, Finished):
+                    total.done += 1
+        seconds = round(time.monotonic() - started, 3)
+        return {"done": total.done, "skipped": total.skipped, "failures": total.failures, "seconds": seconds}
+
+    def _opened(self, request: Request) -> Upscaler:
+        """That of the last block, where it had the same request."""
+        text = request.model_dump_json()
+        if self._upscaler is None or text != self._request:
+            self.close()
+            self._upscaler, self._request = request.upscaler(), text
+        return self._upscaler
+
+
+def work(url: str, upscale: Upscale = upscale_file, lease: float = 10.0) -> None:
+    """Does blocks of a queue until a signal ends it. Raises: QueueUnavailable, BadRequest, MissingExtra."""
+    with (
+        closing(Queue(url)) as queue,
+        closing(Blocks(queue, upscale)) as blocks,
+        Worker(queue, {KIND: blocks}, at_once=1, lease=lease),
+    ):
+        threading.Event().wait()
+
+
+def versions() -> dict[str, str]:
+    """What results depend on besides the request and the model."""
+    return {name: version(name) for name in ("subpixel", "openvino", "pyvips")}
+
+
+def _check_versions(wanted: dict[str, str]) -> None:
+    here = versions()
+    for name, needed in wanted.items():
+        if here.get(name) != needed:
+            raise BadRequest(f"the batch needs {name} {needed}, and this worker has {here.get(name, 'none')}")
+
+
+def _absolute(block: list[Job]) -> list[list[str]]:
+    """Names that hold on every machine that has the same folders."""
+    return [[_full(job.source), _full(job.target)] for job in block]
+
+
+def _full(name: str) -> str:
+    return name if is_url(name) else os.path.abspath(name)
+
+
+def _chunks(values: Iterable[Any], size: int) -> Iterator[list[Any]]:
+    rest = iter(values)
+    while chunk := list(islice(rest, size)):
+        yield chunk
+
+
+def _digest(*texts: str) -> str:
+    return hashlib.blake2b("\0".join(texts).encode("utf-8", "surrogateescape"), digest_size=16).hexdigest()
+
+
+def _tables() -> tuple[sa.Table, sa.Table]:
+    import sqlalchemy as sa
+
+    metadata = sa.MetaData()
+    text = sa.Text
+    batches = sa.Table(
+        "subpixel_batches", metadata, sa.Column("id", text, primary_key=True), sa.Column("created", sa.Float),
+        sa.Column("request", text), sa.Column("identity", text), sa.Column("versions", text),
+        sa.Column("overwrite", sa.Boolean),
+    )  # fmt: skip
+    blocks = sa.Table(
+        "subpixel_blocks", metadata, sa.Column("id", text, primary_key=True), sa.Column("batch", text, index=True),
+        sa.Column("count", sa.Integer), sa.Column("images", text),
+    )  # fmt: skip
+    return batches, blocks

@@ -1,0 +1,72 @@
+"""`subpixel batch` and `upscale --queue-url` through the entry point."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("dbos", reason="needs the extra serve")
+
+from subpixel.cli import batch as command
+from subpixel.images import Image, write
+
+Call = Callable[..., tuple[int, str, str]]
+
+
+def test_a_batch_is_submitted_followed_and_exported(
+    call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(command, "_POLL", 0.05)
+    url = f"sqlite:///{tmp_path}/q.db"
+    for name in ("a.png", "b,c.png"):
+        (tmp_path / "in").mkdir(exist_ok=True)
+        write(tmp_path / "in" / name, Image(np.full((4, 6, 3), 0.5, np.float32)))
+    (tmp_path / "in/z.png").touch()
+    worker = subprocess.Popen([sys.executable, "-m", "subpixel", "worker", "--queue-url", url])
+    try:
+        arguments = ("upscale", tmp_path / "in", "-o", tmp_path / "out", "-m", "bicubic", "--queue-url", url)
+        status, _, err = call(*arguments)
+    finally:
+        worker.send_signal(signal.SIGTERM)
+        assert worker.wait(60) == 128 + signal.SIGTERM
+    assert status == 1
+    batch = err.split()[1]
+    assert err.splitlines()[-2:] == ["3/3 images, 2 made, 1 failed", f"  cannot read {tmp_path}/in/z.png: it is empty"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.png", "b,c.png"]
+    status, out, _ = call("batch", "status", "--queue-url", url)
+    assert (status, out.split()[0], out.strip()[-28:]) == (0, batch, "3/3 images, 2 made, 1 failed")
+    assert call("batch", "status", batch, "--queue-url", url)[0] == 1
+    _, out, _ = call("batch", "export", batch, "--queue-url", url)
+    lines = [json.loads(line) for line in out.splitlines()]
+    assert [(Path(line["source"]).name, line["status"]) for line in lines] == [
+        ("a.png", "done"), ("b,c.png", "done"), ("z.png", "failed"),
+    ]  # fmt: skip
+    assert call("batch", "export", batch, "--format", "csv", "-o", tmp_path / "t.csv", "--queue-url", url)[0] == 0
+    table = (tmp_path / "t.csv").read_text().splitlines()
+    assert table[0] == "source,target,status,error"
+    assert table[2] == f'"{tmp_path}/in/b,c.png","{tmp_path}/out/b,c.png",done,'
+    assert call("batch", "retry", batch, "--queue-url", url)[2] == "1 blocks with failures are in the queue again\n"
+    monkeypatch.setattr(command, "import_module", lambda name: (_ for _ in ()).throw(ImportError(name)))
+    status, _, err = call("batch", "export", batch, "--parquet", "-o", tmp_path / "t.parquet", "--queue-url", url)
+    assert (status, err.count("\n")) == (2, 1)
+    assert "pyarrow" in err
+    assert not (tmp_path / "t.parquet").exists()
+
+
+def test_mistakes_are_one_line(call: Call, tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/q.db"
+    for arguments, words in (
+        (("status", "nothing"), "there is no batch 'nothing'"),
+        (("export", "x", "--format", "xml"), "unknown format 'xml'"),
+        (("export", "x", "--parquet"), "name it with -o"),
+    ):
+        status, _, err = call("batch", *arguments, "--queue-url", url)
+        assert (status, err.count("\n")) == (2, 1)
+        assert words in err

@@ -1,0 +1,205 @@
+"""Batches in a queue: each image once, whoever dies, and what failed is told."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("dbos", reason="needs the extra serve")
+
+from postgres import postgres_server
+
+from subpixel import Request, atomic
+from subpixel.errors import BadRequest
+from subpixel.images import Image, read, write
+from subpixel.jobs import batches
+from subpixel.jobs.batches import KIND, Batches, Blocks, Outcome
+from subpixel.jobs.discovery import find_jobs
+from subpixel.jobs.queue import Queue
+from subpixel.jobs.worker import Worker
+
+REQUEST = Request(model="bicubic", scale=2)
+KILLS = int(os.environ.get("SUBPIXEL_MOMENTS", "2"))
+"""How many processes are killed; 100 by hand."""
+
+
+def until(condition: Callable[[], object], seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it never happened"
+        time.sleep(0.05)
+
+
+def photos(folder: Path, count: int) -> Path:
+    folder.mkdir()
+    write(folder / "0000.png", Image(np.full((4, 6, 3), 0.5, np.float32)))
+    for k in range(1, count):
+        (folder / f"{k:04}.png").write_bytes((folder / "0000.png").read_bytes())
+    return folder
+
+
+@pytest.fixture
+def queue(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Queue]:
+    monkeypatch.setattr(batches, "BLOCK", 3)
+    monkeypatch.setattr(batches, "_AT_ONCE", 2)
+    opened = Queue(f"sqlite:///{tmp_path}/q.db")
+    yield opened
+    opened.close()
+
+
+def submit(queue: Queue, tmp_path: Path) -> str:
+    return Batches(queue).submit(find_jobs([str(tmp_path / "in")], str(tmp_path / "out"), suffix="x2"), REQUEST)
+
+
+def do(queue: Queue, batch: str) -> Outcome:
+    with Worker(queue, {KIND: Blocks(queue)}, at_once=1, polling=0.05):
+        until(lambda: Batches(queue).outcome(batch).is_over)
+    return Batches(queue).outcome(batch)
+
+
+def test_a_batch_is_done_and_its_failures_are_told_and_tried_again(queue: Queue, tmp_path: Path) -> None:
+    folder = photos(tmp_path / "in", 10)
+    whole = (folder / "0004.png").read_bytes()
+    (folder / "0004.png").write_bytes(whole[:60])
+    batch = submit(queue, tmp_path)
+    waiting = Batches(queue).outcome(batch)
+    assert (waiting.images, waiting.waiting, waiting.is_over) == (10, 10, False)
+    assert submit(queue, tmp_path) == batch  # no second one
+    assert len(queue.states()) == 4
+    outcome = do(queue, batch)
+    assert (outcome.images, outcome.done, outcome.skipped, outcome.waiting) == (10, 9, 0, 0)
+    [(source, why)] = outcome.failures
+    assert source == str(folder / "0004.png")
+    assert why.startswith(f"cannot read {source}: ")
+    lines = list(Batches(queue).lines(batch))
+    assert [line["status"] for line in lines if line["source"] == source] == ["failed"]
+    assert sum(line["status"] == "done" for line in lines) == 9
+    (folder / "0004.png").write_bytes(whole)
+    assert Batches(queue).retry(batch) == 1
+    outcome = do(queue, batch)
+    assert (outcome.images, outcome.failures) == (10, ())
+    assert sorted(os.listdir(tmp_path / "out")) == sorted(os.listdir(folder))
+    assert {read(path).pixels.shape for path in (tmp_path / "out").iterdir()} == {(8, 12, 3)}
+    assert submit(queue, tmp_path) == batch  # ended: looked through again
+    assert (do(queue, batch).done, do(queue, batch).skipped) == (0, 10)
+
+
+def test_a_folder_that_has_grown_is_the_same_batch_with_other_blocks(queue: Queue, tmp_path: Path) -> None:
+    folder = photos(tmp_path / "in", 4)
+    first = submit(queue, tmp_path)
+    (folder / "0000a.png").write_bytes((folder / "0000.png").read_bytes())
+    assert submit(queue, tmp_path) == first
+    outcome = do(queue, first)
+    assert (outcome.images, outcome.done, outcome.failures) == (5, 5, ())
+    assert [batch for batch, _ in Batches(queue).ids()] == [first]
+
+
+def test_versions_and_models_are_pinned(queue: Queue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    photos(tmp_path / "in", 2)
+    batch = submit(queue, tmp_path)
+    monkeypatch.setattr(batches, "versions", lambda: {"subpixel": "9.9", "openvino": "1", "pyvips": "1"})
+    outcome = do(queue, batch)
+    assert [why for _, why in outcome.failures] == [outcome.failures[0][1]] * 2
+    assert "the batch needs subpixel" in outcome.failures[0][1]
+    monkeypatch.undo()
+    monkeypatch.setattr(Request, "identity", property(lambda self: "another"))
+    Batches(queue).retry(batch)
+    assert "is not the one that the batch was made for" in do(queue, batch).failures[0][1]
+    assert not (tmp_path / "out").exists()
+
+
+def test_what_does_not_exist_is_told(queue: Queue, tmp_path: Path) -> None:
+    with pytest.raises(BadRequest, match="there is no batch 'x'"):
+        Batches(queue).outcome("x")
+    with pytest.raises(BadRequest, match="no images for the batch"):
+        Batches(queue).submit([], REQUEST)
+
+
+WORKS = """
+import sys, time
+from subpixel.domains import upscale_file
+from subpixel.jobs import batches
+
+def slowly(source, target, *rest):
+    with open(sys.argv[2], "a") as log:
+        log.write(f"{source}\\n")
+    time.sleep(0.02)
+    return upscale_file(source, target, *rest)
+
+batches.work(sys.argv[1], slowly, lease=1.0)
+"""
+SUBMITS = """
+import sys
+from subpixel import Request
+from subpixel.jobs import batches
+from subpixel.jobs.discovery import find_jobs
+from subpixel.jobs.queue import Queue
+batches.BLOCK, batches._AT_ONCE = 5, 4
+jobs = find_jobs([sys.argv[2]], sys.argv[3], suffix="x2")
+print(batches.Batches(Queue(sys.argv[1])).submit(jobs, Request(model="bicubic", scale=2)))
+"""
+
+
+def started(code: str, *arguments: object) -> subprocess.Popen[Any]:
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    command = [sys.executable, "-c", code, *map(str, arguments)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
+
+
+def killed_at_random(url: str, tmp_path: Path, count: int, kills: int) -> dict[str, int]:
+    """Submitter and two workers are killed again and again; then one more of each ends the batch."""
+    folder, out, log = photos(tmp_path / "in", count), tmp_path / "out", tmp_path / "log"
+    draw = random.Random(kills)
+    codes = [(SUBMITS, (url, folder, out)), (WORKS, (url, log)), (WORKS, (url, log))]
+    running = [started(code, *arguments) for code, arguments in codes]
+    for kill in range(kills):
+        time.sleep(draw.uniform(0.5, 3.0))
+        which = kill % 3
+        running[which].send_signal(signal.SIGKILL)
+        running[which].communicate()
+        code, arguments = codes[which]
+        running[which] = started(code, *arguments)
+    batch = running[0].communicate(timeout=120)[0].strip()
+    queue = Queue(url)
+    try:
+        until(lambda: Batches(queue).outcome(batch).is_over, 240)
+        outcome = Batches(queue).outcome(batch)
+    finally:
+        queue.close()
+        for worker in running[1:]:
+            worker.terminate()
+            worker.communicate(timeout=60)
+    atomic._swept.discard(str(out))
+    atomic.sweep(out)  # what the last one killed has left goes when the folder is next written to
+    names = set(os.listdir(folder))
+    whole = {(out / name).read_bytes() for name in names if (out / name).exists()}
+    begun = log.read_text().split()
+    return {
+        "images": outcome.images,
+        "failed": len(outcome.failures),
+        "missing": len(names - set(os.listdir(out))),
+        "half": len(whole) - 1,
+        "leftovers": len(set(os.listdir(out)) - names),
+        "begun again": len(begun) - count,
+    }
+
+
+@pytest.mark.skipif(atomic.fcntl is None, reason="claims are file locks, which this system lacks")
+def test_killed_submitters_and_workers_lose_and_leave_nothing(tmp_path: Path) -> None:
+    with postgres_server() as url:
+        told = killed_at_random(url, tmp_path, 40, KILLS)
+        print(json.dumps(told))
+    again = told.pop("begun again")
+    assert told == {"images": 40, "failed": 0, "missing": 0, "half": 0, "leftovers": 0}
+    assert again <= 2 * KILLS  # at most the two images that a killed worker had in hand
