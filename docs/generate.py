@@ -29,7 +29,7 @@ MODULES = {
     "Enlarging": (
         "inference.upscaler", "inference.choice", "inference.comparison",
         "inference.tiles", "jobs.request", "jobs.job", "jobs.shard", "jobs.discovery", "jobs.done", "jobs.pool",
-        "jobs.batch", "runtimes",
+        "jobs.batch", "jobs.batches", "runtimes",
     ),
     "Bursts": ("burst.fusion", "burst.evidence", "burst.motion", "burst.registration", "burst.files"),
     "Models": ("models.card", "models.store", "models.weights"),
