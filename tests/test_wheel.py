@@ -23,6 +23,7 @@ from subpixel.export.export import export
 ROOT = Path(__file__).parents[1]
 NO_TORCH = "torch is not installed; run: pip install 'subpixel[train]'"
 NO_SET5 = "no folder Set5 in photos; put the images of Set5 there"
+NO_DBOS = "dbos is not installed; run: pip install 'subpixel[serve]'"
 CALLS = {
     "upscale photo.png -o larger.png": "",
     "upscale photo.png -o larger.tif --runtime torch": NO_TORCH,
@@ -54,7 +55,13 @@ CALLS = {
     "bench tradeoff --data-root photos/ -m espcn-x2": NO_SET5,
     "data check photos/": "",
     "serve": "uvicorn is not installed; run: pip install 'subpixel[serve]'",
-    "worker --queue-url sqlite:///queue.db --data .": "dbos is not installed; run: pip install 'subpixel[serve]'",
+    "worker --queue-url sqlite:///queue.db --data .": NO_DBOS,
+    "worker --queue-url sqlite:///queue.db": NO_DBOS,
+    "upscale photos/ -o larger/ --queue-url sqlite:///queue.db": NO_DBOS,
+    "batch status --queue-url sqlite:///queue.db": NO_DBOS,
+    "batch retry abc --queue-url sqlite:///queue.db": NO_DBOS,
+    "batch export abc --queue-url sqlite:///queue.db": NO_DBOS,
+    "upscale s3://bucket/photos -o larger/": "obstore is not installed; run: pip install 'subpixel[cloud]'",
     "--version": "",
 }
 """A command line -> the one line it ends with where torch and benchmark images are absent; "" where it works."""
