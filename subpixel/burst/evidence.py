@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from subpixel.burst.alignment import Aligned
 from subpixel.burst.tiles import Scene, Tile
@@ -18,6 +19,8 @@ Kind = Literal["detail", "noise", "single"]
 
 _ALIASES = 0.7
 """The PSF in pixels below which frames alias: it passes 9 % of the contrast at their highest frequency."""
+_APART = 0.1
+"""Pixels by which frames must lie beside each other's pixels to hold anything from between them."""
 _WORTH = 0.2
 """Decibels from which on the fusion is believed to gain."""
 _SIDE = 192  # fine pixels along a window
@@ -60,16 +63,19 @@ class Report:
         gain = "unchecked, for there are too few" if self.gain is None else f"{self.gain:+.1f} dB on a frame kept aside"
         return {
             "detail": f"they alias ({found}): detail from between the pixels, {gain}",
-            "noise": f"the lens left nothing between the pixels ({found}): noise averaged and blur undone, {gain}",
+            "noise": f"{self._said_why()} ({found}): noise averaged and blur undone, {gain}",
             "single": f"nothing gained over one ({found}), {gain}: that one enlarged",
         }[self.kind]
+
+    def _said_why(self) -> str:
+        return "the lens left nothing between the pixels" if self.psf >= _ALIASES else "they moved by whole pixels"
 
 
 def judge(scene: Scene, reference: str, left_out: Mapping[str, str]) -> Report:
     """What a scene's frames are worth, measured in its most detailed windows."""
     others = scene.frames[1:]
     gain = _foretold(scene) if len(others) >= 2 else None
-    kind: Kind = "detail" if scene.psf < _ALIASES else "noise"
+    kind: Kind = "detail" if scene.psf < _ALIASES and _apart(others) > _APART else "noise"
     if not others or (gain is not None and gain < _WORTH):
         kind = "single"
     return Report(
@@ -83,6 +89,17 @@ def judge(scene: Scene, reference: str, left_out: Mapping[str, str]) -> Report:
         max((each.registered.wobble for each in others), default=0.0),
         float(np.mean([each.moved.mean() for each in others])) if others else 0.0,
     )
+
+
+def _apart(others: Sequence[Aligned]) -> float:
+    """The largest distance of pixels' places from the reference's pixels, along either axis."""
+    places = [place for each in others for place in each.motion(*_corners(each.moved.shape))]
+    return float(np.abs(np.array(places) - np.rint(places)).max()) if places else 0.0
+
+
+def _corners(shape: tuple[int, ...]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    bottom, right = shape[0] - 1.0, shape[1] - 1.0
+    return np.array([0, right, 0, right, right // 2]), np.array([0, 0, bottom, bottom, bottom // 2])
 
 
 def _foretold(scene: Scene) -> float:

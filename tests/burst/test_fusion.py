@@ -93,6 +93,14 @@ def test_equal_frames_gain_nothing(truth: Floats) -> None:
     assert "frames on frame 1" in fusion.report.summary
 
 
+def test_frames_that_did_not_move_hold_nothing_between_the_pixels(truth: Floats) -> None:
+    still = Setting("", 1, noise=5)
+    frames = [made(truth, still, 2, np.random.default_rng(seed))[0][0] for seed in range(4)]
+    report = fuse(frames, 2, psf=0.4, reference=0).report
+    assert report.kind != "detail"
+    assert report.kind == "single" or "they moved by whole pixels" in report.summary
+
+
 def test_an_object_that_moves_is_taken_from_one_frame(truth: Floats) -> None:
     setting = Setting("", 6, noise=3, moving=True)
     from subpixel.benchmarks.burst import _with_object  # pyright: ignore[reportPrivateUsage]
