@@ -41,7 +41,7 @@ def test_a_file_is_replaced_as_a_whole(tmp_path: Path) -> None:
         part.write_text("new")
         assert target.read_text() == "old"
     assert target.read_text() == "new"
-    with pytest.raises(IsADirectoryError), atomic.replacing(target) as part:
+    with pytest.raises(NotADirectoryError), atomic.replacing(target) as part:
         part.mkdir()
     assert target.read_text() == "new"
     assert names(tmp_path) == [target.name]
@@ -81,3 +81,15 @@ def test_a_leftover_is_swept_when_its_process_is_dead(
         for process in (dead, alive):
             process.kill()
             process.communicate()
+
+
+def test_a_folder_takes_the_place_of_a_folder(tmp_path: Path) -> None:
+    target = tmp_path / "a.zarr"
+    for content in ("one", "two"):
+        part = atomic.temporary(tmp_path)
+        (part / "inner").mkdir(parents=True)
+        (part / "inner/file").write_text(content)
+        atomic.commit(part, target)
+        atomic.discard(part)
+    assert (target / "inner/file").read_text() == "two"
+    assert os.listdir(tmp_path) == ["a.zarr"]
