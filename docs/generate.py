@@ -27,7 +27,8 @@ MODULES = {
     "Images": ("images.image", "images.reader", "images.writer", "images.metadata", "color", "resample"),
     "Looking": ("analysis.inspection", "analysis.report"),
     "Enlarging": (
-        "inference.upscaler", "inference.choice", "inference.comparison",
+        "inference.upscaler", "inference.choice", "inference.consistency", "domains.file", "domains.planes",
+        "domains.frames", "domains.values", "inference.comparison",
         "inference.tiles", "jobs.request", "jobs.job", "jobs.shard", "jobs.discovery", "jobs.done", "jobs.pool",
         "jobs.batch", "jobs.batches", "runtimes",
     ),
@@ -35,7 +36,7 @@ MODULES = {
     "Models": ("models.card", "models.store", "models.weights"),
     "Measuring": (
         "metrics.protocol", "metrics.psnr", "metrics.ssim", "metrics.lpips", "metrics.niqe", "evaluation.evaluate",
-        "evaluation.report", "benchmarks.quality", "benchmarks.real",
+        "evaluation.report", "benchmarks.domains", "benchmarks.quality", "benchmarks.real",
     ),
     "Degradations": (
         "degradations.degradation", "degradations.blur", "degradations.noise", "degradations.codecs",

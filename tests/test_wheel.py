@@ -51,6 +51,7 @@ CALLS = {
     "bench real --data photos/ --peer a.safetensors b.safetensors": NO_TORCH,
     "bench folder --files 4": "",
     "bench burst photos/ --side 64 --every 20": "",
+    "bench domains": "nothing to measure; give --data FOLDER, --sky FILE.fits or --text",
     "bench dataloader --data photos/": NO_TORCH,
     "bench tradeoff --data-root photos/ -m espcn-x2": NO_SET5,
     "data check photos/": "",

@@ -175,6 +175,35 @@ def tradeoff(
     typer.echo(str(output), err=True)
 
 
+@app.command()
+def domains(
+    data: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="A folder of photographs for each field.", show_default=False)
+    ] = None,
+    sky: Annotated[
+        Path | None, typer.Option(metavar="FILE.fits", help="An image of stars.", show_default=False)
+    ] = None,
+    text: Annotated[bool, typer.Option("--text", help="A page that tesseract reads.")] = False,
+    scale: Annotated[int, typer.Option("-s", "--scale", metavar="N", min=2, max=4)] = 2,
+    model: Annotated[
+        list[str] | None,
+        typer.Option("-m", "--model", help="May be repeated; by default bicubic, swift, restore.", show_default=False),
+    ] = None,
+) -> None:
+    """Fields of use: photographs of a kind, printed text, stars; each model with and without consistency."""
+    from subpixel.benchmarks import domains as bench
+    from subpixel.errors import BadRequest
+
+    if not (data or sky or text):
+        raise BadRequest("nothing to measure; give --data FOLDER, --sky FILE.fits or --text")
+    of, lines = bench.candidates(model or ("bicubic", "swift", "restore")), list[bench.Line]()
+    for folder in sorted(path for path in data.iterdir() if path.is_dir()) if data else ():
+        lines += bench.bench_photographs(folder.name, bench.photographs(folder), scale, of)
+    lines += bench.bench_text(scale, of) if text else []
+    lines += bench.bench_stars(bench.sky(sky), scale, of) if sky else []
+    typer.echo(bench.table(lines), nl=False)
+
+
 @app.command(name="inspect")
 def inspect_(
     folder: Annotated[list[Path], typer.Argument(metavar="FOLDER", help="Images to degrade.", show_default=False)],

@@ -11,7 +11,7 @@ from typing import BinaryIO
 from subpixel import atomic
 from subpixel.domains.formats import Format, format_of
 from subpixel.domains.frames import verify
-from subpixel.domains.planes import Enlarged, Plane, target_sides
+from subpixel.domains.planes import Enlarged, Plane, suited, target_sides
 from subpixel.domains.source import Source
 from subpixel.errors import BadRequest, SubpixelError, UnreadableImage, UnwritableImage
 from subpixel.images import Encoding, split_ending
@@ -106,7 +106,8 @@ class _Results:
         self._upscaler, self._on_progress = upscaler, on_progress
         self._results = list[Enlarged]()
         self._done, self._total = 0.0, sum(plane.sides[0] * plane.sides[1] for plane in planes)
-        self._plan = upscaler.prepare(replace(planes[0].values.shape, dtype="float32"), limited=False)
+        shape = replace(planes[0].values.shape, dtype="float32")
+        self._plan = suited(planes[0], upscaler).prepare(shape, limited=False)
         if on_progress:
             on_progress(self._plan, 0)
 

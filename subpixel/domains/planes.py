@@ -61,6 +61,11 @@ class Plane:
         return ValidRows(self.values, self.mask)
 
 
+def suited(plane: Plane, upscaler: Upscaler) -> Upscaler:
+    """With auto, stars are enlarged by Lanczos: networks that never saw any are farther from the truth."""
+    return upscaler.otherwise("lanczos") if plane.law == "asinh" else upscaler
+
+
 def target_sides(plane: Plane, upscaler: Upscaler) -> tuple[tuple[int, int], Factors]:
     """Height and width of a plane's result, and by how much it grows. Raises: BadRequest for one that shrinks."""
     height, width = plane.sides
@@ -81,6 +86,7 @@ class Enlarged:
     """
 
     def __init__(self, plane: Plane, upscaler: Upscaler, tell: Callable[[float], object] = lambda _: None) -> None:
+        upscaler = suited(plane, upscaler)
         (height, width), self.factors = target_sides(plane, upscaler)
         self.plane = plane
         self.shape = Shape(height, width, plane.values.shape.channels)

@@ -194,6 +194,21 @@ class Upscaler:
             size = f"{rows.shape.width} x {rows.shape.height} pixels"
             raise OutOfMemory(f"a result of {size} does not fit into memory; use upscale_file") from error
 
+    def otherwise(self, model: str) -> Upscaler:
+        """This one where a model was asked for; with auto, one that takes `model` for what no network is made for."""
+        if self._model != AUTO:
+            return self
+        return Upscaler(
+            model,
+            scale=self.target.scale,
+            size=self.target.size,
+            fit=self.target.fit,
+            tile=self.tile,
+            tta=self._tta,
+            consistent=self.consistent,
+            execution=self.execution,
+        )
+
     def close(self) -> None:
         """Frees the runtimes; the next image opens them again."""
         with self._opening:

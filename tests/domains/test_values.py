@@ -105,6 +105,15 @@ def test_numbers_that_cannot_be_kept_are_refused(dtype: str) -> None:
         enlarged(SMOOTH.astype(dtype))
 
 
+def test_auto_takes_a_network_but_for_stars() -> None:
+    for law, expected in (("asinh", "lanczos"), ("affine", "swift-x2")):
+        plane = Plane(nowhere(24, 20), in_memory(SMOOTH), SMOOTH.dtype, law=law)  # type: ignore[arg-type]
+        plan = Enlarged(plane, Upscaler(scale=2)).plan
+        assert plan is not None
+        assert plan.networks == expected
+    assert Upscaler("swift", scale=2).otherwise("lanczos").factor == 2
+
+
 def test_counts_need_a_whole_factor_and_nothing_shrinks() -> None:
     plane = Plane(nowhere(24, 20), in_memory(SMOOTH), SMOOTH.dtype, counts=True)
     with pytest.raises(BadRequest, match="whole factors"):
