@@ -122,7 +122,9 @@ class Upscaler:
         reduction = self._reduction if limited else None
         target = target_shape(shape, sides, cards, kernel, bool(self._tta or grain[0] or reduction or not limited))
         idle = bool(choice.first) and not steps
-        return Plan(shape, target, steps, kernel, self._tta, idle, grain, choice.reason, reduction, limited)
+        return Plan(
+            shape, target, steps, kernel, self._tta, idle, grain, choice.reason if limited else "", reduction, limited
+        )
 
     def _choose(self, report: DegradationReport) -> Choice:
         if self._model == AUTO:
