@@ -84,7 +84,7 @@ def _examine(order: Order, tell: Tell) -> Examined:
 
 def _enlarge(order: Order, tell: Tell) -> Enlarged:
     """order.target: its ending says the format."""
-    from subpixel.inference.file import upscale_file
+    from subpixel.domains import upscale_file
     from subpixel.inference.plan import Plan
 
     request = Request.parse(order.request)
