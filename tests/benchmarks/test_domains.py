@@ -23,7 +23,7 @@ def test_stars_are_found_and_measured() -> None:
     lines = domains.bench_stars(sky + 100, 2, domains.candidates(["bicubic"]))
     plain, bound = (line.values for line in lines)
     assert bound["flux"] < 0.03
-    assert bound["centroid"] < 0.02
+    assert bound["centroid"] < 0.035
     assert bound["RMSE"] < plain["RMSE"]
 
 
