@@ -111,6 +111,10 @@ Consistent = Annotated[
         rich_help_panel=_UNDO,
     ),
 ]
+Bands = Annotated[
+    str | None,
+    typer.Option(metavar="N,N...", help="Of a GeoTIFF these alone.", show_default=False, rich_help_panel=_FILE),
+]
 Format = Annotated[
     str | None,
     typer.Option(
@@ -187,6 +191,7 @@ def command(
     tta: Ensemble = False,
     consistent: Consistent = "auto",
     kind: Format = None,
+    bands: Bands = None,
     quality: Quality = 95,
     lossless: Lossless = None,
     compress: Compress = False,
@@ -205,6 +210,8 @@ def command(
     What exists already is skipped, so that an interrupted run goes on where it stopped; results of another model,
     another request or an older source are made anew.
     """
+    from functools import partial
+
     from subpixel.cli.progress import display
     from subpixel.domains import upscale_file
     from subpixel.images import Encoding
@@ -232,9 +239,11 @@ def command(
         tile=_auto_or(int, tile, "tile"),
         tta=tta,
         consistent=consistent,
+        bands=_numbers(bands),
         execution=Execution(runtime, precision, threads, device),
         encoding=Encoding(kind, quality, lossless, compress, keep_time),
     )
+    upscale = partial(upscale_file, bands=request.bands)
     with request.upscaler() as upscaler:
         shard = Shard.parse(part) if part else WHOLE
         jobs = find_jobs(inputs, output, suffix=suffix(upscaler), format=kind, shard=shard)
@@ -244,11 +253,18 @@ def command(
             raise typer.Exit(submit(queue_url, jobs, request, overwrite, quiet))
         todo = jobs if overwrite else unfinished(jobs, request.identity)
         counted, shown = display(todo, quiet=quiet, verbose=verbose, as_json=as_json)
-        batch = upscale_batch(counted, upscaler, request.encoding, request.identity, upscale_file, overwrite=overwrite)
+        batch = upscale_batch(counted, upscaler, request.encoding, request.identity, upscale, overwrite=overwrite)
         with closing(batch) as events, shown:
             for event in events:
                 shown.show(event)
     raise typer.Exit(1 if shown.tally.failures else 0)
+
+
+def _numbers(text: str | None) -> tuple[int, ...]:
+    try:
+        return tuple(int(part) for part in text.split(",")) if text else ()
+    except ValueError:
+        raise typer.BadParameter(f"{text!r}; expected numbers such as 1,2,5", param_hint="--bands") from None
 
 
 def _auto_or(number: type[T], text: str, option: str) -> T | Literal["auto"]:

@@ -35,7 +35,7 @@ class Format:
     needs: str
 
     @property
-    def open(self) -> Callable[[Path], Source]:
+    def open(self) -> Callable[..., Source]:
         """Raises: UnreadableImage where the extra is missing."""
         return importlib.import_module(f"subpixel.domains.{self.module}").open_
 

@@ -23,7 +23,8 @@ from rasterio.windows import Window
 from subpixel.domains.frames import AffineFrame, Factors, nowhere
 from subpixel.domains.planes import Plane
 from subpixel.domains.source import Enlarge, ReadRows, bands
-from subpixel.errors import UnreadableImage
+from subpixel.errors import BadRequest, UnreadableImage
+from subpixel.ports import Shape
 
 FAULTS = (RasterioError, ValueError, TypeError)
 _CACHE = 64 * 2**20
@@ -32,26 +33,29 @@ _BLOCK = 256
 _LOSSLESS = {"deflate", "lzw", "zstd", "lzma", "packbits"}
 _STALE = re.compile(r"STATISTICS_|TIFFTAG_(X|Y)RESOLUTION|OVR_RESAMPLING_ALG|LAYOUT")
 _RGB = [ColorInterp.red, ColorInterp.green, ColorInterp.blue]
+_OF_BANDS = ("colorinterp", "descriptions", "units", "scales", "offsets")
 _WRITTEN = {"IMAGE_STRUCTURE", "RPC", "DERIVED_SUBDATASETS", "COLOR_PROFILE", "TIFF"}
 """Namespaces of tags that the file's structure states, or this module writes otherwise."""
 
 
 class GeoTiff:
-    """An opened GeoTIFF."""
+    """An opened GeoTIFF. bands: those that are taken, counted from 1; none: all."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, bands: Sequence[int] = ()) -> None:
         with ExitStack() as stack:
             stack.enter_context(rasterio.Env(GDAL_CACHEMAX=_CACHE, GDAL_TIFF_INTERNAL_MASK=True))
             self._file = file = stack.enter_context(_opened(path, driver="GTiff"))
+            self._bands = list(bands or range(1, file.count + 1))
             self._refuse(path)
             self.close = stack.pop_all().close
         self._frame = _frame(file)
-        groups = _groups(file)
-        self._indexes = [list(group) for group in groups]
+        self._indexes = _groups(file, self._bands)
         self.planes = [self._plane(group) for group in self._indexes]
 
     def _refuse(self, path: Path) -> None:
         file = self._file
+        if not set(self._bands) <= set(range(1, file.count + 1)) or len(set(self._bands)) < len(self._bands):
+            raise BadRequest(f"bands {', '.join(map(str, self._bands))}; expected some of 1 to {file.count}, each once")
         if file.subdatasets:
             why = f"it has {len(file.subdatasets)} pages; save the one you want as its own file"
             raise UnreadableImage(path, why)
@@ -88,17 +92,35 @@ class GeoTiff:
         shape, factors = results[0].shape, results[0].factors
         is_cog = source.tags(ns="IMAGE_STRUCTURE").get("LAYOUT") == "COG"
         plain = part.with_name("plain.tif") if is_cog else part
-        with _opened(plain, "w", **_profile(source, shape.height, shape.width, factors)) as file:
-            _describe(source, file, factors)
+        with _opened(plain, "w", **self._profile(shape, factors)) as file:
+            _describe(source, file, factors, self._bands)
             for indexes, result in zip(self._indexes, results, strict=True):
-                for y, band in bands(result, _BLOCK):
-                    file.write(band.transpose(2, 0, 1), indexes, window=_rows(file, y, len(band)))
+                places = [self._bands.index(band) + 1 for band in indexes]
+                for y, values in bands(result, _BLOCK):
+                    file.write(values.transpose(2, 0, 1), places, window=_rows(file, y, len(values)))
             if MaskFlags.per_dataset in source.mask_flag_enums[0] and MaskFlags.alpha not in source.mask_flag_enums[0]:
                 _write_mask(source, file)
         levels = source.overviews(1)
         labels = any(plane.labels for plane in self.planes)
         self._finish(plain, part, levels, Resampling.nearest if labels else Resampling.average, is_cog)
-        return _lost(source, part)
+        return _lost(source, part, self._bands)
+
+    def _profile(self, shape: Shape, factors: Factors) -> dict[str, Any]:
+        source, given = self._file, self._file.profile
+        compress = str(given.get("compress", "")).lower()
+        lossless = compress if compress in _LOSSLESS else "deflate" if compress not in ("", "none") else None
+        profile: dict[str, Any] = {
+            "driver": "GTiff", "height": shape.height, "width": shape.width, "count": len(self._bands),
+            "dtype": source.dtypes[0],
+            "nodata": source.nodata, "crs": source.crs, "BIGTIFF": "IF_SAFER", "interleave": "band", "tiled": True,
+            "blockxsize": _BLOCK, "blockysize": _BLOCK,
+        }  # fmt: skip
+        if not (source.transform.is_identity or source.gcps[0]):
+            profile["transform"] = _scaled(source.transform, factors)
+        if lossless:
+            profile["compress"] = lossless
+        bits = source.tags(1, ns="IMAGE_STRUCTURE").get("NBITS")
+        return profile | ({"NBITS": bits} if bits else {})
 
     def _finish(self, plain: Path, part: Path, levels: list[int], by: Resampling, is_cog: bool) -> None:
         """The overviews, and the order of a cloud-optimised file."""
@@ -130,12 +152,12 @@ def _is_label(file: Any, index: int) -> bool:
     return file.colorinterp[index - 1] in (ColorInterp.palette, ColorInterp.alpha) or bits == 1
 
 
-def _groups(file: Any) -> list[list[int]]:
+def _groups(file: Any, bands: list[int]) -> list[list[int]]:
     """Bands that are enlarged together: red, green and blue where they follow each other, else each alone."""
-    kinds, groups, index = list(file.colorinterp), list[list[int]](), 0
-    while index < file.count:
+    kinds, groups, index = [file.colorinterp[band - 1] for band in bands], list[list[int]](), 0
+    while index < len(bands):
         size = 3 if kinds[index : index + 3] == _RGB else 1
-        groups.append(list(range(index + 1, index + 1 + size)))
+        groups.append(bands[index : index + size])
         index += size
     return groups
 
@@ -156,32 +178,18 @@ def _scaled(transform: Affine, factors: Factors) -> Affine:
     return Affine(t.a / across, t.b / down, t.c, t.d / across, t.e / down, t.f)
 
 
-def _profile(source: Any, height: int, width: int, factors: Factors) -> dict[str, Any]:
-    given = source.profile
-    compress = str(given.get("compress", "")).lower()
-    lossless = compress if compress in _LOSSLESS else "deflate" if compress not in ("", "none") else None
-    profile: dict[str, Any] = {
-        "driver": "GTiff", "height": height, "width": width, "count": source.count, "dtype": source.dtypes[0],
-        "nodata": source.nodata, "crs": source.crs, "BIGTIFF": "IF_SAFER", "interleave": "band", "tiled": True,
-        "blockxsize": _BLOCK, "blockysize": _BLOCK,
-    }  # fmt: skip
-    if not (source.transform.is_identity or source.gcps[0]):
-        profile["transform"] = _scaled(source.transform, factors)
-    if lossless:
-        profile["compress"] = lossless
-    bits = source.tags(1, ns="IMAGE_STRUCTURE").get("NBITS")
-    return profile | ({"NBITS": bits} if bits else {})
+def _of(source: Any, what: str, bands: list[int]) -> tuple[Any, ...]:
+    return tuple(getattr(source, what)[band - 1] for band in bands)
 
 
-def _describe(source: Any, file: Any, factors: Factors) -> None:
+def _describe(source: Any, file: Any, factors: Factors, bands: list[int]) -> None:
     """Everything that is said of the image and its bands, made true."""
-    file.colorinterp = source.colorinterp
-    file.descriptions, file.units = source.descriptions, source.units
-    file.scales, file.offsets = source.scales, source.offsets
-    _write_tags(source, file, factors)
-    for index in range(1, source.count + 1):
-        if source.colorinterp[index - 1] == ColorInterp.palette:
-            file.write_colormap(index, source.colormap(index))
+    for what in _OF_BANDS:
+        setattr(file, what, _of(source, what, bands))
+    _write_tags(source, file, factors, bands)
+    for index, band in enumerate(bands, 1):
+        if source.colorinterp[band - 1] == ColorInterp.palette:
+            file.write_colormap(index, source.colormap(band))
     points, system = source.gcps
     if points:
         file.gcps = [_moved(point, factors) for point in points], system
@@ -189,10 +197,10 @@ def _describe(source: Any, file: Any, factors: Factors) -> None:
         file.rpcs = _scaled_rpc(source.rpcs, factors)
 
 
-def _write_tags(source: Any, file: Any, factors: Factors) -> None:
-    for index in range(source.count + 1):
-        for space in {None, *source.tag_namespaces(index)} - _WRITTEN:
-            tags = source.tags(index, ns=space) if space else source.tags(index)
+def _write_tags(source: Any, file: Any, factors: Factors, bands: list[int]) -> None:
+    for index, band in enumerate([0, *bands]):
+        for space in {None, *source.tag_namespaces(band)} - _WRITTEN:
+            tags = source.tags(band, ns=space) if space else source.tags(band)
             kept = {key: value for key, value in tags.items() if not _STALE.match(key)}
             if space is None and index == 0:
                 kept |= _resolution(tags, factors)
@@ -229,18 +237,17 @@ def _write_mask(source: Any, file: Any) -> None:
         file.write_mask(mask[rows - first][:, across], window=_rows(file, y, len(rows)))
 
 
-def _lost(source: Any, part: Path) -> list[str]:
+def _lost(source: Any, part: Path, bands: list[int]) -> list[str]:
     """What the result does not say though its source did, by reading it again."""
     with _opened(part) as file:
         missing = {"RPC"} if source.rpcs and not file.rpcs else set[str]()
-        for index in range(source.count + 1):
-            for space in {None, *source.tag_namespaces(index)} - _WRITTEN:
-                before = source.tags(index, ns=space) if space else source.tags(index)
+        for index, band in enumerate([0, *bands]):
+            for space in {None, *source.tag_namespaces(band)} - _WRITTEN:
+                before = source.tags(band, ns=space) if space else source.tags(band)
                 after = file.tags(index, ns=space) if space else file.tags(index)
                 missing |= {space or key for key in before.keys() - after.keys() if not _STALE.match(key)}
-        for what in ("nodata", "crs", "descriptions", "units", "scales", "offsets", "colorinterp"):
-            before, after = getattr(source, what), getattr(file, what)
-            missing |= {what} if repr(before) != repr(after) else set()
+        missing |= {what for what in ("nodata", "crs") if repr(getattr(source, what)) != repr(getattr(file, what))}
+        missing |= {what for what in _OF_BANDS if repr(_of(source, what, bands)) != repr(getattr(file, what))}
     sidecar = Path(f"{source.name}.aux.xml")
     text = sidecar.read_text("utf-8", "replace") if sidecar.is_file() else ""
     tables = {"CategoryNames": "category names", "GDALRasterAttributeTable": "a raster attribute table"}

@@ -59,6 +59,8 @@ class Request(BaseModel):
     """The mean over 8 flips and turns."""
     consistent: str = "auto"
     """What the result, reduced so, is the image again: auto, none, box, bicubic or sigma=PIXELS."""
+    bands: tuple[int, ...] = ()
+    """Those of a GeoTIFF that are taken, counted from 1; none: all."""
     execution: Execution = Execution()
     encoding: Encoding = Encoding()
 

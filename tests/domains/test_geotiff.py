@@ -14,8 +14,8 @@ import pytest
 from conftest import Doubled, blocks, smooth
 
 from subpixel import Upscaler
-from subpixel.domains import formats
-from subpixel.errors import UnreadableImage, UnwritableImage
+from subpixel.domains import formats, upscale_file
+from subpixel.errors import BadRequest, UnreadableImage, UnwritableImage
 from subpixel.inference.file import upscale_file as upscale_photo
 
 rasterio = pytest.importorskip("rasterio")
@@ -78,6 +78,23 @@ def test_colours_go_together_and_others_alone(tmp_path: Path, doubled: Doubled) 
         assert [kind.name for kind in after.colorinterp] == ["red", "green", "blue", "undefined"]
     assert np.abs(got[:3].transpose(1, 2, 0).astype(int) - together).max() <= 6
     assert np.abs(blocks(got) - values).max() <= 0.5
+
+
+def test_bands_are_chosen_with_what_is_said_of_them(tmp_path: Path) -> None:
+    values = np.stack([smooth() * k + 500 for k in (10, 20, 30, 40)]).astype("uint16")
+    source = written(tmp_path / "a.tif", values)
+    with rasterio.open(source, "r+") as file:
+        file.descriptions = tuple("abcd")
+        file.update_tags(4, wavelength="865")
+    upscale_file(source, tmp_path / "b.tif", Upscaler("espcn-x2"), bands=(4, 2))
+    with rasterio.open(tmp_path / "b.tif") as after:
+        assert (after.descriptions, after.tags(1)) == (("d", "b"), {"wavelength": "865"})
+        assert np.abs(blocks(after.read()) - values[[3, 1]]).max() <= 0.5
+    for wrong in ((0,), (5,), (1, 1)):
+        with pytest.raises(UnreadableImage, match="expected some of 1 to 4"):
+            upscale_file(source, tmp_path / "c.tif", Upscaler("espcn-x2"), bands=wrong)
+    with pytest.raises(BadRequest, match="GeoTIFF alone"):
+        upscale_file(tmp_path / "a.png", tmp_path / "c.png", Upscaler("espcn-x2"), bands=(1,))
 
 
 def test_missing_values_and_masks_stay(tmp_path: Path, doubled: Doubled) -> None:
