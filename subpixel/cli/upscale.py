@@ -210,8 +210,6 @@ def command(
     What exists already is skipped, so that an interrupted run goes on where it stopped; results of another model,
     another request or an older source are made anew.
     """
-    from functools import partial
-
     from subpixel.cli.progress import display
     from subpixel.domains import upscale_file
     from subpixel.images import Encoding
@@ -243,7 +241,6 @@ def command(
         execution=Execution(runtime, precision, threads, device),
         encoding=Encoding(kind, quality, lossless, compress, keep_time),
     )
-    upscale = partial(upscale_file, bands=request.bands)
     with request.upscaler() as upscaler:
         shard = Shard.parse(part) if part else WHOLE
         jobs = find_jobs(inputs, output, suffix=suffix(upscaler), format=kind, shard=shard)
@@ -253,7 +250,7 @@ def command(
             raise typer.Exit(submit(queue_url, jobs, request, overwrite, quiet))
         todo = jobs if overwrite else unfinished(jobs, request.identity)
         counted, shown = display(todo, quiet=quiet, verbose=verbose, as_json=as_json)
-        batch = upscale_batch(counted, upscaler, request.encoding, request.identity, upscale, overwrite=overwrite)
+        batch = upscale_batch(counted, upscaler, request.encoding, request.identity, upscale_file, overwrite=overwrite)
         with closing(batch) as events, shown:
             for event in events:
                 shown.show(event)

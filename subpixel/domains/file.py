@@ -26,22 +26,20 @@ def upscale_file(
     upscaler: Upscaler,
     encoding: Encoding = Encoding(),
     on_progress: OnProgress | None = None,
-    bands: Sequence[int] = (),
 ) -> str | None:
     """Enlarges a file into a file, which appears when it is complete; returns what that could not keep, or converted.
 
     GeoTIFF, FITS, DICOM, NIfTI, OME-TIFF, OME-Zarr and slides go plane by plane, and their coordinates are read back
-    and compared before the result appears; everything else goes as `inference.upscale_file` does it. bands: those of a
-    GeoTIFF that are taken, counted from 1; none: all.
+    and compared before the result appears; everything else goes as `inference.upscale_file` does it.
     Raises: UnreadableImage, UnwritableImage, and what `Upscaler` raises.
     """
     found = format_of(source) if isinstance(source, str | Path) and str(source) != "-" else None
-    if bands and (found is None or found.name != "GeoTIFF"):
+    if upscaler.bands and (found is None or found.name != "GeoTIFF"):
         raise BadRequest(f"{source}: bands are chosen of a GeoTIFF alone")
     if found is None:
         return upscale_photo(source, target, upscaler, encoding, on_progress)
     path, place = Path(str(source)), _place(found, target)
-    with closing(_opened(found, path, bands)) as opened:
+    with closing(_opened(found, path, upscaler.bands)) as opened:
         return _upscale(found, opened, path, place, upscaler, on_progress)
 
 

@@ -43,7 +43,8 @@ class Upscaler:
     tile in input pixels, 0 for the whole image at once, "auto" for what suits the memory; a graph for one size gets at
     most that. tta: the mean over 8 flips and turns, 8 times as slow. consistent: what the result,
     reduced so, is the image again: "box", "bicubic" or "sigma=PIXELS"; "auto" is none for photos and the box for what
-    `subpixel.domains` enlarges. execution: how it is run.
+    `subpixel.domains` enlarges. bands: those of a GeoTIFF that are taken, counted from 1; none: all. execution: how
+    it is run.
 
     Called with an image it returns one of the same kind: Image, numpy array (uint8, uint16, or float; H W or
     H W 1 to 4) or Pillow image; a path, the bytes of a file and an open binary file are read and give an Image.
@@ -61,12 +62,14 @@ class Upscaler:
         tile: Tile = "auto",
         tta: bool = False,
         consistent: str = "auto",
+        bands: tuple[int, ...] = (),
         execution: Execution = Execution(),
     ) -> None:
         self.target = Target(scale, size, fit)
         self.tile: Tile = _checked(tile)
         self.execution = execution
         self._restoration, self._tta = restoration, tta
+        self.bands = bands
         self.consistent, self._reduction = consistent, parse(consistent)
         self._model = model
         is_kernel = isinstance(model, str) and model in KERNELS

@@ -98,5 +98,6 @@ class Request(BaseModel):
             tile=self.tile,
             tta=self.tta,
             consistent=self.consistent,
+            bands=self.bands,
             execution=self.execution,
         )

@@ -86,15 +86,15 @@ def test_bands_are_chosen_with_what_is_said_of_them(tmp_path: Path) -> None:
     with rasterio.open(source, "r+") as file:
         file.descriptions = tuple("abcd")
         file.update_tags(4, wavelength="865")
-    upscale_file(source, tmp_path / "b.tif", Upscaler("espcn-x2"), bands=(4, 2))
+    upscale_file(source, tmp_path / "b.tif", Upscaler("espcn-x2", bands=(4, 2)))
     with rasterio.open(tmp_path / "b.tif") as after:
         assert (after.descriptions, after.tags(1)) == (("d", "b"), {"wavelength": "865"})
         assert np.abs(blocks(after.read()) - values[[3, 1]]).max() <= 0.5
     for wrong in ((0,), (5,), (1, 1)):
         with pytest.raises(UnreadableImage, match="expected some of 1 to 4"):
-            upscale_file(source, tmp_path / "c.tif", Upscaler("espcn-x2"), bands=wrong)
+            upscale_file(source, tmp_path / "c.tif", Upscaler("espcn-x2", bands=wrong))
     with pytest.raises(BadRequest, match="GeoTIFF alone"):
-        upscale_file(tmp_path / "a.png", tmp_path / "c.png", Upscaler("espcn-x2"), bands=(1,))
+        upscale_file(tmp_path / "a.png", tmp_path / "c.png", Upscaler("espcn-x2", bands=(1,)))
 
 
 def test_missing_values_and_masks_stay(tmp_path: Path, doubled: Doubled) -> None:
