@@ -141,7 +141,11 @@ class QueueUnavailable(SubpixelError):
 
 
 class ProcessDied(SubpixelError):
-    """A process that ended in the middle of its work, which was not its fault, or it was."""
+    """A process that ended in the middle of its work; how: a signal, or its status."""
+
+    def __init__(self, ending: str) -> None:
+        self.ending = ending
+        super().__init__(f"the process that did it ended ({ending})")
 
 
 class Unexpected(SubpixelError):

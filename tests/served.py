@@ -61,9 +61,10 @@ class Server:
 
     def start(self) -> Server:
         command = ["serve", "--port", str(self.port), "--data", str(self.data), *self.options]
-        code = f"{self.code}\nfrom subpixel.cli import main\nif __name__ == '__main__': main({command!r})"
+        program = self.data.parent / "program.py"  # a file: processes of its own begin with it, too
+        program.write_text(f"{self.code}\nfrom subpixel.cli import main\nif __name__ == '__main__': main({command!r})")
         log = (self.data.parent / "log").open("ab")
-        self.process = subprocess.Popen([sys.executable, "-c", code], env=ENVIRONMENT, stdout=log, stderr=log)
+        self.process = subprocess.Popen([sys.executable, str(program)], env=ENVIRONMENT, stdout=log, stderr=log)
         log.close()
         self.client = httpx.Client(base_url=f"http://127.0.0.1:{self.port}", timeout=60)
         until(self._answers)

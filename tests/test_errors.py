@@ -26,6 +26,7 @@ ARGUMENTS: dict[str, tuple[Any, ...]] = {
     "BadWeights": (Path("a.onnx"), "it is cut"),
     "MissingExtra": ("torch", "train"),
     "QueueUnavailable": ("postgresql://host/name", "it does not answer"),
+    "ProcessDied": ("SIGKILL",),
     "ParityError": ("a.onnx at 2x3", 0.5, 1e-4),
 }
 """Of the errors that make their text themselves; all others take it as it is."""

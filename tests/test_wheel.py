@@ -55,6 +55,7 @@ CALLS = {
     "bench dataloader --data photos/": NO_TORCH,
     "bench tradeoff --data-root photos/ -m espcn-x2": NO_SET5,
     "data check photos/": "",
+    "bench service --images 1 --side 16": "the service did not start; does `subpixel serve` work?",
     "serve": "uvicorn is not installed; run: pip install 'subpixel[serve]'",
     "worker --queue-url sqlite:///queue.db --data .": NO_DBOS,
     "worker --queue-url sqlite:///queue.db": NO_DBOS,

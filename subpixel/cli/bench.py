@@ -291,3 +291,26 @@ def _need_torch() -> None:
 
     if not installed("torch"):
         raise MissingExtra("torch", "train")
+
+
+@app.command()
+def service(
+    images: Annotated[int, typer.Option(min=1, help="How many are made.")] = 40,
+    side: Annotated[int, typer.Option(min=16, help="Their width and height in pixels.")] = 512,
+    rounds: Annotated[int, typer.Option(min=1, help="By turns.")] = 3,
+) -> None:
+    """`subpixel serve` from outside: its throughput beside a batch's, health, cancelling, a bomb, idle memory."""
+    import tempfile
+
+    from subpixel.benchmarks import service as bench
+
+    with tempfile.TemporaryDirectory() as place:
+        served = bench.measure(Path(place), images, side, rounds)
+    ratio = served.service / served.batch
+    typer.echo("| what | measured |\n|---|---|")
+    typer.echo(f"| images of {side} x {side} by upscale_batch | {served.batch:.2f} a second |")
+    typer.echo(f"| the same by the service | {served.service:.2f} a second, {ratio:.2f} of that |")
+    typer.echo(f"| health meanwhile | {1000 * served.health_median:.0f} ms, at most {1000 * served.health:.0f} ms |")
+    typer.echo(f"| a job of 100 megapixels is cancelled | {served.cancel:.2f} s |")
+    typer.echo(f"| a bomb is refused | {served.bomb:.3f} s |")
+    typer.echo(f"| idle memory | {served.idle:.0f} MiB |")

@@ -151,7 +151,7 @@ class _Process:
                     tell(value)
         except (OSError, EOFError):
             self._process.join(1)
-            raise ProcessDied(f"the process that did it ended ({_ending(self._process.exitcode)})") from None
+            raise ProcessDied(_ending(self._process.exitcode)) from None
 
     def dropped(self) -> bool:
         """Asks it to end the call; whether it did, in time."""
@@ -188,7 +188,7 @@ def _serve(line: Connection, function: Callable[[Any, Tell], Any], idle: float) 
             raise _Unwanted
         line.send(("told", value))
 
-    with suppress(queue.Empty):
+    with suppress(queue.Empty, BrokenPipeError):  # nothing to do for a while; the caller is dead
         while True:
             argument = calls.get(timeout=idle)
             unwanted.clear()

@@ -7,6 +7,7 @@ import re
 import secrets
 import time
 from collections.abc import AsyncGenerator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -34,6 +35,8 @@ from subpixel.service.service import Service
 from subpixel.service.uploads import received, sync_folder
 from subpixel.service.view import Job
 
+_THREADS = 32
+"""Requests that wait for the database, the disk or a process at a time."""
 _KEY = re.compile(r"[!-~]{1,200}")
 _PROBLEMS: Any = {"default": {"model": Problem, "content": {"application/problem+json": {}}}}
 _IMAGE: Any = {
@@ -55,6 +58,7 @@ def create_app(service: Service) -> ASGIApp:
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncGenerator[None]:
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_THREADS))
         tasks = [asyncio.create_task(service.run()), asyncio.create_task(service.watch.run())]
         yield
         for task in tasks:
@@ -117,6 +121,8 @@ async def submit(request: Request) -> Response:
         await asyncio.to_thread(service.records.check_room, client, service.bounds)
     name = secrets.token_urlsafe(18)
     async with _admitted(service, request, f"{name}.part") as upload:
+        if key is None:  # many may have come in the meantime
+            await asyncio.to_thread(service.records.check_room, client, service.bounds)
         order = Order("examine", str(upload), "", asked, service.settings.max_pixels)
         examined: Examined = await service.examine(order)
         record = Record(

@@ -49,6 +49,7 @@ class Record:
     """Its round: each client has one job in each."""
     revision: int = 1
     tries: int = 0
+    """How often it has ended its process."""
     share: float = 0.0
     chosen: str | None = None
     note: str | None = None
@@ -130,13 +131,18 @@ class Records:
 
     def begin(self, id: str) -> Record | None:
         """A try begins: the job, or None where it needs none any more."""
-        if not self.change(id, UNFINISHED, state="running", started=time.time(), tries=self._table.c.tries + 1):
-            return None
-        return self.get(id)
+        begun = self.change(id, UNFINISHED, state="running", started=time.time())
+        return self.get(id) if begun else None
+
+    def died(self, id: str) -> int:
+        """A job has ended its process; how often, by now."""
+        self.change(id, ["running"], tries=self._table.c.tries + 1)
+        record = self.get(id)
+        return record.tries if record else 0
 
     def put_back(self, id: str) -> None:
         """What stopped a try was not its fault."""
-        self.change(id, ["running"], state="waiting", share=0.0, tries=self._table.c.tries - 1)
+        self.change(id, ["running"], state="waiting", share=0.0, started=None)
 
     def cancel(self, id: str) -> None:
         """Ends a job, now here, and within a second where it is computed."""

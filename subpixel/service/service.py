@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import shutil
 import time
 from collections import Counter
@@ -21,12 +22,15 @@ from subpixel.service.view import Job, job_of
 from subpixel.service.watch import Watch
 from subpixel.service.work import limited, result_of, upload_of
 
+log = logging.getLogger("subpixel.service")
 _TIDY = 2.0
 """Seconds between two rounds."""
 _STUCK = 60.0
 """Seconds after which jobs that wait without any movement mean that the workers hang."""
 _ORPHAN = 3600.0
 """Seconds after which a file that belongs to no job is a leftover."""
+_FREE = 2**26
+"""Bytes of the disk that are left alone."""
 _SLOW = 30.0
 """Seconds that somebody waits for a look at an image, or a small result."""
 
@@ -48,15 +52,19 @@ class Service:
         self.cards = list[dict[str, Any]]()
         """Of the models, once somebody has asked."""
         self._examiner, self._small = Isolated(perform), Isolated(perform)
+        self._turn = asyncio.Semaphore(2)  # those that wait need no thread
         self._pulses = Pulses(settings.lease)
+        self._used = self.used()
         self._moved, self._moves = time.monotonic(), -1
 
     async def examine(self, order: Order) -> Any:
         """A look at a header, which waits for its turn."""
-        return await self._perform(self._examiner, order)
+        async with self._turn:
+            return await self._perform(self._examiner, order)
 
     async def convert(self, order: Order) -> Any:
-        return await self._perform(self._small, order)
+        async with self._turn:
+            return await self._perform(self._small, order)
 
     async def perform_now(self, order: Order) -> Any:
         """What somebody waits for. Raises: Refusal where another one is being served."""
@@ -99,10 +107,13 @@ class Service:
         """Tidies until it is cancelled."""
         due = 0.0
         while True:
-            await asyncio.to_thread(self._feel)
-            if time.monotonic() >= due:
-                due = time.monotonic() + 15 * _TIDY
-                await asyncio.to_thread(self.tidy)
+            try:
+                await asyncio.to_thread(self._feel)
+                if time.monotonic() >= due:
+                    due = time.monotonic() + 15 * _TIDY
+                    await asyncio.to_thread(self.tidy)
+            except Exception:  # the database or the disk is away: that may pass
+                log.exception("cannot tidy")
             await asyncio.sleep(_TIDY)
 
     def close(self) -> None:
@@ -134,6 +145,7 @@ class Service:
         self.records.forget([record.id for record in gone])
         self._give_up_dead()
         self._sweep(now)
+        self._used = self.used()
 
     def used(self) -> int:
         """Bytes of the uploads and results on the disk."""
@@ -142,17 +154,21 @@ class Service:
 
     def check_disk(self, more: int) -> None:
         """Raises: Refusal where so many bytes more have no room."""
-        free = shutil.disk_usage(self.settings.data).free
-        if free < more + 2**26:
+        if self._used + more > self.settings.disk:
+            self.tidy()
+        free = min(shutil.disk_usage(self.settings.data).free - _FREE, self.settings.disk - self._used)
+        if free < more:
             raise retry("disk-full", "the server has no room for the image; ask again later", 60)
 
     def _give_up_dead(self) -> None:
-        """Jobs that the queue has given up, because whoever did them died again and again."""
+        """Jobs that the queue has given up: whoever did them died, again and again."""
         ids = [record.id for record in self.records.unfinished()]
         states = self.queue.states(ids) if ids else {}
         died = Refusal("process-died", "the machines that did it ended, again and again").problem.model_dump_json()
-        for given_up in (name for name, state in states.items() if state.state == "failed"):
-            self.records.change(given_up, UNFINISHED, state="failed", error=died, finished=time.time())
+        going = {name for name, state in states.items() if state.state in UNFINISHED}
+        for name in ids:
+            if name not in going:
+                self.records.change(name, UNFINISHED, state="failed", error=died, finished=time.time())
 
     def _sweep(self, now: float) -> None:
         """Files that belong to no job: of a request that was cut, or of a server that died in between."""

@@ -55,8 +55,8 @@ class Settings:
     """Pixels of a result that is waited for."""
     lease: float = 10.0
     """Seconds without a pulse after which a worker is dead."""
-    patience: float = 20.0
-    """Seconds that a service which was told to end waits for what is begun."""
+    patience: float = 4.0
+    """Seconds that a service which was told to end waits for answers, and again for jobs: Docker kills after ten."""
 
     def __post_init__(self) -> None:
         if not is_loopback(self.host) and not self.tokens:

@@ -6,6 +6,7 @@ import asyncio
 import errno
 import hashlib
 import os
+import re
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ _PAUSE = 20.0
 """Seconds that a client may say nothing."""
 _SLOWEST = 16 * 2**10
 """Bytes a second, on the whole."""
+_FILE = re.compile(rb";\s*filename\*?=", re.IGNORECASE)
 _PARTS = 4
 """Parts of a form: the image, and a few that hold nothing."""
 
@@ -141,8 +143,8 @@ class _Form:
     def callbacks(self) -> Any:
         return {
             "on_part_begin": self._begin,
-            "on_header_field": self._name,
-            "on_header_value": self._value,
+            "on_header_field": self._more_header,
+            "on_header_value": self._more_header,
             "on_headers_finished": self._headers_end,
             "on_part_data": self._part,
             "on_end": self._end,
@@ -157,14 +159,11 @@ class _Form:
         if self._parts > _PARTS:
             raise Refusal("bad-request", "the form has too many parts; expected one file")
 
-    def _name(self, data: bytes, start: int, end: int) -> None:
-        self._header += b"\n" + data[start:end]
-
-    def _value(self, data: bytes, start: int, end: int) -> None:
-        self._header += b":" + data[start:end]
+    def _more_header(self, data: bytes, start: int, end: int) -> None:
+        self._header += data[start:end]
 
     def _headers_end(self) -> None:
-        self._is_file = b"filename" in self._header.lower()
+        self._is_file = bool(_FILE.search(self._header))
         self._files += self._is_file
         if self._files > 1:
             raise Refusal("bad-request", "the form has two files; send one image a request")

@@ -72,7 +72,7 @@ def job_of(record: Record, ahead: int, base_path: str, keep: float) -> Job:
         target=File(format=record.format, width=record.width, height=record.height, bytes=record.bytes),
         chosen=record.chosen,
         note=record.note,
-        attempts=record.tries,
+        attempts=record.tries + (record.started is not None),
         error=Problem.model_validate_json(record.error) if record.error else None,
         created=_iso(record.created),
         started=None if record.started is None else _iso(record.started),

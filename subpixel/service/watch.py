@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncGenerator
 
 from subpixel.service.problems import retry
 from subpixel.service.records import UNFINISHED, Record, Records
 
+log = logging.getLogger("subpixel.service")
 _LOOK = 0.25
 """Seconds between two looks."""
 _QUIET = 10.0
@@ -30,7 +32,11 @@ class Watch:
             await asyncio.sleep(_LOOK)
             if not self._waiting:
                 continue
-            found = await asyncio.to_thread(self._records.all, sorted(set(self._waiting.values())))
+            try:
+                found = await asyncio.to_thread(self._records.all, sorted(set(self._waiting.values())))
+            except Exception:  # the database is away: that may pass
+                log.exception("cannot look at the jobs")
+                continue
             records = {record.id: record for record in found}
             for queue, wanted in list(self._waiting.items()):
                 if wanted in records and queue.empty():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import asdict
@@ -14,8 +15,10 @@ from subpixel.jobs.queue import Json
 from subpixel.jobs.worker import Run, Stopped
 from subpixel.service.imaging import Order, perform
 from subpixel.service.problems import Refusal, refusal
-from subpixel.service.records import TRIES, Record, Records
+from subpixel.service.records import TRIES, UNFINISHED, Record, Records
 
+_LOOK = 0.05
+"""Seconds between two looks at whether a job that waits for a process is still wanted."""
 _TELL = 0.3
 """Seconds between two notes of the progress."""
 
@@ -25,14 +28,19 @@ class Enlarging:
 
     def __init__(self, records: Records, data: Path, processes: int, max_seconds: float = 3600.0) -> None:
         self.isolated = Isolated(perform, processes)
+        self._places = threading.Semaphore(processes)
         self._records, self._data, self._max_seconds = records, data, max_seconds
 
     def __call__(self, run: Run) -> Json:
+        while not self._places.acquire(timeout=_LOOK):
+            run.check()
         try:
             self._try_thrice(run)
         except Stopped:
             self._records.put_back(run.id)
             raise
+        finally:
+            self._places.release()
         return {}
 
     def close(self) -> None:
@@ -40,13 +48,12 @@ class Enlarging:
 
     def _try_thrice(self, run: Run) -> None:
         while (record := self._records.begin(run.id)) is not None:
-            if record.tries > TRIES:
-                died = Refusal("process-died", "it ended the process three times; the image may need more memory")
-                return self._fail(record, died)
             try:
                 return self._try(record, run)
-            except ProcessDied:
-                continue
+            except ProcessDied as error:
+                if self._records.died(run.id) >= TRIES:
+                    why = f"it ended the process three times, at last by {error.ending}; there may be too little memory"
+                    return self._fail(record, Refusal("process-died", why))
             except (Refusal, SubpixelError) as error:
                 return self._fail(record, _of_job(error))
             except Exception as error:
@@ -59,14 +66,19 @@ class Enlarging:
         check = limited(run.check, self._max_seconds)
         enlarged = self.isolated(order, _Telling(self._records, record.id), check)
         done = {**asdict(enlarged), "state": "done", "share": 1.0, "finished": time.time()}
-        if self._records.change(record.id, ["running"], **done):
-            source.unlink(missing_ok=True)
-        else:  # cancelled in the meantime
+        if not self._records.change(record.id, UNFINISHED, **done):
+            self._withdraw(record.id, target)
+        source.unlink(missing_ok=True)
+
+    def _withdraw(self, id: str, target: Path) -> None:
+        """The job was cancelled in the meantime; or, where this worker was held for dead, done by another."""
+        now = self._records.get(id)
+        if now is None or now.state != "done":
             target.unlink(missing_ok=True)
 
     def _fail(self, record: Record, why: Refusal) -> None:
         error = why.problem.model_dump_json()
-        self._records.change(record.id, ["running"], state="failed", error=error, finished=time.time())
+        self._records.change(record.id, UNFINISHED, state="failed", error=error, finished=time.time())
         upload_of(self._data, record.id).unlink(missing_ok=True)
 
 
