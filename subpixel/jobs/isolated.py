@@ -18,7 +18,7 @@ from subpixel.errors import ProcessDied
 
 _LOOK = 0.05
 """Seconds between two looks at whether the result is still wanted."""
-_GRACE = 0.4
+_GRACE = 0.25
 """Seconds that a process has to end a call that is not wanted any more; then it is killed."""
 
 Tell = Callable[[Any], None]

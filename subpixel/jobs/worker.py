@@ -16,7 +16,7 @@ from typing import Any, Self
 
 from subpixel.jobs.queue import APPLICATION, SILENT, Json, Queue, workers_table
 
-_WATCH = 0.25
+_WATCH = 0.15
 """Seconds between two looks at what was cancelled."""
 _GRACE = 5.0
 """Seconds that a run has to hear that it is stopped."""
