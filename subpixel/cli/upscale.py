@@ -72,6 +72,10 @@ Deblock = Annotated[
     str, typer.Option(metavar="auto|0-1", help="JPEG's blocks and rings, likewise.", rich_help_panel=_UNDO)
 ]
 Deblur = Annotated[str, typer.Option(metavar="auto|0-1", help="Blur, likewise.", rich_help_panel=_UNDO)]
+Detail = Annotated[
+    float,
+    typer.Option(metavar="0-1", min=0, max=1, help="From likely to sharp: detail is invented.", rich_help_panel=_UNDO),
+]
 Grain = Annotated[
     float,
     typer.Option(
@@ -182,6 +186,7 @@ def command(
     denoise: Denoise = "auto",
     deblock: Deblock = "auto",
     deblur: Deblur = "auto",
+    detail: Detail = 0.0,
     grain: Grain = 0.0,
     tile: Tile = "auto",
     runtime: Runtime = "auto",
@@ -232,6 +237,7 @@ def command(
             _auto_or(float, denoise, "denoise"),
             _auto_or(float, deblock, "deblock"),
             _auto_or(float, deblur, "deblur"),
+            detail,
             grain,
         ),
         tile=_auto_or(int, tile, "tile"),

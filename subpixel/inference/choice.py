@@ -17,8 +17,8 @@ from subpixel.resample import KERNELS
 
 AUTO = "auto"
 """In place of a model: the report on each image decides."""
-CLEAN, DEGRADED = "swift", "restore"
-"""The families that enlarge what is clean, and what is not."""
+CLEAN, DEGRADED, DETAILED = "swift", "restore", "restore-gan"
+"""The families that enlarge what is clean and what is not; and the one that invents detail where none is left."""
 
 Strength = Literal["auto"] | float
 """How much is undone: as much as was measured, or 0 (nothing) to 1 (the strongest that was trained)."""
@@ -54,14 +54,16 @@ class Restoration:
     deblock: Strength = "auto"
     """Of JPEG."""
     deblur: Strength = "auto"
+    detail: float = 0.0
+    """0 to 1: from what is most likely to what looks sharpest, on the way between the weights of two models."""
     grain: float = 0.0
     """How much of the noise that is taken away is given back, 0 to 1, as new noise: film without it looks like wax."""
 
     def __post_init__(self) -> None:
         for strength in fields(self):
             value = getattr(self, strength.name)
-            if strength.name == "grain" and value == "auto":
-                raise BadRequest("grain 'auto'; expected a number from 0 to 1")
+            if strength.name in ("detail", "grain") and value == "auto":
+                raise BadRequest(f"{strength.name} 'auto'; expected a number from 0 to 1")
             if value != "auto" and not (isinstance(value, int | float) and 0 <= value <= 1):
                 raise BadRequest(f"{strength.name} {value!r}; expected auto, or a number from 0 to 1")
 
@@ -85,6 +87,8 @@ class Choice:
     """What enlarges the result further."""
     condition: Mapping[str, float] | None = None
     """What the first network is told."""
+    detail: float = 0.0
+    """How far its weights are moved towards those of its counterpart for the eye."""
     kernel: str = "bicubic"
     """Does what is left."""
     reason: str = ""
@@ -106,9 +110,9 @@ def choose(report: DegradationReport, restoration: Restoration) -> Choice:
     found = found or (report.unrecognised and any(condition[f"{part}_unknown"] for part in ("noise", "jpeg", "blur")))
     if report.kind == "pixel-art" and not found:
         return Choice(kernel="nearest", reason=report.summary)
-    if not found:
+    if not found and not restoration.detail:
         return Choice(family(CLEAN), reason=report.summary)
-    return Choice(family(DEGRADED), family(CLEAN), condition, reason=report.summary)
+    return Choice(family(DEGRADED), family(CLEAN), condition, restoration.detail, reason=report.summary)
 
 
 def family(model: str | Path | models.Model) -> Family:
@@ -128,6 +132,13 @@ def family(model: str | Path | models.Model) -> Family:
         families = {name.family for name in names.values()}
         raise UnknownName("model", str(model), {AUTO, *names, *families, *KERNELS}) from None
     return {loaded.card.scale: loaded}
+
+
+def detailed(card: models.Card) -> str:
+    """The model for the eye that has the structure of another. Raises: BadRequest for one that has none."""
+    if card.family != DEGRADED:
+        raise BadRequest(f"detail: {card.name} has no counterpart that invents any; use {AUTO} or {DEGRADED}")
+    return f"{DETAILED}-x{card.scale}"
 
 
 def default_factor(of: Family) -> int:

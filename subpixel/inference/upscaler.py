@@ -17,7 +17,7 @@ from subpixel import models
 from subpixel.analysis import DegradationReport, inspect_rows
 from subpixel.errors import BadRequest, OutOfMemory
 from subpixel.images import Image, open_image, quantise
-from subpixel.inference.choice import AUTO, CLEAN, Choice, Restoration, choose, default_factor, family
+from subpixel.inference.choice import AUTO, CLEAN, Choice, Restoration, choose, default_factor, detailed, family
 from subpixel.inference.consistency import parse
 from subpixel.inference.plan import Plan, Step, Tile, exact_enough, inputs_of, target_shape, tile_of
 from subpixel.inference.rows import ArrayRows, Rows
@@ -109,6 +109,8 @@ class Upscaler:
         choice = self._choose(report)
         sides = self.target.sides(shape.height, shape.width, self.factor)
         networks = [self._load(model) for model in choice.networks(shape.height, shape.width, sides)]
+        if choice.detail:
+            networks[0] = networks[0].blended(self._load(detailed(networks[0].card)), choice.detail)
         networks = [model.on_gray for model in networks] if shape.channels == 1 else networks
         cards = [model.card for model in networks]
         tiles = [
@@ -133,7 +135,8 @@ class Upscaler:
         if self._model == AUTO:
             return choose(report, self._restoration)
         if self._is_told:
-            return Choice(self._family, family(CLEAN), self._restoration.condition(report), reason=report.summary)
+            condition, detail = self._restoration.condition(report), self._restoration.detail
+            return Choice(self._family, family(CLEAN), condition, detail, reason=report.summary)
         return Choice(self._family, kernel=self._kernel)
 
     def _load(self, model: str | models.Model) -> models.Model:

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from subpixel import atomic
 from subpixel.errors import BadRequest, BadWeights, UnknownName
+from subpixel.models.blending import blend
 from subpixel.models.card import Card
 from subpixel.models.compact import load_full
 from subpixel.models.conditioning import fold
@@ -65,6 +66,20 @@ class Model:
             return self
         ports = Ports((Port("low", channels=1),), (Port("high", channels=1, scale=self.card.scale),))
         card = self.card.model_copy(update={"ports": ports, "sha256": digest(proto)})
+        return Model(self.path, card, with_metadata(proto, card))
+
+    def blended(self, other: Model, share: float) -> Model:
+        """The model on the way to another of the same structure: its weights, moved by a share of the difference.
+
+        share: 0 this model, 1 the other. Source: ESRGAN (Wang et al. 2018, arXiv:1809.00219, section 3.4).
+        Raises: BadRequest for a model of another structure.
+        """
+        proto = parse(self.path, self.graph)
+        try:
+            blend(proto, parse(other.path, other.graph), share)
+        except ValueError:
+            raise BadRequest(f"{self.card.name} and {other.card.name} differ in structure; none lies between") from None
+        card = self.card.model_copy(update={"sha256": digest(proto)})
         return Model(self.path, card, with_metadata(proto, card))
 
 

@@ -1,0 +1,57 @@
+"""Between two models of one structure: the weights, against numpy; and what has another structure is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from onnx import numpy_helper
+
+from subpixel import models
+from subpixel.errors import BadRequest
+from subpixel.models import store
+
+
+def floats(model: models.Model) -> dict[str, NDArray[np.float32]]:
+    tensors = store.parse(model.path, model.graph).graph.initializer
+    return {t.name: numpy_helper.to_array(t) for t in tensors if numpy_helper.to_array(t).dtype == np.float32}
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory: pytest.TempPathFactory) -> tuple[models.Model, models.Model]:
+    """restore-x2, and the same with other weights."""
+    first = models.load("restore-x2")
+    proto, rng = store.parse(first.path, first.graph), np.random.default_rng(0)
+    for tensor in proto.graph.initializer:
+        weights = numpy_helper.to_array(tensor)
+        if weights.dtype == np.float32:
+            noise = rng.standard_normal(weights.shape).astype(np.float32)
+            tensor.CopyFrom(numpy_helper.from_array(weights + np.float32(0.01) * noise, tensor.name))
+    path = tmp_path_factory.mktemp("models") / "other.onnx"
+    return first, store.read(Path(path), store.with_card(proto, first.card))
+
+
+@pytest.mark.parametrize("share", [0.0, 0.25, 1.0])
+def test_each_weight_is_moved(share: float, pair: tuple[models.Model, models.Model]):
+    first, other = pair
+    between, start, end = floats(first.blended(other, share)), floats(first), floats(other)
+    assert between.keys() == start.keys()
+    for name, weights in between.items():
+        np.testing.assert_allclose(weights, start[name] + share * (end[name] - start[name]), rtol=1e-5, atol=1e-7)
+
+
+def test_it_is_a_model_of_its_own(pair: tuple[models.Model, models.Model], tmp_path: Path):
+    """Its seal is that of its own weights, and it can be told a condition."""
+    between = pair[0].blended(pair[1], 0.5)
+    assert between.card.sha256 not in (pair[0].card.sha256, pair[1].card.sha256)
+    (tmp_path / "x.onnx").write_bytes(between.graph)
+    assert between.card.condition is not None
+    told = models.load(tmp_path / "x.onnx").conditioned(dict.fromkeys(between.card.condition.values, 0.0))
+    assert told.card.condition is None
+
+
+def test_another_structure_is_refused(pair: tuple[models.Model, models.Model]):
+    with pytest.raises(BadRequest, match="restore-x2 and restore-x4 differ in structure; none lies between"):
+        pair[0].blended(models.load("restore-x4"), 0.5)
