@@ -109,7 +109,7 @@ class Upscaler:
         choice = self._choose(report)
         sides = self.target.sides(shape.height, shape.width, self.factor)
         networks = [self._load(model) for model in choice.networks(shape.height, shape.width, sides)]
-        if choice.detail:
+        if choice.detail and networks:  # a kernel invents nothing
             networks[0] = networks[0].blended(self._load(detailed(networks[0].card)), choice.detail)
         networks = [model.on_gray for model in networks] if shape.channels == 1 else networks
         cards = [model.card for model in networks]
@@ -137,7 +137,7 @@ class Upscaler:
         if self._is_told:
             condition, detail = self._restoration.condition(report), self._restoration.detail
             return Choice(self._family, family(CLEAN), condition, detail, reason=report.summary)
-        return Choice(self._family, kernel=self._kernel)
+        return Choice(self._family, detail=self._restoration.detail, kernel=self._kernel)
 
     def _load(self, model: str | models.Model) -> models.Model:
         if isinstance(model, models.Model):

@@ -188,6 +188,30 @@ def test_one_condition_is_compiled_once(monkeypatch: pytest.MonkeyPatch):
     assert opened == ["restore-x2", "restore-x2"]
 
 
+def test_detail_is_on_the_way_between_two_models(low: Image):
+    """0 is restore, 1 is restore-gan, told the same; a clean image gets detail too."""
+    levels = quantise(Image(low.pixels[:96, :96]).pixels, 8)
+    told = inspect(levels).condition()
+    ends = [Upscaler(models.load(f"{family}-x2").conditioned(told))(levels) for family in ("restore", "restore-gan")]
+    results = [Upscaler("restore", restoration=Restoration(detail=share))(levels) for share in (0, 0.5, 1)]
+    np.testing.assert_array_equal(results[0], ends[0])
+    np.testing.assert_array_equal(results[2], ends[1])
+    assert 0 < np.abs(results[1] - results[0].astype(float)).mean() < np.abs(ends[1] - ends[0].astype(float)).mean()
+    choice = choose(CLEAN, Restoration(detail=0.5))
+    assert (choice.first, choice.detail) == (RESTORE, 0.5)
+    np.testing.assert_array_equal(Upscaler(restoration=Restoration(detail=1))(levels), ends[1])
+    with pytest.raises(
+        BadRequest, match="detail: restore-gan-x2 has no counterpart that invents any; use auto or restore"
+    ):
+        Upscaler("restore-gan", restoration=Restoration(detail=0.5))(levels)
+
+
+def test_detail_of_a_model_that_is_told_nothing_is_refused():
+    with pytest.raises(BadRequest, match="detail: swift-x2 has no counterpart"):
+        Upscaler("swift", restoration=Restoration(detail=0.5))(np.zeros((8, 8, 3), np.uint8))
+    Upscaler("bicubic", restoration=Restoration(detail=0.5))(np.zeros((8, 8, 3), np.uint8))
+
+
 def test_grain_is_given_back_as_it_was_found(low: Image):
     """Its deviation in what is flat, its colour, and the same for any band."""
     told = {"denoise": 0.4, "deblock": 0, "deblur": 0}  # 10 levels
