@@ -64,14 +64,14 @@ def write_real(photos: Path, docs: Path) -> Path:
     lines = [
         "# Real photos\n",
         "Made by `python -m zoo.gallery`. Photos as people have them, enlarged twice; no original is known. Beside the "
-        "input and bicubic stand swift, which enlarges what it is given, and the default, which looks first: what it "
-        "found stands below. No model has seen these photos in training.\n",
+        "input and bicubic stand swift, which enlarges what it is given, the default, which looks first: what it found "
+        "stands below, and restore-gan (`--detail 1`), which invents. No model has seen these photos in training.\n",
     ]
     for name, (title, source, detail) in REAL.items():
         file = f"images/real-{name}.webp"
-        drawn = compare(_photo(photos / source), ["swift", "auto"], crop=detail, title=title)
+        drawn = compare(_photo(photos / source), ["swift", "auto", "restore-gan"], crop=detail, title=title)
         write(docs / file, drawn, Encoding(quality=85))
-        lines.append(f"## {title}\n\n![{title}: input, bicubic, swift, auto]({file})\n")
+        lines.append(f"## {title}\n\n![{title}: input, bicubic, swift, auto, restore-gan]({file})\n")
     thanks = _credits(photos / "CREDITS.md", [source for _, source, _ in REAL.values()])
     return write_page(docs / "real.md", "\n".join([*lines, "## Credits\n", thanks]) + "\n")
 
