@@ -15,6 +15,7 @@ from subpixel.domains.planes import Enlarged, Plane, suited, target_sides
 from subpixel.domains.source import Source
 from subpixel.errors import BadRequest, SubpixelError, UnreadableImage, UnwritableImage
 from subpixel.images import Encoding, split_ending
+from subpixel.images.reader import comes_once
 from subpixel.inference.file import OnProgress
 from subpixel.inference.file import upscale_file as upscale_photo
 from subpixel.inference.upscaler import Upscaler
@@ -33,7 +34,7 @@ def upscale_file(
     and compared before the result appears; everything else goes as `inference.upscale_file` does it.
     Raises: UnreadableImage, UnwritableImage, and what `Upscaler` raises.
     """
-    found = format_of(source) if isinstance(source, str | Path) and str(source) != "-" else None
+    found = format_of(source) if isinstance(source, str | Path) and not comes_once(source) else None
     if upscaler.bands and (found is None or found.name != "GeoTIFF"):
         raise BadRequest(f"{source}: bands are chosen of a GeoTIFF alone")
     if found is None:

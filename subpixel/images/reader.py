@@ -152,16 +152,16 @@ def replayable(source: str | Path | bytes | BinaryIO) -> str | Path | bytes:
         return _drained(source, source)
     if str(source) == STREAM:
         return _drained(source, sys.stdin.buffer)
-    if not is_pipe(source):
+    if not comes_once(source):
         return source
     with open(source, "rb") as pipe:
         return _drained(source, pipe)
 
 
-def is_pipe(path: str | Path) -> bool:
-    """Whether the bytes behind a path come once."""
+def comes_once(path: str | Path) -> bool:
+    """Whether the bytes behind a path come but once: standard input, or a pipe."""
     with suppress(OSError):
-        return Path(path).is_fifo()
+        return str(path) == STREAM or Path(path).is_fifo()
     return False
 
 

@@ -9,6 +9,8 @@ from pathlib import Path
 from subpixel import atomic
 from subpixel.errors import UnreadableImage, UnwritableImage
 from subpixel.images import Encoding
+from subpixel.images.formats import target_name
+from subpixel.images.reader import name_of
 from subpixel.inference.file import OnProgress, upscale_file
 from subpixel.inference.plan import Plan
 from subpixel.inference.upscaler import Upscaler
@@ -77,9 +79,11 @@ class _Enlarging:
             with staging.fetched(job.source) as source, staging.delivered(job.target, self._overwrite) as target:
                 return self._upscale(source, target, self._upscaler, self._encoding, band)
         except UnreadableImage as error:
-            raise UnreadableImage(job.source, error.why) from error
+            raise UnreadableImage(name_of(job.source), error.why) from error
         except UnwritableImage as error:
-            raise UnwritableImage(job.target, error.why) from error
+            raise UnwritableImage(target_name(job.target), error.why) from (
+                error.__cause__ or error
+            )  # a closed pipe, say
         except FileExistsError as error:
             if not stores.is_url(job.target):
                 raise

@@ -13,7 +13,7 @@ from typing import Literal
 from subpixel.errors import BadRequest, UnknownName, UnwritableImage
 from subpixel.images import FORMATS, SUFFIXES, format_of, split_ending
 from subpixel.images.kinds import ENDINGS, is_folder
-from subpixel.images.reader import is_pipe
+from subpixel.images.reader import comes_once
 from subpixel.jobs import archives, stores
 from subpixel.jobs.job import STREAM, Job
 from subpixel.jobs.naming import Naming, real_path
@@ -49,7 +49,7 @@ def find_jobs(
     known = _Inputs.of(named, naming.output)
     if kind is None and naming.output in known.folders:
         raise BadRequest(f"{output} is an input and would be overwritten; give another folder with -o")
-    pipe = next((text for text in inputs if is_pipe(text) or os.path.dirname(text) in _DEVICES), None)
+    pipe = next((text for text in inputs if comes_once(text) or os.path.dirname(text) in _DEVICES), None)
     far = next((text for text, kind in named if kind in ("archive", "store") or stores.is_url(text)), None)
     pipe = pipe or far
     if output is not None and stores.is_url(output):

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import Doubled, blocks, smooth
+from doubled import Doubled, blocks, smooth
 
 from subpixel import Upscaler
 from subpixel.domains.fits_header import scaled_header

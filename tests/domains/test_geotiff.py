@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import Doubled, blocks, smooth
+from doubled import Doubled, blocks, smooth
 
 from subpixel import Upscaler
 from subpixel.domains import formats, upscale_file
