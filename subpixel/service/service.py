@@ -128,14 +128,14 @@ class Service:
         if moves != self._moves:
             self._moves, self._moved = moves, time.monotonic()
 
-    def tidy(self) -> None:
-        """Removes results whose time is over, and the oldest where the disk is full; then leftovers."""
+    def tidy(self, room: int = 0) -> None:
+        """Removes results whose time is over, and the oldest until so many bytes have room; then leftovers."""
         now = time.time()
         done = self.records.in_state("done")
         used = self.used()
         for record in done:
             old = (record.finished or now) < now - self.settings.keep
-            if old or used > self.settings.disk:
+            if old or used + room > self.settings.disk:
                 used -= record.bytes or 0
                 self.expire(record)
         over = self.records.in_state("expired", "failed", "cancelled")
@@ -155,7 +155,7 @@ class Service:
     def check_disk(self, more: int) -> None:
         """Raises: Refusal where so many bytes more have no room."""
         if self._used + more > self.settings.disk:
-            self.tidy()
+            self.tidy(more)
         free = min(shutil.disk_usage(self.settings.data).free - _FREE, self.settings.disk - self._used)
         if free < more:
             raise retry("disk-full", "the server has no room for the image; ask again later", 60)

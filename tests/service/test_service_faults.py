@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import os
 import random
 import signal
@@ -193,13 +192,7 @@ def test_a_result_whose_time_is_over_is_gone_with_its_file(servers: Make) -> Non
 
 def test_the_oldest_results_make_room(servers: Make) -> None:
     server = servers("--disk", "30K", "--per-client", "50", code="import subpixel.service.service as s; s._TIDY = 0.05")
-
-    def accepted(seed: int) -> str:
-        """The id of a job, once there is room for its image."""
-        post = functools.partial(server.client.post, "/v1/jobs?model=nearest&scale=1", content=png(60, 60, seed=seed))
-        return until(lambda: (answer := post()).status_code == 202 and answer.json(), 10)["id"]
-
-    jobs = [server.finished(accepted(n)) for n in range(4)]
+    jobs = [server.finished(server.submit(png(60, 60, seed=n), "model=nearest&scale=1")["id"]) for n in range(4)]
     assert {job["state"] for job in jobs} == {"done"}
     until(lambda: server.client.get(jobs[0]["links"]["self"]).json()["state"] == "expired", 10)
     assert server.client.get(jobs[3]["links"]["result"]).status_code == 200
