@@ -44,7 +44,7 @@ was guessed by a model; compare it with the paper it came from."""
 
 
 @dataclass(frozen=True)
-class Line:
+class FieldLine:
     """One candidate in one field."""
 
     field: str
@@ -72,17 +72,17 @@ def candidates(models: Iterable[str]) -> list[Candidate]:
     return [Candidate(model, consistent) for model in models for consistent in (False, True)]
 
 
-def bench_photographs(field: str, photos: Sequence[Array], scale: int, of: Sequence[Candidate]) -> list[Line]:
+def bench_photographs(field: str, photos: Sequence[Array], scale: int, of: Sequence[Candidate]) -> list[FieldLine]:
     """RGB-PSNR in dB, the mean over photographs H W 3 of 8 bits, and the smallest gain over the first candidate."""
     lows = [_reduced(photo, scale) for photo in photos]
     references = [_whole(photo, scale) / 255 for photo in photos]
-    lines, first = list[Line](), list[float]()
+    lines, first = list[FieldLine](), list[float]()
     for candidate in of:
         with candidate.upscaler(scale) as upscaler:
             found = [psnr(upscaler(low) / 255, high) for low, high in zip(lows, references, strict=True)]
         first = first or found
         least = min(a - b for a, b in zip(found, first, strict=True))
-        lines.append(Line(field, candidate.name, {"PSNR": float(np.mean(found)), "least gain": least}))
+        lines.append(FieldLine(field, candidate.name, {"PSNR": float(np.mean(found)), "least gain": least}))
     return lines
 
 
@@ -112,7 +112,7 @@ def _reduced(photo: Array, scale: int) -> Array:
     return np.floor(_means(photo, scale) + 0.5).astype(np.uint8)
 
 
-def bench_text(scale: int, of: Sequence[Candidate]) -> list[Line]:
+def bench_text(scale: int, of: Sequence[Candidate]) -> list[FieldLine]:
     """The share of characters that tesseract reads wrongly on a page whose text is known, and PSNR.
 
     Raises: RuntimeUnavailable without tesseract.
@@ -121,12 +121,14 @@ def bench_text(scale: int, of: Sequence[Candidate]) -> list[Line]:
         raise RuntimeUnavailable("tesseract is not installed; it is tesseract-ocr in Debian and Ubuntu")
     page = printed(TEXT)
     low = _reduced(page, scale)
-    lines = [Line("text", name, {"errors": read_errors(image)}) for name, image in (("reference", page), ("low", low))]
+    lines = [
+        FieldLine("text", name, {"errors": read_errors(image)}) for name, image in (("reference", page), ("low", low))
+    ]
     for candidate in of:
         with candidate.upscaler(scale) as upscaler:
             result = upscaler(low)
         values = {"PSNR": psnr(result / 255, _whole(page, scale) / 255), "errors": read_errors(result)}
-        lines.append(Line("text", candidate.name, values))
+        lines.append(FieldLine("text", candidate.name, values))
     return lines
 
 
@@ -161,7 +163,7 @@ def edit_distance(a: str, b: str) -> int:
     return row[-1]
 
 
-def bench_stars(sky: Array, scale: int, of: Sequence[Candidate]) -> list[Line]:
+def bench_stars(sky: Array, scale: int, of: Sequence[Candidate]) -> list[FieldLine]:
     """Photometry and centroids of the brightest stars of an image H W, after it was reduced and enlarged again.
 
     flux: the root mean square of the relative error of what lies in an aperture; centroid: that of the place, in
@@ -171,7 +173,7 @@ def bench_stars(sky: Array, scale: int, of: Sequence[Candidate]) -> list[Line]:
     stars = brightest(reference, _STARS)
     background = float(np.median(reference))
     truth = [_measured(reference - background, star) for star in stars]
-    lines = list[Line]()
+    lines = list[FieldLine]()
     for candidate in of:
         result = _enlarged(_means(sky, scale), candidate, scale)
         found = np.array([_measured(result - background, star) for star in stars])
@@ -179,7 +181,7 @@ def bench_stars(sky: Array, scale: int, of: Sequence[Candidate]) -> list[Line]:
         moved = np.hypot(*(found[:, 1:] - np.array(truth)[:, 1:]).T)
         error = np.sqrt(np.mean((result - reference) ** 2))
         values = {"flux": float(np.sqrt(np.mean(flux**2))), "centroid": float(np.sqrt(np.mean(moved**2)))}
-        lines.append(Line("sky", candidate.name, values | {"RMSE": float(error)}))
+        lines.append(FieldLine("sky", candidate.name, values | {"RMSE": float(error)}))
     return lines
 
 
@@ -223,7 +225,7 @@ def _measured(sky: Array, star: tuple[int, int]) -> tuple[float, float, float]:
     return total, float((light * y).sum()) / total, float((light * x).sum()) / total
 
 
-def table(lines: Iterable[Line]) -> str:
+def table(lines: Iterable[FieldLine]) -> str:
     """Markdown, a table for each field."""
     shown, text = list[str](), list[str]()
     form: dict[str, Callable[[float], str]] = {"errors": "{:.1%}".format, "flux": "{:.2%}".format}

@@ -1,7 +1,7 @@
 /** The form: what is asked for, as the flat request of the API, where "" is "as the server thinks best". */
 
 const STRENGTHS = [["", "Auto"], ["0", "None"], ["0.25", "Light"], ["0.5", "Medium"], ["1", "Strong"]];
-const TOLD = ["denoise", "deblock", "deblur", "grain"];
+const TOLD = ["denoise", "deblock", "deblur", "detail", "grain"];
 
 export class Settings {
   constructor(form) {
