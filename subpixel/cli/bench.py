@@ -196,7 +196,7 @@ def domains(
 
     if not (data or sky or text):
         raise BadRequest("nothing to measure; give --data FOLDER, --sky FILE.fits or --text")
-    of, lines = bench.candidates(model or ("bicubic", "swift", "restore")), list[bench.Line]()
+    of, lines = bench.candidates(model or ("bicubic", "swift", "restore")), list[bench.FieldLine]()
     for folder in sorted(path for path in data.iterdir() if path.is_dir()) if data else ():
         lines += bench.bench_photographs(folder.name, bench.photographs(folder), scale, of)
     lines += bench.bench_text(scale, of) if text else []

@@ -27,7 +27,7 @@ def command(
 
     from subpixel.analysis import inspect
     from subpixel.errors import SubpixelError
-    from subpixel.images.reader import replayable
+    from subpixel.images.streams import replayable
     from subpixel.jobs.discovery import find_images
 
     failures = 0

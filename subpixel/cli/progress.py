@@ -17,7 +17,8 @@ from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
 from subpixel.errors import BadRequest, Unexpected, printable
-from subpixel.jobs.job import STREAM, Job
+from subpixel.images.streams import STREAM
+from subpixel.jobs.job import Job
 from subpixel.jobs.pool import Event, Finished, Passed, Progress
 
 _COUNTED = 10_000

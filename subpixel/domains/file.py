@@ -15,7 +15,7 @@ from subpixel.domains.planes import Enlarged, Plane, suited, target_sides
 from subpixel.domains.source import Source
 from subpixel.errors import BadRequest, SubpixelError, UnreadableImage, UnwritableImage
 from subpixel.images import Encoding, split_ending
-from subpixel.images.reader import comes_once
+from subpixel.images.streams import comes_once
 from subpixel.inference.file import OnProgress
 from subpixel.inference.file import upscale_file as upscale_photo
 from subpixel.inference.upscaler import Upscaler

@@ -6,10 +6,8 @@ import errno
 import io
 import os
 import shutil
-import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -29,15 +27,11 @@ from subpixel.images.formats import FILE_FORMATS, FileFormat, format_of_content
 from subpixel.images.kinds import ENDINGS, split_ending
 from subpixel.images.metadata import Depth, Metadata
 from subpixel.images.samples import dequantise, limited, vips
+from subpixel.images.streams import name_of, replayable
 from subpixel.ports import Shape
 
 MAX_PIXELS = 2**30
 """A header that claims more pixels than this is refused before anything is decoded (32,768 x 32,768)."""
-
-MAX_BYTES = 2**30
-"""Of a stream that cannot be read again, and is held therefore."""
-STREAM = "-"
-"""In place of a path: standard input."""
 
 _SEVERAL = "it has {} frames or pages; save the one you want as its own file"
 _DAMAGED = "it is damaged, truncated or of a rare kind"
@@ -132,44 +126,6 @@ def open_any(source: str | Path | bytes | BinaryIO, most: int | None = None) -> 
         return _animation(opened, image) if contents.frames > 1 else opened
     except pyvips.Error as error:
         raise UnreadableImage(name, _reason(error)) from error
-
-
-def name_of(source: str | Path | bytes | BinaryIO) -> str | Path:
-    """What an image is called in messages."""
-    if str(source) == STREAM:
-        return "standard input"
-    return source if isinstance(source, str | Path) else "the image"
-
-
-def replayable(source: str | Path | bytes | BinaryIO) -> str | Path | bytes:
-    """A path, or all bytes of what comes but once: standard input, a pipe such as a shell's `<(...)`, an open file.
-
-    Raises: UnreadableImage for more than MAX_BYTES of it.
-    """
-    if isinstance(source, bytes):
-        return source
-    if not isinstance(source, str | Path):
-        return _drained(source, source)
-    if str(source) == STREAM:
-        return _drained(source, sys.stdin.buffer)
-    if not comes_once(source):
-        return source
-    with open(source, "rb") as pipe:
-        return _drained(source, pipe)
-
-
-def comes_once(path: str | Path) -> bool:
-    """Whether the bytes behind a path come but once: standard input, or a pipe."""
-    with suppress(OSError):
-        return str(path) == STREAM or Path(path).is_fifo()
-    return False
-
-
-def _drained(source: str | Path | BinaryIO, file: BinaryIO) -> bytes:
-    content = file.read(MAX_BYTES + 1)
-    if len(content) > MAX_BYTES:
-        raise UnreadableImage(name_of(source), f"more than {MAX_BYTES:,} bytes came; save it as a file first")
-    return content
 
 
 def _head(source: str | Path | bytes) -> bytes:

@@ -11,7 +11,7 @@ from typing import BinaryIO
 
 from subpixel.errors import UnreadableImage
 from subpixel.images import AnimationReader, Encoding, ImageReader, create, open_any
-from subpixel.images.reader import name_of, replayable
+from subpixel.images.streams import name_of, replayable
 from subpixel.inference.consistency import LimitedRows
 from subpixel.inference.plan import Plan
 from subpixel.inference.rows import ArrayRows, Rows

@@ -10,12 +10,12 @@ from subpixel import atomic
 from subpixel.errors import UnreadableImage, UnwritableImage
 from subpixel.images import Encoding
 from subpixel.images.formats import target_name
-from subpixel.images.reader import name_of
+from subpixel.images.streams import STREAM, name_of
 from subpixel.inference.file import OnProgress, upscale_file
 from subpixel.inference.plan import Plan
 from subpixel.inference.upscaler import Upscaler
 from subpixel.jobs import done, staging, stores
-from subpixel.jobs.job import STREAM, Job
+from subpixel.jobs.job import Job
 from subpixel.jobs.pool import Event, Progress, Skip, Taken, run
 
 _LARGE = 64 * 10**6

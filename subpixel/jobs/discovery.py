@@ -13,9 +13,9 @@ from typing import Literal
 from subpixel.errors import BadRequest, UnknownName, UnwritableImage
 from subpixel.images import FORMATS, SUFFIXES, format_of, split_ending
 from subpixel.images.kinds import ENDINGS, is_folder
-from subpixel.images.reader import comes_once
+from subpixel.images.streams import STREAM, comes_once
 from subpixel.jobs import archives, stores
-from subpixel.jobs.job import STREAM, Job
+from subpixel.jobs.job import Job
 from subpixel.jobs.naming import Naming, real_path
 from subpixel.jobs.shard import WHOLE, Shard
 from subpixel.jobs.walk import Folder, below

@@ -10,8 +10,9 @@ from contextlib import suppress
 
 from subpixel import atomic
 from subpixel.errors import BadRequest
+from subpixel.images.streams import STREAM
 from subpixel.jobs import archives, stores
-from subpixel.jobs.job import STREAM, Job
+from subpixel.jobs.job import Job
 
 ATTRIBUTE = "user.subpixel"
 """Size and time of the source, a digest of the request, and one of the result's own size and time. Short, so that file

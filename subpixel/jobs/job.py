@@ -6,12 +6,9 @@ from typing import NamedTuple
 
 from subpixel.errors import SubpixelError
 
-STREAM = "-"
-"""Standard input as a source, standard output as a target."""
-
 
 class Job(NamedTuple):
-    """An image to read and the file to write, by their names; either may be STREAM. A tuple: there may be a million."""
+    """An image to read and the file to write, by name; either may be a stream, "-". A tuple: there may be a million."""
 
     source: str
     target: str

@@ -23,7 +23,8 @@ from subpixel.errors import (
     UnwritableImage,
     printable,
 )  # fmt: skip
-from subpixel.jobs.job import STREAM, Job
+from subpixel.images.streams import STREAM
+from subpixel.jobs.job import Job
 from subpixel.jobs.stores import is_url
 
 _OF_ALL = (BadWeights, MissingExtra, RuntimeUnavailable, UnknownName)

@@ -27,6 +27,7 @@ from subpixel.images import (
     open_image,
     read,
     reader,
+    streams,
     write,
     writer,
 )
@@ -326,7 +327,7 @@ def test_a_stream_without_end_is_refused(monkeypatch: pytest.MonkeyPatch) -> Non
             read_of_it.append(size)
             return bytes(size)
 
-    monkeypatch.setattr(reader, "MAX_BYTES", 1000)
+    monkeypatch.setattr(streams, "MAX_BYTES", 1000)
     with pytest.raises(UnreadableImage, match="the image: more than 1,000 bytes came; save it as a file first"):
         open_image(Endless())
     assert read_of_it == [1001]

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from subpixel.errors import BadRequest, SubpixelError, UnknownName, UnwritableImage
+from subpixel.images.streams import STREAM
 from subpixel.inference.upscaler import Upscaler
 from subpixel.jobs import done, walk
 from subpixel.jobs.discovery import ensure_safe, find_jobs
-from subpixel.jobs.job import STREAM, Job
+from subpixel.jobs.job import Job
 from subpixel.jobs.naming import suffix
 
 

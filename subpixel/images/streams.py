@@ -1,0 +1,53 @@
+"""What comes but once: standard input, pipes, open files; their bytes are held, within a bound."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import BinaryIO
+
+from subpixel.errors import UnreadableImage
+
+MAX_BYTES = 2**30
+"""Of a stream that cannot be read again, and is held therefore."""
+STREAM = "-"
+"""In place of a path: standard input as a source, standard output as a target."""
+
+
+def name_of(source: str | Path | bytes | BinaryIO) -> str | Path:
+    """What an image is called in messages."""
+    if str(source) == STREAM:
+        return "standard input"
+    return source if isinstance(source, str | Path) else "the image"
+
+
+def replayable(source: str | Path | bytes | BinaryIO) -> str | Path | bytes:
+    """A path, or all bytes of what comes but once: standard input, a pipe such as a shell's `<(...)`, an open file.
+
+    Raises: UnreadableImage for more than MAX_BYTES of it.
+    """
+    if isinstance(source, bytes):
+        return source
+    if not isinstance(source, str | Path):
+        return _drained(source, source)
+    if str(source) == STREAM:
+        return _drained(source, sys.stdin.buffer)
+    if not comes_once(source):
+        return source
+    with open(source, "rb") as pipe:
+        return _drained(source, pipe)
+
+
+def comes_once(path: str | Path) -> bool:
+    """Whether the bytes behind a path come but once: standard input, or a pipe."""
+    with suppress(OSError):
+        return str(path) == STREAM or Path(path).is_fifo()
+    return False
+
+
+def _drained(source: str | Path | BinaryIO, file: BinaryIO) -> bytes:
+    content = file.read(MAX_BYTES + 1)
+    if len(content) > MAX_BYTES:
+        raise UnreadableImage(name_of(source), f"more than {MAX_BYTES:,} bytes came; save it as a file first")
+    return content
