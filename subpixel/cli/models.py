@@ -25,6 +25,7 @@ subpixel models --verify     are the files what they should be?"""
 PURPOSES = {
     "swift": "clean photos, drawings, screenshots: near the best, at a small network's cost",
     "restore": "what is noisy, compressed or blurred, as most found images are",
+    "restore-gan": "restore for the eye: invents detail; upscale --detail goes towards it",
     "swift-large": "swift, a little better, four times as slow",
     "espcn": "the fastest",
     "fsrcnn": "nearly as fast, a little better",
