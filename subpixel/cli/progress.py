@@ -13,9 +13,8 @@ from typing import Any, Protocol, Self
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
-from rich.progress import Progress as Bar
 
+from subpixel.cli.bars import bar
 from subpixel.errors import BadRequest, Unexpected, printable
 from subpixel.images.streams import STREAM
 from subpixel.jobs.job import Job
@@ -144,16 +143,8 @@ class Text:
         self._shown = 0.0
         self._console = Console(stderr=True, soft_wrap=True, highlight=False)
         self._lines = verbose or (not self._console.is_terminal and not quiet and tally.total != 1)
-        self._bar = Bar(
-            BarColumn(None),
-            TextColumn("{task.fields[images]} images"),
-            TextColumn("{task.fields[speed]:.1f} megapixels/s"),
-            TimeRemainingColumn(compact=True),
-            TextColumn("left"),
-            console=self._console,
-            transient=True,
-            disable=quiet or not self._console.is_terminal,
-        )
+        columns = "{task.fields[images]} images", "{task.fields[speed]:.1f} megapixels/s"
+        self._bar = bar(self._console, *columns, quiet=quiet)
         self._task = self._bar.add_task("", total=tally.total, images="0", speed=0.0)
 
     def __enter__(self) -> Self:

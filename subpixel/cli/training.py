@@ -9,9 +9,8 @@ from types import TracebackType
 from typing import Any, Self
 
 from rich.console import Console
-from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
-from rich.progress import Progress as Bar
 
+from subpixel.cli.bars import bar
 from subpixel.training.recorder import Progress
 
 LINE_SECONDS = 60
@@ -23,17 +22,12 @@ class Display:
 
     def __init__(self) -> None:
         self._console = Console(stderr=True, soft_wrap=True, highlight=False)
-        self._bar = Bar(
-            BarColumn(None),
-            TextColumn("{task.completed:.0f}/{task.total:.0f} steps"),
-            TextColumn("loss {task.fields[loss]:.4f}"),
-            TextColumn("{task.fields[psnr]}"),
-            TextColumn("{task.fields[rate]:.1f} steps/s"),
-            TimeRemainingColumn(compact=True),
-            TextColumn("left"),
-            console=self._console,
-            transient=True,
-            disable=not self._console.is_terminal,
+        self._bar = bar(
+            self._console,
+            "{task.completed:.0f}/{task.total:.0f} steps",
+            "loss {task.fields[loss]:.4f}",
+            "{task.fields[psnr]}",
+            "{task.fields[rate]:.1f} steps/s",
         )
         self._task = self._bar.add_task("", total=1, loss=0.0, psnr="", rate=0.0)
         self._start_line()

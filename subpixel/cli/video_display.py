@@ -7,9 +7,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from rich.console import Console
-from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
-from rich.progress import Progress as Bar
 
+from subpixel.cli.bars import bar
 from subpixel.errors import printable
 from subpixel.jobs.pool import Finished
 
@@ -24,15 +23,7 @@ class VideoDisplay:
         self.failed = False
         self._quiet, self._frames, self._began = quiet, 0, time.monotonic()
         self._console = Console(stderr=True, soft_wrap=True, highlight=False)
-        self._bar = Bar(
-            BarColumn(None),
-            TextColumn("{task.completed} frames"),
-            TimeRemainingColumn(compact=True),
-            TextColumn("left"),
-            console=self._console,
-            transient=True,
-            disable=quiet or not self._console.is_terminal,
-        )
+        self._bar = bar(self._console, "{task.completed} frames", quiet=quiet)
         self._task = self._bar.add_task("", total=None)
 
     def __enter__(self) -> Self:

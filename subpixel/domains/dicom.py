@@ -63,7 +63,7 @@ class Dicom:
         data = self._data
         try:
             pixels = data.pixel_array
-        except (RuntimeError, NotImplementedError, AttributeError, ValueError, TypeError, KeyError) as error:
+        except (RuntimeError, AttributeError, ValueError, TypeError, KeyError) as error:  # of pydicom's decoders
             raise UnreadableImage(
                 path, f"its pixels cannot be decoded: {' '.join(str(error).split())[:160]}"
             ) from error

@@ -19,7 +19,7 @@ from subpixel.jobs.walk import Folder
 LARGEST = 2**29
 """Bytes of a member, unpacked: a photo, not a bomb."""
 _MEMBER = re.compile(r"(.+?\.(?:zip|tar))/(.+)", re.IGNORECASE | re.DOTALL)
-_ERRORS = (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, KeyError, RuntimeError, NotImplementedError)
+_ERRORS = (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, KeyError, RuntimeError)
 _CHUNK = 2**20
 
 
