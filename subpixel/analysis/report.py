@@ -83,7 +83,7 @@ class Blur(_Part):
 
 
 class DegradationReport(_Part):
-    """What was found in an image; None is what could not be judged, about which nothing is to be done."""
+    """What was found in an image; None is what could not be judged; see `unrecognised`."""
 
     kind: Kind = "photo"
     jpeg: Jpeg | None = Jpeg()

@@ -62,7 +62,7 @@ def bench_video(
     opencv: Path | None = None,
     threads: int | None = None,
 ) -> Iterator[Row]:
-    """Each clip reduced by 2 and enlarged again, by each model; a kernel's name is swscale's and ours.
+    """Each clip reduced by 2 and enlarged again, by each model or kernel.
 
     opencv: OpenCV's FSRCNN_x2.pb, for a loop over cv2.dnn_superres in the same run. Raises: as `probe` does; DataError.
     """
