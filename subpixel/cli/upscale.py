@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from contextlib import closing
-from typing import Annotated, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
 import typer
+
+if TYPE_CHECKING:
+    from subpixel.inference.upscaler import Upscaler
+    from subpixel.jobs.job import Job
+    from subpixel.jobs.request import Request
 
 T = TypeVar("T", int, float)
 NAME = "upscale"
@@ -215,13 +221,9 @@ def command(
     What exists already is skipped, so that an interrupted run goes on where it stopped; results of another model,
     another request or an older source are made anew.
     """
-    from subpixel.cli.progress import display
-    from subpixel.domains import upscale_file
     from subpixel.images import Encoding
     from subpixel.inference.choice import Restoration
-    from subpixel.jobs.batch import upscale_batch
     from subpixel.jobs.discovery import find_jobs
-    from subpixel.jobs.done import unfinished
     from subpixel.jobs.naming import suffix
     from subpixel.jobs.request import Request
     from subpixel.jobs.shard import WHOLE, Shard
@@ -254,13 +256,26 @@ def command(
             from subpixel.cli.batch import submit
 
             raise typer.Exit(submit(queue_url, jobs, request, overwrite, quiet))
-        todo = jobs if overwrite else unfinished(jobs, request.identity)
-        counted, shown = display(todo, quiet=quiet, verbose=verbose, as_json=as_json)
-        batch = upscale_batch(counted, upscaler, request.encoding, request.identity, upscale_file, overwrite=overwrite)
-        with closing(batch) as events, shown:
-            for event in events:
-                shown.show(event)
-    raise typer.Exit(1 if shown.tally.failures else 0)
+        said = {"quiet": quiet, "verbose": verbose, "as_json": as_json}
+        raise typer.Exit(_enlarge(jobs, upscaler, request, overwrite, said))
+
+
+def _enlarge(
+    jobs: Iterator[Job], upscaler: Upscaler, request: Request, overwrite: bool, said: Mapping[str, bool]
+) -> int:
+    """Does what is not done yet, and shows it; returns the exit status."""
+    from subpixel.cli.progress import display
+    from subpixel.domains import upscale_file
+    from subpixel.jobs.batch import upscale_batch
+    from subpixel.jobs.done import unfinished
+
+    todo = jobs if overwrite else unfinished(jobs, request.identity)
+    counted, shown = display(todo, **said)
+    batch = upscale_batch(counted, upscaler, request.encoding, request.identity, upscale_file, overwrite=overwrite)
+    with closing(batch) as events, shown:
+        for event in events:
+            shown.show(event)
+    return 1 if shown.tally.failures else 0
 
 
 def _numbers(text: str | None) -> tuple[int, ...]:
