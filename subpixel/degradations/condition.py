@@ -53,10 +53,11 @@ def condition(labels: Floats) -> Floats:
     return np.concatenate([np.stack(numbers, axis=1), unknown], axis=1).astype(np.float32)
 
 
-def estimated(labels: Floats, rng: Rng, deviation: float, dropout: float) -> Floats:
-    """Labels as an estimator may give them: off by up to `deviation` of themselves, a group unknown (NaN) by chance.
+def estimated(labels: Floats, rng: Rng, deviation: float, dropout: float, missed: float = 0.0) -> Floats:
+    """Labels as an estimator may give them: off by up to `deviation` of themselves; a group unknown (NaN) by chance.
 
-    A network that is trained on them has met wrong numbers before, and images of which nothing is known.
+    missed: how often a group is given as that of an image that was not degraded. A network that is trained on them
+    has met wrong numbers before, and images of which nothing is known.
     """
     labels = labels.copy()
     everything = rng.random(len(labels)) < dropout / 2
@@ -64,6 +65,7 @@ def estimated(labels: Floats, rng: Rng, deviation: float, dropout: float) -> Flo
         columns = [_INDEX[name] for name in group]
         factor = 1 + deviation * rng.uniform(-1, 1, (len(labels), 1))
         neutral = np.array([LABELS[name] for name in group])
+        factor[rng.random(len(labels)) < missed] = 0
         labels[:, columns] = neutral + (labels[:, columns] - neutral) * factor
         unknown = everything | (rng.random(len(labels)) < dropout)
         labels[:, columns] = np.where(unknown[:, None], np.nan, labels[:, columns])

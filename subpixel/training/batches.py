@@ -29,7 +29,8 @@ def batches(
         rng = np.random.default_rng([recipe.seed, step, processes.rank()])
         arrays = sources[scale].batch(rng, recipe.data.batch, recipe.data.patch)
         if told and arrays.labels is not None:
-            labels = estimated(arrays.labels, rng, recipe.data.label_noise, recipe.data.label_dropout)
+            data = recipe.data
+            labels = estimated(arrays.labels, rng, data.label_noise, data.label_dropout, data.label_missed)
             arrays = replace(arrays, labels=condition(labels))
         return scale, arrays
 

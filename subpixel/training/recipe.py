@@ -45,6 +45,8 @@ class Data(_Strict):
     """How far off, as a share of itself, what a conditioned network is told of the degradation may be."""
     label_dropout: float = Field(0.0, ge=0, le=1)
     """How often it is told nothing of one kind of degradation."""
+    label_missed: float = Field(0.0, ge=0, le=1)
+    """How often it is told that there is none of one kind, where there may be."""
 
 
 class Loss(_Strict):

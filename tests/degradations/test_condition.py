@@ -62,3 +62,13 @@ def test_estimates_are_off_by_what_is_said_and_unknown_as_often():
     assert known.max() == pytest.approx(60, abs=0.1)
     assert np.isnan(quality).mean() == pytest.approx(1 - 0.95 * 0.9, abs=0.01)
     np.testing.assert_array_equal(labels[0], Chain((GaussianNoise(8 / 255), Jpeg(50))).labels())
+
+
+def test_an_estimate_misses_a_kind_of_degradation_as_often_as_is_said():
+    labels = np.repeat(Chain((GaussianNoise(8 / 255), Jpeg(50))).labels()[None], 20_000, axis=0)
+    guessed = estimated(labels, np.random.default_rng(0), deviation=0.0, dropout=0.0, missed=0.2)
+    quality, luma = (guessed[:, list(LABELS).index(name)] for name in ("jpeg_quality", "noise_luma"))
+    assert (quality == 100).mean() == pytest.approx(0.2, abs=0.01)
+    assert (luma == 0).mean() == pytest.approx(0.2, abs=0.01)
+    assert ((quality == 100) & (luma == 0)).mean() == pytest.approx(0.04, abs=0.01)
+    assert set(np.unique(quality)) == {50, 100}
