@@ -37,6 +37,11 @@ class Model:
     card: Card
     graph: bytes
 
+    @property
+    def of_package(self) -> bool:
+        """Whether it came with the package: known to compute finite numbers, which files of others have to show."""
+        return self.path.parent == FOLDER
+
     def conditioned(self, values: Mapping[str, float]) -> Model:
         """The plain model for images of which this is true: the condition is folded into the weights.
 
