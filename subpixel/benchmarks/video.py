@@ -19,7 +19,7 @@ from subpixel.errors import DataError
 from subpixel.inference.upscaler import Upscaler
 from subpixel.resample import resize
 from subpixel.runtimes import Execution
-from subpixel.video.decoding import Frames
+from subpixel.video.decoding import Frame, Frames
 from subpixel.video.encoding import encoder
 from subpixel.video.enlarging import FrameUpscaler
 from subpixel.video.planes import Plane, frame_of
@@ -211,12 +211,9 @@ def _speed(
 
 def _packets(source: Source, results: list[list[Plane]], threads: int | None) -> int:
     made = encoder(_request("bicubic", "h264", threads), source, "matroska", results[0][0].shape, 1)  # pyright: ignore[reportArgumentType]
-    context, count = made.open(), 0
-    for k, planes in enumerate(results):
-        frame = frame_of(planes, made.layout)
-        frame.pts, frame.time_base = round(k / (source.rate * source.time_base)), source.time_base
-        count += len(context.encode(frame))
-    return count + len(context.encode(None))
+    coding, step = made.open(), 1 / (source.rate * source.time_base)
+    count = sum(len(coding.encode(Frame(round(k * step), planes), planes)) for k, planes in enumerate(results))
+    return count + len(coding.finish())
 
 
 def _timed(call: Any) -> tuple[float, Any]:

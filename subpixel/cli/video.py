@@ -17,11 +17,16 @@ EXAMPLES = """[bold]Examples[/bold]
 subpixel video film.mkv -o larger.mkv                  twice as wide and high, all else kept
 subpixel video film.mkv -o look.mkv --preview 5s       five seconds out of the middle
 subpixel video tape.mpg -o tape.mp4 --size x1080       deinterlaced where it has to be
+subpixel video frames/ -o larger.mkv --fps 24          frame9.png comes before frame10.png
+subpixel video film.mkv -o frames/                     PNG images, 000001.png and on
 subpixel video film.mkv -o larger.mkv                  again, after an interruption: it goes on"""
 
-Source = Annotated[Path, typer.Argument(metavar="IN", help="A video.", show_default=False)]
+Source = Annotated[Path, typer.Argument(metavar="IN", help="A video, or a folder of frames.", show_default=False)]
 Output = Annotated[
-    Path, typer.Option("-o", "--output", metavar="OUT", help="An .mkv, .mp4, .mov or .webm file.", show_default=False)
+    Path,
+    typer.Option(
+        "-o", "--output", metavar="OUT", help="An .mkv, .mp4, .mov or .webm file, or a folder.", show_default=False
+    ),
 ]
 Codec = Annotated[
     str,
@@ -35,6 +40,9 @@ From = Annotated[str | None, typer.Option("--from", metavar="TIME", help="5s or 
 To = Annotated[str | None, typer.Option("--to", metavar="TIME", help="Where it ends.", show_default=False)]
 Preview = Annotated[
     str | None, typer.Option(metavar="TIME", help="Only so long, out of the middle.", show_default=False)
+]
+Fps = Annotated[
+    float | None, typer.Option(metavar="N", help="Frames a second of a folder of images; 25.", show_default=False)
 ]
 Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Only errors.")]
 
@@ -52,6 +60,7 @@ def command(
     start: From = None,
     stop: To = None,
     preview: Preview = None,
+    fps: Fps = None,
     threads: Threads = None,
     quiet: Quiet = False,
 ) -> None:
@@ -80,6 +89,7 @@ def command(
             "codec": codec,
             "quality": quality,
             "deinterlace": deinterlace,
+            "fps": fps,
             **{name: seconds(text) for name, text in times.items() if text is not None},
         }
     )

@@ -6,13 +6,15 @@ import zlib
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Literal
 
 import av.error
 import av.filter
 
+from subpixel.video.damage import Damage
+from subpixel.video.folder import decoded_images
 from subpixel.video.planes import Plane, planes
 from subpixel.video.source import Source, opened
 
@@ -24,35 +26,6 @@ _CLOSE, _BRIEF = 1e-6, 0.5
 """Seconds that two times may differ by and be one; that a file may be shorter than it says."""
 
 FieldOrder = Literal["tff", "bff"]
-
-
-@dataclass
-class Damage:
-    """What of a source could not be used."""
-
-    undecodable: int = 0
-    """Packets."""
-    corrupt: int = 0
-    """Frames that the decoder patched up and says so, as those of MPEG-2, H.264 and H.265 do."""
-    resized: int = 0
-    """Frames of another size than the first."""
-    disordered: int = 0
-    """Frames whose time is not after that of the frame before."""
-    missing: float = 0.0
-    """Seconds at the end that the header speaks of."""
-
-    def __bool__(self) -> bool:
-        return any(asdict(self).values())
-
-    def __str__(self) -> str:
-        said = {
-            "packets cannot be decoded": self.undecodable,
-            "frames are damaged": self.corrupt,
-            "frames have another size and are left out": self.resized,
-            "frames have no time of their own and are left out": self.disordered,
-        }
-        parts = [f"{count} {what}" for what, count in said.items() if count]
-        return "; ".join([*parts, f"the last {self.missing:.1f} s are missing"] if self.missing else parts)
 
 
 @dataclass(frozen=True)
@@ -130,6 +103,9 @@ def decoded_frames(source: Source, damage: Damage, sought: float = 0.0) -> Itera
 
     sought: seconds that may be skipped, where the container lands before them and not behind.
     """
+    if source.images:
+        yield from decoded_images(source, damage, sought)
+        return
     if sought > _SETTLING:
         with opened(source.path) as container:
             stream = container.streams[source.index]

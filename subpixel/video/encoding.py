@@ -13,7 +13,8 @@ import av.codec
 
 from subpixel.errors import BadRequest, UnknownName
 from subpixel.video.colours import Colours
-from subpixel.video.planes import Layout
+from subpixel.video.decoding import Frame
+from subpixel.video.planes import Layout, Plane, frame_of
 from subpixel.video.request import CODECS, VideoRequest
 from subpixel.video.source import Source
 
@@ -22,7 +23,10 @@ ENCODERS = {"h264": "libx264", "h265": "libx265", "av1": "libsvtav1", "ffv1": "f
 _OWN = {"h264": "h264", "hevc": "h265", "av1": "av1", "libdav1d": "av1", "ffv1": "ffv1"}
 FORMATS = {".mkv": "matroska", ".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".webm": "webm"}
 """Ending of a result -> its container."""
-_HOLDS = {"matroska": CODECS, "mp4": ("h264", "h265", "av1"), "mov": ("h264", "h265"), "webm": ("av1",)}
+FOLDER = "folder"
+"""In place of a container: a PNG for each frame."""
+_HOLDS = {"matroska": CODECS, "mp4": ("h264", "h265", "av1"), "mov": ("h264", "h265"), "webm": ("av1",),
+          FOLDER: ("png",)}  # fmt: skip
 _WORST = {"h264": 51, "h265": 51, "av1": 63}
 """The constant rate factor of quality 0."""
 
@@ -49,12 +53,12 @@ class Encoder:
         name = self.layout.name
         return {"gbrp": "bgr0", "gbrap": "bgra"}.get(name, name) if self.codec == "ffv1" else name
 
-    def open(self) -> Any:
+    def open(self) -> Coding:
         """A fresh encoder."""
         context = av.CodecContext.create(ENCODERS[self.codec], "w")
         self.configure(context)
         context.open()
-        return context
+        return Coding(self, context)
 
     def configure(self, context: Any) -> None:
         """Sets up a codec context, or that of a stream."""
@@ -69,10 +73,37 @@ class Encoder:
         context.options = dict(self.options)
 
 
+@dataclass(frozen=True)
+class Coding:
+    """An encoder at work."""
+
+    made: Encoder
+    context: Any
+
+    def encode(self, frame: Frame, planes: list[Plane]) -> list[Any]:
+        """Takes the enlarged planes of a frame; gives the packets that are ready."""
+        return self.context.encode(self._video_frame(frame, planes))
+
+    def finish(self) -> list[Any]:
+        """The packets that were waiting."""
+        return self.context.encode(None)
+
+    def _video_frame(self, frame: Frame, planes: list[Plane]) -> Any:
+        made, colours = frame_of(planes, self.made.layout), self.made.colours
+        if made.format.name != self.made.pixel_format:
+            made = made.reformat(format=self.made.pixel_format)
+        made.pts, made.time_base = frame.pts, self.made.time_base
+        made.color_range, made.colorspace = colours.range, colours.matrix
+        made.color_primaries, made.color_trc = colours.primaries, colours.transfer
+        return made
+
+
 def container_of(target: Path) -> str:
-    """The container that an ending means. Raises: BadRequest."""
+    """The container that an ending means; a folder where there is none, or one is there. Raises: BadRequest."""
+    if target.is_dir() or not target.suffix:
+        return FOLDER
     if target.suffix.lower() not in FORMATS:
-        raise BadRequest(f"{target} ends in {target.suffix or 'nothing'!r}; expected {', '.join(FORMATS)}")
+        raise BadRequest(f"{target} ends in {target.suffix!r}; expected {', '.join(FORMATS)}, or a folder")
     return FORMATS[target.suffix.lower()]
 
 
@@ -83,7 +114,7 @@ def codec_of(request: VideoRequest, source: Source, container: str) -> str:
     holds = _HOLDS[container]
     if request.codec == "auto":
         deep = "h265" if source.layout.bits > 8 else "h264"
-        return next(codec for codec in (_OWN.get(source.codec, deep), deep, "av1") if codec in holds)
+        return next(codec for codec in (_OWN.get(source.codec, deep), deep, "av1", "png") if codec in holds)
     if request.codec not in holds:
         raise BadRequest(
             f"{container} holds {', '.join(c for c in holds if c != 'auto')}; {request.codec} fits in .mkv"
@@ -92,10 +123,17 @@ def codec_of(request: VideoRequest, source: Source, container: str) -> str:
 
 
 def layout_of(codec: str, given: Layout) -> Layout:
-    """The layout nearest to the source's that an encoder takes, without alpha, colours or bits that it has not."""
+    """The layout nearest to the source's that an encoder takes, without alpha, colours or bits that it has not.
+
+    For PNG it is what R'G'B' of the source's depth can be made of without a second rounding.
+    """
+    if codec == "png":
+        ycc = not given.is_rgb and not given.is_gray
+        return replace(given, bits=16 if ycc or given.bits > 8 else 8, sub=(0, 0))
     names = {known.name for known in av.codec.Codec(ENCODERS[codec], "w").video_formats or []}
     names |= {"gbrp", "gbrap"} if codec == "ffv1" else set()
-    names -= {"yuva420p", "yuva420p10le"} if codec == "h265" else set()  # it keeps no alpha in Matroska and MP4
+    if codec == "h265":  # it keeps no alpha in Matroska and MP4, and players know no R'G'B' in it
+        names = {name for name in names if not name.startswith(("yuva", "gbr"))}
     depths = sorted((8, 9, 10, 12, 14, 16), key=lambda bits: (bits < given.bits, abs(bits - given.bits)))
     kinds = [given, replace(given, alpha=False), replace(given, alpha=False, is_rgb=False)]
     kinds += [replace(kinds[-1], is_gray=False, sub=sub) for sub in ((0, 1), (1, 1))]
@@ -108,9 +146,7 @@ def encoder(request: VideoRequest, source: Source, container: str, size: tuple[i
     codec = codec_of(request, source, container)
     layout = layout_of(codec, source.layout)
     height, width = size
-    colours = source.colours.stated(source.height, height)
-    if source.layout.is_rgb and not layout.is_rgb:
-        colours = replace(colours, range=1, matrix=1)
+    colours = source.colours_in(layout).stated(source.height, height)
     threads = request.execution.threads or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 4
     return Encoder(
         codec,
@@ -139,6 +175,8 @@ def _options(codec: str, quality: int, source: Source, threads: int) -> dict[str
     static = source.hdr
     siting = {(True, False): "left", (True, True): "center", (False, False): "topleft"}[source.centred]
     options = {"chroma_sample_location": siting}
+    if codec == "png":
+        return {}
     if codec == "ffv1":
         return options | {"level": "3", "coder": "1", "context": "1", "g": "1", "slicecrc": "1", "slices": "4"}
     options["crf"] = str(round((100 - quality) / 100 * _WORST[codec]))

@@ -48,13 +48,14 @@ class FrameUpscaler:
         self.restores = any(step.card.condition for step in plan.steps)
         self._in_rgb = self._given.is_rgb or (self.restores and not self._given.is_gray)
         if self._in_rgb:
-            plan = upscaler.prepare(replace(gray, channels=3, dtype="float32"), report)
+            alpha = self._given.alpha and layout.alpha
+            plan = upscaler.prepare(replace(gray, channels=3, alpha=alpha, dtype="float32"), report)
         self._memory: Remembering | None = None
         if len(plan.steps) == 1 and not self._in_rgb and still_share(neighbours, plan.steps[0].card.halo) >= PAYS:
             plan, self._memory = remembering(plan)
         self.plan: Plan = plan
         self.height, self.width = plan.target.height, plan.target.width
-        self._weights = source.colours.weights(source.height)
+        self._colours = source.colours_in(layout)
         self._scales = self.height / source.height, self.width / source.width
         self._chroma_size = tuple(
             -(-n // (1 << sub)) for n, sub in zip((self.height, self.width), layout.sub, strict=True)
@@ -71,10 +72,18 @@ class FrameUpscaler:
     def __call__(self, planes: list[Plane]) -> list[Plane]:
         if self._memory:
             self._memory.begin()
-        alpha = [self._alpha(planes[-1])] if self._given.alpha and self.layout.alpha else []
         if self._in_rgb:
-            return [*self._from_rgb(self._network(rgb_image(planes, self._source))), *alpha]
+            return self._through_rgb(planes)
+        alpha = [self._alpha(planes[-1])] if self._given.alpha and self.layout.alpha else []
         return [self._luma(planes[0]), *(self._moved(plane) for plane in self._coloured(planes)), *alpha]
+
+    def _through_rgb(self, planes: list[Plane]) -> list[Plane]:
+        rgb = rgb_image(planes, self._source)
+        if not self.plan.source.alpha:
+            return self._from_rgb(self._network(rgb))
+        result = self._network(np.dstack([rgb, self._floats(planes[-1])]))
+        alpha = to_codes(result[..., 3] * np.float32(2**self.layout.bits - 1), self.layout.bits)
+        return [*self._from_rgb(result[..., :3]), alpha]
 
     def _coloured(self, planes: list[Plane]) -> list[Plane]:
         return [] if self._given.is_gray or self.layout.is_gray else planes[1:3]
@@ -121,8 +130,8 @@ class FrameUpscaler:
             codes = to_codes(rgb * np.float32(2**bits - 1), bits)
             return [np.ascontiguousarray(codes[..., k]) for k in (1, 2, 0)]
         made: list[Plane] = []
-        for k, values in enumerate(to_ycc(rgb, self._weights)):
-            zero, one = span(bits, self._source.colours.is_full, chroma=k > 0)
+        for k, values in enumerate(to_ycc(rgb, self._colours.weights(self._source.height))):
+            zero, one = span(bits, self._colours.is_full, chroma=k > 0)
             if k:
                 values = _resampled(values, _WHOLE, self._result, self._chroma_size)
             made.append(to_codes(values * np.float32(one) + np.float32(zero), bits))
@@ -162,6 +171,8 @@ def _resampled(
     scales: tuple[float, float] = (1.0, 1.0),
 ) -> Floats:
     """H W from samples at one grid to the height and width `size` at another, the image being enlarged by `scales`."""
+    if given == to and plane.shape == tuple(size):
+        return plane
     down, across = (
         grid.taps(length, wanted, scale, other)
         for grid, length, wanted, scale, other in zip(given, plane.shape, size, scales, to, strict=True)

@@ -6,7 +6,7 @@ import heapq
 import io
 import struct
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
@@ -54,11 +54,16 @@ class Cut:
         return after and (self.stop is None or seconds < self.stop - _CLOSE)
 
 
+def _others(source: Source) -> AbstractContextManager[Any]:
+    """The source's file, whose other streams are copied; None for a folder of images."""
+    return nullcontext() if source.images else opened(source.path)
+
+
 def streams_lost(source: Source, container: str) -> tuple[list[str], set[int]]:
     """What of a source's other streams a container has no room for, in words and by their numbers."""
     lost, numbers = list[str](), set[int]()
-    with opened(source.path) as given:
-        for stream in given.streams:
+    with _others(source) as given:
+        for stream in given.streams if given else ():
             if stream.index != source.index and not _fits(stream, container):
                 codec = stream.codec_context.name if stream.codec_context else "unknown"
                 lost.append(f"stream {stream.index} ({stream.type}, {codec})")
@@ -103,16 +108,8 @@ def join(
     """
     times = partial.times()
     try:
-        with opened(source.path) as given, av.open(str(target), "w", format=container, options=_BITEXACT) as result:
-            result.metadata.update(_kept(given.metadata))
-            result.set_chapters(list(_chapters(given, cut)))
-            video: Any = None
-            copies = dict[int, Any]()
-            for stream in given.streams:
-                if stream.index == source.index:
-                    video = _video(result, stream, source, encoder)
-                elif stream.index not in lost:
-                    copies[stream.index] = _copied(result, stream)
+        with _others(source) as given, av.open(str(target), "w", format=container, options=_BITEXACT) as result:
+            video, copies = _streams(result, given, source, encoder, cut, lost)
             ours = _video_packets(partial.packets(), times, video, encoder, cut)
             _mux(result, ours, _other_packets(given, copies, cut))
     except (av.error.FFmpegError, OSError, ValueError) as error:
@@ -121,12 +118,29 @@ def join(
     return len(times)
 
 
-def _video(result: Any, stream: Any, source: Source, encoder: Encoder) -> Any:
+def _streams(
+    result: Any, given: Any, source: Source, encoder: Encoder, cut: Cut, lost: set[int]
+) -> tuple[Any, dict[int, Any]]:
+    """The result's streams in the order of the source's: the video, and the others by their numbers there."""
+    if given is None:
+        return _video(result, source, encoder), {}
+    result.metadata.update(_kept(given.metadata))
+    result.set_chapters(list(_chapters(given, cut)))
+    video, copies = None, dict[int, Any]()
+    for stream in given.streams:
+        if stream.index == source.index:
+            video = _video(result, source, encoder)
+            video.metadata.update(_kept(stream.metadata))
+            video.disposition = stream.disposition
+        elif stream.index not in lost:
+            copies[stream.index] = _copied(result, stream)
+    return video, copies
+
+
+def _video(result: Any, source: Source, encoder: Encoder) -> Any:
     video = result.add_stream(ENCODERS[encoder.codec], rate=encoder.rate, options=dict(encoder.options))
     encoder.configure(video.codec_context)
     video.time_base = encoder.time_base
-    video.metadata.update(_kept(stream.metadata))
-    video.disposition = stream.disposition
     if source.rotation:
         video.set_display_matrix(struct.unpack("=9i", source.rotation))
     return video
@@ -169,7 +183,8 @@ def _video_packets(
 
 def _other_packets(given: Any, copies: dict[int, Any], cut: Cut) -> Iterator[Any]:
     """What is copied, as long as the source can be read."""
-    streams = [stream for stream in given.streams if stream.index in copies and stream.type != "attachment"]
+    others = given.streams if given else ()
+    streams = [stream for stream in others if stream.index in copies and stream.type != "attachment"]
     packets = given.demux(streams) if streams else iter(())
     with suppress(av.error.FFmpegError):
         for packet in packets:

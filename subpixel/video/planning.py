@@ -89,7 +89,7 @@ def lost_in_pixels(source: Source, made: Encoder) -> Iterator[str]:
         yield f"{given.bits} bits a sample; {made.codec} takes {kept.bits}"
     if given.is_rgb and not kept.is_rgb:
         yield f"R'G'B', which {made.codec} takes as Y'CbCr"
-    elif kept.sub != given.sub:
+    elif any(k > g for k, g in zip(kept.sub, given.sub, strict=True)):
         yield f"the resolution of the colours of {given.name}; {made.codec} takes {kept.name}"
     if made.codec == "h264" and source.hdr.mastering and not kept.bits > 8:
         yield "HDR in 8 bits bands"

@@ -31,6 +31,8 @@ class VideoRequest(Request):
     """Seconds from the beginning; None for the end."""
     preview: float | None = Field(None, gt=0)
     """So many seconds out of the middle, in place of start and stop."""
+    fps: float | None = Field(None, gt=0, le=1000)
+    """Frames a second of a folder of images, whose times nobody knows; None for 25."""
 
 
 def seconds(text: str) -> float:

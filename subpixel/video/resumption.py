@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import chain
 
-from subpixel.video.decoding import Damage, Frame, Frames
+from subpixel.video.damage import Damage
+from subpixel.video.decoding import Frame, Frames
 
 
 class Resumed:

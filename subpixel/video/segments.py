@@ -15,7 +15,8 @@ from typing import Any, BinaryIO
 
 from subpixel import atomic
 from subpixel.errors import BadRequest, UnwritableImage
-from subpixel.video.decoding import Damage, Frame
+from subpixel.video.damage import Damage
+from subpixel.video.decoding import Frame
 
 SECONDS = 10.0
 """The length of a segment."""
@@ -77,6 +78,8 @@ class Partial:
 
     def __init__(self, target: Path, job: dict[str, Any]) -> None:
         self.folder = target.with_name(f"{target.name}.partial")
+        self.images = self.folder / "images"
+        """Where the frames lie that become a folder of images."""
         self._job = job
 
     def begin(self) -> list[End]:
@@ -109,6 +112,10 @@ class Partial:
 
     def _found(self) -> list[End]:
         return [_end(path) for path in sorted(self.folder.glob("*.segment"))]
+
+    def frames(self) -> int:
+        """How many are done."""
+        return sum(end.frames for end in self._found())
 
     def packets(self) -> Iterator[Packet]:
         """All packets, segment by segment, in the order the encoders gave them."""

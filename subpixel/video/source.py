@@ -17,7 +17,7 @@ from av.stream import Disposition
 
 from subpixel.errors import UnreadableImage
 from subpixel.video import hdr
-from subpixel.video.colours import Colours
+from subpixel.video.colours import UNSPECIFIED, Colours
 from subpixel.video.planes import Layout
 
 _CENTRED = {"mjpeg", "mpeg1video", "theora", "jpeg2000", "vp8"}
@@ -52,12 +52,21 @@ class Source:
     hdr: hdr.Static
     dropped: tuple[str, ...]
     """What frames carry that cannot be kept."""
+    images: tuple[Path, ...] = ()
+    """The frames, where the path is a folder of them."""
 
     @property
     def centred(self) -> tuple[bool, bool]:
         """Whether chroma lies between the pixels that share it, down and across."""
         topleft = self.colours.is_hdr and self.colours.primaries == 9 and self.height >= 1440  # BT.2100 for UHD
         return not topleft, self.codec in _CENTRED
+
+    def colours_in(self, layout: Layout) -> Colours:
+        """What its colours are called there: R'G'B' becomes the Y'CbCr of BT.709, and sRGB where nothing is said."""
+        if layout.is_rgb or not self.layout.is_rgb:
+            return self.colours
+        primaries, transfer = self.colours.primaries, self.colours.transfer
+        return Colours(1, 1, 1 if primaries == UNSPECIFIED else primaries, 13 if transfer == UNSPECIFIED else transfer)
 
     @property
     def frames(self) -> int | None:

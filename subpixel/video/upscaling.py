@@ -19,12 +19,15 @@ from subpixel.analysis import DegradationReport
 from subpixel.errors import BadRequest, DataError, UnreadableImage
 from subpixel.jobs.job import Job
 from subpixel.jobs.pool import Finished, Progress
-from subpixel.video import muxing
-from subpixel.video.decoding import Damage, FieldOrder, Frame, Frames, field_order
-from subpixel.video.encoding import Encoder, codec_of, container_of, encoder, layout_of
+from subpixel.video import muxing, numbered
+from subpixel.video.damage import Damage
+from subpixel.video.decoding import FieldOrder, Frame, Frames, field_order
+from subpixel.video.encoding import FOLDER, Coding, Encoder, codec_of, container_of, encoder, layout_of
 from subpixel.video.enlarging import FrameUpscaler
+from subpixel.video.folder import probe_folder
+from subpixel.video.numbered import NumberedImages
 from subpixel.video.pipeline import ahead
-from subpixel.video.planes import Plane, frame_of
+from subpixel.video.planes import Plane
 from subpixel.video.planning import flickering, look, lost_in_pixels, neighbours, of_part, of_size
 from subpixel.video.request import VideoRequest
 from subpixel.video.resumption import Resumed
@@ -56,8 +59,9 @@ Event = Started | Progress | Finished
 
 
 def upscale(source: str | Path, target: str | Path, request: VideoRequest = _USUAL) -> Generator[Event]:
-    """Enlarges a video; tells what it will do, of each frame, and how it ended.
+    """Enlarges a video, or a folder of frames; tells what it will do, of each frame, and how it ended.
 
+    The target is a video, or a folder of PNGs.
     The result appears when it is complete. Until then `TARGET.partial/` holds what is done, from which the same call
     goes on, to the same bytes. The last event is `Finished`: its `error` says which part of the source could not be
     used, where the rest was kept, its `note` what was lost.
@@ -67,8 +71,16 @@ def upscale(source: str | Path, target: str | Path, request: VideoRequest = _USU
     if target.exists() and source.exists() and target.samefile(source):
         raise BadRequest(f"{target} is the input and would be overwritten; name another file")
     container = container_of(target)
-    work = _Work.of(probe(source), target, request, container)
+    work = _Work.of(_probed(source, request), target, request, container)
     yield from work.run()
+
+
+def _probed(path: Path, request: VideoRequest) -> Source:
+    if path.is_dir():
+        return probe_folder(path, request.fps)
+    if request.fps is not None:
+        raise BadRequest(f"{path} has its own times; frames a second (--fps) are for a folder of images")
+    return probe(path)
 
 
 @dataclass(frozen=True)
@@ -101,6 +113,7 @@ class _Work:
             *lost_in_pixels(source, made),
             *source.dropped,
             *(f"{name}, which {container} cannot hold" for name in lost),
+            *(numbered.lost_in_images(source) if container == FOLDER else ()),
         ]
         warnings = [f"not kept: {what}" for what in dict.fromkeys(warnings)] + flickering(larger)
         cut = muxing.Cut.of(source, request.start, request.stop)
@@ -112,15 +125,16 @@ class _Work:
 
     def run(self) -> Generator[Event]:
         partial = Partial(self.target, self._identity())
+        if self.container == FOLDER:
+            numbered.check_free(self.target, partial)
         ends = partial.begin()
         try:
             yield self._started(sum(end.frames for end in ends))
             frames = self._frames(ends[-1].tail if ends else None)
             yield from self._encoded(frames, partial, ends)
-            if not partial.times():
+            if not partial.frames():
                 raise UnreadableImage(self.source.path, "there is no frame in the part that was asked for")
-            with atomic.replacing(self.target) as part:
-                muxing.join(self.source, part, self.container, self.encoder, partial, self.cut, self.left_out)
+            self._complete(partial)
         finally:
             partial.remove_if_empty()
         partial.remove()
@@ -128,11 +142,19 @@ class _Work:
         kept = f"{self.source.path}: {damage}; what could be decoded is in {self.target}"
         yield Finished(self._job, "; ".join(self.warnings) or None, DataError(kept) if damage else None)
 
+    def _complete(self, partial: Partial) -> None:
+        """Lets the result appear."""
+        if self.container == FOLDER:
+            numbered.appear(partial, self.target)
+            return
+        with atomic.replacing(self.target) as part:
+            muxing.join(self.source, part, self.container, self.encoder, partial, self.cut, self.left_out)
+
     def _started(self, resumed: int) -> Started:
         total, each = self._total(), self._seconds_a_frame()
         left = None if total is None else max(0, total - resumed) * each
-        made = self.encoder
-        how = f"{made.codec}, {made.layout.name}, in {self.container}"
+        pixels = "" if self.container == FOLDER else f", {self.encoder.layout.name}"
+        how = f"{self.encoder.codec}{pixels}, in {self.container}"
         what = [self.larger.describe(), *(["deinterlaced"] if self.order else []), how]
         return Started("; ".join(what), total, left, self.warnings, resumed)
 
@@ -173,32 +195,28 @@ class _Work:
             enlarged = ((frame, self.larger(frame.planes)) for frame in chain([first], decoded))
             with closing(ahead(enlarged)) as results:
                 for number, group in groupby(results, lambda item: self._segment(item[0].pts - origin)):
-                    yield from self._segment_of(group, partial.path(number), number, origin, frames.damage)
+                    yield from self._segment_of(group, partial, number, origin, frames.damage)
 
     def _segment(self, ticks: int) -> int:
         return int(ticks * self.encoder.time_base // SECONDS)
 
+    def _coding(self, partial: Partial) -> Coding | NumberedImages:
+        if self.container == FOLDER:
+            return NumberedImages(partial.images, self.source, self.encoder.layout, partial.frames())
+        return self.encoder.open()
+
     def _segment_of(
-        self, group: Iterator[tuple[Frame, list[Plane]]], path: Path, number: int, origin: int, damage: Damage
+        self, group: Iterator[tuple[Frame, list[Plane]]], partial: Partial, number: int, origin: int, damage: Damage
     ) -> Generator[Event]:
-        context = self.encoder.open()
-        with atomic.replacing(path) as part, part.open("wb") as file:
+        coding = self._coding(partial)
+        with atomic.replacing(partial.path(number)) as part, part.open("wb") as file:
             segment = Segment(file, number, origin)
             for frame, planes in group:
                 segment.saw(frame)
-                segment.write(context.encode(self._video_frame(frame, planes)))
+                segment.write(coding.encode(frame, planes))
                 yield self._progress()
-            segment.write(context.encode(None))
+            segment.write(coding.finish())
             segment.close(damage)
-
-    def _video_frame(self, frame: Frame, planes: list[Plane]) -> Any:
-        made = frame_of(planes, self.encoder.layout)
-        if made.format.name != self.encoder.pixel_format:
-            made = made.reformat(format=self.encoder.pixel_format)
-        made.pts, made.time_base = frame.pts, self.encoder.time_base
-        made.color_range, made.colorspace = self.encoder.colours.range, self.encoder.colours.matrix
-        made.color_primaries, made.color_trc = self.encoder.colours.primaries, self.encoder.colours.transfer
-        return made
 
     def _progress(self) -> Progress:
         total = self._total()
@@ -208,7 +226,7 @@ class _Work:
         """What the bytes of the result depend on."""
         return {
             "version": f"subpixel {__version__}, av {av.__version__}, {self._runtimes()}",
-            "source": _fingerprint(self.source.path),
+            "source": _fingerprint(self.source),
             "request": self.request.model_dump(mode="json"),
             "model": hashlib.blake2b(self.request.identity.encode(), digest_size=16).hexdigest(),
             "threads": self.encoder.threads,
@@ -219,8 +237,15 @@ class _Work:
         return ", ".join(f"{name} {version(name)}" for name in names)
 
 
-def _fingerprint(path: Path) -> str:
-    """Size, time and the bytes at both ends."""
+def _fingerprint(source: Source) -> str:
+    """Size, time and the bytes at both ends; of a folder the names, sizes and times of its images."""
+    if source.images:
+        about = [(image.name, image.stat().st_size, image.stat().st_mtime_ns) for image in source.images]
+        return f"{len(about)} images, {hashlib.blake2b(repr(about).encode(), digest_size=16).hexdigest()}"
+    return _fingerprint_of_file(source.path)
+
+
+def _fingerprint_of_file(path: Path) -> str:
     stat = path.stat()
     with path.open("rb") as file:
         digest = hashlib.blake2b(file.read(_ENDS), digest_size=16)

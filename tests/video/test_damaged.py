@@ -80,7 +80,7 @@ def only_sound(folder: Path) -> Path:
         (encrypted, "damaged, encrypted, or not supported"),
         (only_sound, "there is no video in it"),
         (lambda folder: folder / "nothing.mkv", "no such file"),
-        (lambda folder: folder, "it is a folder"),
+        (lambda folder: folder, "there is no image in it"),
     ],
 )
 def test_nothing_is_written(make_file: Callable[[Path], Path], why: str, tmp_path: Path) -> None:

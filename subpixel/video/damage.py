@@ -1,0 +1,34 @@
+"""What of a source could not be used."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+
+@dataclass
+class Damage:
+    """What of a source could not be used."""
+
+    undecodable: int = 0
+    """Packets, or images of a folder."""
+    corrupt: int = 0
+    """Frames that the decoder patched up and says so, as those of MPEG-2, H.264 and H.265 do."""
+    resized: int = 0
+    """Frames of another size than the first."""
+    disordered: int = 0
+    """Frames whose time is not after that of the frame before."""
+    missing: float = 0.0
+    """Seconds at the end that the header speaks of."""
+
+    def __bool__(self) -> bool:
+        return any(asdict(self).values())
+
+    def __str__(self) -> str:
+        said = {
+            "frames cannot be decoded": self.undecodable,
+            "frames are damaged": self.corrupt,
+            "frames have another size and are left out": self.resized,
+            "frames have no time of their own and are left out": self.disordered,
+        }
+        parts = [f"{count} {what}" for what, count in said.items() if count]
+        return "; ".join([*parts, f"the last {self.missing:.1f} s are missing"] if self.missing else parts)

@@ -1,0 +1,125 @@
+"""A folder of images as a video: in the natural order of their names, all of one size."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from subpixel.errors import UnreadableImage
+from subpixel.images import Metadata, dequantise, open_image, quantise
+from subpixel.jobs.walk import below
+from subpixel.ports import Shape
+from subpixel.video.colours import FULL, UNSPECIFIED, Colours
+from subpixel.video.damage import Damage
+from subpixel.video.hdr import Static
+from subpixel.video.planes import Layout, Plane, frame_of
+from subpixel.video.source import Source
+
+_RGB = 0
+"""The matrix of R'G'B' (ITU-T H.273)."""
+
+
+def natural(name: str) -> list[str | int]:
+    """What names are ordered by: frame 9 comes before frame 10."""
+    return [int(part) if k % 2 else part.lower() for k, part in enumerate(re.split(r"([0-9]+)", name))]
+
+
+def probe_folder(folder: Path, fps: float | None = None) -> Source:
+    """Reads the header of every image in a folder. Raises: UnreadableImage, also for one of another size."""
+    images = tuple(folder / name for name in sorted(next(below(str(folder))).names, key=natural))
+    found = {path: header for path in images if (header := _header(path))}
+    if not found:
+        raise UnreadableImage(folder, "there is no image in it")
+    height, width = _one_size({path: shape for path, (shape, _) in found.items()})
+    layout = _layout([shape for shape, _ in found.values()])
+    metadata = next(iter(found.values()))[1]
+    primaries, transfer = (metadata.colour.cicp or (UNSPECIFIED, UNSPECIFIED))[:2]
+    rate = Fraction(fps or 25).limit_denominator(1001)
+    return Source(
+        path=folder,
+        container="a folder",
+        index=0,
+        codec="images",
+        height=height,
+        width=width,
+        layout=layout,
+        colours=Colours(FULL, UNSPECIFIED if layout.is_gray else _RGB, primaries, transfer),
+        aspect=Fraction(1),
+        time_base=1 / rate,
+        rate=rate,
+        began=0.0,
+        duration=float(len(images) / rate),
+        interlaced=False,
+        rotation=None,
+        hdr=Static(),
+        dropped=tuple(_dropped(metadata)),
+        images=images,
+    )
+
+
+def _header(path: Path) -> tuple[Shape, Metadata] | None:
+    """None for what is damaged; that is counted when its turn comes."""
+    try:
+        image = open_image(path)
+    except UnreadableImage:
+        return None
+    return image.shape, image.metadata
+
+
+def _one_size(shapes: dict[Path, Shape]) -> tuple[int, int]:
+    counts = Counter((shape.height, shape.width) for shape in shapes.values())
+    ((height, width), count), *others = counts.most_common()
+    if others:
+        odd, shape = next((path, s) for path, s in shapes.items() if (s.height, s.width) != (height, width))
+        why = f"it is {shape.width}x{shape.height}, and {count} of the {len(shapes)} frames are {width}x{height}"
+        raise UnreadableImage(odd, f"{why}; frames are of one size: take it out of the folder")
+    return height, width
+
+
+def _layout(shapes: list[Shape]) -> Layout:
+    """What holds all of them."""
+    alpha = any(shape.alpha for shape in shapes)
+    is_rgb = alpha or any(shape.channels == 3 for shape in shapes)
+    return Layout(8 if all(shape.dtype == "uint8" for shape in shapes) else 16, is_rgb, not is_rgb, alpha)
+
+
+def _dropped(metadata: Metadata) -> Iterator[str]:
+    if metadata.icc and b"sRGB" not in metadata.icc.replace(b"\0", b""):
+        yield "the colour profile of the images"
+
+
+def decoded_images(source: Source, damage: Damage, sought: float = 0.0) -> Iterator[Any]:
+    """The images as frames, from a second on; `damage` counts those that cannot be read."""
+    first = int(sought * source.rate)
+    for number, path in enumerate(source.images[first:], first):
+        try:
+            image = open_image(path)
+            if (image.shape.height, image.shape.width) != (source.height, source.width):
+                damage.resized += 1
+                continue
+            samples = image.rows(0, source.height)
+        except UnreadableImage:
+            damage.undecodable += 1
+            continue
+        frame: Any = frame_of(_planes(samples, image.shape, source.layout), source.layout)
+        frame.pts, frame.time_base = number, source.time_base
+        frame.color_range = source.colours.range
+        yield frame
+
+
+def _planes(samples: Any, shape: Shape, layout: Layout) -> list[Plane]:
+    depth = 8 if layout.bits == 8 else 16
+    codes = samples if samples.dtype == layout.dtype else quantise(dequantise(samples), depth)
+    if layout.is_gray:
+        return [codes[..., 0]]
+    colour = [codes[..., k % shape.channels] for k in (1, 2, 0)]
+    if not layout.alpha:
+        return colour
+    opaque = np.full(codes.shape[:2], np.iinfo(codes.dtype).max, codes.dtype)
+    return [*colour, codes[..., -1] if shape.alpha else opaque]
