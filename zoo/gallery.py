@@ -32,6 +32,11 @@ REAL = {
     "galaxies": ("Galaxies, a little blurred", "real/hubble_deep_field.jpg", Box(560, 380, 128, 128)),
     "vessels": ("Vessels of a retina, blurred", "real/microaneurysms.png", Box(0, 0, 102, 102)),
     "grass": ("Grass, as JPEG", "real/grass.png", Box(192, 192, 128, 128)),
+    "clock": ("A clock, the camera moved", "real/clock_motion.png", Box(130, 60, 128, 128)),
+    "cell": ("A cell in a phase image", "real/cell.png", Box(260, 250, 128, 128)),
+    "retina": ("A retina, as JPEG", "real/retina.jpg", Box(300, 620, 128, 128)),
+    "letters": ("Letters, nothing found", "real/text.png", Box(20, 20, 128, 128)),
+    "camera": ("A photographer, nothing found", "real/camera.png", Box(180, 40, 128, 128)),
 }
 """The same of photos that were never clean: no original is known."""
 

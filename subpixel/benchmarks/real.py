@@ -63,7 +63,7 @@ def conditions(scale: int) -> Mapping[str, tuple[Degradation, ...]]:
     """
     reduced = classical(scale) if scale > 1 else IDENTITY
     noisy = {f"noise {sigma}": GaussianNoise(sigma / 255) for sigma in (5, 15)}
-    compressed = {f"JPEG {quality}": Jpeg(quality) for quality in (80, 60, 30)}
+    compressed = {f"JPEG {quality}": Jpeg(quality) for quality in (80, 60, 40, 30, 20, 10)}
     after = {name: Chain((reduced, step)) for name, step in (compressed | noisy).items()}
     blurred = {f"blur {sigma}": Chain((GaussianBlur(sigma), reduced)) for sigma in (1.2, 2.4)}
     mixed = Chain((GaussianBlur(1.2), reduced, GaussianNoise(5 / 255), Jpeg(60)))
