@@ -25,6 +25,12 @@ def luma(rgb: NDArray[Any]) -> NDArray[Any]:
     return rgb @ FORWARD[0].astype(rgb.dtype) + OFFSET[0].astype(rgb.dtype)
 
 
+def gray(rgb: NDArray[Any]) -> NDArray[Any]:
+    """An image without its colours: levels or floats ... 3 -> ... 1, the luma over the whole range, levels rounded."""
+    values = rgb @ (FORWARD[0] / FORWARD[0].sum()).astype(np.float32)
+    return (values if rgb.dtype.kind == "f" else np.floor(values + np.float32(0.5)).astype(rgb.dtype))[..., None]
+
+
 def to_ycbcr(rgb: NDArray[Any]) -> NDArray[Any]:
     """RGB ... 3 in [0, 1] -> YCbCr ... 3 in [16/255, 240/255], of the same float type; not clipped."""
     return rgb @ FORWARD.T.astype(rgb.dtype) + OFFSET.astype(rgb.dtype)

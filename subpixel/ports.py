@@ -85,9 +85,14 @@ class Ports:
             raise BadRequest("a vector is no input; numbers are folded into the weights: see Model.conditioned")
 
     @classmethod
-    def enlarging(cls, scale: int) -> Self:
-        """What most networks have: RGB `low` in, RGB `high` out."""
-        return cls((Port("low"),), (Port("high", scale=scale),))
+    def enlarging(cls, scale: int, channels: int = 3) -> Self:
+        """What most networks have: an image `low` in, and one of as many channels, `high`, out."""
+        return cls((Port("low", channels=channels),), (Port("high", channels=channels, scale=scale),))
+
+    @property
+    def channels(self) -> int:
+        """Of the image that goes in, those of all its frames."""
+        return self.inputs[0].depth
 
     @property
     def enlarges(self) -> bool:

@@ -19,6 +19,8 @@ class Config:
     """Width of every hidden layer."""
     layers: int = 32
     """3x3 convolutions between the first and the last."""
+    colours: int = 3
+    """Channels of an image."""
 
 
 class Compact(Arch[Config]):
@@ -35,10 +37,10 @@ class Compact(Arch[Config]):
     def __init__(self, config: Config) -> None:
         super().__init__(config)
         c = config.features
-        body: list[nn.Module] = [nn.Conv2d(3, c, 3, padding=1), nn.PReLU(c)]
+        body: list[nn.Module] = [nn.Conv2d(config.colours, c, 3, padding=1), nn.PReLU(c)]
         for _ in range(config.layers):
             body += [nn.Conv2d(c, c, 3, padding=1), nn.PReLU(c)]
-        self.body = nn.Sequential(*body, nn.Conv2d(c, 3 * config.scale**2, 3, padding=1))
+        self.body = nn.Sequential(*body, nn.Conv2d(c, config.colours * config.scale**2, 3, padding=1))
 
     @property
     def halo(self) -> int:

@@ -29,6 +29,8 @@ class Config:
     """Channels of every hidden layer (F in the paper)."""
     residual_scale: float = 1.0
     """Factor of each block's residual; 0.1 keeps wide networks stable."""
+    colours: int = 3
+    """Channels of an image."""
 
 
 class EDSR(Arch[Config]):
@@ -44,13 +46,13 @@ class EDSR(Arch[Config]):
     def __init__(self, config: Config) -> None:
         super().__init__(config)
         c = config.features
-        self.input = subtract_mean(PEAK)
-        self.head = nn.Conv2d(3, c, 3, padding=1)
+        self.input = subtract_mean(PEAK, config.colours)
+        self.head = nn.Conv2d(config.colours, c, 3, padding=1)
         blocks = [ResidualBlock(c, scale=config.residual_scale) for _ in range(config.blocks)]
         self.body = nn.Sequential(*blocks, nn.Conv2d(c, c, 3, padding=1))
-        self.tail = ByScale([config.scale], lambda scale: _tail(c, scale))
-        self.output = add_mean(PEAK)
-        identity_init(self.head)  # with the tail: begins as nearest-neighbour enlargement
+        self.tail = ByScale([config.scale], lambda scale: _tail(c, scale, config.colours))
+        self.output = add_mean(PEAK, config.colours)
+        identity_init(self.head, colours=config.colours)  # with the tail: begins as nearest-neighbour enlargement
         zero_init(self.body[-1])
 
     @property
@@ -65,14 +67,15 @@ class EDSR(Arch[Config]):
 
     def deploy(self) -> Self:
         deployed = super().deploy()
-        deployed.head, deployed.input = scaled_input(deployed.head, deployed.input.gain), subtract_mean()
+        deployed.head = scaled_input(deployed.head, deployed.input.gain)
+        deployed.input = subtract_mean(colours=self.config.colours)
         for block in deployed.body:
             if isinstance(block, ResidualBlock):
                 block.fold()
         return deployed
 
 
-def _tail(features: int, scale: int) -> nn.Sequential:
-    last = nn.Conv2d(features, 3, 3, padding=1)
-    identity_init(last)
-    return nn.Sequential(*subpixel_stages(features, stages(scale)), last)
+def _tail(features: int, scale: int, colours: int) -> nn.Sequential:
+    last = nn.Conv2d(features, colours, 3, padding=1)
+    identity_init(last, colours=colours)
+    return nn.Sequential(*subpixel_stages(features, stages(scale), colours), last)

@@ -30,6 +30,8 @@ class Config:
     """3x3 convolutions, the tail included."""
     expansion: int = 128
     """Width inside a convolution while it trains."""
+    colours: int = 3
+    """Channels of an image."""
 
 
 class Swift(Arch[Config]):
@@ -41,10 +43,10 @@ class Swift(Arch[Config]):
     def __init__(self, config: Config) -> None:
         super().__init__(config)
         c, p = config.channels, config.expansion
-        head: list[nn.Module] = [CollapsibleConv(3, c, 3, p), nn.PReLU(c)]
+        head: list[nn.Module] = [CollapsibleConv(config.colours, c, 3, p), nn.PReLU(c)]
         for _ in range(config.layers - 2):
             head += [CollapsibleConv(c, c, 3, p, identity=True), nn.PReLU(c)]
-        self.body = nn.Sequential(*head, CollapsibleConv(c, 3 * config.scale**2, 3, p))
+        self.body = nn.Sequential(*head, CollapsibleConv(c, config.colours * config.scale**2, 3, p))
 
     @property
     def halo(self) -> int:

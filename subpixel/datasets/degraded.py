@@ -42,7 +42,7 @@ class Degraded:
         self.batch(np.random.default_rng(0), 1, patch)
 
     def batch(self, rng: np.random.Generator, size: int, patch: int) -> Arrays:
-        """Random crops, degraded, flipped and rotated: uint8, size 3 patch patch, and size 3 s*patch s*patch.
+        """Random crops, degraded, flipped and rotated: uint8, size C patch patch, and size C s*patch s*patch.
 
         labels: the labels of the degradation that was sampled for each crop.
         Raises: DataError if the degradation makes another size than 1 / scale.

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from subpixel import color
 from subpixel.errors import DataError, UnreadableImage
 from subpixel.images import Image, open_image, quantise, read
 from subpixel.images.formats import PHOTOS
@@ -70,25 +71,32 @@ class ImageFile:
 
     def size(self) -> Size:
         """Its height and width, from its header. Raises: UnreadableImage."""
-        shape = self._open(open_image).shape
+        shape = self._open(lambda source: open_image(source, every_channel=True)).shape
         return shape.height, shape.width
 
     def read(self) -> Image:
         """The whole image. Raises: UnreadableImage."""
         return self._open(read)
 
-    def samples(self) -> NDArray[Any]:
+    def samples(self, channels: int = 3) -> NDArray[Any]:
         """H W C levels, uint8, or uint16 where the file has more bits; 2 and 4 channels have alpha last.
 
+        channels: of a network; one of neither gray nor RGB gets all that a TIFF holds, if they are so many.
         Raises: UnreadableImage.
         """
-        image = self.read()
-        return quantise(image.samples, 8 if image.metadata.depth == 8 else 16)
+        every = channels not in (1, 3)
+        samples = self._open(lambda source: _samples(source, every))
+        if every and samples.shape[2] != channels:
+            raise UnreadableImage(self.name, f"it has {samples.shape[2]} channels; expected {channels}")
+        return samples
+
+    def levels(self, channels: int) -> NDArray[Any]:
+        """H W C of a network's channels, see `fitted`. Raises: UnreadableImage."""
+        return fitted(self.samples(channels), channels)
 
     def rgb(self) -> NDArray[Any]:
-        """H W 3: the samples without alpha, gray as R = G = B. Raises: UnreadableImage."""
-        samples = self.samples()
-        return np.repeat(samples[..., :1], 3, axis=2) if samples.shape[2] < 3 else samples[..., :3]
+        """The levels for RGB. Raises: UnreadableImage."""
+        return self.levels(3)
 
     def _open(self, reader: Callable[[Path | bytes], T]) -> T:
         if not self.member:
@@ -107,6 +115,22 @@ class ImageFile:
             return reader(content)
         except UnreadableImage as error:
             raise UnreadableImage(self.name, error.why) from error
+
+
+def _samples(source: Path | bytes, every_channel: bool) -> NDArray[Any]:
+    image = open_image(source, every_channel)
+    rows = image.rows(0, image.shape.height)
+    return rows if rows.dtype.kind == "u" else quantise(rows, 16)
+
+
+def fitted(samples: NDArray[Any], channels: int) -> NDArray[Any]:
+    """Levels H W C as a network takes them: without alpha, gray as R = G = B for RGB, RGB as its luma for gray."""
+    if channels not in (1, 3):
+        return samples
+    colours = samples[..., :1] if samples.shape[2] < 3 else samples[..., :3]
+    if colours.shape[2] > channels:
+        return color.gray(colours)
+    return np.broadcast_to(colours, (*samples.shape[:2], channels))
 
 
 def _content(source: Path | bytes) -> bytes:

@@ -26,7 +26,7 @@ class Pairs:
         check_sizes(self.low, patch)
 
     def batch(self, rng: np.random.Generator, size: int, patch: int) -> Arrays:
-        """Random crops, flipped and rotated: uint8, size 3 patch patch, and size 3 s*patch s*patch."""
+        """Random crops, flipped and rotated: uint8, size C patch patch, and size C s*patch s*patch."""
         return collate([self._crop(rng, patch) for _ in range(size)])
 
     def _crop(self, rng: np.random.Generator, patch: int) -> Arrays:

@@ -30,7 +30,7 @@ class PatchSource(Protocol):
         ...
 
     def batch(self, rng: np.random.Generator, size: int, patch: int) -> Arrays:
-        """Random crops, flipped and rotated: size 3 patch patch, and size 3 s*patch s*patch; labels, if any."""
+        """Random crops, flipped and rotated: size C patch patch, and size C s*patch s*patch; labels, if any."""
         ...
 
 

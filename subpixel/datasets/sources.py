@@ -19,20 +19,21 @@ from subpixel.errors import DataError, UnreadableImage
 from subpixel.images import dequantise, quantise
 
 Reduce = Callable[[NDArray[Any], int, int], NDArray[Any]]
-"""Pixels H W 3, uint8 or float in [0, 1], height, width -> the reduced ones; `resample.resize` is the field's."""
+"""Pixels H W C, uint8 or float in [0, 1], height, width -> the reduced ones; `resample.resize` is the field's."""
 
 
-def pairs(folder: Path, scale: int, reduce: Reduce, cache: Path) -> Pairs:
+def pairs(folder: Path, scale: int, reduce: Reduce, cache: Path, channels: int = 3) -> Pairs:
     """Packs the training images of a folder or zip (once; then the packs are reopened) and returns their pairs.
 
-    LR comes from files where there are any, else it is HR, cut to a multiple of the scale, and reduced.
+    LR comes from files where there are any, else it is HR, cut to a multiple of the scale, and reduced. channels: of
+    the network.
     Raises: DataError naming the folder that is empty or the image that cannot be used.
     """
     layout = find_layout(folder)
     matches = file_pairs(layout, scale)
     if matches:
-        return _from_files(matches, scale, cache)
-    high = _pack(layout.high, lambda k: _samples(layout.high[k]), cache, "rgb")
+        return _from_files(matches, scale, cache, channels)
+    high = _pack(layout.high, lambda k: _samples(layout.high[k], channels), cache, "rgb", channels)
 
     def low(index: int) -> Pixels:
         height, width = (int(n) // scale for n in high.sizes[index])
@@ -41,16 +42,18 @@ def pairs(folder: Path, scale: int, reduce: Reduce, cache: Path) -> Pairs:
         return _reduced(reduce, high[index][: height * scale, : width * scale], height, width)
 
     method = getattr(reduce, "__qualname__", str(reduce))
-    return Pairs(_pack(layout.high, low, cache, f"{method} x{scale}"), high, scale)
+    return Pairs(_pack(layout.high, low, cache, f"{method} x{scale}", channels), high, scale)
 
 
-def degraded(folder: Path, scale: int, degradation: Degradation, cache: Path) -> Degraded:
+def degraded(folder: Path, scale: int, degradation: Degradation, cache: Path, channels: int = 3) -> Degraded:
     """Packs the HR training images of a folder or zip; their LR is made anew for every crop.
 
+    channels: of the network.
     Raises: DataError naming the folder that is empty or the image that cannot be used.
     """
     highs = find_layout(folder).high
-    return Degraded(_pack(highs, lambda k: _samples(highs[k]), cache, "rgb"), scale, degradation)
+    high = _pack(highs, lambda k: _samples(highs[k], channels), cache, "rgb", channels)
+    return Degraded(high, scale, degradation)
 
 
 def file_pairs(layout: Layout, scale: int) -> list[tuple[ImageFile, ImageFile]]:
@@ -78,24 +81,26 @@ def fingerprint(folder: Path) -> str:
     return hashlib.sha256(content.encode(errors="surrogateescape")).hexdigest()[:16]
 
 
-def _from_files(matches: Sequence[tuple[ImageFile, ImageFile]], scale: int, cache: Path) -> Pairs:
+def _from_files(matches: Sequence[tuple[ImageFile, ImageFile]], scale: int, cache: Path, channels: int) -> Pairs:
     highs, lows = [pair[0] for pair in matches], [pair[1] for pair in matches]
-    high = _pack(highs, lambda k: _samples(highs[k]), cache, "rgb")
+    high = _pack(highs, lambda k: _samples(highs[k], channels), cache, "rgb", channels)
 
     def low(index: int) -> Pixels:
-        pixels, (height, width) = _samples(lows[index]), (int(n) for n in high.sizes[index])
+        pixels, (height, width) = _samples(lows[index], channels), (int(n) for n in high.sizes[index])
         problem = size_mismatch(pixels.shape[:2], (height, width), scale)
         if problem:
             raise DataError(f"{lows[index].name}: {problem} of {highs[index].name}")
         return pixels[: height // scale, : width // scale]
 
     stamps = [file.key for file in highs]  # whose sizes decide the cut
-    return Pairs(_pack(lows, low, cache, ["cut", scale, stamps]), high, scale)
+    return Pairs(_pack(lows, low, cache, ["cut", scale, stamps], channels), high, scale)
 
 
-def _pack(files: Sequence[ImageFile], image: Callable[[int], Pixels], cache: Path, method: object) -> PackedImages:
+def _pack(
+    files: Sequence[ImageFile], image: Callable[[int], Pixels], cache: Path, method: object, channels: int
+) -> PackedImages:
     """method: how image k comes from file k, as JSON."""
-    return pack([file.name for file in files], image, cache, [method, [file.key for file in files]])
+    return pack([file.name for file in files], image, cache, [method, [file.key for file in files]], channels)
 
 
 def _reduced(reduce: Reduce, pixels: Pixels, height: int, width: int) -> Pixels:
@@ -105,8 +110,8 @@ def _reduced(reduce: Reduce, pixels: Pixels, height: int, width: int) -> Pixels:
     return quantise(reduce(dequantise(pixels), height, width), 16)
 
 
-def _samples(file: ImageFile) -> Pixels:
+def _samples(file: ImageFile, channels: int) -> Pixels:
     try:
-        return file.samples()
+        return file.samples(channels)
     except UnreadableImage as error:
         raise DataError(f"{error}; mend or remove it and start again") from None

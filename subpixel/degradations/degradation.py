@@ -20,7 +20,7 @@ class Degradation(ABC):
 
     @abstractmethod
     def apply(self, pixels: Floats, rng: Rng) -> Floats:
-        """H W C (C = 1 or 3) float32 in [0, 1] -> the same kind, perhaps of another size."""
+        """H W C float32 in [0, 1] -> the same kind, perhaps of another size."""
 
     def sample(self, rng: Rng) -> Degradation:
         """The same with every parameter fixed; most degradations have no other kind."""

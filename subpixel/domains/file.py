@@ -34,13 +34,15 @@ def upscale_file(
     and compared before the result appears; everything else goes as `inference.upscale_file` does it.
     Raises: UnreadableImage, UnwritableImage, and what `Upscaler` raises.
     """
-    found = format_of(source) if isinstance(source, str | Path) and not comes_once(source) else None
+    found = None
+    if isinstance(source, str | Path) and not comes_once(source):
+        found = format_of(source, upscaler.channels)
     if upscaler.bands and (found is None or found.name != "GeoTIFF"):
         raise BadRequest(f"{source}: bands are chosen of a GeoTIFF alone")
     if found is None:
         return upscale_photo(source, target, upscaler, encoding, on_progress)
     path, place = Path(str(source)), _place(found, target)
-    with closing(_opened(found, path, upscaler.bands)) as opened:
+    with closing(_opened(found, path, upscaler, upscaler.bands)) as opened:
         return _upscale(found, opened, path, place, upscaler, on_progress)
 
 
@@ -53,9 +55,9 @@ def _place(found: Format, target: str | Path | BinaryIO) -> Path:
     return Path(target)
 
 
-def _opened(found: Format, path: Path, bands: Sequence[int] = ()) -> Source:
+def _opened(found: Format, path: Path, upscaler: Upscaler, bands: Sequence[int] = ()) -> Source:
     try:
-        return found.open(path, bands) if bands else found.open(path)
+        return found.open(path, bands, upscaler.channels) if found.name == "GeoTIFF" else found.open(path)
     except SubpixelError as error:
         raise error if isinstance(error, UnreadableImage) else UnreadableImage(path, str(error)) from error
     except found.faults as error:
@@ -74,7 +76,7 @@ def _upscale(
     try:
         results = _Results(opened.planes, upscaler, on_progress)
         notes = opened.create(part, results.of)
-        with closing(_opened(found, part)) as again:
+        with closing(_opened(found, part, upscaler)) as again:
             _compare(path, opened.planes, again.planes, upscaler)
         atomic.commit(part, target)
     except SubpixelError as error:

@@ -56,12 +56,12 @@ FORMATS = {
 }
 
 
-def format_of(path: str | Path) -> Format | None:
-    """The format of a file, None for a photo.
+def format_of(path: str | Path, channels: int = 3) -> Format | None:
+    """The format of a file, None for a photo. channels: of the network that is to enlarge it.
 
     Raises: UnreadableImage, with the extra, where what reads it is not installed.
     """
-    name = _named(str(path))
+    name = _named(str(path), channels)
     if name is None:
         return None
     found = FORMATS[name]
@@ -71,7 +71,7 @@ def format_of(path: str | Path) -> Format | None:
     return found
 
 
-def _named(path: str) -> str | None:
+def _named(path: str, channels: int) -> str | None:
     kind = ENDINGS.get(split_ending(path)[1].lower())
     if os.path.isdir(path):
         return "OME-Zarr" if kind and kind.name == "OME-Zarr" else None
@@ -82,7 +82,7 @@ def _named(path: str) -> str | None:
         return "FITS"
     if kind and kind.name != "OME-TIFF":
         return kind.name
-    return _kind_of_tiff(path) if head[:4] in _MAGIC else None
+    return _kind_of_tiff(path, channels) if head[:4] in _MAGIC else None
 
 
 def _head(path: str) -> bytes:
@@ -94,8 +94,8 @@ def _head(path: str) -> bytes:
         return b""
 
 
-def _kind_of_tiff(path: str) -> str | None:
-    """GeoTIFF is what has places, more than four bands, or numbers that no photo has."""
+def _kind_of_tiff(path: str, channels: int) -> str | None:
+    """GeoTIFF is what has places, more than four bands, those of a network of many, or numbers that no photo has."""
     with open(path, "rb") as file:
         try:
             layout, table = tiff.open_header(file)
@@ -107,7 +107,9 @@ def _kind_of_tiff(path: str) -> str | None:
     numbers = {tag: _first(tags[tag], layout) for tag in (_SAMPLES, _SAMPLE_FORMAT, _BITS) if tag in tags}
     odd = numbers.get(_SAMPLE_FORMAT, 1) == 2 or (numbers.get(_SAMPLE_FORMAT, 1) == 1 and numbers.get(_BITS, 8) > 16)
     placed = tags.keys() & tiff.GEO or any(os.path.exists(split_ending(path)[0] + world) for world in _WORLD)
-    return "GeoTIFF" if placed or odd or numbers.get(_SAMPLES, 1) > 4 else None
+    samples = numbers.get(_SAMPLES, 1)
+    many = samples > 4 or (samples == channels and samples not in (1, 3))
+    return "GeoTIFF" if placed or odd or many else None
 
 
 def _first(entry: tiff.Entry, layout: tiff.Layout) -> int:

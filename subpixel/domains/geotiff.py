@@ -39,9 +39,9 @@ _WRITTEN = {"IMAGE_STRUCTURE", "RPC", "DERIVED_SUBDATASETS", "COLOR_PROFILE", "T
 
 
 class GeoTiff:
-    """An opened GeoTIFF. bands: those that are taken, counted from 1; none: all."""
+    """An opened GeoTIFF. bands: those that are taken, counted from 1; none: all. channels: of the network."""
 
-    def __init__(self, path: Path, bands: Sequence[int] = ()) -> None:
+    def __init__(self, path: Path, bands: Sequence[int] = (), channels: int = 3) -> None:
         with ExitStack() as stack:
             stack.enter_context(rasterio.Env(GDAL_CACHEMAX=_CACHE, GDAL_TIFF_INTERNAL_MASK=True))
             self._file = file = stack.enter_context(_opened(path, driver="GTiff"))
@@ -49,7 +49,7 @@ class GeoTiff:
             self._refuse(path)
             self.close = stack.pop_all().close
         self._frame = _frame(file)
-        self._indexes = _groups(file, self._bands)
+        self._indexes = _groups(file, self._bands, channels)
         self.planes = [self._plane(group) for group in self._indexes]
 
     def _refuse(self, path: Path) -> None:
@@ -152,8 +152,10 @@ def _is_label(file: Any, index: int) -> bool:
     return file.colorinterp[index - 1] in (ColorInterp.palette, ColorInterp.alpha) or bits == 1
 
 
-def _groups(file: Any, bands: list[int]) -> list[list[int]]:
-    """Bands that are enlarged together: red, green and blue where they follow each other, else each alone."""
+def _groups(file: Any, bands: list[int], channels: int) -> list[list[int]]:
+    """Bands that are enlarged together: as many as a network of several takes, or red, green and blue; else alone."""
+    if len(bands) == channels and channels != 3 and not any(_is_label(file, band) for band in bands):
+        return [bands]
     kinds, groups, index = [file.colorinterp[band - 1] for band in bands], list[list[int]](), 0
     while index < len(bands):
         size = 3 if kinds[index : index + 3] == _RGB else 1

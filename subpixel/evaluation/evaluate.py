@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from subpixel import color
 from subpixel.datasets.layouts import find_layout
-from subpixel.degradations import PRESETS, Degradation, classical
+from subpixel.degradations import PRESETS, Degradation, Downsample, classical
 from subpixel.errors import BadRequest, DataError
 from subpixel.evaluation.report import Report, Row
 from subpixel.images import Floats, Image, dequantise, quantise
@@ -53,11 +53,18 @@ def degraded(
     degradation = degradation or classical(scale)
     for k, (name, image) in enumerate(images):
         high = modcrop(image.pixels, scale)
-        low = degradation.apply(high, np.random.default_rng((seed, k)))
+        low = _for_depth(degradation, image.metadata.depth).apply(high, np.random.default_rng((seed, k)))
         if (low.shape[0] * scale, low.shape[1] * scale) != high.shape[:2]:
             got = f"{low.shape[1]}x{low.shape[0]}"
             raise DataError(f"{name}: {degradation} gives {got} pixels; expected 1/{scale} of the sides")
         yield Pair(name, Image(np.ascontiguousarray(low)), Image(np.ascontiguousarray(high)))
+
+
+def _for_depth(degradation: Degradation, depth: int) -> Degradation:
+    """The benchmarks' reduction works on 8-bit levels; that of deeper images on numbers, as in training."""
+    if depth == 8 or not isinstance(degradation, Downsample) or degradation != classical(degradation.scale):
+        return degradation
+    return replace(degradation, round8=False)
 
 
 def luma_of(image: Image) -> Image:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import re
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -37,9 +38,12 @@ def _with_pillow(file: BinaryIO, file_format: FileFormat, contents: Contents, ch
     PIL.Image.init()
     with PIL.Image.OPEN[_PILLOW[file_format.name]][0](file, "") as image:  # `open` has a limit of its own
         check(*image.size)
-        image.load()
         _add_info(contents, image)
-        _say_depth(file, contents)
+        deep = _deep_colours(file, *image.size)
+        if deep is not None:
+            return deep, "rgb16"
+        file.seek(0)
+        image.load()
         return samples_of(image)
 
 
@@ -106,16 +110,47 @@ def _add_info(contents: Contents, image: PIL.Image.Image) -> None:
         contents.text.append(Text("Comment", comment.decode("utf-8", "replace")))
 
 
-def _say_depth(file: BinaryIO, contents: Contents) -> None:
-    """Pillow gives colours of 8 bits only."""
+_GAP = rb"\s(?:\s*#[^\n]*\n)*\s*"
+_PNM = re.compile(rb"P([36])" + _GAP + rb"\d+" + _GAP + rb"\d+" + _GAP + rb"(\d+)\s")
+
+
+def _deep_colours(file: BinaryIO, width: int, height: int) -> NDArray[np.uint16] | None:
+    """RGB with more than 8 bits, over the whole range of 16; None where Pillow gives all that there is.
+
+    Of JPEG 2000 it gives 8, in which white overflows to black. Raises: MissingExtra without what reads it.
+    """
+    pnm = _PNM.match(_head(file))
+    if pnm and int(pnm[2]) > 255:
+        file.seek(pnm.end())
+        size = 3 * height * width
+        raw = pnm[1] == b"6"
+        levels = np.frombuffer(file.read(2 * size), ">u2") if raw else np.array(file.read(6 * size).split()[:size], int)
+        return _stretched(levels.reshape(height, width, 3), int(pnm[2]))
+    bits = _bits(_head(file))
+    if bits <= 8:
+        return None
+    rasterio = _import("rasterio.io", "rasterio", "geo")
     file.seek(0)
-    head = file.read(2**12)
-    pnm = re.match(rb"P[36]\s+(?:#[^\n]*\n\s*)*\d+\s+\d+\s+(\d+)\s", head)
-    size = head.find(b"\xff\x4f\xff\x51")  # of JPEG 2000: the codestream's header (ISO/IEC 15444-1, A.5.1)
+    with warnings.catch_warnings(action="ignore"), rasterio.MemoryFile(file.read()) as memory, memory.open() as opened:
+        return _stretched(opened.read().transpose(1, 2, 0), 2**bits - 1) if opened.count in (3, 4) else None
+
+
+def _stretched(levels: NDArray[Any], top: int) -> NDArray[np.uint16]:
+    """0 to `top` as 0 to 65535, rounded half up."""
+    clipped = np.minimum(levels, top).astype(np.uint64)
+    return ((clipped * 65535 + top // 2) // top).astype(np.uint16)
+
+
+def _head(file: BinaryIO) -> bytes:
+    file.seek(0)
+    return file.read(2**12)
+
+
+def _bits(head: bytes) -> int:
+    """Of a colour of JPEG 2000, by its codestream's header (ISO/IEC 15444-1, A.5.1); 8 of anything else."""
+    size = head.find(b"\xff\x4f\xff\x51")
     channels = int.from_bytes(head[size + 40 : size + 42], "big") if size >= 0 else 0
-    bits = (head[size + 42] & 127) + 1 if channels >= 3 and size + 42 < len(head) else 8
-    if (pnm and int(pnm[1]) > 255) or bits > 8:
-        contents.notes.append("its colours were read with 8 bits")
+    return (head[size + 42] & 127) + 1 if channels >= 3 and size + 42 < len(head) else 8
 
 
 def samples_of(image: PIL.Image.Image) -> Decoded:

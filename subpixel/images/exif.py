@@ -83,6 +83,15 @@ def upright(block: bytes) -> bytes | None:
     return _without_thumbnail(turned, *opened)
 
 
+def has_thumbnail(block: bytes) -> bool:
+    """Whether there is a table behind the first (Exif 2.32, section 4.5.4: the thumbnail's)."""
+    opened = header(block)
+    try:
+        return opened is not None and tiff.next_table(*opened) != 0
+    except ValueError:
+        return False
+
+
 def _without_thumbnail(block: bytes, file: io.BytesIO, layout: Layout, table: int) -> bytes:
     """Without the table behind the first, and with zeros where the thumbnail was."""
     result = bytearray(block)

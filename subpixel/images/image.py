@@ -29,7 +29,7 @@ _PILLOW_MODES = ("1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBa", "I;16",
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Image:
-    """An image in memory: colour (H, W, 1 or 3) and alpha (H, W), float32 in [0, 1].
+    """An image in memory: colour (H, W, C) and alpha (H, W), float32 in [0, 1]; files hold gray and RGB.
 
     Raises BadRequest for any other shape, type or range.
     """
@@ -40,8 +40,8 @@ class Image:
 
     def __post_init__(self) -> None:
         shape = self.pixels.shape
-        if len(shape) != 3 or shape[2] not in (1, 3) or 0 in shape:
-            raise BadRequest(f"pixels have shape {shape}; expected (height, width, 1 or 3)")
+        if len(shape) != 3 or 0 in shape:
+            raise BadRequest(f"pixels have shape {shape}; expected (height, width, channels)")
         if self.alpha is not None and self.alpha.shape != shape[:2]:
             raise BadRequest(f"alpha has shape {self.alpha.shape}; expected {shape[:2]}")
         for name, values in (("pixels", self.pixels), ("alpha", self.alpha)):
@@ -76,23 +76,26 @@ class Image:
         return self.pixels if self.alpha is None else np.dstack([self.pixels, self.alpha])
 
     @classmethod
-    def from_samples(cls, samples: Floats, metadata: Metadata | None = None) -> Self:
-        """The inverse of `samples`: 2 and 4 channels have alpha last."""
+    def from_samples(cls, samples: Floats, metadata: Metadata | None = None, alpha: bool | None = None) -> Self:
+        """The inverse of `samples`. alpha: whether it is the last channel; None: of 2 and of 4."""
         metadata = metadata or Metadata()
-        if samples.ndim == 3 and samples.shape[2] in (2, 4):
+        if samples.ndim == 3 and (samples.shape[2] in (2, 4) if alpha is None else alpha):
             return cls(np.ascontiguousarray(samples[..., :-1]), np.ascontiguousarray(samples[..., -1]), metadata)
         return cls(samples, None, metadata)
 
     @classmethod
-    def from_array(cls, array: NDArray[Any], metadata: Metadata | None = None) -> Self:
-        """uint8, uint16 or float in [0, 1], (H, W) or (H, W, 1 to 4); the depth follows from the type."""
+    def from_array(cls, array: NDArray[Any], metadata: Metadata | None = None, alpha: bool | None = None) -> Self:
+        """uint8, uint16 or float in [0, 1], (H, W) or (H, W, C); the depth follows from the type.
+
+        alpha: see `from_samples`.
+        """
         if array.dtype.name not in ("uint8", "uint16") and array.dtype.kind != "f":
             raise BadRequest(f"the array is {array.dtype}; expected uint8, uint16 or float in [0, 1]")
         depth: Depth = 8 if array.dtype == np.uint8 else 16 if array.dtype == np.uint16 else 32
         within = limited(array) if depth == 32 and array.size else array
         samples = dequantise(array if within is None else within)
         samples = samples[..., None] if samples.ndim == 2 else samples
-        return cls.from_samples(samples, replace(metadata or Metadata(), depth=depth))
+        return cls.from_samples(samples, replace(metadata or Metadata(), depth=depth), alpha)
 
     def to_array(self, depth: Depth | None = None) -> NDArray[Any]:
         """uint8, uint16 or float32 (by default as `metadata.depth`), (H, W) for plain gray, else (H, W, C)."""
@@ -120,6 +123,8 @@ class Image:
         """
         import PIL.Image
 
+        if self.channels not in (1, 3):
+            raise BadRequest(f"Pillow has no images of {self.channels} channels; take some of them")
         deep_gray = self.channels == 1 and not self.has_alpha
         image = PIL.Image.fromarray(self.to_array(None if deep_gray else 8))
         metadata = self.metadata
@@ -128,7 +133,8 @@ class Image:
         return image
 
     def __repr__(self) -> str:
-        colour = ("gray" if self.channels == 1 else "RGB") + (" and alpha" if self.has_alpha else "")
+        colour = {1: "gray", 3: "RGB"}.get(self.channels, f"{self.channels} channels")
+        colour += " and alpha" if self.has_alpha else ""
         return f"Image({self.width}x{self.height}, {colour}, {self.metadata.depth} bit)"
 
     def _repr_png_(self) -> bytes:

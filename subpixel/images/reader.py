@@ -83,22 +83,25 @@ class ImageReader:
         return dequantise(floats)
 
 
-def open_image(source: str | Path | bytes | BinaryIO) -> ImageReader:
+def open_image(source: str | Path | bytes | BinaryIO, every_channel: bool = False) -> ImageReader:
     """Open an image: a path, "-" for standard input, the bytes of a file, or an open binary file.
 
-    Of a path only the header is read, where libvips decodes it.
+    Of a path only the header is read, where libvips decodes it. every_channel: of a TIFF those too that are neither
+    colour nor alpha, such as infrared.
 
     Raises UnreadableImage for a file that is missing, not an image, animated, or larger than MAX_PIXELS;
     MissingExtra where an extra would read it.
     """
-    opened = open_any(source)
+    opened = open_any(source, every_channel=every_channel)
     if isinstance(opened, ImageReader):
         return opened
     assert opened.metadata.animation
     raise UnreadableImage(opened.name, _SEVERAL.format(len(opened.metadata.animation.delays)))
 
 
-def open_any(source: str | Path | bytes | BinaryIO, most: int | None = None) -> ImageReader | AnimationReader:
+def open_any(
+    source: str | Path | bytes | BinaryIO, most: int | None = None, every_channel: bool = False
+) -> ImageReader | AnimationReader:
     """Open an image as `open_image` does, or an animation in GIF, WebP or PNG.
 
     most: pixels, of all frames together; None for MAX_PIXELS.
@@ -121,7 +124,7 @@ def open_any(source: str | Path | bytes | BinaryIO, most: int | None = None) -> 
         check_size(name, image.width, image.height)
         if file_format.decoder == "libvips" and contents.frames == 1:
             check_decoding(name, image, contents.orientation)
-        opened = ImageReader(name, *_to_rgb(name, image, contents))
+        opened = ImageReader(name, *_to_rgb(name, image, contents, every_channel))
         opened.quantisation = contents.quantisation
         return _animation(opened, image) if contents.frames > 1 else opened
     except pyvips.Error as error:
@@ -209,6 +212,9 @@ def _apng(
     name: str | Path, file: BinaryIO, contents: Contents, check_size: Callable[[str | Path, int, int], None]
 ) -> AnimationReader:
     shape, animation, frames = apng_frames(name, file)
+    file.seek(24)  # IHDR's bits of a sample
+    if file.read(1) == b"\x10":
+        contents.notes.append("its frames were read with 8 bits")
     check_size(name, shape.width, shape.height * len(animation.delays))
     metadata = replace(_metadata(contents, 8), animation=animation)
     return AnimationReader(name, shape, metadata, frames)
@@ -230,6 +236,8 @@ def _metadata(contents: Contents, depth: Depth) -> Metadata:
     packet, stale = xmp.upright(contents.xmp, turn > 1) if contents.xmp else (None, [])
     if contents.exif and block is None:
         left_out.add("damaged EXIF")
+    if contents.exif and exif.has_thumbnail(contents.exif):
+        left_out.add("the thumbnail in EXIF")
     icc = profiles.whole(contents.icc) if contents.icc else None
     if contents.icc and icc is None:
         left_out.add("damaged ICC profile")
@@ -253,18 +261,19 @@ def _metadata(contents: Contents, depth: Depth) -> Metadata:
     )
 
 
-def _to_rgb(name: str | Path, image: Any, contents: Contents) -> tuple[Any, Metadata, bool]:
+def _to_rgb(name: str | Path, image: Any, contents: Contents, every: bool) -> tuple[Any, Metadata, bool]:
     """The image upright in gray or RGB, the metadata that is then true, and whether there is alpha."""
     image, contents = _in_rgb(name, _turned(image, contents.orientation), contents)
-    if contents.opaque and image.bands in (2, 4):
+    if contents.opaque and image.bands in (2, 4) and not every:
         image = image[: image.bands - 1] if image.bands > 2 else image[0]
         contents.others.add("a channel that is neither colour nor alpha")
-    if image.format not in _LEVELS or image.bands > 4:
+    if image.format not in _LEVELS or (image.bands > 4 and not every):
         layout = f"{image.bands} channels of type {image.format}"
         raise UnreadableImage(name, f"it has {layout}; convert it to gray or RGB with 8 or 16 bits")
     if contents.depth in (10, 12) and image.format == "ushort":  # libheif leaves the lowest bits zero
         image = image.linear(65535 / (65535 >> 16 - contents.depth << 16 - contents.depth), 0.5).cast("ushort")
-    return image, _metadata(contents, _LEVELS[image.format][1]), image.bands in (2, 4)
+    has_alpha = image.bands in (2, 4) and not (every and contents.opaque)
+    return image, _metadata(contents, _LEVELS[image.format][1]), has_alpha
 
 
 def _turned(image: Any, orientation: int) -> Any:

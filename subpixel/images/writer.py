@@ -49,6 +49,9 @@ def create(
     file_format = FILE_FORMATS[format_of(path, encoding.format)]
     if metadata.animation and not file_format.animated:
         raise UnwritableImage(target_name(path), f"{file_format.name} has no animations; choose png, webp or gif")
+    if shape.channels not in (1, 3):
+        why = f"it has {shape.channels} channels; {file_format.name} holds gray or RGB"
+        raise UnwritableImage(target_name(path), why)
     if shape.alpha and not file_format.alpha:
         raise UnwritableImage(target_name(path), f"{file_format.name} has no alpha; choose png, webp, tif or avif")
     if encoding.lossless and not file_format.lossless:

@@ -46,8 +46,9 @@ class Upscaler:
     `subpixel.domains` enlarges. bands: those of a GeoTIFF that are taken, counted from 1; none: all. execution: how
     it is run.
 
-    Called with an image it returns one of the same kind: Image, numpy array (uint8, uint16, or float; H W or
-    H W 1 to 4) or Pillow image; a path, the bytes of a file and an open binary file are read and give an Image.
+    Called with an image it returns one of the same kind: Image, numpy array (uint8, uint16, or float; H W, H W 1 to 4,
+    or as many channels as its networks take) or Pillow image; a path, the bytes of a file and an open binary file are
+    read and give an Image.
     Raises: UnknownName, BadRequest, BadWeights, RuntimeUnavailable, MissingExtra; OutOfMemory when it runs.
     """
 
@@ -86,6 +87,11 @@ class Upscaler:
     def factor(self) -> float:
         """What it enlarges by where no size is asked for."""
         return self.target.scale or default_factor(self._family)
+
+    @cached_property
+    def channels(self) -> int:
+        """Of the images that its networks take; 3 where there is none."""
+        return next((self._load(model).card.ports.channels for model in self._family.values()), 3)
 
     @cached_property
     def _is_told(self) -> bool:
@@ -173,12 +179,12 @@ class Upscaler:
     def __call__(self, image: Any) -> Any:
         if isinstance(image, np.ndarray):
             array = cast("NDArray[Any]", image)
-            result = self._computed(_array_rows(array))
+            result = self._computed(_array_rows(array, self.channels))
             depth = {"uint8": 8, "uint16": 16}.get(array.dtype.newbyteorder("=").name, 32)
             result = result if result.dtype == np.uint8 else quantise(result, depth)  # pyright: ignore[reportArgumentType]
             return result.reshape(*result.shape[:2], *array.shape[2:]).astype(array.dtype, copy=False)
         if isinstance(image, Image):
-            return Image.from_samples(self._computed(ArrayRows.of(image)), image.metadata)
+            return Image.from_samples(self._computed(ArrayRows.of(image)), image.metadata, image.has_alpha)
         pillow = sys.modules.get("PIL.Image")
         if pillow is not None and isinstance(image, pillow.Image):
             return self(Image.from_pil(image)).to_pil()
@@ -240,19 +246,19 @@ class Upscaler:
         self.close()
 
 
-def _array_rows(array: NDArray[Any]) -> ArrayRows:
+def _array_rows(array: NDArray[Any], channels: int) -> ArrayRows:
     """An array as rows: levels as they are, in the machine's byte order; floats checked and in float32.
 
-    Raises: BadRequest.
+    channels: of the networks; an array that has as many has no alpha. Raises: BadRequest.
     """
+    if array.ndim not in (2, 3) or 0 in array.shape or (array.ndim == 3 and array.shape[2] > max(4, channels)):
+        raise BadRequest(f"the array has shape {array.shape}; expected (height, width) or (height, width, 1 to 4)")
+    alpha = array.ndim == 3 and array.shape[2] in (2, 4) and array.shape[2] != channels
     levels = array.dtype.newbyteorder("=")
     if levels.name not in ("uint8", "uint16"):
-        return ArrayRows.of(Image.from_array(array))
-    if array.ndim not in (2, 3) or 0 in array.shape or (array.ndim == 3 and array.shape[2] > 4):
-        raise BadRequest(f"the array has shape {array.shape}; expected (height, width) or (height, width, 1 to 4)")
+        return ArrayRows.of(Image.from_array(array, alpha=alpha))
     samples = (array[..., None] if array.ndim == 2 else array).astype(levels, copy=False)
     height, width, count = samples.shape
-    alpha = count in (2, 4)
     return ArrayRows(samples, Shape(height, width, count - alpha, alpha, "uint8" if levels.itemsize == 1 else "uint16"))
 
 

@@ -12,8 +12,13 @@ DIV2K_MEAN = (0.4488, 0.4371, 0.4040)
 """Mean R, G and B of DIV2K's training images, in [0, 1] (Lim et al. 2017)."""
 
 
+def _means(colours: int) -> tuple[float, ...]:
+    """Of RGB; of other channels the mean of these, each."""
+    return DIV2K_MEAN if colours == 3 else (sum(DIV2K_MEAN) / 3,) * colours
+
+
 class Affine(nn.Module):
-    """gain x + offset, each colour with its own offset: N 3 H W, computed in float32.
+    """gain x + offset, each colour with its own offset: N C H W, computed in float32.
 
     Before a convolution with zero padding only the gain can be folded (`scaled_input`): the padding is zero
     after the offset, not before it. Behind a convolution both can.
@@ -31,14 +36,14 @@ class Affine(nn.Module):
         return (x if self.gain == 1 else x * self.gain) + self.offset
 
 
-def subtract_mean(peak: float = 1.0) -> Affine:
-    """RGB in [0, 1] -> RGB around DIV2K's mean, in a range as wide as `peak`."""
-    return Affine(peak, [-peak * mean for mean in DIV2K_MEAN])
+def subtract_mean(peak: float = 1.0, colours: int = 3) -> Affine:
+    """Colours in [0, 1] -> colours around DIV2K's mean, in a range as wide as `peak`."""
+    return Affine(peak, [-peak * mean for mean in _means(colours)])
 
 
-def add_mean(peak: float = 1.0) -> Affine:
+def add_mean(peak: float = 1.0, colours: int = 3) -> Affine:
     """The inverse of `subtract_mean`."""
-    return Affine(1 / peak, DIV2K_MEAN)
+    return Affine(1 / peak, _means(colours))
 
 
 @torch.no_grad()

@@ -40,6 +40,7 @@ ConfigT = TypeVar("ConfigT", bound=ScaleConfig, covariant=True, default=ScaleCon
 class Arch(nn.Module, ABC, Generic[ConfigT]):
     """A super-resolution network: RGB in [0, 1], N 3 H W -> N 3 sH sW, for any H, W >= 1, not clipped.
 
+    Where its configuration has `colours`, an image has so many channels: 1 for gray, 4 for red, green, blue, infrared.
     Luma-only processing, normalisation and the first enlargement of pre-upsampling networks happen inside, so
     that every runtime computes the same.
     """
@@ -73,7 +74,7 @@ class Arch(nn.Module, ABC, Generic[ConfigT]):
     @property
     def ports(self) -> Ports:
         """The tensors that forward takes and returns, in their order."""
-        return Ports.enlarging(self.config.scale)
+        return Ports.enlarging(self.config.scale, getattr(self.config, "colours", 3))
 
     @property
     def supported_scales(self) -> tuple[int, ...]:

@@ -26,6 +26,8 @@ class Config:
     """Channels of every hidden layer."""
     batch_norm: bool = True
     """False where batches are too small for it; deployed, both are the same network."""
+    colours: int = 3
+    """Channels of an image."""
 
 
 class Generator(Arch[Config]):
@@ -36,23 +38,23 @@ class Generator(Arch[Config]):
     def __init__(self, config: Config) -> None:
         super().__init__(config)
         c = config.features
-        self.head = nn.Sequential(nn.Conv2d(3, c, 9, padding=4), nn.PReLU())
+        self.head = nn.Sequential(nn.Conv2d(config.colours, c, 9, padding=4), nn.PReLU())
         blocks = [NormalisedBlock(c, config.batch_norm) for _ in range(config.blocks)]
         self.body = nn.Sequential(*blocks, *conv_norm(c, config.batch_norm))
-        self.tail = ByScale([config.scale], lambda scale: _tail(c, scale))
-        self.output: nn.Module = Affine(0.5, [0.5] * 3)  # the paper's [-1, 1] -> [0, 1]
+        self.tail = ByScale([config.scale], lambda scale: _tail(c, scale, config.colours))
+        self.output: nn.Module = Affine(0.5, [0.5] * config.colours)  # the paper's [-1, 1] -> [0, 1]
         self._initialise()
 
     def _initialise(self) -> None:
         """Begins as nearest-neighbour enlargement: colours pass, and the blocks add nothing yet."""
-        tail = self.tail.of(self.config.scale)
+        tail, colours = self.tail.of(self.config.scale), self.config.colours
         assert isinstance(tail, nn.Sequential)
-        identity_init(self.head[0])
+        identity_init(self.head[0], colours=colours)
         zero_init(self.body[-1])
         for layer in tail:
             if isinstance(layer, SubPixelConv):
-                identity_init(layer, layer.scale**2)
-        identity_init(tail[-1], gain=2.0, bias=-1.0)
+                identity_init(layer, layer.scale**2, colours=colours)
+        identity_init(tail[-1], gain=2.0, bias=-1.0, colours=colours)
 
     @property
     def halo(self) -> int:
@@ -80,8 +82,8 @@ class Generator(Arch[Config]):
         return deployed
 
 
-def _tail(features: int, scale: int) -> nn.Sequential:
+def _tail(features: int, scale: int, colours: int) -> nn.Sequential:
     layers: list[nn.Module] = []
     for factor in stages(scale):
         layers += [SubPixelConv(features, features, 3, factor), nn.PReLU()]
-    return nn.Sequential(*layers, nn.Conv2d(features, 3, 9, padding=4))
+    return nn.Sequential(*layers, nn.Conv2d(features, colours, 9, padding=4))

@@ -28,11 +28,11 @@ class SubPixelConv(nn.Conv2d):
         return F.pixel_shuffle(self.phases(input), self.scale)
 
 
-def subpixel_stages(features: int, factors: Iterable[int]) -> list[SubPixelConv]:
-    """Sub-pixel stages with 3x3 kernels, a factor each, that begin as nearest-neighbour enlargement of three maps."""
+def subpixel_stages(features: int, factors: Iterable[int], colours: int = 3) -> list[SubPixelConv]:
+    """Sub-pixel stages with 3x3 kernels, a factor each, that begin as nearest-neighbour enlargement of the colours."""
     stages = [SubPixelConv(features, features, 3, factor) for factor in factors]
     for stage in stages:
-        identity_init(stage, stage.scale**2)
+        identity_init(stage, stage.scale**2, colours=colours)
     return stages
 
 

@@ -39,7 +39,7 @@ def batches(
 
 
 def to_tensors(arrays: Arrays, device: str) -> Sample[Tensor]:
-    """Levels N 3 P P and N 3 sP sP -> float32 in [0, 1] on the device, low channels last; labels as they are."""
+    """Levels N C P P and N C sP sP -> float32 in [0, 1] on the device, low channels last; labels as they are."""
     low, high = (
         torch.from_numpy(levels).to(device).to(torch.float32).div_(np.iinfo(levels.dtype).max)
         for levels in (arrays.low, arrays.high)

@@ -32,7 +32,7 @@ class Objective(nn.Module):
         self._features = features or {}  # in a mapping: not a part of this module
 
     def forward(self, sample: Sample[Tensor], scale: int) -> Tensor:
-        """RGB in [0, 1], N 3 H W and N 3 sH sW -> the loss; a pyramid's levels are summed (LapSRN, equation 6)."""
+        """Images in [0, 1], N C H W and N C sH sW -> the loss; a pyramid's levels are summed (LapSRN, equation 6)."""
         outputs = self.network.at_scale(scale).outputs(sample.low, self.loss.output, **told(self.network, sample))
         if self._kind == "vector":
             return self.terms(outputs[0][0], _labels(sample))
@@ -74,6 +74,9 @@ def _compared(network: Arch, loss: Loss) -> Port:
     of_images = ("psnr", "luma_psnr", "low_pass", "total_variation", "content", "perceptual", "adversarial")
     if (port.kind != "image" and any(getattr(loss, name) for name in of_images)) or port.kind == "map":
         raise RecipeError(f"loss.output: {port.name} is a {port.kind}; only l1, l2, charbonnier take a vector")
+    in_colour = [name for name in ("luma_psnr", "content", "perceptual", "adversarial") if getattr(loss, name)]
+    if in_colour and network.ports.channels != 3:
+        raise RecipeError(f"loss.{in_colour[0]}: sees RGB; the network's images have {network.ports.channels} channels")
     return port
 
 

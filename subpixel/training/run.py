@@ -69,7 +69,7 @@ def run(
             tell(f"init: {taken(untrained, init)} of the weights of {recipe.init}")
         validate = _validation(untrained, recipe, data, validation, folder / "samples", lpips)
         with processes.rank0_first():
-            patch_sources = _patch_sources(recipe, data, cache or folder / "cache")
+            patch_sources = _patch_sources(recipe, data, cache or folder / "cache", untrained.ports.channels)
         for note in patch_sources[recipe.scales[0]].high.notes:
             tell(f"{data}: {note}")
         folders = {"data": sources.fingerprint(data), "validation": sources.fingerprint(validation)}
@@ -113,16 +113,19 @@ def _feature_losses(loss: Loss, device: str, vgg: Path | None, lpips: Path | Non
     return losses
 
 
-def _patch_sources(recipe: Recipe, data: Path, cache: Path) -> dict[int, Pairs] | dict[int, Degraded]:
+def _patch_sources(recipe: Recipe, data: Path, cache: Path, channels: int) -> dict[int, Pairs] | dict[int, Degraded]:
     if recipe.data.degradation == "bicubic":
-        return {scale: sources.pairs(data, scale, resize, cache) for scale in recipe.scales}
-    return {scale: sources.degraded(data, scale, _degradation(recipe, scale), cache) for scale in recipe.scales}
+        return {scale: sources.pairs(data, scale, resize, cache, channels) for scale in recipe.scales}
+    degradations = {scale: _degradation(recipe, scale) for scale in recipe.scales}
+    return {scale: sources.degraded(data, scale, each, cache, channels) for scale, each in degradations.items()}
 
 
 def _validation(
     untrained: Arch, recipe: Recipe, data: Path, folder: Path, samples: Path, lpips: Path | None
 ) -> Validation:
     """Tried with the untrained network: what cannot be measured is told before the first step."""
+    if lpips and untrained.ports.channels not in (1, 3):
+        raise BadRequest(f"LPIPS sees gray and RGB; the network's images have {untrained.ports.channels} channels")
     validation = Validation(_validation_sets(untrained, recipe, data, folder), recipe.scales, samples, lpips)
     validation.check(untrained)
     return validation
@@ -130,11 +133,15 @@ def _validation(
 
 def _validation_sets(network: Arch, recipe: Recipe, data: Path, validation: Path) -> dict[int, ValidationSet]:
     """By scale, with the LR of the training; where that is made by bicubic, for a pyramid's other outputs too."""
+    degradations: dict[int, Degradation | None]
     if recipe.data.degradation != "bicubic":
-        return {s: ValidationSet.find(validation, s, _degradation(recipe, s)) for s in recipe.scales}
-    if find_layout(data).low:
-        return {s: ValidationSet.find(validation, s, None) for s in recipe.scales}
-    return {s: ValidationSet.find(validation, s, classical(s)) for s in output_scales(network, recipe)}
+        degradations = {s: _degradation(recipe, s) for s in recipe.scales}
+    elif find_layout(data).low:
+        degradations = dict.fromkeys(recipe.scales)
+    else:
+        degradations = {s: classical(s) for s in output_scales(network, recipe)}
+    channels = network.ports.channels
+    return {s: ValidationSet.find(validation, s, each, channels) for s, each in degradations.items()}
 
 
 def _degradation(recipe: Recipe, scale: int) -> Degradation:

@@ -19,7 +19,7 @@ from subpixel.training.recipe import Recipe
 
 def output_scales(network: Arch, recipe: Recipe) -> list[int]:
     """The scales of which the loss sees an output."""
-    x = torch.zeros(1, 3, 8, 8, device=next(network.parameters()).device)
+    x = torch.zeros(1, network.ports.channels, 8, 8, device=next(network.parameters()).device)
     with torch.no_grad():
         return sorted({at for scale in recipe.scales for _, at in network.at_scale(scale).outputs(x)})
 

@@ -14,6 +14,7 @@ from subpixel.evaluation.evaluate import DEFAULT_METRICS, METRICS, Metric, Pair,
 from subpixel.evaluation.report import Report
 from subpixel.images import Floats, Image, from_batch, to_batch, write
 from subpixel.metrics.lpips import load as load_lpips
+from subpixel.metrics.protocol import STANDARD, Protocol
 from subpixel.metrics.ssim import WINDOW
 from subpixel.models import Score
 from subpixel.nn.arch import Arch
@@ -24,6 +25,8 @@ DETAIL = 192
 """Side of a sample image's panels, in pixels."""
 TILE = 256
 """Side of the tiles that a network sees, in low-resolution pixels, without the halo."""
+EVERY_CHANNEL = Protocol(luma=False, round8="none")
+"""How images are measured that are neither gray nor RGB."""
 LPIPS_SIDE = 32
 """Pixels of a side that the perceptual distance needs."""
 
@@ -87,7 +90,8 @@ class Validation:
         bicubic = np.clip(resize(low, side * scale, side * scale), 0, 1)
         upscaled = _upscale(network.at_scale(scale), Image(low)).pixels
         original = high[y * scale : (y + side) * scale, x * scale : (x + side) * scale]
-        write(path, Image(np.concatenate([bicubic, upscaled, original], axis=1)))
+        shown = 3 if low.shape[2] >= 3 else 1
+        write(path, Image(np.concatenate([bicubic, upscaled, original], axis=1)[..., :shown]))
 
 
 def _measure(
@@ -106,6 +110,7 @@ def _measure(
         model="network",
         dataset=images.name,
         degradation=images.degradation,
+        protocol=STANDARD if images.channels in (1, 3) else EVERY_CHANNEL,
         metrics=metrics,
         colour=colour or {},
     )
@@ -122,7 +127,7 @@ def _upscale(network: Arch, low: Image) -> Image:
     if network.condition is not None:
         told = {"condition": torch.tensor([list(inspect(low).condition().values())])}
     network.eval()
-    high = np.empty((low.height * scale, low.width * scale, 3), np.float32)
+    high = np.empty((low.height * scale, low.width * scale, low.channels), np.float32)
     for y in range(0, low.height, TILE):
         for x in range(0, low.width, TILE):
             target = high[y * scale : (y + TILE) * scale, x * scale : (x + TILE) * scale]

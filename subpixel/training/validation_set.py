@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-import numpy as np
-
 from subpixel.datasets.files import ImageFile
 from subpixel.datasets.layouts import find_layout, size_mismatch
 from subpixel.datasets.sources import file_pairs
@@ -27,23 +25,26 @@ class ValidationSet:
     high: tuple[ImageFile, ...]
     low: tuple[ImageFile, ...] | Degradation
     """The LR of each HR image, or what makes it."""
+    channels: int = 3
+    """Of the network."""
 
     @classmethod
-    def find(cls, folder: Path, scale: int, degradation: Degradation | None) -> Self:
+    def find(cls, folder: Path, scale: int, degradation: Degradation | None, channels: int = 3) -> Self:
         """The images of a folder or zip; where it holds those for training too, the validation's.
 
-        degradation: what makes LR of HR; None: LR comes from files.
+        degradation: what makes LR of HR; None: LR comes from files. channels: of the network.
         Raises: DataError for a folder without images, or without LR where it comes from files.
         """
         layout = find_layout(folder, "valid")
         if degradation is not None:
-            return cls(folder.stem, scale, layout.high, degradation)
+            return cls(folder.stem, scale, layout.high, degradation, channels)
         matches = file_pairs(layout, scale)
         if not matches:
             raise DataError(
                 f"{folder} has no low resolution, but the training data has; put it beside, in a folder LR_x{scale}"
             )
-        return cls(folder.stem, scale, tuple(high for high, _ in matches), tuple(low for _, low in matches))
+        highs, lows = tuple(high for high, _ in matches), tuple(low for _, low in matches)
+        return cls(folder.stem, scale, highs, lows, channels)
 
     @property
     def degradation(self) -> str:
@@ -61,9 +62,10 @@ class ValidationSet:
         Raises: UnreadableImage; DataError if a degradation makes another size.
         """
         if isinstance(self.low, Degradation):
-            images = ((str(file.place), Image.from_array(file.rgb())) for file in self.high)
+            levels = ((str(file.place), file.levels(self.channels)) for file in self.high)
+            images = ((name, Image.from_array(each, alpha=False)) for name, each in levels)
             return degraded(images, self.scale, self.low)
-        return (_read_pair(high, low, self.scale) for high, low in zip(self.high, self.low, strict=True))
+        return (self._read_pair(high, low) for high, low in zip(self.high, self.low, strict=True))
 
     def check(self, least: int) -> None:
         """Raises: DataError naming an image that is too small, or whose LR has another size; from the headers alone.
@@ -81,9 +83,8 @@ class ValidationSet:
             if problem := size_mismatch(low.size(), high.size(), self.scale):
                 raise DataError(f"{low.name}: {problem} of {high.name}")
 
-
-def _read_pair(high: ImageFile, low: ImageFile, scale: int) -> Pair:
-    high_pixels = high.rgb()
-    height, width = (n // scale for n in high_pixels.shape[:2])
-    high_pixels, low_pixels = high_pixels[: height * scale, : width * scale], low.rgb()[:height, :width]
-    return Pair(str(high.place), *(Image.from_array(np.ascontiguousarray(p)) for p in (low_pixels, high_pixels)))
+    def _read_pair(self, high: ImageFile, low: ImageFile) -> Pair:
+        high_pixels, scale = high.levels(self.channels), self.scale
+        height, width = (n // scale for n in high_pixels.shape[:2])
+        pixels = low.levels(self.channels)[:height, :width], high_pixels[: height * scale, : width * scale]
+        return Pair(str(high.place), *(Image.from_array(each, alpha=False) for each in pixels))

@@ -312,9 +312,9 @@ def test_an_image_that_vanishes_while_packing_leaves_no_pack(tmp_path: Path, mon
         save(tmp_path / f"in/{name}.png", pixels(1))
     whole = ImageFile.samples
 
-    def samples(file: ImageFile) -> np.ndarray:
+    def samples(file: ImageFile, channels: int) -> np.ndarray:
         (tmp_path / "in/b.png").unlink(missing_ok=True)
-        return whole(file)
+        return whole(file, channels)
 
     monkeypatch.setattr(ImageFile, "samples", samples)
     message = refused(tmp_path / "in", tmp_path / "cache")

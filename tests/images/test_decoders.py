@@ -47,13 +47,39 @@ def test_a_file_that_pillow_decodes_is_read_as_pillow_sees_it(tmp_path: Path, na
     assert np.array_equal(read(tmp_path / "a.png").to_array(), np.asarray(plain))
 
 
-def test_deep_gray_of_a_pnm_is_kept_and_deep_colour_is_said() -> None:
-    levels = np.arange(12, dtype=np.uint16).reshape(3, 4) * 5000
-    gray = read(b"P5 4 3 65535\n" + levels.astype(">u2").tobytes())
-    assert np.array_equal(gray.to_array(), levels)
-    colour = read(b"P6 4 1 65535\n" + levels.astype(">u2").tobytes())
-    assert colour.metadata.notes == ("its colours were read with 8 bits",)
-    assert np.abs(colour.pixels.reshape(3, 4) * 65535 - levels).max() < 260
+@pytest.mark.parametrize("top", [65535, 4095, 256])
+@pytest.mark.parametrize("space", [b" ", b"\n# 9 9 255\n"])
+def test_a_deep_pnm_is_read_with_all_its_bits(top: int, space: bytes) -> None:
+    levels = np.linspace(0, top, 12).round().astype(np.uint16).reshape(3, 4)
+    for head, shape in ((b"P5" + space + b"4 3 ", (3, 4)), (b"P6" + space + b"4 1 ", (1, 4, 3))):
+        found = read(head + b"%d\n" % top + levels.astype(">u2").tobytes())
+        assert (found.metadata.depth, found.metadata.notes) == (16, ())
+        np.testing.assert_allclose(found.pixels.reshape(shape), levels.reshape(shape) / top, atol=0.51 / 65535)
+    text = read(b"P3" + space + b"4 1 %d\n" % top + b" ".join(b"%d" % level for level in levels.ravel()))
+    np.testing.assert_array_equal(text.pixels, found.pixels)
+
+
+def test_a_cut_deep_pnm_is_one_line() -> None:
+    with pytest.raises(UnreadableImage, match="damaged, truncated or of a rare kind"):
+        read(b"P6 4 1 65535\n" + bytes(23))
+
+
+@pytest.mark.parametrize("bits", [16, 12])
+def test_deep_colours_of_jpeg_2000(bits: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    codecs = pytest.importorskip("imagecodecs")
+    levels = np.random.default_rng(0).integers(0, 2**bits, (33, 40, 3)).astype(np.uint16)
+    data = codecs.jpeg2k_encode(levels, level=0, reversible=True, bitspersample=bits)
+    pytest.importorskip("rasterio")
+    found = read(data)
+    np.testing.assert_allclose(found.pixels, levels / (2**bits - 1), atol=0.51 / 65535)
+    assert (found.metadata.depth, found.metadata.notes) == (16, ())
+
+    def absent(name: str) -> None:
+        raise ImportError(name)
+
+    monkeypatch.setattr(decoders.importlib, "import_module", absent)
+    with pytest.raises(MissingExtra, match=r"rasterio is not installed; run: pip install 'subpixel\[geo\]'"):
+        read(data)
 
 
 def test_deep_jpeg_2000() -> None:

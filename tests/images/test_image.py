@@ -297,7 +297,7 @@ def test_batches() -> None:
     ("pixels", "alpha"),
     [
         (np.zeros((4, 4), np.float32), None),
-        (np.zeros((4, 4, 2), np.float32), None),
+        (np.zeros((4, 4, 0), np.float32), None),
         (np.zeros((0, 4, 3), np.float32), None),
         (np.zeros((4, 4, 3), np.float64), None),
         (np.full((4, 4, 3), 1.01, np.float32), None),

@@ -200,7 +200,7 @@ def test_orientation_is_applied_and_reset(tmp_path: Path, orientation: int, kind
         assert np.array_equal(np.asarray(out), UPRIGHT[orientation](array))
 
 
-def test_orientation_of_a_jpeg_with_a_thumbnail() -> None:
+def test_orientation_of_a_jpeg_with_a_thumbnail(tmp_path: Path) -> None:
     first = struct.pack("<HHHIII", 1, 0x0112, 3, 1, 6, 26)  # one tag, then the position of the second table
     second = struct.pack("<HHHII", 3, 0x0112, 3, 1, 6)
     second += struct.pack("<HHII", 0x0201, 4, 1, 68) + struct.pack("<HHII", 0x0202, 4, 1, 4) + bytes(4)
@@ -216,3 +216,6 @@ def test_orientation_of_a_jpeg_with_a_thumbnail() -> None:
     again.load(image.metadata.exif)
     assert again[0x0112] == 1
     assert again.get_ifd(PIL.ExifTags.IFD.IFD1) == {}
+    with create(tmp_path / "out.jpg", image.shape, image.metadata) as writer:
+        writer.write(image.samples)
+    assert writer.note == "left out: the thumbnail in EXIF"

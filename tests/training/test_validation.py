@@ -148,13 +148,13 @@ def test_what_cannot_be_measured_is_told_before_the_first_step(photos: Path, pai
 
 def test_images_are_decoded_one_by_one_and_not_kept(photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     events: list[str] = []
-    decode = ImageFile.rgb
+    decode = ImageFile.levels
 
-    def rgb(file: ImageFile) -> np.ndarray:
+    def levels(file: ImageFile, channels: int) -> np.ndarray:
         events.append(file.place.name)
-        return decode(file)
+        return decode(file, channels)
 
-    monkeypatch.setattr(ImageFile, "rgb", rgb)
+    monkeypatch.setattr(ImageFile, "levels", levels)
     network = archs.create("espcn", {"scale": 2})
     network.register_forward_hook(lambda *_: events.append("network"))
     measured = Validation({2: ValidationSet.find(photos, 2, classical(2))}, (2,), None, None)
