@@ -30,7 +30,7 @@ MODULES = {
         "inference.upscaler", "inference.choice", "inference.consistency", "domains.file", "domains.planes",
         "domains.frames", "domains.values", "inference.comparison",
         "inference.tiles", "jobs.request", "jobs.job", "jobs.shard", "jobs.discovery", "jobs.done", "jobs.pool",
-        "jobs.batch", "jobs.batches", "runtimes",
+        "jobs.batch", "jobs.batches", "jobs.blocks", "runtimes",
     ),
     "Bursts": ("burst.fusion", "burst.evidence", "burst.motion", "burst.registration", "burst.files"),
     "Models": ("models.card", "models.store", "models.weights"),

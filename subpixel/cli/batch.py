@@ -77,7 +77,7 @@ def export(
         Path | None, typer.Option("-o", "--output", metavar="FILE", help="By default standard output.")
     ] = None,
     form: Annotated[str, typer.Option("--format", help="jsonl or csv.")] = "jsonl",
-    parquet: Annotated[bool, typer.Option("--parquet", help="A Parquet file; needs pyarrow.")] = False,
+    parquet: Annotated[bool, typer.Option("--parquet", help="A Parquet file. (extra: parquet)")] = False,
 ) -> None:
     """A line for each image: source, target, status and error."""
     from subpixel.errors import BadRequest, UnknownName
@@ -175,12 +175,12 @@ def _csv(lines: Iterable[dict[str, str]]) -> Iterator[str]:
 
 def _parquet(lines: Iterable[dict[str, str]], output: Path) -> None:
     from subpixel.atomic import replacing
-    from subpixel.errors import BadRequest
+    from subpixel.errors import MissingExtra
 
     try:
         arrow: Any = import_module("pyarrow")
         parquet: Any = import_module("pyarrow.parquet")
     except ImportError:
-        raise BadRequest("--parquet needs pyarrow; run: pip install pyarrow, or leave it away for JSON lines") from None
+        raise MissingExtra("pyarrow", "parquet") from None
     with replacing(output) as part:
         parquet.write_table(arrow.Table.from_pylist(list(lines)), part)

@@ -31,7 +31,7 @@ def command(
     """
     if data is None:
         from subpixel.domains import upscale_file
-        from subpixel.jobs.batches import work as work_on_batches
+        from subpixel.jobs.blocks import work as work_on_batches
 
         work_on_batches(queue_url, upscale_file)
         return

@@ -9,25 +9,18 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import threading
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import closing
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
 from subpixel.errors import BadRequest
-from subpixel.inference.file import upscale_file
-from subpixel.inference.upscaler import Upscaler
-from subpixel.jobs.batch import Upscale, upscale_batch
 from subpixel.jobs.job import Job
-from subpixel.jobs.pool import Finished, Passed
 from subpixel.jobs.queue import Json, Queue, Task
 from subpixel.jobs.request import Request
 from subpixel.jobs.stores import is_url
-from subpixel.jobs.worker import Run, Worker
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -83,7 +76,7 @@ class Batches:
         first = next(blocks, None)
         if first is None:
             raise BadRequest("no images for the batch")
-        identity = _digest(request.identity)
+        identity = identity_of(request)
         batch, known, found = _digest(identity, *first[0])[:16], set[str](), set[str]()
         about = {"id": batch, "request": request.model_dump_json(), "identity": identity, "created": time.time()}
         about |= {"versions": json.dumps(versions()), "overwrite": overwrite}
@@ -185,73 +178,14 @@ class Batches:
             return json.loads(connection.execute(self._blocks.select().where(self._blocks.c.id == block)).one().images)
 
 
-class Blocks:
-    """Does blocks: a function of a `Worker` that takes one at a time. upscale: what does one image."""
-
-    def __init__(self, queue: Queue, upscale: Upscale = upscale_file) -> None:
-        self._batches, self._upscale = Batches(queue), upscale
-        self._request = ""
-        self._upscaler: Upscaler | None = None
-
-    def __call__(self, run: Run) -> Json:
-        about, images = self._batches.block(run.id)
-        _check_versions(json.loads(about["versions"]))
-        request = Request.parse(about["request"])
-        if _digest(request.identity) != about["identity"]:
-            raise BadRequest(f"the model {request.model} of this worker is not the one that the batch was made for")
-        return self._done(run, request, images, about["overwrite"])
-
-    def close(self) -> None:
-        if self._upscaler:
-            self._upscaler.close()
-
-    def _done(self, run: Run, request: Request, images: list[list[str]], overwrite: bool) -> Json:
-        upscaler, total, started = self._opened(request), _Sum(), time.monotonic()
-        jobs = [Job(source, target) for source, target in images]
-        batch = upscale_batch(
-            jobs, upscaler, request.encoding, request.identity, self._upscale, overwrite=overwrite
-        )  # fmt: skip
-        with closing(batch) as events:
-            for event in events:
-                run.check()
-                if isinstance(event, Passed):
-                    total.skipped += len(event.jobs)
-                elif isinstance(event, Finished) and event.error:
-                    total.failures.append((event.job.source, event.failure))
-                elif isinstance(event, Finished):
-                    total.done += 1
-        seconds = round(time.monotonic() - started, 3)
-        return {"done": total.done, "skipped": total.skipped, "failures": total.failures, "seconds": seconds}
-
-    def _opened(self, request: Request) -> Upscaler:
-        """That of the last block, where it had the same request."""
-        text = request.model_dump_json()
-        if self._upscaler is None or text != self._request:
-            self.close()
-            self._upscaler, self._request = request.upscaler(), text
-        return self._upscaler
-
-
-def work(url: str, upscale: Upscale = upscale_file, lease: float = 10.0) -> None:
-    """Does blocks of a queue until a signal ends it. Raises: QueueUnavailable, BadRequest, MissingExtra."""
-    with (
-        closing(Queue(url)) as queue,
-        closing(Blocks(queue, upscale)) as blocks,
-        Worker(queue, {KIND: blocks}, at_once=1, lease=lease),
-    ):
-        threading.Event().wait()
-
-
 def versions() -> dict[str, str]:
     """What results depend on besides the request and the model."""
     return {name: version(name) for name in ("subpixel", "openvino", "pyvips")}
 
 
-def _check_versions(wanted: dict[str, str]) -> None:
-    here = versions()
-    for name, needed in wanted.items():
-        if here.get(name) != needed:
-            raise BadRequest(f"the batch needs {name} {needed}, and this worker has {here.get(name, 'none')}")
+def identity_of(request: Request) -> str:
+    """A digest of what the pixels of a batch's results depend on."""
+    return _digest(request.identity)
 
 
 def _absolute(block: list[Job]) -> list[list[str]]:

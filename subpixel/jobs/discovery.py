@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from subpixel import atomic
 from subpixel.errors import BadRequest, UnknownName, UnwritableImage
 from subpixel.images import FORMATS, SUFFIXES, format_of, split_ending
 from subpixel.images.kinds import ENDINGS, is_folder
@@ -172,10 +173,11 @@ def _jobs(folder: Folder, naming: Naming, known: _Inputs, taken: _Taken) -> Iter
         path = here + name if name else folder.path
         yield Job(path, path, skipped=why)
     there, within = os.path.join(place, ""), naming.below is not None and known.has(real_path(place))
-    linked = _has_links(place)
+    several = taken.several
+    linked = _looked_at(place)
     tagged = naming.below is None or len(folder.suffixes) > 1
     for name in folder.names:
-        if taken.several and taken.source(os.path.join(folder.real, name)):
+        if several and taken.source(os.path.join(folder.real, name)):
             continue
         called = naming.name(name)
         job = Job(here + name, there + called)
@@ -184,7 +186,7 @@ def _jobs(folder: Folder, naming: Naming, known: _Inputs, taken: _Taken) -> Iter
         elif tagged and (rivals := naming.rivals(name, called, folder)):
             why = f"{' and '.join(rivals)} beside it would become {job.target} as well"
             yield _refused(job, f"{why}; give them different outputs")
-        elif taken.several and taken.target(job.target):
+        elif several and taken.target(job.target):
             yield _refused(job, f"another image becomes {job.target} as well; give them different outputs")
         elif (within or (linked and os.path.islink(job.target))) and known.takes(job.target):
             yield _refused(job, f"{job.target} is an input and would be overwritten; give another name with -o")
@@ -192,11 +194,19 @@ def _jobs(folder: Folder, naming: Naming, known: _Inputs, taken: _Taken) -> Iter
             yield job
 
 
-def _has_links(place: str) -> bool:
-    """Whether a folder, if it is there, has links at all: one look, in place of one at every result."""
+def _looked_at(place: str) -> bool:
+    """Whether a folder of results, if it is there, has links at all; what dead processes left in it is swept.
+
+    One look, in place of one at every result.
+    """
+    linked = left = False
     with suppress(OSError), os.scandir(place or ".") as entries:
-        return any(entry.is_symlink() for entry in entries)
-    return False
+        for entry in entries:
+            linked = linked or entry.is_symlink()
+            left = left or entry.name.startswith(atomic.PREFIX)
+    if left:
+        atomic.sweep(place)
+    return linked
 
 
 def _refused(job: Job, why: str) -> Job:

@@ -36,20 +36,28 @@ def unfinished(jobs: Iterable[Job], identity: str = "") -> Iterator[Job]:
 
 
 class _Listed:
-    """What lies in a store, folder by folder: there, what exists is done."""
+    """What lies in a store, some thousand names at a time: there, what exists is done."""
 
     def __init__(self) -> None:
-        self._folder, self._names = "", frozenset[str]()
+        self._top, self._first, self._last, self._names = "", "", "", frozenset[str]()
 
     def judged(self, job: Job) -> Job:
-        folder, _, name = job.target.rpartition("/")
-        if folder != self._folder:
-            self._folder, self._names = folder, stores.existing(folder)
-        return job._replace(skipped=EXISTS) if name in self._names else job
+        if not self._covers(job.target):
+            self._names, last = stores.existing(job.target)
+            self._top, self._first = os.path.dirname(job.target) + "/", job.target
+            self._last = last or ""
+        return job._replace(skipped=EXISTS) if job.target in self._names else job
+
+    def _covers(self, target: str) -> bool:
+        """Whether the names that are held tell of it: it lies below that folder, and not after the last of them."""
+        known = bool(self._top) and target.startswith(self._top) and target >= self._first
+        return known and (not self._last or target <= self._last)
 
 
 def judged(job: Job, identity: str) -> Job:
-    """One job, as `unfinished` gives it."""
+    """One job, as `unfinished` gives it; what dead processes left beside its result is swept."""
+    if job.target != STREAM and not stores.is_url(job.target):
+        atomic.sweep(os.path.dirname(job.target))  # where all is done, nothing is written that would
     return next(unfinished([job], identity))
 
 
@@ -57,7 +65,7 @@ def record(job: Job, identity: str) -> None:
     """Lets a result say what it was made from; file systems without attributes cannot keep it."""
     source, result = _source(job.source), _state(job.target)
     if source and result:
-        stated = b"%b %b" % (_origin(source, _digest(identity)), _digest(str(result)))
+        stated = b"%d %d %b %b" % (*source, _digest(identity), _digest(str(result)))
         with suppress(OSError, AttributeError):  # AttributeError: only Linux has them in Python
             os.setxattr(job.target, ATTRIBUTE, stated)
 
@@ -66,12 +74,11 @@ def _judged(job: Job, made: bytes) -> Job:
     stated = _stated(job.target)
     if stated is None:
         return job
-    atomic.sweep(os.path.dirname(job.target))  # where all is done, nothing is written that would
     source = _source(job.source)
     if source is None:  # its error is told when it is opened
         return job
-    if stated.startswith(_origin(source, made)):
-        return Job(job.source, job.target, skipped=EXISTS)
+    if stated.startswith(b"%d %d %b" % (*source, made)):
+        return Job(job.source, job.target, None, EXISTS)
     result = _state(job.target)
     if result is None or stated.endswith(b" " + _digest(str(result))):  # of another request, and as we left it
         return job
@@ -79,10 +86,6 @@ def _judged(job: Job, made: bytes) -> Job:
         why = f"{job.target} exists and is older than {job.source}; --overwrite replaces it"
         return job._replace(refused=BadRequest(why))
     return job._replace(skipped=EXISTS)
-
-
-def _origin(source: tuple[int, int], made: bytes) -> bytes:
-    return b"%d %d %b" % (*source, made)
 
 
 def _digest(text: str) -> bytes:

@@ -180,13 +180,14 @@ def _serve(line: Connection, function: Callable[[Any, Tell], Any], idle: float) 
     """What the process does: one call after the other, until there is none for a while, or its caller dies."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the caller decides
     _volunteer()
-    calls, unwanted = queue.SimpleQueue[Any](), threading.Event()
+    calls, unwanted, telling = queue.SimpleQueue[Any](), threading.Event(), threading.Lock()
     threading.Thread(target=_listen, args=(line, calls, unwanted), daemon=True).start()
 
     def tell(value: Any) -> None:
         if unwanted.is_set():
             raise _Unwanted
-        line.send(("told", value))
+        with telling:  # any thread of the function may
+            line.send(("told", value))
 
     with suppress(queue.Empty, BrokenPipeError):  # nothing to do for a while; the caller is dead
         while True:

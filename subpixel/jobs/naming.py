@@ -45,8 +45,7 @@ class Naming:
 
     def name(self, source: str) -> str:
         stem, ending = split_ending(source)
-        tag = f"_{self.suffix}" if self.below is None else ""
-        return stem + tag + (self.ending or suffix_of_result(ending))
+        return stem + self._tag + (self.ending or suffix_of_result(ending))
 
     def rivals(self, name: str, target: str, folder: Folder) -> list[str]:
         """Other images of a folder whose results would have the same name."""
@@ -59,6 +58,10 @@ class Naming:
         """Whether it is called as the result of another image beside it."""
         tagged = self.below is None and self._tagged.fullmatch(split_ending(name)[0])
         return bool(tagged and folder.namesakes(tagged[1]))
+
+    @cached_property
+    def _tag(self) -> str:
+        return f"_{self.suffix}" if self.below is None else ""
 
     @cached_property
     def _tagged(self) -> re.Pattern[str]:

@@ -9,6 +9,7 @@ import os
 import re
 from collections.abc import Iterator
 from functools import lru_cache
+from itertools import islice
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -21,10 +22,14 @@ LARGEST = 2**32
 """Bytes of an object that is fetched."""
 _URL = re.compile(r"(s3|gs|az|https?)://[^/]+")
 _CHUNK = 2**22
+_TOGETHER = 1000
+"""Names that a store tells at once, and at least so many of a folder are found together."""
+_WINDOW = 20_000
+"""Names of results that are held at a time."""
 
 
 def is_url(text: str) -> bool:
-    return bool(_URL.match(text))
+    return "://" in text and bool(_URL.match(text))
 
 
 def check_target(url: str) -> None:
@@ -40,25 +45,41 @@ def names_image(url: str) -> bool:
 
 
 def below(url: str, place: str = "") -> Iterator[Folder]:
-    """What lies below a URL, as if its slashes were folders; each is listed when its turn comes.
+    """What lies below a URL, as if its slashes were folders, as it is listed; long ones come in parts.
+
+    Names that differ in their endings alone come together, since stores list by name. Raises: UnreadableImage.
+    """
+    top, held = url.rstrip("/"), dict[str, list[str]]()
+    for path in _listed(top):
+        inner, _, name = path.rpartition("/")
+        if not name or any(part.startswith(".") for part in path.split("/")):
+            continue
+        if split_ending(name)[1].lower() not in READABLE:
+            continue
+        for done in [folder for folder in held if not f"{inner}/".startswith(f"{folder}/" if folder else "")]:
+            yield _folder(top, place, done, held.pop(done))
+        names = held.setdefault(inner, [])
+        if len(names) >= _TOGETHER and names[-1].partition(".")[0] != name.partition(".")[0]:
+            yield _folder(top, place, inner, names)
+            held[inner] = names = []
+        names.append(name)
+    for folder, names in held.items():
+        yield _folder(top, place, folder, names)
+
+
+def _folder(top: str, place: str, inner: str, names: list[str]) -> Folder:
+    here = f"{top}/{inner}" if inner else top
+    return Folder(here, os.path.join(place, inner) if inner else place, here, sorted(names))
+
+
+def existing(url: str) -> tuple[frozenset[str], str | None]:
+    """Some objects by their URLs, by name from one on, and the last of them; None where there are no more.
 
     Raises: UnreadableImage.
     """
-    waiting = [(url.rstrip("/"), place)]
-    while waiting:
-        here, place = waiting.pop()
-        listed = _listed(here)
-        names = sorted(_name(each["path"]) for each in listed["objects"])
-        images = [name for name in names if name and name[0] != "." and split_ending(name)[1].lower() in READABLE]
-        yield Folder(here, place, here, images)
-        inner = [_name(prefix.rstrip("/")) for prefix in sorted(listed["common_prefixes"], reverse=True)]
-        safe = (name for name in inner if name and name[0] != ".")
-        waiting += [(f"{here}/{name}", os.path.join(place, name)) for name in safe]
-
-
-def existing(url: str) -> frozenset[str]:
-    """The names that lie at a URL. Raises: UnreadableImage."""
-    return frozenset(_name(each["path"]) for each in _listed(url)["objects"])
+    folder = url.rpartition("/")[0]
+    names = list(islice(_listed(folder, start=url[len(folder) + 1 : -1]), _WINDOW))
+    return frozenset(f"{folder}/{name}" for name in names), f"{folder}/{names[-1]}" if len(names) == _WINDOW else None
 
 
 def fetch(url: str, file: Path) -> None:
@@ -91,16 +112,16 @@ def put(file: Path, url: str, overwrite: bool) -> bool:
     return True
 
 
-def _listed(url: str) -> Any:
+def _listed(url: str, start: str = "") -> Iterator[str]:
+    """What lies below a URL, deeper folders among it, relative to it and by name; start: after what."""
     obstore, store, key = _at(url)
+    prefix = f"{key}/" if key else ""
     try:
-        return obstore.list_with_delimiter(store, prefix=f"{key}/" if key else None)
+        listed = obstore.list(store, prefix or None, offset=prefix + start if start else None, chunk_size=_TOGETHER)
+        for some in listed:
+            yield from (each["path"][len(prefix) :] for each in some)
     except obstore.exceptions.BaseError as error:
         raise UnreadableImage(url, _reason(error)) from error
-
-
-def _name(path: str) -> str:
-    return path.rpartition("/")[2]
 
 
 def _at(url: str) -> tuple[Any, Any, str]:

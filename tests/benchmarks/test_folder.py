@@ -19,3 +19,4 @@ def test_a_folder_is_made_and_measured(tmp_path: Path, monkeypatch: pytest.Monke
     assert 0.1 < walk.first < 60
     assert 20 < walk.peak < 1000
     assert 0 < walk.scan < 10
+    assert 0 < walk.resume < 10

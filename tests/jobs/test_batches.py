@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +24,11 @@ from postgres import postgres_server
 from subpixel import Request, atomic
 from subpixel.errors import BadRequest
 from subpixel.images import Image, read, write
-from subpixel.jobs import batches
-from subpixel.jobs.batches import KIND, Batches, Blocks, Outcome
+from subpixel.inference.file import upscale_file
+from subpixel.jobs import batches, blocks
+from subpixel.jobs.batch import Upscale
+from subpixel.jobs.batches import KIND, Batches, Outcome
+from subpixel.jobs.blocks import Blocks
 from subpixel.jobs.discovery import find_jobs
 from subpixel.jobs.queue import Queue
 from subpixel.jobs.worker import Worker
@@ -62,9 +66,9 @@ def submit(queue: Queue, tmp_path: Path) -> str:
     return Batches(queue).submit(find_jobs([str(tmp_path / "in")], str(tmp_path / "out"), suffix="x2"), REQUEST)
 
 
-def do(queue: Queue, batch: str) -> Outcome:
-    with Worker(queue, {KIND: Blocks(queue)}, at_once=1, polling=0.05):
-        until(lambda: Batches(queue).outcome(batch).is_over)
+def do(queue: Queue, batch: str, upscale: Upscale = upscale_file) -> Outcome:
+    with closing(Blocks(queue, upscale)) as doing, Worker(queue, {KIND: doing}, at_once=1, polling=0.05):
+        until(lambda: Batches(queue).outcome(batch).is_over, 240)
     return Batches(queue).outcome(batch)
 
 
@@ -108,7 +112,7 @@ def test_a_folder_that_has_grown_is_the_same_batch_with_other_blocks(queue: Queu
 def test_versions_and_models_are_pinned(queue: Queue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     photos(tmp_path / "in", 2)
     batch = submit(queue, tmp_path)
-    monkeypatch.setattr(batches, "versions", lambda: {"subpixel": "9.9", "openvino": "1", "pyvips": "1"})
+    monkeypatch.setattr(blocks, "versions", lambda: {"subpixel": "9.9", "openvino": "1", "pyvips": "1"})
     outcome = do(queue, batch)
     assert [why for _, why in outcome.failures] == [outcome.failures[0][1]] * 2
     assert "the batch needs subpixel" in outcome.failures[0][1]
@@ -126,18 +130,46 @@ def test_what_does_not_exist_is_told(queue: Queue, tmp_path: Path) -> None:
         Batches(queue).submit([], REQUEST)
 
 
-WORKS = """
-import sys, time
-from subpixel.domains import upscale_file
-from subpixel.jobs import batches
-
-def slowly(source, target, *rest):
-    with open(sys.argv[2], "a") as log:
-        log.write(f"{source}\\n")
+def slowly(source: Path, target: Path, *rest: Any) -> str | None:
+    with open(os.environ["BEGUN"], "a") as log:
+        log.write(f"{source}\n")
     time.sleep(0.02)
     return upscale_file(source, target, *rest)
 
-batches.work(sys.argv[1], slowly, lease=1.0)
+
+def deadly(source: Path, target: Path, *rest: Any) -> str | None:
+    """Ends its process at the images that are called so; at some of them only the first time."""
+    with open(source.with_suffix(".log"), "a") as log:
+        print("begun", file=log)
+    again = source.with_suffix(".log").read_text().count("begun") > 1
+    if "deadly" in source.name or ("weak" in source.name and not again):
+        os.kill(os.getpid(), signal.SIGSEGV)
+    time.sleep(0.05)
+    return upscale_file(source, target, *rest)
+
+
+def test_an_image_that_ends_the_process_costs_that_image_alone(queue: Queue, tmp_path: Path) -> None:
+    folder = photos(tmp_path / "in", 2)
+    deadly_one, weak_one = folder / "0000-deadly.png", folder / "0000-weak.png"
+    for path in (deadly_one, weak_one):
+        path.write_bytes((folder / "0000.png").read_bytes())
+    outcome = do(queue, submit(queue, tmp_path), deadly)
+    why = "it ended the process three times, at last by SIGSEGV; there may be too little memory"
+    assert outcome.failures == ((str(deadly_one), f"{deadly_one}: {why}"),)
+    assert (outcome.images, outcome.done + outcome.skipped, outcome.waiting) == (4, 3, 0)
+    begun = {path.stem: path.read_text().count("begun") for path in folder.glob("*.log")}
+    assert (begun["0000-deadly"], begun["0000-weak"]) == (3, 2)
+    assert max(begun.values()) <= 3
+    made = {path.stem for path in (tmp_path / "out").glob("[!.]*.png")}
+    assert made == {"0000", "0000-weak", "0001"}
+
+
+WORKS = """
+import sys
+sys.path.insert(0, sys.argv[2])
+from subpixel.jobs import blocks
+from test_batches import slowly
+blocks.work(sys.argv[1], slowly, lease=1.0)
 """
 SUBMITS = """
 import sys
@@ -151,25 +183,26 @@ print(batches.Batches(Queue(sys.argv[1])).submit(jobs, Request(model="bicubic", 
 """
 
 
-def started(code: str, *arguments: object) -> subprocess.Popen[Any]:
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+def started(begun: Path, code: str, *arguments: object) -> subprocess.Popen[Any]:
+    tests = Path(__file__).parents[1]
+    environment = {**os.environ, "PYTHONPATH": f"{tests.parent}:{tests}", "BEGUN": str(begun)}
     command = [sys.executable, "-c", code, *map(str, arguments)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
 
 
 def killed_at_random(url: str, tmp_path: Path, count: int, kills: int) -> dict[str, int]:
     """Submitter and two workers are killed again and again; then one more of each ends the batch."""
-    folder, out, log = photos(tmp_path / "in", count), tmp_path / "out", tmp_path / "log"
+    folder, out, here = photos(tmp_path / "in", count), tmp_path / "out", Path(__file__).parent
     draw = random.Random(kills)
-    codes = [(SUBMITS, (url, folder, out)), (WORKS, (url, log)), (WORKS, (url, log))]
-    running = [started(code, *arguments) for code, arguments in codes]
+    codes = [(SUBMITS, (url, folder, out)), (WORKS, (url, here)), (WORKS, (url, here))]
+    running = [started(tmp_path / "begun", code, *arguments) for code, arguments in codes]
     for kill in range(kills):
         time.sleep(draw.uniform(0.5, 3.0))
         which = kill % 3
         running[which].send_signal(signal.SIGKILL)
         running[which].communicate()
         code, arguments = codes[which]
-        running[which] = started(code, *arguments)
+        running[which] = started(tmp_path / "begun", code, *arguments)
     batch = running[0].communicate(timeout=120)[0].strip()
     queue = Queue(url)
     try:
@@ -184,7 +217,7 @@ def killed_at_random(url: str, tmp_path: Path, count: int, kills: int) -> dict[s
     atomic.sweep(out)  # what the last one killed has left goes when the folder is next written to
     names = set(os.listdir(folder))
     whole = {(out / name).read_bytes() for name in names if (out / name).exists()}
-    begun = log.read_text().split()
+    begun = (tmp_path / "begun").read_text().split()
     return {
         "images": outcome.images,
         "failed": len(outcome.failures),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
+import tracemalloc
 import urllib.request
 from collections.abc import Iterator
 from functools import partial
@@ -101,6 +102,56 @@ def test_into_a_folder_and_from_one(bucket: str, tmp_path: Path) -> None:
     assert run(f"{bucket}/inside.png", f"{bucket}/one.png") == {f"{bucket}/inside.png": "done"}
     parts = [run(f"{bucket}/in", str(tmp_path / "parts"), shard=Shard(k, 2)) for k in (1, 2)]
     assert sorted([*parts[0], *parts[1]]) == sorted(f"{bucket}/{key}" for key in KEYS[:3])
+
+
+def test_a_long_listing_comes_in_parts(bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stores, "_TOGETHER", 2)
+    monkeypatch.setattr(stores, "_WINDOW", 3)
+    names = [
+        "a.jpg",
+        "a.png",
+        "b.png",
+        "c.d.png",
+        "c.d/x.png",
+        "c.png",
+        "d.png",
+        "e/1.png",
+        "e/2.png",
+        "e/3.png",
+        "f.png",
+    ]
+    for name in names:
+        stores.put(tmp_path / "photo.png", f"{bucket}/long/{name}", overwrite=False)
+    found = [(folder.place, list(folder.names)) for folder in stores.below(f"{bucket}/long")]
+    assert found == [
+        ("", ["a.jpg", "a.png"]), ("c.d", ["x.png"]), ("", ["b.png", "c.d.png", "c.png"]), ("e", ["1.png", "2.png"]),
+        ("e", ["3.png"]), ("", ["d.png", "f.png"]),
+    ]  # fmt: skip
+    told = run(f"{bucket}/long", f"{bucket}/long-out")
+    assert {source[len(bucket) + 6 :]: why for source, why in told.items()} == dict.fromkeys(names, "done")
+    assert set(run(f"{bucket}/long", f"{bucket}/long-out").values()) == {EXISTS}
+    obstore.delete(stores._store(bucket), ["long-out/c.d/x.png", "long-out/f.png"])
+    again = run(f"{bucket}/long", f"{bucket}/long-out")
+    assert sorted(key[len(bucket) + 6 :] for key, why in again.items() if why == "done") == ["c.d/x.png", "f.png"]
+
+
+def test_the_names_of_a_long_listing_are_not_held(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither those of the sources nor those of the results."""
+    asked = list[str]()
+
+    def listed(url: str, start: str = "") -> Iterator[str]:
+        asked.append(start)
+        first = int(start[:6] or 0) if start else 0
+        yield from (f"{k:06}.png" for k in range(first, 100_000))
+
+    monkeypatch.setattr(stores, "_listed", listed)
+    tracemalloc.start()
+    jobs = unfinished(find_jobs(["s3://b/in"], "s3://b/out", suffix="x2"), "id")
+    assert sum(job.skipped == EXISTS for job in jobs) == 100_000
+    peak = tracemalloc.get_traced_memory()[1] / 2**20
+    tracemalloc.stop()
+    assert peak < 12  # MiB; held whole they are more than 20
+    assert len(asked) == 1 + 100_000 / stores._WINDOW
 
 
 def test_who_comes_second_leaves_the_first_result(bucket: str, tmp_path: Path) -> None:
