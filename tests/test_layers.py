@@ -12,7 +12,7 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "subpixel"
 LAYERS = [
     {"errors"},
-    {"atomic", "ports"},
+    {"atomic", "condition", "ports"},
     {"images", "color", "resample"},
     {"nn"},
     {"archs", "losses", "degradations", "metrics", "datasets"},

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from subpixel.degradations.condition import CONDITION, MOST_BLUR, MOST_NOISE, WORST_QUALITY
+from subpixel.condition import CONDITION, MOST_BLUR, MOST_NOISE, WORST_QUALITY
 from subpixel.errors import BadRequest
 
 Kind = Literal["photo", "drawing", "pixel-art"]

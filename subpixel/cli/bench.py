@@ -89,9 +89,11 @@ def speed(
         Path | None, typer.Option(metavar="FOLDER", help="FSRCNN_x2.pb and ESPCN_x2.pb of OpenCV.", show_default=False)
     ] = None,
     runs: Annotated[int, typer.Option(min=1, help="Interleaved runs of each call.")] = 7,
+    height: Annotated[int, typer.Option(min=9, help="Of the 16:9 photo of the budgets.")] = 1080,
 ) -> None:
-    """Whole calls as ratios against named alternatives in the same run; medians."""
+    """Whole calls as ratios against named alternatives in the same run, and where their time goes; medians."""
     from subpixel import models
+    from subpixel.benchmarks import budget
     from subpixel.benchmarks import speed as bench
 
     _need_torch()  # starting it is the alternative of the first row
@@ -102,6 +104,7 @@ def speed(
     for row in rows:
         beside = f"{row.alternative} | {row.ratio:.2f}" if row.alternative else " | "
         typer.echo(f"| {row.name} | {1000 * row.seconds:.0f} | {1000 * row.fastest:.0f} | {beside} |")
+    typer.echo("\n" + budget.table(list(budget.budgets(size=(height, height * 16 // 9), runs=runs))), nl=False)
     typer.echo("\n| model | precision | network ms, 640x360 | GFLOP/s | of the ceiling |\n|---|---|---|---|---|")
     for share in bench.shares(models.names(), runs=runs):
         reached = f"{share.gigaflops:.0f} | {share.share:.0%}"

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import chain, islice
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import typer
 from rich.console import Console
@@ -19,6 +19,9 @@ from subpixel.errors import BadRequest, Unexpected, printable
 from subpixel.images.streams import STREAM
 from subpixel.jobs.job import Job
 from subpixel.jobs.pool import Event, Finished, Passed, Progress
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as Bar
 
 _COUNTED = 10_000
 """Up to so many jobs are found before the first is done, so that it is known how many there are."""
@@ -143,18 +146,21 @@ class Text:
         self._shown = 0.0
         self._console = Console(stderr=True, soft_wrap=True, highlight=False)
         self._lines = verbose or (not self._console.is_terminal and not quiet and tally.total != 1)
-        columns = "{task.fields[images]} images", "{task.fields[speed]:.1f} megapixels/s"
-        self._bar = bar(self._console, *columns, quiet=quiet)
-        self._task = self._bar.add_task("", total=tally.total, images="0", speed=0.0)
+        self._bar = None  # where no terminal shows one: importing it takes a twentieth of a small image's time
+        if self._console.is_terminal and not quiet:
+            self._bar = bar(self._console, "{task.fields[images]} images", "{task.fields[speed]:.1f} megapixels/s")
+            self._bar.add_task("", total=tally.total, images="0", speed=0.0)
 
     def __enter__(self) -> Self:
-        self._bar.start()
+        if self._bar:
+            self._bar.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._bar.stop()
+        if self._bar:
+            self._bar.stop()
         if kind is None:
             self._summary()
         elif issubclass(kind, KeyboardInterrupt | SystemExit):
@@ -169,14 +175,14 @@ class Text:
             self._pass(event)
         else:
             self._end(event)
-        if not self._bar.disable and time.monotonic() - self._shown > _REFRESH:
-            self._refresh()
+        if self._bar and time.monotonic() - self._shown > _REFRESH:
+            self._refresh(self._bar)
 
-    def _refresh(self) -> None:
+    def _refresh(self, shown: Bar) -> None:
         self._shown, tally = time.monotonic(), self.tally
         speed = tally.pixels / 1e6 / max(tally.seconds, 1e-6)
         completed = tally.ended + sum(self._shares.values())
-        self._bar.update(self._task, completed=completed, images=self._count(tally.ended), speed=speed)
+        shown.update(shown.task_ids[0], completed=completed, images=self._count(tally.ended), speed=speed)
 
     def _band(self, band: Progress) -> None:
         if not self._chosen or (self._verbose and band.job not in self._shares):

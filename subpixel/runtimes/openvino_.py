@@ -7,6 +7,7 @@ ever, so this module uses it once while it is imported, which Python lets one th
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -18,9 +19,9 @@ from subpixel.models import Model
 from subpixel.models.graph import one_line
 from subpixel.runtimes import Execution, Precision, Tensors, computes_in_bf16, named
 from subpixel.runtimes.checked import all_finite
-from subpixel.runtimes.quiet import no_openvino_telemetry
+from subpixel.runtimes.quiet import no_openvino_converter
 
-with no_openvino_telemetry():
+with no_openvino_converter():
     import openvino as ov
     from openvino import opset13 as op
     from openvino.preprocess import PrePostProcessor
@@ -115,13 +116,22 @@ def _on_levels(graph: Any, summed: bool) -> Any:
     before.input().tensor().set_element_type(ov.Type.u8).set_layout(ov.Layout("NHWC"))
     before.input().model().set_layout(ov.Layout("NCHW"))
     before.input().preprocess().convert_element_type(ov.Type.f32).scale(255.0)
-    floats = before.build()
-    high = floats.output(0).get_node().input_value(0)
-    levels = op.add(op.multiply(op.clamp(high, 0.0, 1.0), np.float32(255)), np.float32(0.5))
-    pixels = op.convert(op.transpose(levels, np.array([0, 2, 3, 1])), "u8")
+    converted = before.build()
+    floats, shuffle = _before_shuffle(converted.output(0).get_node().input_value(0))
+    levels = op.add(op.multiply(op.clamp(floats, 0.0, 1.0), np.float32(255)), np.float32(0.5))
+    pixels = op.transpose(shuffle(op.convert(levels, "u8")), np.array([0, 2, 3, 1]))
     build: Any = ov.Model
-    total = [op.reduce_sum(high, np.arange(4))] if summed else []
-    return build([pixels, *total], floats.get_parameters())
+    total = [op.reduce_sum(floats, np.arange(4))] if summed else []
+    return build([pixels, *total], converted.get_parameters())
+
+
+def _before_shuffle(high: Any) -> tuple[Any, Callable[[Any], Any]]:
+    """What a sub-pixel convolution computes, and the shuffle, which costs a quarter on levels; else the result."""
+    node = high.get_node()
+    if node.get_type_name() != "DepthToSpace":
+        return high, lambda levels: levels
+    settings = node.get_attributes()
+    return node.input_value(0), lambda levels: op.depth_to_space(levels, settings["mode"], settings["block_size"])
 
 
 def _fast_bf16(device: str) -> bool:

@@ -1,12 +1,13 @@
 """What keeps the packages below from calling home: they send statistics, or note an identity, while they are imported.
 
-OpenVINO's package looks a host of analytics up and writes `~/intel/openvino_ga_cid` unless `openvino_telemetry` cannot
-be imported; then it takes its own stub. ONNX Runtime writes `~/.cache/Microsoft/DeveloperTools` unless the variable
-ORT_DISABLE_TELEMETRY is 1. Matplotlib writes a list of fonts unless its folders are elsewhere.
+OpenVINO's converter of models, which its package imports without need and which takes as long as the rest of it, looks
+a host of analytics up and writes `~/intel/openvino_ga_cid`. ONNX Runtime writes `~/.cache/Microsoft/DeveloperTools`
+unless the variable ORT_DISABLE_TELEMETRY is 1. Matplotlib writes a list of fonts unless its folders are elsewhere.
 """
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 import tempfile
@@ -14,19 +15,30 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Any
 
+_CONVERTER = "openvino.tools.ovc"
+
 
 @contextmanager
-def no_openvino_telemetry() -> Generator[None]:
-    """Inside, `openvino_telemetry` cannot be imported, unless the program has done so already."""
+def no_openvino_converter() -> Generator[None]:
+    """Inside, `openvino` is imported without its converter, unless the program has imported that already.
+
+    Afterwards `openvino.convert_model` imports it when it is called.
+    """
     modules: dict[str, Any] = sys.modules
-    if "openvino_telemetry" in modules:
+    if _CONVERTER in modules:
         yield
         return
-    modules["openvino_telemetry"] = None
+    modules[_CONVERTER] = None
     try:
         yield
     finally:
-        del modules["openvino_telemetry"]
+        del modules[_CONVERTER]
+    if not hasattr(modules["openvino"], "convert_model"):
+        modules["openvino"].convert_model = _convert_model
+
+
+def _convert_model(*inputs: Any, **options: Any) -> Any:
+    return importlib.import_module(_CONVERTER).convert_model(*inputs, **options)
 
 
 def no_onnxruntime_telemetry() -> None:

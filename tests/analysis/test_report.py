@@ -7,7 +7,7 @@ import json
 import pytest
 
 from subpixel.analysis.report import UNKNOWN, Blur, DegradationReport, Jpeg, Noise
-from subpixel.degradations.condition import CONDITION
+from subpixel.condition import CONDITION
 from subpixel.errors import BadRequest
 
 OLD = DegradationReport(

@@ -7,8 +7,9 @@ import pytest
 
 from subpixel.analysis import DegradationReport
 from subpixel.archs.restore import CONDITION as OF_THE_NETWORK
+from subpixel.condition import CONDITION
 from subpixel.degradations import Chain, Degradation, Downsample, GaussianBlur, GaussianNoise, Jpeg, PoissonNoise
-from subpixel.degradations.condition import CONDITION, condition, estimated
+from subpixel.degradations.condition import condition, estimated
 from subpixel.degradations.labels import LABELS
 
 

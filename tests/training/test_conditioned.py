@@ -10,8 +10,8 @@ from safetensors.torch import load_file
 from wavy_photos import write_photos
 
 from subpixel import models
+from subpixel.condition import CONDITION
 from subpixel.datasets import sources
-from subpixel.degradations.condition import CONDITION
 from subpixel.degradations.presets import compressed
 from subpixel.errors import RecipeError
 from subpixel.models import weights
