@@ -182,7 +182,7 @@ def _options(codec: str, quality: int, source: Source, threads: int) -> dict[str
     options["crf"] = str(round((100 - quality) / 100 * _WORST[codec]))
     told: dict[str, str] = {}
     if codec == "av1":
-        told = {"lp": str(threads)}
+        told = {"lp": str(threads), "pred-struct": "1"}  # low delay: else it holds a GiB of frames, more with threads
         told |= {"mastering-display": static.display(whole=False)} if static.mastering else {}
         told |= {"content-light": f"{static.light[0]},{static.light[1]}"} if static.light else {}
         return options | {"preset": "8", "svtav1-params": _joined(told)}
@@ -193,7 +193,7 @@ def _options(codec: str, quality: int, source: Source, threads: int) -> dict[str
     if codec == "h265":
         told |= {"log-level": "none", "pools": str(threads), "frame-threads": "1"}
         return options | {"preset": "fast", "x265-params": _joined(told)}
-    return options | {"preset": "fast", "rc-lookahead": "10", **({"x264-params": _joined(told)} if told else {})}
+    return options | {"preset": "veryfast", "rc-lookahead": "10", **({"x264-params": _joined(told)} if told else {})}
 
 
 def _joined(told: dict[str, str]) -> str:

@@ -20,6 +20,7 @@ from subpixel.errors import BadRequest, DataError, UnreadableImage
 from subpixel.jobs.job import Job
 from subpixel.jobs.pool import Finished, Progress
 from subpixel.video import muxing, numbered
+from subpixel.video.complaints import Complaints
 from subpixel.video.damage import Damage
 from subpixel.video.decoding import FieldOrder, Frame, Frames, field_order
 from subpixel.video.encoding import FOLDER, Coding, Encoder, codec_of, container_of, encoder, layout_of
@@ -131,7 +132,7 @@ class _Work:
         try:
             yield self._started(sum(end.frames for end in ends))
             frames = self._frames(ends[-1].tail if ends else None)
-            yield from self._encoded(frames, partial, ends)
+            yield from self._listened(self._encoded(frames, partial, ends), frames.damage)
             if not partial.frames():
                 raise UnreadableImage(self.source.path, "there is no frame in the part that was asked for")
             self._complete(partial)
@@ -141,6 +142,15 @@ class _Work:
         damage = frames.damage
         kept = f"{self.source.path}: {damage}; what could be decoded is in {self.target}"
         yield Finished(self._job, "; ".join(self.warnings) or None, DataError(kept) if damage else None)
+
+    def _listened(self, events: Generator[Event], damage: Damage) -> Generator[Event]:
+        """The events, while it is listened to what is wrong with a file."""
+        if self.source.images:
+            yield from events
+            return
+        with Complaints(self.source, self.request.start, self.request.stop) as complaints, closing(events):
+            yield from events
+            damage.corrupt = max(damage.corrupt, complaints.frames())
 
     def _complete(self, partial: Partial) -> None:
         """Lets the result appear."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from clips import Clip, Sound, make
 
 from subpixel.errors import BadRequest, DataError, UnreadableImage
 from subpixel.jobs.pool import Finished
+from subpixel.video.complaints import complained
 from subpixel.video.request import VideoRequest, seconds
 from subpixel.video.upscaling import Started, upscale
 
@@ -112,6 +114,27 @@ def test_flipped_bytes_are_counted(tmp_path: Path) -> None:
     assert isinstance(finished.error, DataError)
     assert "frames are damaged" in str(finished.error) or "cannot be decoded" in str(finished.error)
     assert count(tmp_path / "larger.mkv") >= 50
+
+
+@pytest.mark.parametrize(("codec", "name"), [("ffv1", "film.mkv"), ("libx265", "film.mkv"), ("mjpeg", "film.avi")])
+def test_what_a_decoder_patches_up_in_silence_is_counted(codec: str, name: str, tmp_path: Path) -> None:
+    """Of six flipped bytes those that libav notices; FFV1 has a checksum for each slice, and all are."""
+    options = {"x265-params": "log-level=none"} if codec == "libx265" else {}
+    pixels = "yuvj420p" if codec == "mjpeg" else "yuv420p"
+    path = make(tmp_path, Clip(name, codec, pixels, frames=60, size=(96, 128), options=options))
+    content, rng = bytearray(path.read_bytes()), np.random.default_rng(1)
+    for place in rng.integers(len(content) // 4, len(content) * 3 // 4, 6):
+        content[place] ^= 255
+    path.write_bytes(content)
+    found = re.search(r"(\d+) frames are damaged", str(end(path, tmp_path / "larger.mkv").error))
+    assert found is not None
+    assert int(found[1]) == 6 if codec == "ffv1" else 1 <= int(found[1]) <= 6
+
+
+def test_complaints_belong_to_the_packet_that_follows() -> None:
+    lines = [b"[x] of the header", b"packet nan -1", b"packet 0.04 1", b"[x] bad", b"[x] worse", b"packet 0.08 1",
+             b"[x] an error", b"packet 0.12 -1", b"packet 0.16 2"]  # fmt: skip
+    assert list(complained(lines)) == [0.08]
 
 
 def test_frames_of_another_size_are_left_out(tmp_path: Path) -> None:

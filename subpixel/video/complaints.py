@@ -1,0 +1,98 @@
+"""Damage that a decoder patches up in silence: it complains in libav's log, to which a process of its own listens.
+
+In our own process the log would take Python's lock inside FFmpeg's threads, see docs/decisions/010-video.md.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+if TYPE_CHECKING:
+    from subpixel.video.source import Source
+
+_OF_OURS = b"packet "
+"""Begins the line behind the complaints about a packet: its time in seconds, and how many frames it gave."""
+_UNKNOWN = "nan"
+
+
+class Complaints:
+    """Decodes a source once more, beside the work, in one thread; `frames` is known at the end.
+
+    start, stop: seconds from the source's beginning.
+    """
+
+    def __init__(self, source: Source, start: float, stop: float | None) -> None:
+        self._source, self._start, self._stop = source, start, stop
+
+    def __enter__(self) -> Self:
+        self._said = tempfile.TemporaryFile()
+        given = [str(self._source.path), str(self._source.index), str(os.getpid())]
+        self._process = subprocess.Popen([sys.executable, "-P", "-m", __name__, *given], stderr=self._said)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._process.kill()
+        self._process.wait()
+        self._said.close()
+
+    def frames(self) -> int:
+        """Packets that gave no error and a complaint."""
+        self._process.wait()
+        self._said.seek(0)
+        return sum(self._is_ours(seconds) for seconds in complained(self._said))
+
+    def _is_ours(self, seconds: float) -> bool:
+        since = seconds - self._source.began
+        return not since < self._start and not (self._stop is not None and since >= self._stop)  # unknown times are
+
+
+def complained(lines: Any) -> Iterator[float]:
+    """The times of packets behind which there are complaints, from the lines that were written."""
+    is_new = False
+    for line in lines:
+        if not line.startswith(_OF_OURS):
+            is_new = True
+            continue
+        seconds, frames = line.split()[1:]
+        if is_new and int(frames) >= 0:
+            yield float(seconds)
+        is_new = False
+
+
+def _listen(path: str, index: int, parent: int) -> None:
+    """Decodes as long as the parent lives, and says after each packet that it was done; libav writes in between."""
+    import av
+    import av.error
+    import av.logging
+
+    av.logging.restore_default_callback()
+    av.logging.set_libav_level(av.logging.ERROR)
+    with av.open(path, metadata_errors="replace", options={"protocol_whitelist": "file"}) as file:
+        stream: Any = file.streams[index]
+        stream.thread_count = 1
+        os.write(2, _OF_OURS + f"{_UNKNOWN} -1\n".encode())  # what is said of the header is known
+        for packet in file.demux(stream):
+            if os.getppid() != parent:
+                return
+            _decode(packet, av.error.FFmpegError)
+
+
+def _decode(packet: Any, error: type[Exception]) -> None:
+    try:
+        count = len(packet.decode())
+    except error:
+        count = -1
+    seconds = _UNKNOWN if packet.pts is None else float(packet.pts * packet.time_base)
+    os.write(2, _OF_OURS + f"{seconds} {count}\n".encode())
+
+
+if __name__ == "__main__":
+    _listen(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))
