@@ -30,6 +30,7 @@ FAULTS = (RasterioError, ValueError, TypeError)
 _CACHE = 64 * 2**20
 """Bytes of blocks that GDAL keeps."""
 _BLOCK = 256
+_MOST_BANDS = 4096
 _LOSSLESS = {"deflate", "lzw", "zstd", "lzma", "packbits"}
 _STALE = re.compile(r"STATISTICS_|TIFFTAG_(X|Y)RESOLUTION|OVR_RESAMPLING_ALG|LAYOUT")
 _RGB = [ColorInterp.red, ColorInterp.green, ColorInterp.blue]
@@ -54,6 +55,8 @@ class GeoTiff:
 
     def _refuse(self, path: Path) -> None:
         file = self._file
+        if file.count > _MOST_BANDS:
+            raise UnreadableImage(path, f"it claims {file.count:,} bands, more than {_MOST_BANDS:,}")
         if not set(self._bands) <= set(range(1, file.count + 1)) or len(set(self._bands)) < len(self._bands):
             raise BadRequest(f"bands {', '.join(map(str, self._bands))}; expected some of 1 to {file.count}, each once")
         if file.subdatasets:
@@ -156,7 +159,7 @@ def _groups(file: Any, bands: list[int], channels: int) -> list[list[int]]:
     """Bands that are enlarged together: as many as a network of several takes, or red, green and blue; else alone."""
     if len(bands) == channels and channels != 3 and not any(_is_label(file, band) for band in bands):
         return [bands]
-    kinds, groups, index = [file.colorinterp[band - 1] for band in bands], list[list[int]](), 0
+    kinds, groups, index = list(_of(file, "colorinterp", bands)), list[list[int]](), 0
     while index < len(bands):
         size = 3 if kinds[index : index + 3] == _RGB else 1
         groups.append(bands[index : index + size])
@@ -181,7 +184,8 @@ def _scaled(transform: Affine, factors: Factors) -> Affine:
 
 
 def _of(source: Any, what: str, bands: list[int]) -> tuple[Any, ...]:
-    return tuple(getattr(source, what)[band - 1] for band in bands)
+    values = getattr(source, what)  # of all bands, made anew each time
+    return tuple(values[band - 1] for band in bands)
 
 
 def _describe(source: Any, file: Any, factors: Factors, bands: list[int]) -> None:

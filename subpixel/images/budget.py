@@ -12,6 +12,8 @@ HELD = 900 * 2**20
 """Bytes that a decoder may hold for an image which it cannot give row by row."""
 _COPIES = {"heif": 5, "webp": 3, "jxl": 5, "jp2k": 3, "gif": 2}
 """How many times its own pixels a decoder holds; measured with images of 64 and 144 megapixels."""
+_BESIDE = {"BMP": 14, "TGA": 14, "PNM": 14}
+"""Bytes that are held for a pixel by what decodes beside libvips, in all copies; 24 in other formats."""
 _ENCODED = {"AVIF": 2**26}
 """Pixels that are encoded as a whole at most: AVIF takes 36 bytes and 2 microseconds for each."""
 
@@ -27,9 +29,22 @@ def check_decoding(name: str | Path, image: Any, orientation: int) -> None:
     held = size * sum(copies for copies, _ in whole)
     if held > HELD:
         why = " and ".join(reason for _, reason in whole)
-        pixels = f"{image.width:,} x {image.height:,} pixels"
-        takes = f"would take {held / 2**30:.1f} GiB of memory at once"
-        raise UnreadableImage(name, f"{pixels}, {why}: that {takes}; convert it to a plain PNG or TIFF first")
+        raise UnreadableImage(name, _too_large(image.width, image.height, why, held))
+
+
+def check_decoding_beside(name: str | Path, file_format: str, width: int, height: int) -> None:
+    """Refuses an image that another library than libvips would decode and that is too large for that.
+
+    Raises: UnreadableImage.
+    """
+    held = width * height * _BESIDE.get(file_format, 24)
+    if held > HELD:
+        raise UnreadableImage(name, _too_large(width, height, f"decoded as a whole from {file_format}", held))
+
+
+def _too_large(width: int, height: int, why: str, held: int) -> str:
+    takes = f"would take {held / 2**30:.1f} GiB of memory at once"
+    return f"{width:,} x {height:,} pixels, {why}: that {takes}; convert it to a plain PNG or TIFF first"
 
 
 def _whole(image: Any, orientation: int) -> list[tuple[int, str]]:

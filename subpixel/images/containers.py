@@ -121,10 +121,17 @@ def _read_tags(found: Contents, tree: tiff.Tree) -> None:
         found.others.add("the description of its pixels")
     found.exif = tiff.as_exif(tree)
     found.opaque = tiff.number(tree, tiff.EXTRA_SAMPLES) == 0
+    found.is_rare = found.page == 0 and _is_rare(tree)
     known = tiff.STRUCTURE | tiff.BLOCKS | tiff.NESTED | tiff.GEO | {_LAYERS}
     found.others |= {f"EXIF 0:{tag:x}" for tag in tree if tag not in known and not tiff.is_descriptive(tag)}
     found.others |= {"GeoTIFF tags"} if tiff.GEO & tree.keys() else set()
     found.others |= {"Photoshop layers"} if _LAYERS in tree else set()
+
+
+def _is_rare(tree: tiff.Tree) -> bool:
+    """JPEG of the old style, LZMA, 12 bits, and tiles in planes of 8 bits."""
+    compression, planes, bits = (tiff.number(tree, tag) for tag in (0x0103, 0x011C, 0x0102))
+    return compression in (6, 34925) or bits == 12 or (planes == 2 and bits == 8 and 0x0144 in tree)
 
 
 def _data(tree: tiff.Tree, tag: int) -> bytes | None:

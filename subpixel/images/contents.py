@@ -41,6 +41,8 @@ class Contents:
     """Whether the other pages of a TIFF are smaller copies of the one that is read."""
     page: int = 0
     """Which of a TIFF's pages is the image."""
+    is_rare: bool = False
+    """Whether a TIFF is of a kind that libvips does not decode."""
     opaque: bool = False
     """Whether the fourth channel is not alpha."""
     quantisation: tuple[int, ...] | None = None

@@ -25,7 +25,8 @@ Decoded = tuple[NDArray[Any], str]
 Check = Callable[[int, int], None]
 """Is told the width and the height before anything is decoded, and raises where they are too large."""
 
-_PILLOW = {"BMP": "BMP", "TGA": "TGA", "PNM": "PPM", "JPEG 2000": "JPEG2000", "JPEG XL": "JXL"}
+_PILLOW = {"PNM": ("PPM",), "JPEG 2000": ("JPEG2000",), "JPEG XL": ("JXL",), "ICO": ("ICO", "CUR")}
+"""Pillow's names for formats, where they are not ours."""
 
 
 def _with_pillow(file: BinaryIO, file_format: FileFormat, contents: Contents, check: Check) -> Decoded:
@@ -36,15 +37,41 @@ def _with_pillow(file: BinaryIO, file_format: FileFormat, contents: Contents, ch
         contents.stated = 1  # its decoder turns the image
     file.seek(0)
     PIL.Image.init()
-    with PIL.Image.OPEN[_PILLOW[file_format.name]][0](file, "") as image:  # `open` has a limit of its own
+    if file_format.name == "ICO":  # whose opener decodes
+        for png in re.finditer(rb"\x89PNG\r\n\x1a\n.{4}IHDR(.{4})(.{4})", file.read(), re.DOTALL):
+            check(int.from_bytes(png[1], "big"), int.from_bytes(png[2], "big"))
+    with _opened(file, file_format) as image:
         check(*image.size)
         _add_info(contents, image)
-        deep = _deep_colours(file, *image.size)
+        place = file.tell()
+        deep = _deep_colours(file, file_format, *image.size)
         if deep is not None:
             return deep, "rgb16"
-        file.seek(0)
+        file.seek(place)  # where some of its decoders go on
         image.load()
-        return samples_of(image)
+        samples, space = samples_of(image)
+        bits = _bits_of_tiff(image)
+        contents.stated = 1 if image.format == "TIFF" else contents.stated  # Pillow turns it
+        if bits > 8 and samples.dtype == np.uint8:
+            contents.notes.append("its colours were read with 8 bits")
+        return (samples if bits in (8, 16, 32) else _stretched(samples, 2**bits - 1)), space
+
+
+def _opened(file: BinaryIO, file_format: FileFormat) -> Any:
+    """By one of Pillow's own openers: `open` has a limit of its own, and would try all formats."""
+    import PIL.Image
+
+    *others, last = (PIL.Image.OPEN[name] for name in _PILLOW.get(file_format.name, (file_format.name,)))
+    head = _head(file)[:16]
+    opener, _ = next((found for found in others if found[1] is None or found[1](head)), last)
+    file.seek(0)
+    return opener(file, "")
+
+
+def _bits_of_tiff(image: PIL.Image.Image) -> int:
+    """Of a sample; 8 of other formats."""
+    tags: Any = getattr(image, "tag_v2", {})
+    return max(tags.get(258, (8,))) if image.mode.startswith("I") or len(image.getbands()) > 2 else 8
 
 
 def _with_heif(file: BinaryIO, file_format: FileFormat, contents: Contents, check: Check) -> Decoded:
@@ -70,6 +97,7 @@ def _with_rawpy(file: BinaryIO, file_format: FileFormat, contents: Contents, che
 
 
 _DECODERS: dict[str, Callable[[BinaryIO, FileFormat, Contents, Check], Decoded]] = {
+    "libvips": _with_pillow,
     "Pillow": _with_pillow, "pillow-jxl-plugin": _with_pillow, "pillow-heif": _with_heif, "rawpy": _with_rawpy,
 }  # fmt: skip
 
@@ -102,7 +130,9 @@ def _add_info(contents: Contents, image: PIL.Image.Image) -> None:
     contents.icc = contents.icc or info.get("icc_profile")
     contents.exif = contents.exif or (info.get("exif") or b"").removeprefix(b"Exif\0\0") or None
     contents.xmp = contents.xmp or info.get("xmp")
-    contents.frames = getattr(image, "n_frames", 1)
+    contents.frames = getattr(image, "n_frames", 1) if image.format not in ("PSD", "TIFF") else 1
+    if image.format == "PSD" and getattr(image, "n_frames", 0):
+        contents.others.add("layers")
     x, y = info.get("dpi", (0, 0))
     contents.dpi = (float(x), float(y)) if x > 0 and y > 0 else None
     comment = info.get("comment", b"")
@@ -114,7 +144,7 @@ _GAP = rb"\s(?:\s*#[^\n]*\n)*\s*"
 _PNM = re.compile(rb"P([36])" + _GAP + rb"\d+" + _GAP + rb"\d+" + _GAP + rb"(\d+)\s")
 
 
-def _deep_colours(file: BinaryIO, width: int, height: int) -> NDArray[np.uint16] | None:
+def _deep_colours(file: BinaryIO, file_format: FileFormat, width: int, height: int) -> NDArray[np.uint16] | None:
     """RGB with more than 8 bits, over the whole range of 16; None where Pillow gives all that there is.
 
     Of JPEG 2000 it gives 8, in which white overflows to black. Raises: MissingExtra without what reads it.
@@ -126,7 +156,7 @@ def _deep_colours(file: BinaryIO, width: int, height: int) -> NDArray[np.uint16]
         raw = pnm[1] == b"6"
         levels = np.frombuffer(file.read(2 * size), ">u2") if raw else np.array(file.read(6 * size).split()[:size], int)
         return _stretched(levels.reshape(height, width, 3), int(pnm[2]))
-    bits = _bits(_head(file))
+    bits = _bits(_head(file)) if file_format.name == "JPEG 2000" else 8
     if bits <= 8:
         return None
     rasterio = _import("rasterio.io", "rasterio", "geo")
@@ -147,7 +177,7 @@ def _head(file: BinaryIO) -> bytes:
 
 
 def _bits(head: bytes) -> int:
-    """Of a colour of JPEG 2000, by its codestream's header (ISO/IEC 15444-1, A.5.1); 8 of anything else."""
+    """Of a colour of JPEG 2000, by its codestream's header (ISO/IEC 15444-1, A.5.1); 8 of gray."""
     size = head.find(b"\xff\x4f\xff\x51")
     channels = int.from_bytes(head[size + 40 : size + 42], "big") if size >= 0 else 0
     return (head[size + 42] & 127) + 1 if channels >= 3 and size + 42 < len(head) else 8

@@ -70,6 +70,23 @@ FILE_FORMATS = {
     "jp2": FileFormat(
         "JPEG 2000", (".jp2", ".j2k", ".jpx", ".jpf"), _starts(rb"\0\0\0\x0cjP  |\xff\x4f\xff\x51"), "Pillow"
     ),
+    "ico": FileFormat("ICO", (".ico", ".cur"), _starts(rb"\0\0[\x01\x02]\0"), "Pillow"),
+    "icns": FileFormat("ICNS", (".icns",), _starts(rb"icns"), "Pillow"),
+    "psd": FileFormat("PSD", (".psd",), _starts(rb"8BPS"), "Pillow"),
+    "dds": FileFormat("DDS", (".dds",), _starts(rb"DDS "), "Pillow"),
+    "blp": FileFormat("BLP", (".blp",), _starts(rb"BLP[12]"), "Pillow"),
+    "dib": FileFormat("DIB", (), _starts(rb"\x28\0\0\0.{8}\x01\0"), "Pillow"),
+    "gbr": FileFormat("GBR", (".gbr",), None, "Pillow"),
+    "im": FileFormat("IM", (".im",), None, "Pillow"),
+    "pcd": FileFormat("PCD", (".pcd",), None, "Pillow"),
+    "pixar": FileFormat("PIXAR", (".pxr",), _starts(rb"\x80\xe8\0\0"), "Pillow"),
+    "qoi": FileFormat("QOI", (".qoi",), _starts(rb"qoif"), "Pillow"),
+    "pcx": FileFormat("PCX", (".pcx",), _starts(rb"\x0a[\x00\x02\x03\x05]\x01"), "Pillow"),
+    "sgi": FileFormat("SGI", (".sgi", ".rgb", ".rgba", ".bw"), _starts(rb"\x01\xda"), "Pillow"),
+    "sun": FileFormat("SUN", (".ras",), _starts(rb"\x59\xa6\x6a\x95"), "Pillow"),
+    "msp": FileFormat("MSP", (".msp",), _starts(rb"DanM|LinS"), "Pillow"),
+    "xbm": FileFormat("XBM", (".xbm",), _starts(rb"\s*#define[ \t]"), "Pillow"),
+    "xpm": FileFormat("XPM", (".xpm",), _starts(rb"/\* XPM \*/"), "Pillow"),
     "jxl": FileFormat(
         "JPEG XL", (".jxl",), _starts(rb"\xff\x0a|\0\0\0\x0cJXL "), "pillow-jxl-plugin", "jxl"
     ),

@@ -19,6 +19,8 @@ _BASELINE = {0xC0, 0xC1}
 _COPY = 2**20
 _MAX_GAP = 2**16
 """Stray bytes before a marker that are passed over."""
+_NO_SEGMENTS = {bytes([marker]) for marker in (0, 1, *range(0xD0, 0xD9))}
+"""Markers without a length, which have no place before a scan."""
 _FURTHER, _GAIN_MAP = "further images", "the HDR gain map"
 
 
@@ -31,17 +33,20 @@ class Segment(NamedTuple):
 def segments(file: BinaryIO) -> Iterator[Segment]:
     """The segments up to and including the header of the first scan."""
     file.seek(2)
-    while True:
-        gap = 0
-        while (byte := file.read(1)) and byte != b"\xff" and gap < _MAX_GAP:
-            gap += 1
+    gap = 0
+    while gap < _MAX_GAP and (byte := file.read(1)):
+        is_marker = byte == b"\xff"
         while byte == b"\xff":
             byte = file.read(1)
+        if not is_marker or byte in _NO_SEGMENTS:
+            gap += 1 + is_marker
+            continue
         size = file.read(2) if byte not in (b"", b"\xd9") else b""
-        if len(size) < 2 or gap >= _MAX_GAP:
+        if len(size) < 2:
             return
         length = max(0, int.from_bytes(size, "big") - 2)
         yield Segment(byte[0], file.read(length), gap)
+        gap = 0
         if byte[0] == _SCAN:
             return
 

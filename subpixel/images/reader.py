@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from subpixel.errors import TooLarge, UnreadableImage
 from subpixel.images import exif, jpeg, profiles, xmp
 from subpixel.images.animation import AnimationReader, apng_frames, timing
-from subpixel.images.budget import check_decoding
+from subpixel.images.budget import check_decoding, check_decoding_beside
 from subpixel.images.containers import read_contents
 from subpixel.images.contents import Contents
 from subpixel.images.decoders import decode
@@ -116,13 +116,15 @@ def open_any(
             if file_format.name == "PNG" and contents.frames > 1:
                 return _apng(name, file, contents, check_size)
             _check_pages(name, contents, file_format.animated)
-            if file_format.decoder == "libvips":
+            if file_format.decoder == "libvips" and not contents.is_rare:
                 image = _load(pyvips, source, file, file_format, contents)
             else:
-                samples, space = decode(name, file, file_format, contents, partial(check_size, name))
+                check = partial(_check_beside, check_size, name, file_format)
+                samples, space = decode(name, file, file_format, contents, check)
                 image = pyvips.Image.new_from_array(samples, interpretation=space)
+                _check_pages(name, contents, animated=False)
         check_size(name, image.width, image.height)
-        if file_format.decoder == "libvips" and contents.frames == 1:
+        if image.get_typeof("vips-loader") and contents.frames == 1:
             check_decoding(name, image, contents.orientation)
         opened = ImageReader(name, *_to_rgb(name, image, contents, every_channel))
         opened.quantisation = contents.quantisation
@@ -186,6 +188,17 @@ def _check_size(most: int, name: str | Path, width: int, height: int) -> None:
     if width * height > most:
         size = f"it claims {width:,} x {height:,} pixels"
         raise TooLarge(name, f"{size}, more than the limit of {most:,} in all")
+
+
+def _check_beside(
+    check_size: Callable[[str | Path, int, int], None],
+    name: str | Path,
+    file_format: FileFormat,
+    width: int,
+    height: int,
+) -> None:
+    check_size(name, width, height)
+    check_decoding_beside(name, file_format.name, width, height)
 
 
 def _check_pages(name: str | Path, contents: Contents, animated: bool) -> None:

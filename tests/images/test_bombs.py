@@ -99,6 +99,13 @@ BOMBS: dict[str, Callable[[], bytes]] = {
     "profile.png": lambda: png(40, 40, extra=chunk(b"iCCP", b"a\0\0" + MANY)),
     "pixels.png": lambda: png(10_000, 10_000),
     "interlaced.png": lambda: png(30_000, 30_000, interlaced=True),
+    "claims.bmp": lambda: (
+        struct.pack("<2sI4xIIiiHHIIiiII", b"BM", 99, 58, 40, 30_000, 30_000, 1, 8, 1, 0, 0, 0, 1, 0) + bytes(99)
+    ),
+    "claims.tga": lambda: struct.pack("<BBBHHBHHHHBB", 0, 0, 10, 0, 0, 0, 0, 0, 30_000, 30_000, 24, 0) + bytes(99),
+    "claims.ppm": lambda: b"P6 30000 30000 255\n" + bytes(99),
+    "claims.qoi": lambda: struct.pack(">4sIIBB", b"qoif", 30_000, 30_000, 3, 0) + b"\xfd" * 99,
+    "claims.psd": lambda: struct.pack(">4sH6xHIIHH", b"8BPS", 1, 3, 30_000, 30_000, 8, 3) + bytes(99),
     "vector.svgz": svgz,
     "vector.png": svgz,
 }
@@ -137,6 +144,18 @@ def test_a_bomb_is_small_when_it_is_read(name: str, tmp_path: Path) -> None:
     (tmp_path / name).write_bytes(BOMBS[name]())
     status, said = run(["upscale", name, "-m", "nearest", "-s", "0.01", "-o", "out.png"], tmp_path)
     assert (status, said.count("cannot read")) in ((0, 0), (2, 1)), said
+
+
+@pytest.mark.parametrize("kind", ["BMP", "TGA", "PPM", "JPEG2000", "ICO", "PCX", "SGI", "DDS"])
+def test_the_budget_holds_before_pillow_decodes(kind: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    data = encoded(kind)
+    suffix = {"JPEG2000": "jp2"}.get(kind, kind.lower())
+    (tmp_path / f"a.{suffix}").write_bytes(data)
+    assert open_image(tmp_path / f"a.{suffix}").shape.channels == 3
+    monkeypatch.setattr(budget, "HELD", 10_000)
+    monkeypatch.setattr(PIL.Image.Image, "load", lambda _: pytest.fail("it was decoded"))
+    with pytest.raises(UnreadableImage, match=r"pixels, decoded as a whole from .*: that would take .* at once"):
+        open_image(tmp_path / f"a.{suffix}")
 
 
 @pytest.mark.parametrize("name", WHOLE)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import io
+import struct
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,66 @@ def test_a_file_that_pillow_decodes_is_read_as_pillow_sees_it(tmp_path: Path, na
         assert np.array_equal(read(path.read_bytes()).pixels, found.pixels)
     write(tmp_path / "a.png", found)
     assert np.array_equal(read(tmp_path / "a.png").to_array(), np.asarray(plain))
+
+
+@pytest.mark.parametrize(
+    ("kind", "suffix", "mode"),
+    [
+        ("ICO", "ico", "RGBA"), ("PCX", "pcx", "RGB"), ("SGI", "sgi", "RGB"), ("SGI", "bw", "L"),
+        ("DDS", "dds", "RGBA"), ("XBM", "xbm", "1"), ("MSP", "msp", "1"), ("ICNS", "icns", "RGBA"),
+    ],
+)  # fmt: skip
+def test_formats_of_other_times(tmp_path: Path, kind: str, suffix: str, mode: str) -> None:
+    side = 16 if kind in ("ICO", "ICNS") else 23
+    levels = RNG.integers(0, 256, (side, side, 4), dtype=np.uint8)
+    levels[..., 3] |= 1  # where alpha is 0, colours may go
+    image = PIL.Image.fromarray(levels).convert(mode)
+    path = tmp_path / f"a.{suffix}"
+    path.write_bytes(encoded(kind, image))
+    found = read(path)
+    with PIL.Image.open(path) as seen:
+        expected = seen.convert({"1": "L"}.get(seen.mode, seen.mode))
+    assert np.array_equal(found.to_array(), np.asarray(expected))
+    if kind != "ICNS":
+        assert np.array_equal(found.to_array(), np.asarray(image.convert({"1": "L"}.get(mode, mode))))
+    for keep in (0.3, 0.8):
+        path.write_bytes(path.read_bytes()[: int(keep * path.stat().st_size)])
+        with suppress(UnreadableImage):
+            read(path)
+
+
+def tiff(levels: np.ndarray, **options: Any) -> bytes:
+    file = io.BytesIO()
+    tifffile.imwrite(file, levels, metadata=None, **options)
+    return file.getvalue()
+
+
+def test_kinds_of_tiff_that_libvips_does_not_decode() -> None:
+    levels = RNG.integers(0, 256, (40, 48, 3), dtype=np.uint8)
+    rgb: dict[str, Any] = {"photometric": "rgb"}
+    planes = tiff(levels.transpose(2, 0, 1).copy(), planarconfig="separate", tile=(16, 16), **rgb)
+    assert np.array_equal(read(planes).to_array(), levels)
+    assert np.array_equal(read(tiff(levels, compression="lzma", **rgb)).to_array(), levels)
+    deep = tiff(levels.astype(np.uint16) * 257, compression="lzma", **rgb)
+    assert np.array_equal(read(deep).to_array(8), levels)
+    assert read(deep).metadata.notes == ("its colours were read with 8 bits",)
+    gray = RNG.integers(0, 4096, (40, 48), dtype=np.uint16)
+    pairs = gray.reshape(-1, 2).astype(int)
+    strip = np.stack([pairs[:, 0] >> 4, (pairs[:, 0] & 15) << 4 | pairs[:, 1] >> 8, pairs[:, 1] & 255], axis=1)
+    tags = {256: 48, 257: 40, 258: 12, 259: 1, 262: 1, 273: 8, 277: 1, 278: 40, 279: strip.size}
+    entries = [struct.pack("<HHIHH", tag, 3, 1, value, 0) for tag, value in tags.items()]
+    table = struct.pack("<H", len(tags)) + b"".join(entries) + bytes(4)
+    twelve = b"II*\0" + struct.pack("<I", 8 + strip.size) + strip.astype(np.uint8).tobytes() + table
+    np.testing.assert_allclose(read(twelve).pixels[..., 0], gray / 4095, atol=1e-5)
+
+
+@pytest.mark.parametrize("stray", [b"\xff\x00\xff\x00", b"\x00\xff\xd0\x07", b"abc\xff\xd8"])
+def test_markers_where_none_belong_are_stray_bytes(stray: bytes) -> None:
+    data = encoded("JPEG", PIL.Image.fromarray(ARRAY), quality=95)
+    at = data.index(b"\xff\xdb")
+    found = read(data[:at] + stray + data[at:])
+    assert np.array_equal(found.pixels, read(data).pixels)
+    assert found.metadata.notes == ("faults in its header were passed over",)
 
 
 @pytest.mark.parametrize("top", [65535, 4095, 256])
