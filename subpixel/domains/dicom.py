@@ -15,13 +15,14 @@ import pydicom
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
+from pydicom.pixels.utils import pixel_array
 from pydicom.sequence import Sequence
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian, generate_uid
 
 from subpixel import archs
 from subpixel.domains.frames import AffineFrame, Factors, nowhere
 from subpixel.domains.planes import Enlarged, Plane
-from subpixel.domains.source import Enlarge, in_memory
+from subpixel.domains.source import Enlarge, ReadRows
 from subpixel.errors import BadRequest, UnreadableImage
 
 FAULTS = (InvalidDicomError, ValueError, TypeError, KeyError, AttributeError, RuntimeError, OSError)
@@ -32,6 +33,8 @@ _STALE = (
     "LargestPixelValueInSeries", "PixelDataProviderURL", "ExtendedOffsetTable", "ExtendedOffsetTableLengths",
 )  # fmt: skip
 _SPACINGS = ("PixelSpacing", "ImagerPixelSpacing", "NominalScannedPixelSpacing")
+_DEFERRED = 2**16
+"""Bytes of an element from which on it is read when it is asked for."""
 _EDGES = {"Left": 1, "Right": 1, "Upper": 0, "Lower": 0}
 
 
@@ -40,43 +43,53 @@ class Dicom:
 
     def __init__(self, path: Path) -> None:
         with _quiet():
-            self._data = pydicom.dcmread(path)
+            self._data = pydicom.dcmread(path, defer_size=_DEFERRED)
             _refuse(path, self._data)
-            pixels = self._pixels(path)
-        data = self._data
-        self._dtype = pixels.dtype
-        padding = _padding(data)
-        self.planes = [
-            Plane(
-                _frame(data, number),
-                in_memory(frame),
-                pixels.dtype,
-                in_memory(~padding(frame)) if padding else None,
-                nodata=float(data.PixelPaddingValue) if padding else None,
-                name=f"frame {number + 1}",
-            )
-            for number, frame in enumerate(pixels)
-        ]
+        self._path, self._decoded = path, (-1, np.empty(0))
+        frames = int(self._data.get("NumberOfFrames", 1) or 1)
+        dtype = self._frame(0).dtype
+        self.planes = [self._plane(number, dtype) for number in range(frames)]
 
-    def _pixels(self, path: Path) -> NDArray[Any]:
-        """Frames, N H W C, in the numbers of the file."""
+    def _plane(self, number: int, dtype: np.dtype[Any]) -> Plane:
+        data, padding = self._data, _padding(self._data)
+        height, width, channels = data.Rows, data.Columns, data.SamplesPerPixel
+        missing = ReadRows(height, width, 1, lambda y0, y1: ~padding(self._frame(number)[y0:y1])) if padding else None
+        return Plane(
+            _frame(data, number),
+            ReadRows(height, width, channels, lambda y0, y1: self._frame(number)[y0:y1]),
+            dtype,
+            missing,
+            nodata=float(data.PixelPaddingValue) if padding else None,
+            name=f"frame {number + 1}",
+        )
+
+    def _frame(self, number: int) -> NDArray[Any]:
+        """One frame, H W C, in the numbers of the file; the last one that was decoded is held."""
+        if self._decoded[0] != number:
+            self._decoded = number, self._decode(number)
+        return self._decoded[1]
+
+    def _decode(self, number: int) -> NDArray[Any]:
         data = self._data
         try:
-            pixels = data.pixel_array
+            with _quiet():
+                frame = pixel_array(self._path, index=number)
+            return frame.reshape(data.Rows, data.Columns, data.SamplesPerPixel)
         except (RuntimeError, AttributeError, ValueError, TypeError, KeyError) as error:  # of pydicom's decoders
             raise UnreadableImage(
-                path, f"its pixels cannot be decoded: {' '.join(str(error).split())[:160]}"
+                self._path, f"its pixels cannot be decoded: {' '.join(str(error).split())[:160]}"
             ) from error
-        frames = int(data.get("NumberOfFrames", 1) or 1)
-        return pixels.reshape(frames, data.Rows, data.Columns, data.SamplesPerPixel)
 
     def create(self, part: Path, enlarge: Enlarge) -> list[str]:
-        results = [enlarge(plane) for plane in self.planes]
-        _no_invention(results[0])
-        with _quiet():
-            data, lost = _described(self._data, results[0])
-            content = b"".join(self._frame_bytes(result) for result in results)
-            data.PixelData = content + b"\0" * (len(content) % 2)
+        first = enlarge(self.planes[0])
+        _no_invention(first)
+        with _quiet(), part.with_name("pixels").open("w+b") as pixels:
+            for number, plane in enumerate(self.planes):
+                pixels.write(self._frame_bytes(enlarge(plane) if number else first))
+            pixels.write(b"\0" * (pixels.tell() % 2))
+            pixels.seek(0)
+            data, lost = _described(self._data, first)
+            data.PixelData = pixels
             data["PixelData"].VR = "OW" if data.BitsAllocated > 8 else "OB"
             data["PixelData"].is_undefined_length = False
             data.save_as(part, enforce_file_format=True)
@@ -170,7 +183,7 @@ def _frame(data: Dataset, number: int) -> AffineFrame:
 
 def _described(source: Dataset, result: Enlarged) -> tuple[Dataset, list[str]]:
     """The data set of the result, and what of the source it lacks."""
-    data, factors = pydicom.dcmread(source.filename) if source.filename else source, result.factors
+    data, factors = pydicom.dcmread(source.filename, defer_size=_DEFERRED), result.factors
     lost = sorted({f"overlay {element.tag.group:04x}" for element in data if _is_overlay(element)})
     for tag in [element.tag for element in data if _is_overlay(element)]:
         del data[tag]

@@ -11,7 +11,7 @@ from typing import BinaryIO
 from subpixel import atomic
 from subpixel.domains.formats import Format, format_of
 from subpixel.domains.frames import verify
-from subpixel.domains.planes import Enlarged, Plane, suited, target_sides
+from subpixel.domains.planes import Enlarged, Plane, Tally, suited, target_sides
 from subpixel.domains.source import Source
 from subpixel.errors import BadRequest, SubpixelError, UnreadableImage, UnwritableImage
 from subpixel.images import Encoding, split_ending
@@ -109,7 +109,7 @@ class _Results:
         if not planes:
             raise BadRequest("there is no image in it")
         self._upscaler, self._on_progress = upscaler, on_progress
-        self._results = list[Enlarged]()
+        self._tallies = list[Tally]()
         self._done, self._total = 0.0, sum(plane.sides[0] * plane.sides[1] for plane in planes)
         shape = replace(planes[0].values.shape, dtype="float32")
         self._plan = suited(planes[0], upscaler).prepare(shape, limited=False)
@@ -118,16 +118,16 @@ class _Results:
 
     def of(self, plane: Plane) -> Enlarged:
         result = Enlarged(plane, self._upscaler, self._tell)
-        self._results.append(result)
+        self._tallies.append(result.tally)
         return result
 
     @property
     def notes(self) -> list[str]:
         """What all planes together lost at the limits of their types, and saw of filled values."""
-        clipped, rim = (sum(getattr(each, name) for each in self._results) for name in ("clipped", "rim_pixels"))
-        total = sum(each.shape.pixels * each.shape.channels for each in self._results)
+        clipped, rim = sum(each.clipped for each in self._tallies), sum(each.rim for each in self._tallies)
+        total = sum(each.numbers for each in self._tallies)
         notes = [f"{clipped:,} of {total:,} numbers clipped to the range of their type"] if clipped else []
-        reach = max(each.reach for each in self._results)
+        reach = max(each.reach for each in self._tallies)
         seen = f"{rim:,} pixels lie within {reach} of missing ones and saw filled values"
         return notes + ([seen] if rim else [])
 

@@ -180,7 +180,7 @@ def _write(file: BinaryIO, hdu: Any, number: int, results: list[Enlarged]) -> li
     file.write(header.tostring().encode("ascii"))
     written = sum(_write_rows(file, result, result.plane.dtype.newbyteorder(">")) for result in results)
     file.write(b"\0" * (-written % _BLOCK))
-    if any(result.rim_pixels for result in results):
+    if any(result.tally.rim for result in results):
         _write_rim(file, first, len(results), results)
     flux = "counts are shared among the parts of a pixel" if first.plane.counts else "surface brightness is kept"
     named = str(hdu.header.get("BUNIT", "")).strip() or "no unit is named"

@@ -6,6 +6,7 @@ A' = A diag(1/S, 1/S, 1, 1), and its origin moves by A (1/S - 1)/2: voxels are c
 from __future__ import annotations
 
 import gzip
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -40,8 +41,11 @@ class Nifti:
             raise UnreadableImage(path, "its voxels are colours, which no slope or window fits; convert it to gray")
         self._labels = int(header["intent_code"]) == _LABEL
         frame = self._frame(header)
-        self._raw: Array = self._image.dataobj.get_unscaled()
-        self.planes = [self._plane(frame, place) for place in np.ndindex(*image.shape[:1:-1])]
+        self._path = path
+        self._file: Any = gzip.open(path) if path.suffix == ".gz" else path.open("rb")  # noqa: SIM115 - see close
+        self._read_slice: tuple[int, Array] = -1, np.empty(0)
+        places = np.ndindex(*image.shape[:1:-1])
+        self.planes = [self._plane(frame, number, place) for number, place in enumerate(places)]
 
     def _frame(self, header: Any) -> AffineFrame:
         codes = int(header["sform_code"]), int(header["qform_code"])
@@ -53,16 +57,30 @@ class Nifti:
         step = min(np.linalg.norm(affine[:3, axis]) for axis in (0, 1))
         return AffineFrame(origin, affine[:3, 1], affine[:3, 0], float(rounding / step))
 
-    def _plane(self, frame: AffineFrame, place: tuple[int, ...]) -> Plane:
+    def _plane(self, frame: AffineFrame, number: int, place: tuple[int, ...]) -> Plane:
         """Rows are the first axis. place: the indices of the other axes, the last one first."""
-        slab = self._raw[(slice(None), slice(None), *place[::-1])]
-        height, width = slab.shape
+        height, width = self._image.shape[:2]
 
         def read(y0: int, y1: int) -> Array:
-            return np.asarray(slab[y0:y1], self._dtype.newbyteorder("="))[..., None]
+            return np.asarray(self._slice(number)[y0:y1], self._dtype.newbyteorder("="))[..., None]
 
         rows = ReadRows(height, width, 1, read)
         return Plane(frame, rows, self._dtype.newbyteorder("="), labels=self._labels, name=f"slice {place[::-1]}")
+
+    def _slice(self, number: int) -> Array:
+        """One slice; the last one that was read is held. What is compressed is read from its beginning to its end."""
+        if self._read_slice[0] != number:
+            sides: tuple[int, int] = self._image.shape[:2]
+            size = sides[0] * sides[1] * self._dtype.itemsize
+            try:
+                self._file.seek(int(self._image.dataobj.offset) + number * size)
+                content = self._file.read(size)
+            except (OSError, EOFError, zlib.error) as error:
+                raise UnreadableImage(self._path, f"it is damaged: {error}") from error
+            if len(content) < size:
+                raise UnreadableImage(self._path, f"it ends within slice {number + 1}")
+            self._read_slice = number, np.frombuffer(content, self._dtype).reshape(sides, order="F")
+        return self._read_slice[1]
 
     def create(self, part: Path, enlarge: Enlarge) -> list[str]:
         first = enlarge(self.planes[0])
@@ -100,7 +118,7 @@ class Nifti:
         return header
 
     def close(self) -> None:
-        pass
+        self._file.close()
 
 
 open_ = Nifti

@@ -75,6 +75,19 @@ def target_sides(plane: Plane, upscaler: Upscaler) -> tuple[tuple[int, int], Fac
     return (high, wide), (high / height, wide / width)
 
 
+@dataclass
+class Tally:
+    """What the rows of a result lost so far."""
+
+    numbers: int
+    """Of the whole result."""
+    clipped: int = 0
+    rim: int = 0
+    """Pixels that saw filled values."""
+    reach: int = 0
+    """Pixels of the source that a pixel of the result can see to each side."""
+
+
 class Enlarged:
     """The result of a plane, as rows of its dtype. `plan` is what is done, None for labels.
 
@@ -91,8 +104,8 @@ class Enlarged:
         self.plane = plane
         self.shape = Shape(height, width, plane.values.shape.channels)
         self.plan: Plan | None = None
-        self.clipped, self.rim_pixels, self._tell = 0, 0, tell
-        self._rows, self.reach = self._stages(upscaler) if not plane.labels else (None, 0)
+        self.tally, self._tell = Tally(self.shape.pixels * self.shape.channels), tell
+        self._rows, self.tally.reach = self._stages(upscaler) if not plane.labels else (None, 0)
 
     def _stages(self, upscaler: Upscaler) -> tuple[Rows, int]:
         plane = self.plane
@@ -135,7 +148,7 @@ class Enlarged:
             source = self.plane.values.rows(first, last)[down - first][:, across]
             with np.errstate(invalid="ignore"):
                 stored[missing] = source[missing].astype(self.plane.dtype)
-        self.rim_pixels += int(np.count_nonzero(self._rim(first, last, down, across)))
+        self.tally.rim += int(np.count_nonzero(self._rim(first, last, down, across)))
         return stored
 
     def rim(self, y0: int, y1: int) -> NDArray[np.bool_]:
@@ -144,7 +157,7 @@ class Enlarged:
         return self._rim(int(down[0]), int(down[-1]) + 1, down, across)
 
     def _rim(self, first: int, last: int, down: Array, across: Array) -> NDArray[np.bool_]:
-        near = rim(self.plane.valid, first, last, self.reach)
+        near = rim(self.plane.valid, first, last, self.tally.reach)
         return near[down - first][:, across] if near.any() else np.zeros((len(down), len(across)), np.bool_)
 
     def _stored(self, values: Array) -> Array:
@@ -153,7 +166,7 @@ class Enlarged:
             return values.astype(dtype)
         info = np.iinfo(dtype)
         rounded = np.floor(values + 0.5)
-        self.clipped += int(np.count_nonzero((rounded < info.min) | (rounded > info.max)))
+        self.tally.clipped += int(np.count_nonzero((rounded < info.min) | (rounded > info.max)))
         stored = np.clip(rounded, info.min, info.max).astype(dtype)
         if self.plane.nodata is not None:
             same = stored == self.plane.nodata
