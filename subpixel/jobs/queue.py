@@ -9,6 +9,8 @@ from __future__ import annotations
 import json
 import logging
 import os
+import sqlite3
+import sys
 from collections.abc import Generator, Iterable, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -30,6 +32,8 @@ SILENT = "CRITICAL"
 """The level of DBOS's own log: what goes wrong with a task is told by its state."""
 _NETWORK = ("nfs", "cifs", "smb", "9p", "afs", "ceph", "glusterfs", "lustre", "gpfs", "beegfs", "fuse.sshfs", "ncpfs")
 """What the names of network file systems begin with."""
+_SQLITE = (3, 42, 0)
+"""From here on it knows fractions of a second, which DBOS asks for under Python 3.12 and later."""
 _LOCK = 0x73756270
 """Of transactions in Postgres that exclude each other."""
 _STATES = {
@@ -192,6 +196,9 @@ def _sqlite(url: sa.URL) -> sa.Engine:
     from sqlalchemy import create_engine, event
 
     path = Path(url.database or "")
+    if sys.version_info >= (3, 12) and sqlite3.sqlite_version_info < _SQLITE:
+        least = ".".join(map(str, _SQLITE))
+        raise QueueUnavailable(str(path), f"SQLite is {sqlite3.sqlite_version}; expected {least}, or postgresql://...")
     kind = network_file_system(path, _mounts())
     if kind:
         raise QueueUnavailable(str(path), f"SQLite loses data on a network file system ({kind}); use postgresql://...")

@@ -240,6 +240,15 @@ def test_sqlite_on_a_network_file_system_is_refused(tmp_path: Path, monkeypatch:
         Queue(f"sqlite:///{tmp_path}/q.db")
 
 
+def test_an_sqlite_without_fractions_of_a_second_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sqlite3.sqlite_version_info", (3, 40, 1))
+    monkeypatch.setattr("sqlite3.sqlite_version", "3.40.1")
+    monkeypatch.setattr("sys.version_info", (3, 13, 0))
+    with pytest.raises(QueueUnavailable, match=r"SQLite is 3\.40\.1; expected 3\.42\.0, or postgresql://"):
+        Queue(f"sqlite:///{tmp_path}/q.db")
+    assert not (tmp_path / "q.db").exists()
+
+
 def test_it_calls_nobody(tmp_path: Path) -> None:
     """In a fresh home, with every door to the network guarded: no connection, no look-up, no file but the database."""
     code = """
