@@ -18,6 +18,8 @@ from subpixel.errors import ProcessDied
 
 _LOOK = 0.05
 """Seconds between two looks at whether the result is still wanted."""
+_MODEST = 10
+"""By how much its own wishes for a core count less than its caller's (Unix), who is to answer while it computes."""
 _GRACE = 0.25
 """Seconds that a process has to end a call that is not wanted any more; then it is killed."""
 
@@ -179,7 +181,7 @@ def _ending(code: int | None) -> str:
 def _serve(line: Connection, function: Callable[[Any, Tell], Any], idle: float) -> None:
     """What the process does: one call after the other, until there is none for a while, or its caller dies."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the caller decides
-    _volunteer()
+    _stand_back()
     calls, unwanted, telling = queue.SimpleQueue[Any](), threading.Event(), threading.Lock()
     threading.Thread(target=_listen, args=(line, calls, unwanted), daemon=True).start()
 
@@ -217,7 +219,9 @@ def _listen(line: Connection, calls: queue.SimpleQueue[Any], unwanted: threading
     os._exit(0)  # the caller is dead
 
 
-def _volunteer() -> None:
-    """Where memory runs out, this process is to be ended rather than its caller (Linux)."""
+def _stand_back() -> None:
+    """Its caller has the core first, and where memory runs out (Linux) this process is ended rather than that."""
+    if hasattr(os, "nice"):
+        os.nice(_MODEST)
     with suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text("1000")

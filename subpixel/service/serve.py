@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import signal
 import socket
+import sys
 import threading
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
@@ -23,6 +25,8 @@ _AHEAD = 4
 _HEADERS = 16 * 2**10
 """Bytes of a request's headers."""
 _CONNECTIONS = 1000
+_TURN = 0.001
+"""Seconds for which a thread may hold the interpreter while another one, that of the answers, wants it."""
 
 
 def serve(settings: Settings, announce: Callable[[str], None]) -> None:
@@ -71,6 +75,7 @@ def serve(settings: Settings, announce: Callable[[str], None]) -> None:
         with listening(settings.host, settings.port) as listener, working(settings, queue):
             host, port, *_ = listener.getsockname()
             announce(f"http://{f'[{host}]' if ':' in host else host}:{port}{settings.base_path}/")
+            answer_soon()
             server.run(sockets=[listener])
     except (KeyboardInterrupt, SystemExit):  # the signal, which it passes on when it has ended in order
         if not server.should_exit:
@@ -78,6 +83,13 @@ def serve(settings: Settings, announce: Callable[[str], None]) -> None:
     finally:
         service.close()
         queue.close()
+
+
+def answer_soon() -> None:
+    """No answer waits for long turns of other threads, or while what was imported is searched for garbage."""
+    sys.setswitchinterval(_TURN)
+    gc.collect()
+    gc.freeze()
 
 
 def listening(host: str, port: int) -> socket.socket:
