@@ -21,6 +21,28 @@ from PIL import Image
 
 ROOT = Path(__file__).parents[1]
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
+CHANGED = """
+import subpixel.service.serve as served
+from dataclasses import replace
+_serve, _work = served.serve, served.work
+served.serve = lambda settings, announce: _serve(replace(settings, {changes}), announce)
+served.work = lambda settings: _work(replace(settings, {changes}))
+"""
+"""Lets a server or a worker have other settings than those of its command line."""
+SLOW = """
+import time
+import subpixel.inference.file as file
+if __name__ == "__mp_main__":
+    file._ENCODED = 1
+    _upscale = file.upscale_file
+    def slow(source, target, upscaler, encoding, on_progress):
+        def told(plan, rows):
+            on_progress(plan, rows)
+            time.sleep(0.1 if plan.target.height > 99 else 0)
+        return _upscale(source, target, upscaler, encoding, told)
+    file.upscale_file = slow
+"""
+"""Ten rows a second of what is high, so that a job is under way when something happens."""
 
 
 def png(width: int = 24, height: int = 16, seed: int = 0) -> bytes:

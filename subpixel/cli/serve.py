@@ -39,6 +39,9 @@ def command(
     max_megapixels: Annotated[
         float, typer.Option(metavar="N", help="Of an image and of its result.", rich_help_panel=_BOUNDS)
     ] = 100,
+    max_video: Annotated[
+        float, typer.Option(metavar="N", help="Gigapixels of a video's result, all frames.", rich_help_panel=_BOUNDS)
+    ] = 10,
     max_upload: Annotated[str, typer.Option(metavar="SIZE", help="Of a body.", rich_help_panel=_BOUNDS)] = "64M",
     max_queued: Annotated[
         int, typer.Option(metavar="N", min=1, help="Jobs that wait or run.", rich_help_panel=_BOUNDS)
@@ -85,6 +88,7 @@ def command(
         port=port,
         tokens=tokens,
         max_pixels=round(max_megapixels * 1e6),
+        max_video=round(max_video * 1e9),
         max_upload=given.parse_size(max_upload),
         max_queued=max_queued,
         per_client=per_client,

@@ -21,13 +21,16 @@ def command(
     ],
     data: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="The folder that a server and its workers share.", show_default=False),
+        typer.Option(
+            metavar="DIR", help="The folder of `serve --data`, shared; without it: batches.", show_default=False
+        ),
     ] = None,
     workers: Annotated[int, typer.Option(metavar="N", min=1, help="Processes that compute.")] = 2,
 ) -> None:
-    """Do batches, or the jobs of a service, on this machine: any number of workers take them from one queue.
+    """Do what others put into a queue, on this machine beside any number of others.
 
-    The jobs of a worker that dies are done by the others.
+    With --data: the jobs of `subpixel serve`, whose folder that is. Without: the batches of `upscale --queue-url`. It
+    does the one or the other. What a worker was doing when it died is done by the others.
     """
     if data is None:
         from subpixel.domains import upscale_file

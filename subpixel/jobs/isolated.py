@@ -18,8 +18,6 @@ from subpixel.errors import ProcessDied
 
 _LOOK = 0.05
 """Seconds between two looks at whether the result is still wanted."""
-_MODEST = 10
-"""By how much its own wishes for a core count less than its caller's (Unix), who is to answer while it computes."""
 _GRACE = 0.25
 """Seconds that a process has to end a call that is not wanted any more; then it is killed."""
 
@@ -35,11 +33,14 @@ class Isolated:
     """A function that is called in another process, any number of threads at once, so many at a time.
 
     function: of a module, takes the argument and what it tells its progress to; both, and its result, must be
-    picklable. processes: at most. idle: seconds without work after which a process ends.
+    picklable. processes: at most. idle: seconds without work after which a process ends. nice: by how much its wishes
+    for a core count less than its caller's, as Unix has it.
     """
 
-    def __init__(self, function: Callable[[Any, Tell], Any], processes: int = 1, idle: float = 60.0) -> None:
-        self._function, self._idle = function, idle
+    def __init__(
+        self, function: Callable[[Any, Tell], Any], processes: int = 1, idle: float = 60.0, nice: int = 0
+    ) -> None:
+        self._how = function, idle, nice
         self._slots = threading.Semaphore(processes)
         self._free = list[_Process]()
         self._all = set[_Process]()
@@ -102,7 +103,7 @@ class Isolated:
         with self._lock:
             if self._free:
                 return self._free.pop()
-            process = _Process(self._function, self._idle)
+            process = _Process(*self._how)
             self._all.add(process)
             return process
 
@@ -120,10 +121,10 @@ class Isolated:
 class _Process:
     """One process, as its caller sees it."""
 
-    def __init__(self, function: Callable[[Any, Tell], Any], idle: float) -> None:
+    def __init__(self, function: Callable[[Any, Tell], Any], idle: float, nice: int) -> None:
         context = multiprocessing.get_context("spawn")
         self._line, theirs = context.Pipe()
-        self._process = context.Process(target=_serve, args=(theirs, function, idle), daemon=True)
+        self._process = context.Process(target=_serve, args=(theirs, function, idle, nice), daemon=True)
         self._process.start()
         theirs.close()
 
@@ -178,10 +179,10 @@ def _ending(code: int | None) -> str:
     return f"status {code}"
 
 
-def _serve(line: Connection, function: Callable[[Any, Tell], Any], idle: float) -> None:
+def _serve(line: Connection, function: Callable[[Any, Tell], Any], idle: float, nice: int) -> None:
     """What the process does: one call after the other, until there is none for a while, or its caller dies."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the caller decides
-    _stand_back()
+    _stand_back(nice)
     calls, unwanted, telling = queue.SimpleQueue[Any](), threading.Event(), threading.Lock()
     threading.Thread(target=_listen, args=(line, calls, unwanted), daemon=True).start()
 
@@ -219,9 +220,9 @@ def _listen(line: Connection, calls: queue.SimpleQueue[Any], unwanted: threading
     os._exit(0)  # the caller is dead
 
 
-def _stand_back() -> None:
+def _stand_back(nice: int) -> None:
     """Its caller has the core first, and where memory runs out (Linux) this process is ended rather than that."""
     if hasattr(os, "nice"):
-        os.nice(_MODEST)
+        os.nice(nice)
     with suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text("1000")

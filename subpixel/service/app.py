@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import re
 import secrets
-import time
 from collections.abc import AsyncGenerator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -22,11 +21,13 @@ from starlette.types import ASGIApp
 from subpixel import __version__
 from subpixel.images import FORMATS
 from subpixel.resample import KERNELS
+from subpixel.runtimes import installed
 from subpixel.service import assets
+from subpixel.service.clock import now
 from subpixel.service.guard import Guard, handle_errors
-from subpixel.service.imaging import Enlarged, Examined, Order
 from subpixel.service.metrics import exposition
 from subpixel.service.negotiation import MEDIA_TYPES, accepted
+from subpixel.service.orders import Enlarged, Examined, Order
 from subpixel.service.page import browser
 from subpixel.service.problems import Problem, Refusal
 from subpixel.service.query import parameters, parse_query
@@ -95,13 +96,13 @@ async def upscale(request: Request) -> Response:
         asked = asked.model_copy(update={"encoding": _encoding(asked, wanted)})
     name = secrets.token_urlsafe(18)
     async with _admitted(service, request, name) as upload:
-        order = Order("examine", str(upload), "", asked.model_dump_json(), service.settings.max_pixels)
+        order = service.examining(upload, asked.model_dump_json())
         examined: Examined = await service.examine(order)
-        if examined.width * examined.height > service.settings.max_small:
+        if examined.width * examined.height * examined.frames > service.settings.max_small:
             most = f"more than {service.settings.max_small / 1e6:g} megapixels"
             raise Refusal("too-large", f"the result would have {most}; use /v1/jobs")
         target = service.settings.results / f"{name}.{examined.format}"
-        enlarge = Order("enlarge", str(upload), str(target), order.request, order.most)
+        enlarge = Order("enlarge", str(upload), str(target), order.request)
         done: Enlarged = await service.perform_now(enlarge)
     headers = {"ETag": f'"{done.etag}"', "X-Subpixel-Chosen": quote(done.chosen, safe=" ;,.:()'-+")}
     if done.note:
@@ -123,8 +124,7 @@ async def submit(request: Request) -> Response:
     async with _admitted(service, request, f"{name}.part") as upload:
         if key is None:  # many may have come in the meantime
             await asyncio.to_thread(service.records.check_room, client, service.bounds)
-        order = Order("examine", str(upload), "", asked, service.settings.max_pixels)
-        examined: Examined = await service.examine(order)
+        examined: Examined = await service.examine(service.examining(upload, asked))
         record = Record(
             id=name,
             client=client,
@@ -136,7 +136,7 @@ async def submit(request: Request) -> Response:
             format=examined.format,
             width=examined.width,
             height=examined.height,
-            created=time.time(),
+            created=now(),
             key=key,
             digest=request.state.digest,
         )
@@ -200,6 +200,8 @@ async def result(request: Request, id: str) -> Response:
         return Response(status_code=304, headers={"ETag": etag})
     path = service.result(record, kind)
     if not path.exists():
+        if not {kind, record.format} <= set(FORMATS):
+            raise Refusal("not-acceptable", f"the result is {MEDIA_TYPES[record.format]}, which becomes nothing else")
         order = Order("convert", str(service.result(record)), str(path), record.request)
         await service.convert(order)
     headers = {
@@ -215,8 +217,8 @@ async def inspect(request: Request) -> Any:
     """What is wrong with an image, and what would be done about it; nothing is kept."""
     service, asked = _service(request), parse_query(request.query_params.multi_items())
     async with _admitted(service, request, secrets.token_urlsafe(18)) as upload:
-        order = Order("inspect", str(upload), "", asked.model_dump_json(), service.settings.max_pixels)
-        return await service.perform_now(order)
+        order = service.examining(upload, asked.model_dump_json())
+        return await service.perform_now(replace(order, do="inspect"))
 
 
 async def models(request: Request) -> Any:
@@ -234,10 +236,11 @@ async def models(request: Request) -> Any:
             "max_upload": settings.max_upload,
             "max_queued": settings.max_queued,
             "per_client": settings.per_client,
+            "max_video": settings.max_video / 1e9,
             "sync_megapixels": settings.max_small / 1e6,
             "keep": settings.keep,
         },
-        "video": False,
+        "video": installed("av"),
         "token": bool(settings.tokens),
     }
 

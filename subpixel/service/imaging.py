@@ -1,72 +1,63 @@
-"""What is done to images in processes of their own: looking, enlarging, converting. Files in, plain values out."""
+"""What is done to files in processes of their own: looking, enlarging, converting. Files in, plain values out."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from subpixel.errors import TooLarge
+from subpixel.errors import BadRequest, TooLarge, UnreadableImage
+from subpixel.images.formats import FILE_FORMATS, FileFormat, format_of_content
 from subpixel.jobs.isolated import Tell
 from subpixel.jobs.request import Request
+from subpixel.service import videos
+from subpixel.service.orders import Enlarged, Examined, Order
+from subpixel.video.request import VideoRequest
 
 _KEPT = 2
 """Upscalers, with what they compiled, that a process keeps for the next image."""
-
-
-@dataclass(frozen=True)
-class Order:
-    """What is to be done with which file."""
-
-    do: Literal["examine", "enlarge", "convert", "inspect", "models"]
-    source: str = ""
-    target: str = ""
-    request: str = "{}"
-    """JSON of the Request."""
-    most: int = 0
-    """Pixels, of the image and of the result."""
-
-
-@dataclass(frozen=True)
-class Examined:
-    """What the header of an image says, and what would come of it."""
-
-    source_format: str
-    source_width: int
-    source_height: int
-    frames: int
-    format: str
-    width: int
-    height: int
-
-
-@dataclass(frozen=True)
-class Enlarged:
-    """What has become of an image."""
-
-    bytes: int
-    etag: str
-    note: str | None
-    chosen: str
+_OF_VIDEOS = VideoRequest.model_fields.keys() - Request.model_fields.keys()
 
 
 def perform(order: Order, tell: Tell) -> Any:
-    """What a process of the service does. Raises: SubpixelError."""
-    return _ORDERS[order.do](order, tell)
+    """What a process of the service does. Raises: SubpixelError, which does not say where files lie."""
+    try:
+        return _ORDERS[order.do](order, tell)
+    except BadRequest as error:
+        raise BadRequest(str(error).replace(order.source or "the file", "the file")) from None
 
 
 def _examine(order: Order, tell: Tell) -> Examined:
-    """Reads the header alone, where libvips decodes the format, and refuses what will not be possible."""
-    from subpixel.images import create, open_any
-    from subpixel.images.formats import format_of, format_of_content, suffix_of_result
+    """Reads the header alone, where the decoder allows it, and refuses what will not be possible."""
+    from subpixel.domains.formats import format_of
+    from subpixel.service import science
 
-    request = Request.parse(order.request)
+    request = VideoRequest.parse(order.request)
+    photo, is_video = _looked_at(order.source)
+    if is_video:
+        return videos.examine(order, request)
+    if request.model_dump(include=_OF_VIDEOS) != VideoRequest.parse({}).model_dump(include=_OF_VIDEOS):
+        raise BadRequest(f"{', '.join(sorted(_OF_VIDEOS))}: those are for videos; this is an image")
+    found = format_of(order.source)
+    return science.examine(found, order, request) if found else _examine_photo(photo, order, request)
+
+
+def _looked_at(source: str) -> tuple[FileFormat | None, bool]:
+    """The format of a photo, or whether it is a video, by the first bytes."""
+    with open(source, "rb") as file:
+        head = file.read(videos.HEAD)
+    photo = format_of_content(head[:64], source)
+    return photo, photo is None and videos.is_video(head)
+
+
+def _examine_photo(found: FileFormat | None, order: Order, request: Request) -> Examined:
+    from subpixel.images import create, open_any
+    from subpixel.images.formats import format_of, suffix_of_result
+
     opened = open_any(order.source, order.most)
     shape = opened.shape
-    with open(order.source, "rb") as file:
-        found = format_of_content(file.read(64), order.source)
     assert found
     animation = opened.metadata.animation
     frames = len(animation.delays) if animation else 1
@@ -84,10 +75,16 @@ def _examine(order: Order, tell: Tell) -> Examined:
 
 def _enlarge(order: Order, tell: Tell) -> Enlarged:
     """order.target: its ending says the format."""
+    request = VideoRequest.parse(order.request)
+    enlarge = videos.enlarge if _looked_at(order.source)[1] else _enlarge_image
+    note, chosen = enlarge(order, request, tell)
+    return Enlarged(Path(order.target).stat().st_size, _digest(order.target), note, chosen)
+
+
+def _enlarge_image(order: Order, request: Request, tell: Tell) -> tuple[str | None, str]:
     from subpixel.domains import upscale_file
     from subpixel.inference.plan import Plan
 
-    request = Request.parse(order.request)
     chosen = ""
 
     def on_progress(plan: Plan, rows: int) -> None:
@@ -96,14 +93,13 @@ def _enlarge(order: Order, tell: Tell) -> Enlarged:
         tell((rows / plan.target.height, chosen))
 
     encoding = replace(request.encoding, format=None)
-    note = upscale_file(order.source, order.target, _upscaler(request), encoding, on_progress)
-    return Enlarged(Path(order.target).stat().st_size, _digest(order.target), note, chosen)
+    return upscale_file(order.source, order.target, _upscaler(request), encoding, on_progress), chosen
 
 
 def _convert(order: Order, tell: Tell) -> Enlarged:
     """The same image in another format."""
-    encoding = Request.parse(order.request).encoding
-    unchanged = Request.parse({"model": "nearest", "scale": 1}).model_copy(update={"encoding": encoding})
+    encoding = VideoRequest.parse(order.request).encoding
+    unchanged = VideoRequest.parse({"model": "nearest", "scale": 1}).model_copy(update={"encoding": encoding})
     return _enlarge(Order("enlarge", order.source, order.target, unchanged.model_dump_json()), tell)
 
 
@@ -112,8 +108,10 @@ def _inspect(order: Order, tell: Tell) -> dict[str, Any]:
     from subpixel.images import open_image
 
     examined = _examine(order, tell)
+    if examined.source_format not in {photo.name for photo in FILE_FORMATS.values()}:
+        raise UnreadableImage(order.source, f"it is {examined.source_format}; only photos are inspected")
     report = inspect(order.source)
-    plan = Request.parse(order.request).upscaler().prepare(open_image(order.source).shape, report)
+    plan = VideoRequest.parse(order.request).upscaler().prepare(open_image(order.source).shape, report)
     return {
         "format": examined.source_format,
         "width": examined.source_width,

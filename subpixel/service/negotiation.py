@@ -13,19 +13,27 @@ MEDIA_TYPES = {
     "avif": "image/avif",
     "tif": "image/tiff",
     "gif": "image/gif",
+    "mp4": "video/mp4",
+    "m4v": "video/x-m4v",
+    "mkv": "video/x-matroska",
+    "mov": "video/quicktime",
+    "webm": "video/webm",
+    "fits": "image/fits",
+    "dcm": "application/dicom",
+    "ome.tif": "image/tiff",
 }
 
 
 def accepted(header: str) -> list[str] | None:
     """The formats that Accept names, best first; None where anything will do."""
     ranges = [part.strip().partition(";") for part in header.split(",") if part.strip()]
-    if any(kind.strip() in ("*/*", "image/*") for kind, _, _ in ranges):
+    if any(kind.strip() in ("*/*", "image/*", "video/*") for kind, _, _ in ranges):
         return None
-    by_type = {kind: name for name, kind in MEDIA_TYPES.items()}
-    found = [(by_type[kind.strip()], _weight(rest)) for kind, _, rest in ranges if kind.strip() in by_type]
+    weights = {kind.strip(): _weight(rest) for kind, _, rest in ranges}
+    found = [name for name, kind in MEDIA_TYPES.items() if kind in weights]
     if not found:
-        raise Refusal("not-acceptable", f"Accept {header[:80]!r}; expected one of {', '.join(by_type)}")
-    return [name for name, _ in sorted(found, key=lambda item: -item[1])]
+        raise Refusal("not-acceptable", f"Accept {header[:80]!r}; expected one of {', '.join(MEDIA_TYPES.values())}")
+    return sorted(found, key=lambda name: -weights[MEDIA_TYPES[name]])
 
 
 def _weight(parameters: str) -> float:

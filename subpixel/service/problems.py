@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from pydantic import BaseModel
@@ -30,6 +31,8 @@ KINDS = {
     "stopping": (503, "The service is about to end"),
     "disk-full": (503, "The disk is full"),
 }  # fmt: skip
+_FULL = re.compile("no space left|quota exceeded", re.IGNORECASE)
+"""What the system says, and libvips and FFmpeg after it."""
 MEDIA_TYPE = "application/problem+json"
 
 
@@ -67,6 +70,8 @@ def refusal(error: Exception) -> Refusal:
             return Refusal("too-large", f"cannot read the image: {error.why}")
         case UnreadableImage():
             return Refusal("unreadable-image", f"cannot read the image: {error.why}")
+        case OSError() if _FULL.search(str(error)):
+            return Refusal("disk-full", "the server has no room for the result; send the image again later")
         case UnwritableImage():
             return Refusal("bad-request", f"cannot write the result: {error.why}")
         case ProcessDied():

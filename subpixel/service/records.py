@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from subpixel.jobs.queue import Queue, Task
+from subpixel.service.clock import now
 from subpixel.service.problems import Refusal, retry
 
 if TYPE_CHECKING:
@@ -131,7 +131,7 @@ class Records:
 
     def begin(self, id: str) -> Record | None:
         """A try begins: the job, or None where it needs none any more."""
-        begun = self.change(id, UNFINISHED, state="running", started=time.time())
+        begun = self.change(id, UNFINISHED, state="running", started=now())
         return self.get(id) if begun else None
 
     def died(self, id: str) -> int:
@@ -146,7 +146,7 @@ class Records:
 
     def cancel(self, id: str) -> None:
         """Ends a job, now here, and within a second where it is computed."""
-        if self.change(id, UNFINISHED, state="cancelled", finished=time.time()):
+        if self.change(id, UNFINISHED, state="cancelled", finished=now()):
             self._queue.cancel([id])
 
     def forget(self, ids: Sequence[str]) -> None:

@@ -7,14 +7,15 @@ import logging
 import shutil
 import time
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from subpixel.jobs.isolated import Isolated
 from subpixel.jobs.queue import Queue
 from subpixel.jobs.worker import Pulses
-from subpixel.service.imaging import Order, perform
+from subpixel.service.clock import now
+from subpixel.service.imaging import perform
+from subpixel.service.orders import Order
 from subpixel.service.problems import Refusal, retry
 from subpixel.service.records import UNFINISHED, Bounds, Record, Records
 from subpixel.service.settings import Settings
@@ -54,8 +55,14 @@ class Service:
         self._examiner, self._small = Isolated(perform), Isolated(perform)
         self._turn = asyncio.Semaphore(2)  # those that wait need no thread
         self._pulses = Pulses(settings.lease)
+        self._orphans = dict[Path, float]()
+        """Files that belong to no job, and since when that is so."""
         self._used = self.used()
         self._moved, self._moves = time.monotonic(), -1
+
+    def examining(self, upload: Path, request: str) -> Order:
+        """A look at an upload, and at what is asked of it, within the bounds."""
+        return Order("examine", str(upload), "", request, self.settings.max_pixels, self.settings.max_video)
 
     async def examine(self, order: Order) -> Any:
         """A look at a header, which waits for its turn."""
@@ -130,27 +137,27 @@ class Service:
 
     def tidy(self, room: int = 0) -> None:
         """Removes results whose time is over, and the oldest until so many bytes have room; then leftovers."""
-        now = time.time()
+        today = now()
         done = self.records.in_state("done")
         used = self.used()
         for record in done:
-            old = (record.finished or now) < now - self.settings.keep
+            old = (record.finished or today) < today - self.settings.keep
             if old or used + room > self.settings.disk:
                 used -= record.bytes or 0
                 self.expire(record)
         over = self.records.in_state("expired", "failed", "cancelled")
-        gone = [record for record in over if (record.finished or now) < now - 2 * self.settings.keep]
+        gone = [record for record in over if (record.finished or today) < today - 2 * self.settings.keep]
         for record in gone:
             self._remove_files(record)
         self.records.forget([record.id for record in gone])
         self._give_up_dead()
-        self._sweep(now)
+        self._sweep()
         self._used = self.used()
 
     def used(self) -> int:
         """Bytes of the uploads and results on the disk."""
         folders = (self.settings.uploads, self.settings.results)
-        return sum(_size(path) for folder in folders for path in folder.iterdir())
+        return sum(_size(path) for folder in folders for path in folder.rglob("*"))
 
     def check_disk(self, more: int) -> None:
         """Raises: Refusal where so many bytes more have no room."""
@@ -168,15 +175,20 @@ class Service:
         going = {name for name, state in states.items() if state.state in UNFINISHED}
         for name in ids:
             if name not in going:
-                self.records.change(name, UNFINISHED, state="failed", error=died, finished=time.time())
+                self.records.change(name, UNFINISHED, state="failed", error=died, finished=now())
 
-    def _sweep(self, now: float) -> None:
-        """Files that belong to no job: of a request that was cut, or of a server that died in between."""
-        for folder, known in ((self.settings.uploads, ("waiting", "running")), (self.settings.results, ("done",))):
-            old = {path.name.partition(".")[0]: path for path in folder.iterdir() if _age(path, now) > _ORPHAN}
-            wanted = {record.id for record in self.records.all(list(old)) if record.state in (*known, "running")}
-            for path in (path for name, path in old.items() if name not in wanted):
+    def _sweep(self) -> None:
+        """Files that have belonged to no job for long: of a request that was cut, or a server that died in between."""
+        found = dict[Path, float]()
+        for folder, states in ((self.settings.uploads, UNFINISHED), (self.settings.results, (*UNFINISHED, "done"))):
+            names = {path: path.name.partition(".")[0] for path in folder.iterdir()}
+            wanted = {record.id for record in self.records.all([*set(names.values())]) if record.state in states}
+            seen = time.monotonic()
+            found |= {path: self._orphans.get(path, seen) for path, name in names.items() if name not in wanted}
+        for path, since in found.items():
+            if time.monotonic() - since > _ORPHAN:
                 _remove(path)
+        self._orphans = found
 
     def _remove_files(self, record: Record) -> None:
         _remove(self.upload(record.id))
@@ -185,16 +197,8 @@ class Service:
 
 
 def _size(path: Path) -> int:
-    return _stat(path, lambda stat: int(stat.st_size))
-
-
-def _age(path: Path, now: float) -> float:
-    return _stat(path, lambda stat: now - stat.st_mtime)
-
-
-def _stat(path: Path, of: Callable[[Any], Any]) -> Any:
     try:
-        return of(path.stat())
+        return path.stat().st_size
     except OSError:  # it was removed in between
         return 0
 

@@ -30,6 +30,8 @@ class Settings:
     """Digest of a token -> the name of its client; empty: whoever reaches the port may use it."""
     max_pixels: int = 100 * 10**6
     """Of an image, and of its result; of all frames together."""
+    max_video: int = 10 * 10**9
+    """Pixels of all frames of a video's result."""
     max_upload: int = 64 * 2**20
     """Bytes."""
     max_queued: int = 100
@@ -68,7 +70,12 @@ class Settings:
                 raise BadRequest(f"origin {origin!r}; expected something like https://example.org")
         for proxy in self.proxies:
             _address(proxy)
-        if min(self.max_pixels, self.max_upload, self.max_queued, self.per_client, self.keep, self.disk) <= 0:
+        if (
+            min(
+                self.max_pixels, self.max_video, self.max_upload, self.max_queued, self.per_client, self.keep, self.disk
+            )
+            <= 0
+        ):
             raise BadRequest("a bound is 0; expected more")
 
     @property

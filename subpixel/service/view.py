@@ -7,9 +7,9 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from subpixel.jobs.request import Request
 from subpixel.service.problems import Problem
 from subpixel.service.records import JobState, Record
+from subpixel.video.request import VideoRequest
 
 _NEVER = {"tile": True, "execution": True, "encoding": {"keep_time"}}
 """What is the operator's, and not asked for over the network."""
@@ -62,7 +62,7 @@ def job_of(record: Record, ahead: int, base_path: str, keep: float) -> Job:
         revision=record.revision,
         progress=1.0 if record.state in ("done", "expired") else round(record.share, 4),
         ahead=ahead,
-        request=Request.model_validate_json(record.request).model_dump(exclude=_NEVER),
+        request=VideoRequest.model_validate_json(record.request).model_dump(exclude=_NEVER),
         source=File(
             format=record.source_format,
             width=record.source_width,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 import time
 from collections.abc import Callable
@@ -13,12 +14,16 @@ from subpixel.errors import ProcessDied, SubpixelError
 from subpixel.jobs.isolated import Isolated
 from subpixel.jobs.queue import Json
 from subpixel.jobs.worker import Run, Stopped
-from subpixel.service.imaging import Order, perform
+from subpixel.service.clock import now
+from subpixel.service.imaging import perform
+from subpixel.service.orders import Order
 from subpixel.service.problems import Refusal, refusal
 from subpixel.service.records import TRIES, UNFINISHED, Record, Records
 
 _LOOK = 0.05
 """Seconds between two looks at whether a job that waits for a process is still wanted."""
+_NICE = 5
+"""By how much a job's wishes for a core count less than those of somebody who waits for an answer."""
 _TELL = 0.3
 """Seconds between two notes of the progress."""
 
@@ -27,7 +32,7 @@ class Enlarging:
     """Does the service's tasks. data: the folder with the uploads and the results; processes: how many at a time."""
 
     def __init__(self, records: Records, data: Path, processes: int, max_seconds: float = 3600.0) -> None:
-        self.isolated = Isolated(perform, processes)
+        self.isolated = Isolated(perform, processes, nice=_NICE)
         self._places = threading.Semaphore(processes)
         self._records, self._data, self._max_seconds = records, data, max_seconds
 
@@ -38,6 +43,7 @@ class Enlarging:
             self._try_thrice(run)
         except Stopped:
             self._records.put_back(run.id)
+            self._clear(run.id)
             raise
         finally:
             self._places.release()
@@ -65,21 +71,29 @@ class Enlarging:
         order = Order("enlarge", str(source), str(target), record.request)
         check = limited(run.check, self._max_seconds)
         enlarged = self.isolated(order, _Telling(self._records, record.id), check)
-        done = {**asdict(enlarged), "state": "done", "share": 1.0, "finished": time.time()}
+        done = {**asdict(enlarged), "state": "done", "share": 1.0, "finished": now()}
         if not self._records.change(record.id, UNFINISHED, **done):
             self._withdraw(record.id, target)
         source.unlink(missing_ok=True)
 
     def _withdraw(self, id: str, target: Path) -> None:
         """The job was cancelled in the meantime; or, where this worker was held for dead, done by another."""
-        now = self._records.get(id)
-        if now is None or now.state != "done":
+        record = self._records.get(id)
+        if record is None or record.state != "done":
             target.unlink(missing_ok=True)
+
+    def _clear(self, id: str) -> None:
+        """Removes what a video's earlier tries have made, where nobody goes on with it."""
+        record = self._records.get(id)
+        if record is None or record.state not in UNFINISHED:
+            for partial in (self._data / "results").glob(f"{id}.*.partial"):
+                shutil.rmtree(partial, ignore_errors=True)
 
     def _fail(self, record: Record, why: Refusal) -> None:
         error = why.problem.model_dump_json()
-        self._records.change(record.id, UNFINISHED, state="failed", error=error, finished=time.time())
+        self._records.change(record.id, UNFINISHED, state="failed", error=error, finished=now())
         upload_of(self._data, record.id).unlink(missing_ok=True)
+        self._clear(record.id)
 
 
 class _Telling:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from browsing import LIMIT, Tab, levels, local, opened
 from PIL import Image
 from served import ROOT, Server, until
 
@@ -26,9 +27,6 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Page
 
 AXE = ROOT / "node_modules/axe-core/axe.min.js"
-LIMIT = 60_000  # ms that anything may take on a busy machine
-TOLD = re.compile(r"status of 4|status of 503|Connecting to 'http://127.0.0.2:9/'|127.0.0.2:9.* Security Policy")
-"""What Chromium itself writes of answers that the page expects, and of what a test asks for."""
 
 
 @dataclass(frozen=True)
@@ -57,34 +55,6 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     running.stop()
 
 
-@dataclass(frozen=True)
-class Tab:
-    """A page that is open, and what it asked for."""
-
-    page: Page
-    asked: list[tuple[str, str]]
-
-    def choose(self, *paths: Path) -> None:
-        self.page.set_input_files("#files", list(paths))
-
-    def state(self, name: str) -> str:
-        return self.row(name).locator(".state").inner_text()
-
-    def row(self, name: str) -> Any:
-        return self.page.locator("li", has=self.page.locator(".name", has_text=name))
-
-    def wait(self, name: str, state: str) -> None:
-        self.page.locator(f'li[data-state="{state}"]', has_text=name).wait_for(timeout=LIMIT)
-
-    def wait_for_after(self, text: str) -> None:
-        self.page.locator(".after", has_text=text).wait_for(timeout=LIMIT)
-
-    def saved(self, button: str) -> tuple[str, bytes]:
-        with self.page.expect_download() as download:
-            self.page.get_by_role("button", name=button).click()
-        return download.value.suggested_filename, Path(download.value.path()).read_bytes()
-
-
 @pytest.fixture
 def context(chromium: Browser, service: Served) -> Iterator[BrowserContext]:
     context = chromium.new_context(viewport={"width": 1000, "height": 700}, reduced_motion="reduce")
@@ -97,34 +67,10 @@ def context(chromium: Browser, service: Served) -> Iterator[BrowserContext]:
 def tab(context: BrowserContext, service: Served) -> Iterator[Tab]:
     """The page, open; it may have no errors and ask no other host."""
     problems: list[str] = []
-    tab = opened(context, service, problems)
+    tab = opened(context, service.address, problems)
     yield tab
     assert problems == []
     assert {url for _, url in tab.asked if not url.startswith((service.address, f"blob:{service.address}"))} == set()
-
-
-def opened(context: BrowserContext, service: Served, problems: list[str]) -> Tab:
-    page, asked = context.new_page(), []
-    context.on("request", lambda request: asked.append((request.method, request.url)))
-    page.on("pageerror", lambda error: problems.append(str(error)))
-    page.on("console", lambda message: problems.append(message.text) if is_wrong(message) else None)
-    page.goto(service.address)
-    page.locator("html[data-ready]").wait_for()
-    return Tab(page, asked)
-
-
-def is_wrong(message: Any) -> bool:
-    return message.type == "error" and not TOLD.search(message.text)
-
-
-def local(tab: Tab) -> None:
-    pytest.importorskip("subpixel_browser", reason="needs the assets: pip install ./zoo/browser")
-    tab.page.get_by_label("In this browser").check()
-
-
-def levels(content: bytes) -> np.ndarray[Any, Any]:
-    with Image.open(io.BytesIO(content)) as image:
-        return np.asarray(image.convert("RGB")).astype(int)
 
 
 def by_command_line(path: Path, folder: Path, **asked: Any) -> np.ndarray[Any, Any]:
@@ -224,7 +170,7 @@ def test_the_divider_shows_the_one_and_the_other(tab: Tab, service: Served) -> N
 def test_fingers_move_the_divider_and_zoom(chromium: Browser, service: Served) -> None:
     context = chromium.new_context(viewport={"width": 360, "height": 740}, has_touch=True, is_mobile=True)
     context.set_default_timeout(LIMIT)
-    tab = opened(context, service, [])
+    tab = opened(context, service.address, [])
     tab.choose(service.photos / "cat.png")
     tab.wait_for_after("Preview")
     assert tab.page.evaluate("document.documentElement.scrollWidth") == 360
@@ -329,7 +275,7 @@ def test_a_reload_while_sending_makes_one_job(tab: Tab, service: Served) -> None
 def test_two_tabs_have_each_their_own_photos(tab: Tab, context: BrowserContext, service: Served) -> None:
     tab.choose(service.photos / "cat.png")
     tab.row("cat.png").wait_for()
-    other = opened(context, service, [])
+    other = opened(context, service.address, [])
     other.choose(service.photos / "fur.jpg")
     other.row("fur.jpg").wait_for()
     for page, name in ((tab.page, "cat.png"), (other.page, "fur.jpg")):
@@ -337,7 +283,7 @@ def test_two_tabs_have_each_their_own_photos(tab: Tab, context: BrowserContext, 
         page.locator("html[data-ready]").wait_for()
         assert page.locator(".name").all_inner_texts() == [name]
     other.page.close()
-    third = opened(context, service, [])
+    third = opened(context, service.address, [])
     assert third.page.locator(".name").all_inner_texts() == ["fur.jpg"]  # left over, taken up
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 import signal
 import socket
 import struct
@@ -25,20 +26,12 @@ import pytest
 pytest.importorskip("fastapi", reason="needs the extra serve")
 
 from postgres import postgres_server
-from served import ENVIRONMENT, Server, free_port, pixels, png, until
+from served import CHANGED, ENVIRONMENT, SLOW, Server, free_port, pixels, png, until
 
 from subpixel.inference.upscaler import Upscaler
 
 Make = Callable[..., Server]
 
-CHANGED = """
-import subpixel.service.serve as served
-from dataclasses import replace
-_serve, _work = served.serve, served.work
-served.serve = lambda settings, announce: _serve(replace(settings, {changes}), announce)
-served.work = lambda settings: _work(replace(settings, {changes}))
-"""
-"""Lets a server or a worker have other settings than those of its command line."""
 CRASHING = """
 import os, signal
 import subpixel.inference.file as file
@@ -50,20 +43,6 @@ if __name__ == "__mp_main__":
         return _upscale(source, target, *more)
     file.upscale_file = dies
 """
-SLOW = """
-import time
-import subpixel.inference.file as file
-if __name__ == "__mp_main__":
-    file._ENCODED = 1
-    _upscale = file.upscale_file
-    def slow(source, target, upscaler, encoding, on_progress):
-        def told(plan, rows):
-            on_progress(plan, rows)
-            time.sleep(0.1 if plan.target.height > 99 else 0)
-        return _upscale(source, target, upscaler, encoding, told)
-    file.upscale_file = slow
-"""
-"""Ten rows a second of what is high, so that a job is under way when something happens."""
 
 
 def bomb(width: int, height: int) -> bytes:
@@ -196,6 +175,23 @@ def test_the_oldest_results_make_room(servers: Make) -> None:
     assert {job["state"] for job in jobs} == {"done"}
     until(lambda: server.client.get(jobs[0]["links"]["self"]).json()["state"] == "expired", 10)
     assert server.client.get(jobs[3]["links"]["result"]).status_code == 200
+
+
+def test_a_result_without_room_fails_in_words_and_the_next_one_is_done(servers: Make) -> None:
+    server = servers("--workers", "1")
+    results = server.data / "results"
+    mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(results)]
+    if shutil.which("mount") is None or subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("needs to mount a small file system, which root may")
+    try:
+        failed = server.finished(server.submit(png(100, 100), "model=bicubic&scale=3")["id"])
+        assert (failed["state"], failed["error"]["type"]) == ("failed", "/problems/disk-full"), failed
+        assert "no room for the result" in failed["error"]["detail"]
+        assert list(results.iterdir()) == []
+        done = server.finished(server.submit(png(), "model=bicubic")["id"])
+        assert pixels(server.client.get(done["links"]["result"]).content).shape == (32, 48, 3)
+    finally:
+        subprocess.run(["umount", str(results)], check=True)
 
 
 @pytest.mark.parametrize("sides", [(50000, 50000), (2**31 - 1, 2**31 - 1), (10001, 10000)])

@@ -14,7 +14,7 @@ pytest.importorskip("dbos", reason="needs the extra serve")
 from subpixel.errors import BadRequest, ProcessDied, UnreadableImage
 from subpixel.jobs.queue import Queue
 from subpixel.jobs.worker import Run, Stopped
-from subpixel.service.imaging import Enlarged, Order
+from subpixel.service.orders import Enlarged, Order
 from subpixel.service.records import Bounds, Record, Records
 from subpixel.service.work import Enlarging, limited
 

@@ -1,5 +1,6 @@
 /** Enlarging in this browser: a worker computes, nothing is sent. Every message has the id of the run it is about. */
 
+import { isVideo } from "./photo.js";
 import { Told } from "./words.js";
 
 const LARGEST = 64e6; // pixels of a photo, decoded at once
@@ -33,6 +34,7 @@ export class Local {
   }
 
   async run(item, { signal, tell }) {
+    if (isVideo(item.file)) throw new Told("Videos are enlarged on the server alone.");
     if (item.width * item.height > LARGEST) {
       throw new Told("It has more than 64 megapixels, too many for a browser; enlarge it on the server.");
     }

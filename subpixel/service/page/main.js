@@ -3,7 +3,7 @@
 import "./compare.js";
 import { List } from "./list.js";
 import { Local } from "./local.js";
-import { measure, open } from "./photo.js";
+import { isVideo, measure, open } from "./photo.js";
 import { Preview } from "./preview.js";
 import { Queue, isUnderWay } from "./queue.js";
 import { nameOf, save, saveAll } from "./save.js";
@@ -48,7 +48,8 @@ async function offerServer() {
     const about = await server.open();
     settings.offer(about);
     const { max_megapixels: most, max_upload: upload } = about.limits;
-    at("limits").textContent = `JPEG, PNG, WebP, AVIF and more; up to ${most} megapixels and ${bytes(upload)}.`;
+    const more = server.video ? "and more, videos too" : "and more";
+    at("limits").textContent = `JPEG, PNG, WebP, AVIF ${more}; up to ${most} megapixels and ${bytes(upload)}.`;
   } catch (error) {
     notice(said(error));
   }
@@ -96,8 +97,9 @@ function listen() {
 
 async function take(files) {
   at("drop").hidden = true;
-  const photos = files.filter((file) => !/^(text|application|audio)\//.test(file.type));
-  if (photos.length < files.length) notice(`${count(files.length - photos.length, "file")} left out: no photos.`);
+  const photos = files.filter((file) => (isVideo(file) ? server.video : !/^(text|application|audio)\//.test(file.type)));
+  const kinds = server.video ? "photos or videos" : "photos";
+  if (photos.length < files.length) notice(`${count(files.length - photos.length, "file")} left out: no ${kinds}.`);
   try {
     const added = await queue.add(photos);
     if (added.length) await pick(added[0]);
@@ -146,7 +148,7 @@ function showAll() {
   const waiting = items.filter((item) => !isUnderWay(item) && isStale(item, settings.request)).length;
   at("queue").hidden = !items.length;
   at("empty").hidden = Boolean(items.length);
-  compare.hidden = !items.length;
+  compare.hidden = !picked || isVideo(picked.file);
   at("start").disabled = !waiting;
   at("start").textContent = waiting > 1 ? `Enlarge ${waiting} photos` : "Enlarge";
   at("zip").hidden = done().length < 2;
@@ -161,8 +163,8 @@ async function pick(item) {
   compare.photo = null;
   photo?.bitmap.close();
   photo = null;
-  report("");
-  if (!item) return;
+  report(item && isVideo(item.file) ? "A video: it is enlarged whole, without a preview." : "");
+  if (!item || isVideo(item.file)) return;
   try {
     const opened = await openAny(item.file);
     if (picked !== item) return opened.bitmap.close();

@@ -4,6 +4,11 @@ import { Told } from "./words.js";
 
 const SHOWN = 40e6; // pixels that are decoded to be looked at
 
+/** Whether a file is a video, which is enlarged on the server, unseen. */
+export function isVideo(file) {
+  return file.type.startsWith("video/");
+}
+
 /** Width and height from a file's header, upright; null for what this browser cannot read. */
 export async function measure(file) {
   const url = URL.createObjectURL(file);

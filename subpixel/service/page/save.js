@@ -2,7 +2,9 @@
 
 import { zip } from "./zip.js";
 
-const SUFFIXES = { "image/jpeg": "jpg", "image/tiff": "tif" }; // the other types end like their suffix
+const SUFFIXES = {
+  "image/jpeg": "jpg", "image/tiff": "tif", "video/x-matroska": "mkv", "video/quicktime": "mov", "application/dicom": "dcm",
+}; // the other types end like their suffix
 const KEPT = 30_000; // ms that a browser may take to begin a download
 
 /** "cup_x2.png" for cup.jpg. */

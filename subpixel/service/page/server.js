@@ -1,5 +1,6 @@
 /** Enlarging on the server: `/v1` of the same host, by addresses relative to the page. */
 
+import { isVideo } from "./photo.js";
 import { Told } from "./words.js";
 
 const AGAIN = 3000; // ms until a server that does not answer is asked again
@@ -7,6 +8,8 @@ const ENDED = ["done", "failed", "cancelled", "expired"];
 
 export class Server {
   atOnce = 4;
+  /** Whether it enlarges videos. */
+  video = false;
   #token = sessionStorage.getItem("token") ?? "";
   /** Asks for a token; set by the page. */
   askToken = async () => "";
@@ -15,6 +18,7 @@ export class Server {
   async open() {
     const about = await (await this.#ask("v1/models")).json();
     this.atOnce = about.limits?.per_client ?? this.atOnce;
+    this.video = about.video;
     return about;
   }
 
@@ -51,7 +55,7 @@ export class Server {
 
   async #send(item, signal, tell) {
     const options = { method: "POST", body: item.file, headers: { "Idempotency-Key": item.run }, signal };
-    return (await this.#patient(() => this.#ask(`v1/jobs?${query(item.request)}`, options), signal, tell)).json();
+    return (await this.#patient(() => this.#ask(`v1/jobs?${query(suited(item))}`, options), signal, tell)).json();
   }
 
   /** Does it until the server answers and has room. */
@@ -109,6 +113,11 @@ export class Server {
     sessionStorage.setItem("token", this.#token);
     return this.#token;
   }
+}
+
+/** What is asked for, without the format that a photo is saved as where it is a video. */
+function suited({ file, request: { "encoding.format": format, ...request } }) {
+  return isVideo(file) ? request : { ...request, "encoding.format": format ?? "" };
 }
 
 /** What a job's state means for an item; that it ended is told with its result. */

@@ -1,0 +1,36 @@
+"""Images of science and medicine in the service: what their headers say."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from pathlib import Path
+
+from subpixel.domains.formats import Format
+from subpixel.domains.planes import target_sides
+from subpixel.errors import BadRequest, SubpixelError, TooLarge, UnreadableImage
+from subpixel.service.orders import Examined, Order
+from subpixel.video.request import VideoRequest
+
+
+def examine(found: Format, order: Order, request: VideoRequest) -> Examined:
+    """The result is of the source's own format. Raises: UnreadableImage, TooLarge, BadRequest."""
+    own = found.endings[0].lstrip(".")
+    if request.encoding.format not in (None, own):
+        raise BadRequest(f"encoding.format {request.encoding.format}; {found.name} becomes {own}, and nothing else")
+    upscaler, path = request.upscaler(), Path(order.source)
+    try:
+        with closing(found.open(path, request.bands) if request.bands else found.open(path)) as source:
+            planes = [(plane.sides, target_sides(plane, upscaler)[0]) for plane in source.planes]
+    except SubpixelError:
+        raise
+    except found.faults as error:
+        raise UnreadableImage(path, f"{found.name}: {' '.join(str(error).split())[:200]}") from error
+    if not planes:
+        raise UnreadableImage(path, f"there is no image in this {found.name}")
+    pixels = sum(max(h * w, high * wide) for (h, w), (high, wide) in planes)
+    if pixels > order.most:
+        raise TooLarge(
+            "the image", f"{len(planes)} planes have {pixels:,} pixels, more than the limit of {order.most:,}"
+        )
+    (height, width), (high, wide) = planes[0]
+    return Examined(found.name, width, height, len(planes), own, wide, high)
