@@ -63,9 +63,11 @@ def test_a_token_is_asked_for_until_it_is_right_and_kept_for_the_tab(
     tab.page.locator("#token-wrong").wait_for()
     tab.page.get_by_label("Token", exact=True).fill(TOKEN)
     tab.page.get_by_role("button", name="Go on").click()
-    tab.wait_for_after("Preview")
+    dialog.wait_for(state="hidden")
+    assert tab.page.evaluate("sessionStorage.getItem('token')") == TOKEN
     tab.page.reload()
     tab.page.locator("html[data-ready]").wait_for()
+    tab.page.select_option("#model", "bicubic")
     tab.page.get_by_role("button", name="Enlarge", exact=True).click()
     tab.wait("a.png", "done")
     assert not dialog.is_visible()
@@ -105,6 +107,7 @@ def test_without_a_network_the_open_page_says_so_and_goes_on_after_it(
 ) -> None:
     """A reload without a network is the browser's own error; the photos are there when it is back."""
     (tmp_path / "a.png").write_bytes(png(40, 30))
+    tab.page.select_option("#model", "bicubic")
     tab.choose(tmp_path / "a.png")
     tab.wait_for_after("Preview")
     context.set_offline(True)
