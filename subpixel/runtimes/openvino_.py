@@ -7,7 +7,6 @@ ever, so this module uses it once while it is imported, which Python lets one th
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -116,22 +115,13 @@ def _on_levels(graph: Any, summed: bool) -> Any:
     before.input().tensor().set_element_type(ov.Type.u8).set_layout(ov.Layout("NHWC"))
     before.input().model().set_layout(ov.Layout("NCHW"))
     before.input().preprocess().convert_element_type(ov.Type.f32).scale(255.0)
-    converted = before.build()
-    floats, shuffle = _before_shuffle(converted.output(0).get_node().input_value(0))
-    levels = op.add(op.multiply(op.clamp(floats, 0.0, 1.0), np.float32(255)), np.float32(0.5))
-    pixels = op.transpose(shuffle(op.convert(levels, "u8")), np.array([0, 2, 3, 1]))
+    floats = before.build()
+    high = floats.output(0).get_node().input_value(0)
+    levels = op.add(op.multiply(op.clamp(high, 0.0, 1.0), np.float32(255)), np.float32(0.5))
+    pixels = op.convert(op.transpose(levels, np.array([0, 2, 3, 1])), "u8")
     build: Any = ov.Model
-    total = [op.reduce_sum(floats, np.arange(4))] if summed else []
-    return build([pixels, *total], converted.get_parameters())
-
-
-def _before_shuffle(high: Any) -> tuple[Any, Callable[[Any], Any]]:
-    """What a sub-pixel convolution computes, and the shuffle, which costs a quarter on levels; else the result."""
-    node = high.get_node()
-    if node.get_type_name() != "DepthToSpace":
-        return high, lambda levels: levels
-    settings = node.get_attributes()
-    return node.input_value(0), lambda levels: op.depth_to_space(levels, settings["mode"], settings["block_size"])
+    total = [op.reduce_sum(high, np.arange(4))] if summed else []
+    return build([pixels, *total], floats.get_parameters())
 
 
 def _fast_bf16(device: str) -> bool:
