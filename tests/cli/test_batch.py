@@ -52,6 +52,9 @@ def test_a_batch_is_submitted_followed_and_exported(
     table = (tmp_path / "t.csv").read_text().splitlines()
     assert table[0] == "source,target,status,error"
     assert table[2] == f'"{tmp_path}/in/b,c.png","{tmp_path}/out/b,c.png",done,'
+    parquet = pytest.importorskip("pyarrow.parquet", reason="needs the extra `parquet`")
+    assert call("batch", "export", batch, "--parquet", "-o", tmp_path / "all.parquet", "--queue-url", url)[0] == 0
+    assert parquet.read_table(tmp_path / "all.parquet").column("status").to_pylist() == ["done", "done", "failed"]
     assert call("batch", "retry", batch, "--queue-url", url)[2] == "1 blocks with failures are in the queue again\n"
     monkeypatch.setattr(command, "import_module", lambda name: (_ for _ in ()).throw(ImportError(name)))
     status, _, err = call("batch", "export", batch, "--parquet", "-o", tmp_path / "t.parquet", "--queue-url", url)
