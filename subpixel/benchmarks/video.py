@@ -1,4 +1,4 @@
-"""Video, measured: quality, flicker, and frames a second with the share of each stage, beside a loop over OpenCV."""
+"""Video, measured: quality, flicker, frames a second with the share of each stage, beside swscale and OpenCV."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from subpixel.runtimes import Execution
 from subpixel.video.decoding import Frame, Frames
 from subpixel.video.encoding import encoder
 from subpixel.video.enlarging import FrameUpscaler
-from subpixel.video.planes import Plane, frame_of
+from subpixel.video.planes import Plane, frame_of, planes
 from subpixel.video.request import VideoRequest
 from subpixel.video.source import Source, probe
 from subpixel.video.upscaling import upscale
@@ -62,7 +62,7 @@ def bench_video(
     opencv: Path | None = None,
     threads: int | None = None,
 ) -> Iterator[Row]:
-    """Each clip reduced by 2 and enlarged again, by each model or kernel.
+    """Each clip reduced by 2 and enlarged again, by each model or kernel, and by FFmpeg's bicubic.
 
     opencv: OpenCV's FSRCNN_x2.pb, for a loop over cv2.dnn_superres in the same run. Raises: as `probe` does; DataError.
     """
@@ -78,6 +78,8 @@ def bench_video(
             for model in models:
                 quality = _quality(_lumas(low, Path(place, "high.mkv"), model, threads), truth, motion)
                 yield Row(clip.name, model, *quality, *_speed(coded, Path(place, "high.mp4"), model, threads))
+            lumas, fps = _swscaled(low, Path(place, "scaled.mp4"))
+            yield Row(clip.name, "swscale bicubic", *_quality(lumas, truth, motion), fps)
             if opencv is not None:
                 lumas, _ = _opencv_loop(low, Path(place, "theirs.mp4"), opencv, source)
                 _, fps = _opencv_loop(coded, Path(place, "theirs.mp4"), opencv, source)
@@ -220,6 +222,21 @@ def _timed(call: Any) -> tuple[float, Any]:
     began = time.perf_counter()
     result = call()
     return time.perf_counter() - began, result
+
+
+def _swscaled(source: Source, path: Path) -> tuple[list[Luma], float]:
+    """Enlarged by FFmpeg's scaler and written as H.264; its Y before that, and frames a second."""
+    lumas, began, size = list[Luma](), time.perf_counter(), (SCALE * source.width, SCALE * source.height)
+
+    def enlarged() -> Iterator[tuple[int, list[Plane]]]:
+        for frame in Frames(source):
+            larger = frame_of(frame.planes, source.layout).reformat(*size, interpolation="BICUBIC")
+            found = planes(larger, source.layout)
+            lumas.append(found[0].astype(np.float32))
+            yield frame.pts, found
+
+    written(source, path, "h264", enlarged())
+    return lumas, len(lumas) / (time.perf_counter() - began)
 
 
 def _opencv_loop(source: Source, path: Path, model: Path, truth: Source) -> tuple[list[Luma], float]:
