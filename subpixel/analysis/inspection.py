@@ -52,7 +52,12 @@ def inspect(image: Image | NDArray[Any] | PIL.Image.Image | str | Path | bytes |
 
 
 def inspect_rows(source: Rows) -> DegradationReport:
-    """What is wrong with an image whose rows can be asked for; of an opened JPEG file its tables are believed."""
+    """What is wrong with an image whose rows can be asked for; of an opened JPEG file its tables are believed.
+
+    Raises: BadRequest for channels that are neither gray nor RGB.
+    """
+    if source.shape.channels not in (1, 3):
+        raise BadRequest(f"the image has {source.shape.channels} channels of colour; only gray and RGB are inspected")
     table = source.quantisation if isinstance(source, ImageReader) else None
     quality = None if table is None else jpeg.quality_of(np.array(table))
     levels = windows(source)

@@ -66,4 +66,4 @@ def create(name: str, config: Mapping[str, Any]) -> Arch:
     try:
         return cls(values)
     except BadRequest as error:
-        raise RecipeError(f"config: {error}") from None
+        raise RecipeError(f"config.scale: {error}") from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import os
 import queue
@@ -197,7 +198,11 @@ def _serve(line: Connection, function: Callable[[Any, Tell], Any], idle: float, 
             argument = calls.get(timeout=idle)
             unwanted.clear()
             line.send(("begun", None))
-            line.send(_done(function, argument, tell))
+            how, what = _done(function, argument, tell)
+            line.send((how, what))
+            if how == "raised":
+                del what
+                gc.collect()  # what the error still holds, such as a file on a full disk
 
 
 def _done(function: Callable[[Any, Tell], Any], argument: Any, tell: Tell) -> tuple[str, Any]:

@@ -31,8 +31,8 @@ KINDS = {
     "stopping": (503, "The service is about to end"),
     "disk-full": (503, "The disk is full"),
 }  # fmt: skip
-_FULL = re.compile("no space left|quota exceeded", re.IGNORECASE)
-"""What the system says, and libvips and FFmpeg after it."""
+_FULL = re.compile("no space left|quota exceeded|unable to write to target", re.IGNORECASE)
+"""What the system and FFmpeg say, and libvips, whose encoders know no more."""
 MEDIA_TYPE = "application/problem+json"
 
 

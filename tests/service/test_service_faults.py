@@ -185,11 +185,13 @@ def test_a_result_without_room_fails_in_words_and_the_next_one_is_done(servers: 
         pytest.skip("needs to mount a small file system, which root may")
     try:
         failed = server.finished(server.submit(png(100, 100), "model=bicubic&scale=3")["id"])
-        assert (failed["state"], failed["error"]["type"]) == ("failed", "/problems/disk-full"), failed
+        assert (failed["state"], failed["error"]["type"]) == ("failed", "/problems/disk-full"), failed["error"]
         assert "no room for the result" in failed["error"]["detail"]
         assert list(results.iterdir()) == []
         done = server.finished(server.submit(png(), "model=bicubic")["id"])
-        assert pixels(server.client.get(done["links"]["result"]).content).shape == (32, 48, 3)
+        answer = server.client.get(done["links"]["result"])
+        assert answer.status_code == 200, done["error"]
+        assert pixels(answer.content).shape == (32, 48, 3)
     finally:
         subprocess.run(["umount", "-l", str(results)], check=True)
 

@@ -92,7 +92,8 @@ export class Server {
 
   /** An answer that is well. Errors that pass have `after`, the ms to wait. */
   async #ask(path, options = {}) {
-    const headers = { ...options.headers, ...(this.#token && { Authorization: `Bearer ${this.#token}` }) };
+    const token = this.#token;
+    const headers = { ...options.headers, ...(token && { Authorization: `Bearer ${token}` }) };
     let answer;
     try {
       answer = await fetch(path, { ...options, headers });
@@ -101,14 +102,16 @@ export class Server {
       throw passing("The server does not answer; it is asked again.", AGAIN);
     }
     if (answer.ok) return answer;
-    if (answer.status === 401 && (await this.#newToken())) return this.#ask(path, options);
+    if (answer.status === 401 && (await this.#newToken(token))) return this.#ask(path, options);
     const problem = await answer.json().catch(() => ({}));
     const text = problem.detail ?? problem.title ?? `The server answered ${answer.status}.`;
     const wait = Number(answer.headers.get("Retry-After")) * 1000;
     throw [429, 502, 503, 504].includes(answer.status) ? passing(text, wait || AGAIN) : new Told(text);
   }
 
-  async #newToken() {
+  /** Another token than the one that was refused: what another request was told meanwhile, or what is asked for now. */
+  async #newToken(refused) {
+    if (this.#token !== refused) return this.#token;
     this.#token = await this.askToken(Boolean(this.#token));
     sessionStorage.setItem("token", this.#token);
     return this.#token;
