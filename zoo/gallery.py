@@ -75,7 +75,7 @@ def write_real(photos: Path, docs: Path) -> Path:
     for name, (title, source, detail) in REAL.items():
         file = f"images/real-{name}.webp"
         drawn = compare(_photo(photos / source), ["swift", "auto", "restore-gan"], crop=detail, title=title)
-        write(docs / file, drawn, Encoding(quality=85))
+        write(docs / file, drawn, Encoding(quality=75))
         lines.append(f"## {title}\n\n![{title}: input, bicubic, swift, auto, restore-gan]({file})\n")
     thanks = _credits(photos / "CREDITS.md", [source for _, source, _ in REAL.values()])
     return write_page(docs / "real.md", "\n".join([*lines, "## Credits\n", thanks]) + "\n")

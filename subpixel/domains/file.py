@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from subpixel import atomic
-from subpixel.domains.formats import Format, format_of
+from subpixel.domains.formats import Format, format_of, in_one_line
 from subpixel.domains.frames import verify
 from subpixel.domains.planes import Enlarged, Plane, Tally, suited, target_sides
 from subpixel.domains.source import Source
@@ -37,12 +37,12 @@ def upscale_file(
     found = None
     if isinstance(source, str | Path) and not comes_once(source):
         found = format_of(source, upscaler.channels)
-    if upscaler.bands and (found is None or found.name != "GeoTIFF"):
-        raise BadRequest(f"{source}: bands are chosen of a GeoTIFF alone")
     if found is None:
+        if upscaler.bands:
+            raise BadRequest(f"{source}: bands are chosen of a GeoTIFF alone")
         return upscale_photo(source, target, upscaler, encoding, on_progress)
     path, place = Path(str(source)), _place(found, target)
-    with closing(_opened(found, path, upscaler, upscaler.bands)) as opened:
+    with closing(found.open(path, upscaler.bands, upscaler.channels)) as opened:
         return _upscale(found, opened, path, place, upscaler, on_progress)
 
 
@@ -55,19 +55,6 @@ def _place(found: Format, target: str | Path | BinaryIO) -> Path:
     return Path(target)
 
 
-def _opened(found: Format, path: Path, upscaler: Upscaler, bands: Sequence[int] = ()) -> Source:
-    try:
-        return found.open(path, bands, upscaler.channels) if found.name == "GeoTIFF" else found.open(path)
-    except SubpixelError as error:
-        raise error if isinstance(error, UnreadableImage) else UnreadableImage(path, str(error)) from error
-    except found.faults as error:
-        raise UnreadableImage(path, _line(error)) from error
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split())[:300] or type(error).__name__
-
-
 def _upscale(
     found: Format, opened: Source, path: Path, target: Path, upscaler: Upscaler, on_progress: OnProgress | None
 ) -> str | None:
@@ -76,13 +63,13 @@ def _upscale(
     try:
         results = _Results(opened.planes, upscaler, on_progress)
         notes = opened.create(part, results.of)
-        with closing(_opened(found, part, upscaler)) as again:
+        with closing(found.open(part, channels=upscaler.channels)) as again:
             _compare(path, opened.planes, again.planes, upscaler)
         atomic.commit(part, target)
     except SubpixelError as error:
         raise error if str(path) in str(error) else UnreadableImage(path, str(error)) from error
     except found.faults as error:
-        raise UnwritableImage(target, f"{path}: {_line(error)}") from error
+        raise UnwritableImage(target, f"{path}: {in_one_line(error)}") from error
     finally:
         atomic.discard(first)
     return "; ".join(dict.fromkeys([*notes, *results.notes])) or None

@@ -5,12 +5,12 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from subpixel.domains.source import Source
-from subpixel.errors import UnreadableImage
+from subpixel.errors import BadRequest, SubpixelError, UnreadableImage
 from subpixel.images import split_ending, tiff
 from subpixel.images.kinds import ENDINGS
 
@@ -33,11 +33,23 @@ class Format:
     """What its results may end in."""
     extra: str
     needs: str
+    banded: bool = False
+    """Whether its bands can be chosen, and go through a network of many channels together."""
 
-    @property
-    def open(self) -> Callable[..., Source]:
-        """Raises: UnreadableImage where the extra is missing."""
-        return importlib.import_module(f"subpixel.domains.{self.module}").open_
+    def open(self, path: Path, bands: Sequence[int] = (), channels: int = 3) -> Source:
+        """Opens a file of it. bands: those that are taken, counted from 1; none: all. channels: of the network.
+
+        Raises: UnreadableImage; BadRequest for bands where they cannot be chosen.
+        """
+        if bands and not self.banded:
+            raise BadRequest(f"{path}: bands are chosen of a GeoTIFF alone")
+        open_: Callable[..., Source] = importlib.import_module(f"subpixel.domains.{self.module}").open_
+        try:
+            return open_(path, bands, channels) if self.banded else open_(path)
+        except SubpixelError as error:
+            raise error if isinstance(error, UnreadableImage) else UnreadableImage(path, str(error)) from error
+        except self.faults as error:
+            raise UnreadableImage(path, in_one_line(error)) from error
 
     @property
     def faults(self) -> tuple[type[Exception], ...]:
@@ -46,7 +58,7 @@ class Format:
 
 
 FORMATS = {
-    "GeoTIFF": Format("GeoTIFF", "geotiff", _TIFF, "geo", "rasterio"),
+    "GeoTIFF": Format("GeoTIFF", "geotiff", _TIFF, "geo", "rasterio", banded=True),
     "FITS": Format("FITS", "fits", (".fits", ".fit", ".fts", ".fits.gz"), "astro", "astropy"),
     "DICOM": Format("DICOM", "dicom", (".dcm", ".dicom", ""), "medical", "pydicom"),
     "NIfTI": Format("NIfTI", "nifti", (".nii", ".nii.gz"), "medical", "nibabel"),
@@ -54,6 +66,11 @@ FORMATS = {
     "OME-Zarr": Format("OME-Zarr", "ome_zarr", (".ome.zarr", ".zarr"), "micro", "zarr"),
     "slide": Format("slide", "slide", (".ome.tif", ".ome.tiff"), "micro", "tiffslide"),
 }
+
+
+def in_one_line(error: Exception) -> str:
+    """What a library says of a file."""
+    return " ".join(str(error).split())[:300] or type(error).__name__
 
 
 def format_of(path: str | Path, channels: int = 3) -> Format | None:

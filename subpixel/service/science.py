@@ -7,7 +7,7 @@ from pathlib import Path
 
 from subpixel.domains.formats import Format
 from subpixel.domains.planes import target_sides
-from subpixel.errors import BadRequest, SubpixelError, TooLarge, UnreadableImage
+from subpixel.errors import BadRequest, TooLarge, UnreadableImage
 from subpixel.service.orders import Examined, Order
 from subpixel.video.request import VideoRequest
 
@@ -18,13 +18,8 @@ def examine(found: Format, order: Order, request: VideoRequest) -> Examined:
     if request.encoding.format not in (None, own):
         raise BadRequest(f"encoding.format {request.encoding.format}; {found.name} becomes {own}, and nothing else")
     upscaler, path = request.upscaler(), Path(order.source)
-    try:
-        with closing(found.open(path, request.bands) if request.bands else found.open(path)) as source:
-            planes = [(plane.sides, target_sides(plane, upscaler)[0]) for plane in source.planes]
-    except SubpixelError:
-        raise
-    except found.faults as error:
-        raise UnreadableImage(path, f"{found.name}: {' '.join(str(error).split())[:200]}") from error
+    with closing(found.open(path, request.bands, upscaler.channels)) as source:
+        planes = [(plane.sides, target_sides(plane, upscaler)[0]) for plane in source.planes]
     if not planes:
         raise UnreadableImage(path, f"there is no image in this {found.name}")
     pixels = sum(max(h * w, high * wide) for (h, w), (high, wide) in planes)

@@ -70,12 +70,8 @@ class Settings:
                 raise BadRequest(f"origin {origin!r}; expected something like https://example.org")
         for proxy in self.proxies:
             _address(proxy)
-        if (
-            min(
-                self.max_pixels, self.max_video, self.max_upload, self.max_queued, self.per_client, self.keep, self.disk
-            )
-            <= 0
-        ):
+        sizes = self.max_pixels, self.max_video, self.max_upload, self.disk
+        if min(*sizes, self.max_queued, self.per_client, self.keep) <= 0:
             raise BadRequest("a bound is 0; expected more")
 
     @property

@@ -77,7 +77,7 @@ def _fits(stream: Any, container: str) -> bool:
         with av.open(io.BytesIO(), "w", format=container) as trial:
             _copied(trial, stream)
             trial.start_encoding()
-    except (av.error.FFmpegError, ValueError, TypeError, NotImplementedError, AttributeError):
+    except (av.error.FFmpegError, ValueError, TypeError, AttributeError):
         return False
     return True
 

@@ -213,4 +213,4 @@ def test_a_gallery_without_photos_or_credits(tmp_path: Path) -> None:
 def test_the_images_in_the_docs_are_small() -> None:
     files = list((ROOT / "docs/images").iterdir())
     assert {f"gallery-{name}.webp" for name in gallery.DETAILS} | {"tradeoff.png"} <= {p.name for p in files}
-    assert sum(p.stat().st_size for p in files) < 3_000_000
+    assert sum(p.stat().st_size for p in files) < 2_500_000

@@ -68,7 +68,7 @@ def submit(queue: Queue, tmp_path: Path) -> str:
 
 def do(queue: Queue, batch: str, upscale: Upscale = upscale_file) -> Outcome:
     with closing(Blocks(queue, upscale)) as doing, Worker(queue, {KIND: doing}, at_once=1, polling=0.05):
-        until(lambda: Batches(queue).outcome(batch).is_over, 240)
+        until(lambda: Batches(queue).outcome(batch).is_over)
     return Batches(queue).outcome(batch)
 
 
