@@ -20,7 +20,7 @@ from subpixel.images.metadata import Metadata
 from subpixel.inference.file import upscale_file
 from subpixel.inference.upscaler import Upscaler
 from subpixel.ports import Shape
-from subpixel.runtimes import on_batches, open_runtime
+from subpixel.runtimes import open_runtime
 
 MODELS = ("swift-x2", "fsrcnn-x2", "espcn-x2")
 _KINDS = ("png", "jpg")
@@ -36,16 +36,16 @@ class Budget:
     target: str
     decode: float
     network: float
-    """On floats, as the graph computes them."""
-    convert: float
-    """What a call from 8-bit levels to 8-bit levels in memory takes beyond that."""
+    """The graph alone, from 8-bit levels to 8-bit levels, which it converts itself."""
+    around: float
+    """What a call in memory takes beyond that: tiles, and flat borders."""
     encode: float
     whole: float
 
     @property
     def rest(self) -> float:
         """What is no network, as a share of the network."""
-        return (self.decode + self.convert + self.encode) / self.network
+        return (self.decode + self.around + self.encode) / self.network
 
 
 def budgets(names: Sequence[str] = MODELS, size: tuple[int, int] = (1080, 1920), runs: int = 3) -> Iterator[Budget]:
@@ -67,9 +67,9 @@ def budgets(names: Sequence[str] = MODELS, size: tuple[int, int] = (1080, 1920),
 
 
 def _calls(folder: Path, image: NDArray[np.uint8], upscaler: Upscaler, name: str) -> dict[str, Call]:
-    run, result = on_batches(open_runtime(models.load(name)).run), upscaler(image)
-    batch = np.ascontiguousarray(image.transpose(2, 0, 1)[None]) / np.float32(255)
-    calls: dict[str, Call] = {"network": lambda: run(batch), "memory": lambda: upscaler(image)}
+    model, result = models.load(name), upscaler(image)
+    runtime, feeds = open_runtime(model), {model.card.ports.inputs[0].name: image[None]}
+    calls: dict[str, Call] = {"network": lambda: runtime.run(feeds), "memory": lambda: upscaler(image)}
     for kind in _KINDS:
         calls[f"decode {kind}"] = lambda kind=kind: _decoded(folder / f"low.{kind}")
         calls[f"encode {kind}"] = lambda kind=kind: _encoded(folder / f"high.{kind}", result)
@@ -106,11 +106,11 @@ def _budget(name: str, source: str, target: str, seconds: Mapping[str, float]) -
 
 def table(lines: Sequence[Budget]) -> str:
     """In Markdown: milliseconds, and the rest as a share of the network."""
-    head = "| model | from | to | decode | network | convert | encode | whole call | rest / network |\n"
+    head = "| model | from | to | decode | network | around | encode | whole call | rest / network |\n"
     return head + "|---|---|---|---|---|---|---|---|---|\n" + "".join(map(_row, lines))
 
 
 def _row(line: Budget) -> str:
-    parts = line.decode, line.network, line.convert, line.encode, line.whole
+    parts = line.decode, line.network, line.around, line.encode, line.whole
     cells = [line.model, line.source, line.target, *(f"{1000 * part:.0f}" for part in parts), f"{line.rest:.0%}"]
     return f"| {' | '.join(cells)} |\n"

@@ -8,7 +8,7 @@ from subpixel.benchmarks.budget import Budget, budgets, table
 
 
 def test_the_share_is_of_all_that_is_no_network() -> None:
-    line = Budget("a-x2", "png", "jpg", decode=0.01, network=0.2, convert=0.02, encode=0.03, whole=0.27)
+    line = Budget("a-x2", "png", "jpg", decode=0.01, network=0.2, around=0.02, encode=0.03, whole=0.27)
     assert line.rest == pytest.approx(0.3)
     assert "| a-x2 | png | jpg | 10 | 200 | 20 | 30 | 270 | 30% |\n" in table([line])
 
