@@ -251,8 +251,9 @@ def _array_rows(array: NDArray[Any], channels: int) -> ArrayRows:
 
     channels: of the networks; an array that has as many has no alpha. Raises: BadRequest.
     """
-    if array.ndim not in (2, 3) or 0 in array.shape or (array.ndim == 3 and array.shape[2] > max(4, channels)):
-        raise BadRequest(f"the array has shape {array.shape}; expected (height, width) or (height, width, 1 to 4)")
+    most = max(4, channels)
+    if array.ndim not in (2, 3) or 0 in array.shape or (array.ndim == 3 and array.shape[2] > most):
+        raise BadRequest(f"the array has shape {array.shape}; expected (height, width) or (height, width, 1 to {most})")
     alpha = array.ndim == 3 and array.shape[2] in (2, 4) and array.shape[2] != channels
     levels = array.dtype.newbyteorder("=")
     if levels.name not in ("uint8", "uint16"):
