@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from subpixel.video.damage import decoded
+
 if TYPE_CHECKING:
     from subpixel.video.source import Source
 
@@ -70,7 +72,6 @@ def complained(lines: Any) -> Iterator[float]:
 def _listen(path: str, index: int, parent: int) -> None:
     """Decodes as long as the parent lives, and says after each packet that it was done; libav writes in between."""
     import av
-    import av.error
     import av.logging
 
     av.logging.restore_default_callback()
@@ -82,14 +83,12 @@ def _listen(path: str, index: int, parent: int) -> None:
         for packet in file.demux(stream):
             if os.getppid() != parent:
                 return
-            _decode(packet, av.error.FFmpegError)
+            _decode(packet)
 
 
-def _decode(packet: Any, error: type[Exception]) -> None:
-    try:
-        count = len(packet.decode())
-    except error:
-        count = -1
+def _decode(packet: Any) -> None:
+    frames = decoded(packet)
+    count = -1 if frames is None else len(frames)
     seconds = _UNKNOWN if packet.pts is None else float(packet.pts * packet.time_base)
     os.write(2, _OF_OURS + f"{seconds} {count}\n".encode())
 

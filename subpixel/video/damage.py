@@ -1,8 +1,11 @@
-"""What of a source could not be used."""
+"""What of a source could not be used, and packets that give nothing."""
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from typing import Any
+
+from av.error import FFmpegError
 
 
 @dataclass
@@ -32,3 +35,13 @@ class Damage:
         }
         parts = [f"{count} {what}" for what, count in said.items() if count]
         return "; ".join([*parts, f"the last {self.missing:.1f} s are missing"] if self.missing else parts)
+
+
+def decoded(packet: Any) -> list[Any] | None:
+    """The frames of a packet; None where it cannot be decoded, or is encrypted and would decode to noise."""
+    if packet.has_sidedata("encryption_info"):
+        return None
+    try:
+        return packet.decode()
+    except FFmpegError:
+        return None

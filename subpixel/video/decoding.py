@@ -13,7 +13,7 @@ from typing import Any, Literal
 import av.error
 import av.filter
 
-from subpixel.video.damage import Damage
+from subpixel.video.damage import Damage, decoded
 from subpixel.video.folder import decoded_images
 from subpixel.video.planes import Plane, planes
 from subpixel.video.source import Source, opened
@@ -128,12 +128,9 @@ def _decoded(container: Any, source: Source, damage: Damage) -> Iterator[Any]:
     stream.thread_type = "AUTO"
     guessed, step = 0, max(1, round(1 / (source.rate * source.time_base)))
     for packet in _packets(container, stream, damage):
-        try:
-            frames = packet.decode()
-        except av.error.FFmpegError:
-            damage.undecodable += 1
-            continue
-        for frame in frames:
+        frames = decoded(packet)
+        damage.undecodable += frames is None
+        for frame in frames or ():
             if frame.pts is None:
                 frame.pts, frame.time_base = guessed, source.time_base
             guessed = frame.pts + step

@@ -18,6 +18,7 @@ from av.stream import Disposition
 from subpixel.errors import UnreadableImage
 from subpixel.video import hdr
 from subpixel.video.colours import UNSPECIFIED, Colours
+from subpixel.video.damage import decoded
 from subpixel.video.planes import Layout
 
 _CENTRED = {"mjpeg", "mpeg1video", "theora", "jpeg2000", "vp8"}
@@ -140,11 +141,7 @@ def probe(path: Path) -> Source:
 def _first_frame(container: Any, stream: Any) -> Any:
     try:
         for packet in container.demux(stream):
-            try:
-                frames = packet.decode()
-            except av.error.FFmpegError:
-                continue
-            if frames:
+            if frames := decoded(packet):
                 return frames[0]
     except av.error.FFmpegError:
         pass

@@ -37,6 +37,7 @@ from subpixel.video.source import Source, probe
 
 _ENDS = 2**20
 """Bytes at both ends of a source by which it is known again."""
+_NO_FRAME = "no frame of it, or of the part that was asked for, can be decoded"
 
 
 @dataclass(frozen=True)
@@ -134,7 +135,7 @@ class _Work:
             frames = self._frames(ends[-1].tail if ends else None)
             yield from self._listened(self._encoded(frames, partial, ends), frames.damage)
             if not partial.frames():
-                raise UnreadableImage(self.source.path, "there is no frame in the part that was asked for")
+                raise UnreadableImage(self.source.path, _NO_FRAME)
             self._complete(partial)
         finally:
             partial.remove_if_empty()
@@ -179,7 +180,7 @@ class _Work:
     def _seconds_a_frame(self) -> float:
         frame = next(iter(self._opened(self.request.start)), None)
         if frame is None:
-            raise UnreadableImage(self.source.path, "there is no frame in the part that was asked for")
+            raise UnreadableImage(self.source.path, _NO_FRAME)
         self.larger(frame.planes)  # the first one compiles
         began = time.perf_counter()
         self.larger(frame.planes)

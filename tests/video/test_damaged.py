@@ -15,6 +15,7 @@ from clips import Clip, Sound, make
 from subpixel.errors import BadRequest, DataError, UnreadableImage
 from subpixel.jobs.pool import Finished
 from subpixel.video.complaints import complained
+from subpixel.video.damage import decoded
 from subpixel.video.request import VideoRequest, seconds
 from subpixel.video.upscaling import Started, upscale
 
@@ -92,6 +93,13 @@ def test_nothing_is_written(make_file: Callable[[Path], Path], why: str, tmp_pat
         list(upscale(source, folder / "larger.mkv"))
     assert "\n" not in str(raised.value)
     assert not list(folder.iterdir())
+
+
+def test_what_is_encrypted_is_not_taken_for_frames(tmp_path: Path) -> None:
+    """Noise may decode: one film in twenty did, with one key."""
+    with av.open(str(encrypted(tmp_path))) as file:
+        packets = [packet for packet in file.demux(video=0) if packet.size]
+        assert [decoded(packet) for packet in packets] == [None] * 8
 
 
 def test_a_film_that_breaks_off_is_kept_to_there(tmp_path: Path) -> None:
