@@ -48,6 +48,13 @@ def _shown(character: str) -> str:
     return character.encode("unicode_escape").decode() if harmful or directed else character
 
 
+def check_type(name: str, value: object, *kinds: type) -> None:
+    """Raises: BadRequest for a value that is of none of these types."""
+    if not isinstance(value, kinds):
+        expected = " or ".join(kind.__name__ for kind in kinds)
+        raise BadRequest(f"{name} is of type {type(value).__name__}; expected {expected}")
+
+
 class SubpixelError(Exception):
     """The parent of every error a user can cause; its text is one line, its exit status is 2."""
 

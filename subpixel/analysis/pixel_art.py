@@ -18,7 +18,7 @@ def is_pixel_art(levels: Floats) -> bool:
     most = _COLOURS if levels.shape[-1] > 1 else _SHADES
     if _colours(flat[:: max(1, len(flat) // 4096)]) > most or _colours(flat) > most:
         return False
-    if len(flat) <= _SPRITE and 3 <= _colours(flat) <= 64 and _hard(levels):
+    if len(flat) <= _SPRITE and 3 <= _colours(flat) <= min(64, len(flat) // 8) and _hard(levels):
         return True
     return all(_lattice(_changes(levels, axis)) for axis in (1, 2))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 
@@ -29,7 +29,10 @@ from subpixel.cli import (
     worker,
 )
 from subpixel.cli import eval as evaluation
-from subpixel.errors import SubpixelError
+from subpixel.errors import SubpixelError, printable
+
+_Misuse: Any = typer.BadParameter.__base__
+"""What the parser raises: an option or a command that does not exist, a value that is none."""
 
 app = typer.Typer(
     name="subpixel",
@@ -71,19 +74,25 @@ def _options(
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """The entry point: exits with 0 (done), 1 (some images failed), 2 (misuse), 130 (Ctrl-C) or
     128 and the number of another signal."""
+    given = arguments if arguments is None else list(arguments)
+    status: int | None = 0
     try:
         with signals.heard():
-            app(arguments if arguments is None else list(arguments), prog_name="subpixel")
+            status = app(given, prog_name="subpixel", standalone_mode=False)
     except KeyboardInterrupt:
         sys.exit(130)
     except BrokenPipeError:
         _leave_quietly()
+    except _Misuse as error:
+        if message := error.format_message().strip().removesuffix("."):  # none where help was shown instead
+            typer.echo(f"subpixel: {printable(message)}; see {error.ctx.command_path} --help", err=True)
+        sys.exit(2)
     except SubpixelError as error:
         if isinstance(error.__cause__, BrokenPipeError):
             _leave_quietly()
         typer.echo(f"subpixel: {error}", err=True)
         sys.exit(2)
-    sys.exit(0)
+    sys.exit(status or 0)
 
 
 def _leave_quietly() -> NoReturn:

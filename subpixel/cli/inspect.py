@@ -27,14 +27,15 @@ def command(
 
     from subpixel.analysis import inspect
     from subpixel.errors import SubpixelError
-    from subpixel.images.streams import replayable
     from subpixel.jobs.discovery import find_images
 
-    failures = 0
-    for path in find_images(inputs):
+    failures, paths = 0, find_images(inputs)
+    for path in paths:
         try:
-            report = inspect(replayable(path))
+            report = inspect(path)
         except SubpixelError as error:
+            if len(paths) == 1:
+                raise
             failures += 1
             typer.echo(f"subpixel: {error}", err=True)
             continue

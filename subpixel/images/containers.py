@@ -14,6 +14,8 @@ from subpixel.images.png import SIGNATURE, read_png
 from subpixel.images.webp import read_webp
 
 _LAYERS = 0x935C
+_YCBCR, _CIELAB = 6, 8  # PhotometricInterpretation (TIFF 6.0; its supplements; DNG 1.7)
+_UNKNOWN = {9: "CIELAB of the ICC", 10: "CIELAB of the ITU", 32803: "a sensor's mosaic", 34892: "a camera's linear RGB"}
 # Descriptions by programs that say how the pixels lie: tifffile's, ImageJ's, OME's.
 _OF_PIXELS = (b'{"shape":', b"ImageJ=", b"<?xml", b"<OME")
 
@@ -122,6 +124,7 @@ def _read_tags(found: Contents, tree: tiff.Tree) -> None:
     found.exif = tiff.as_exif(tree)
     found.opaque = tiff.number(tree, tiff.EXTRA_SAMPLES) == 0
     found.is_rare = found.page == 0 and _is_rare(tree)
+    found.unknown_colours = _unknown_colours(tree)
     known = tiff.STRUCTURE | tiff.BLOCKS | tiff.NESTED | tiff.GEO | {_LAYERS}
     found.others |= {f"EXIF 0:{tag:x}" for tag in tree if tag not in known and not tiff.is_descriptive(tag)}
     found.others |= {"GeoTIFF tags"} if tiff.GEO & tree.keys() else set()
@@ -129,9 +132,19 @@ def _read_tags(found: Contents, tree: tiff.Tree) -> None:
 
 
 def _is_rare(tree: tiff.Tree) -> bool:
-    """JPEG of the old style, LZMA, 12 bits, and tiles in planes of 8 bits."""
+    """JPEG of the old style, LZMA, 12 bits, tiles in planes of 8 bits, CIELAB of 8 bits, Y'CbCr outside of JPEG."""
     compression, planes, bits = (tiff.number(tree, tag) for tag in (0x0103, 0x011C, 0x0102))
-    return compression in (6, 34925) or bits == 12 or (planes == 2 and bits == 8 and 0x0144 in tree)
+    colour = tiff.number(tree, tiff.PHOTOMETRIC)
+    rare = compression in (6, 34925) or bits == 12 or (planes == 2 and bits == 8 and 0x0144 in tree)
+    return rare or (bits == 8 and (colour == _CIELAB or (colour == _YCBCR and compression != 7)))
+
+
+def _unknown_colours(tree: tiff.Tree) -> str:
+    """What a TIFF's numbers are, where that is nothing to make colours of; libvips would take them for RGB or gray."""
+    compression, bits, colour = (tiff.number(tree, tag) for tag in (0x0103, 0x0102, tiff.PHOTOMETRIC))
+    if colour == _YCBCR and compression != 7 and bits != 8:
+        return "Y'CbCr of more than 8 bits"
+    return _UNKNOWN.get(int(colour or 0), "")
 
 
 def _data(tree: tiff.Tree, tag: int) -> bytes | None:

@@ -43,6 +43,8 @@ class Contents:
     """Which of a TIFF's pages is the image."""
     is_rare: bool = False
     """Whether a TIFF is of a kind that libvips does not decode."""
+    unknown_colours: str = ""
+    """What the numbers of a TIFF are, where no colours can be made of them."""
     opaque: bool = False
     """Whether the fourth channel is not alpha."""
     quantisation: tuple[int, ...] | None = None

@@ -49,7 +49,7 @@ def _with_pillow(file: BinaryIO, file_format: FileFormat, contents: Contents, ch
             return deep, "rgb16"
         file.seek(place)  # where some of its decoders go on
         image.load()
-        samples, space = samples_of(image)
+        samples, space = samples_of(_from_lab(image, contents))
         bits = _bits_of_tiff(image)
         contents.stated = 1 if image.format == "TIFF" else contents.stated  # Pillow turns it
         if bits > 8 and samples.dtype == np.uint8:
@@ -66,6 +66,20 @@ def _opened(file: BinaryIO, file_format: FileFormat) -> Any:
     opener, _ = next((found for found in others if found[1] is None or found[1](head)), last)
     file.seek(0)
     return opener(file, "")
+
+
+def _from_lab(image: PIL.Image.Image, contents: Contents) -> PIL.Image.Image:
+    """CIELAB, which stands on D50 as profiles do, as sRGB; anything else as it is."""
+    from PIL import ImageCms
+
+    if image.mode != "LAB":
+        return image
+    contents.icc = None
+    contents.notes.append("its colours became sRGB (LAB before)")
+    lab, srgb = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
+    converted = ImageCms.profileToProfile(image, lab, srgb, outputMode="RGB")
+    assert converted is not None  # it is where nothing is changed in place
+    return converted
 
 
 def _bits_of_tiff(image: PIL.Image.Image) -> int:

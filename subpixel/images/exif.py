@@ -8,13 +8,18 @@ from __future__ import annotations
 
 import io
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from fractions import Fraction
 
 from subpixel.images import tiff
 from subpixel.images.tiff import Entry, Layout
 
 Resolution = tuple[float, float]
 """Horizontal and vertical, in dots per inch."""
+# Heights and widths in the first table, in EXIF's and in that of interoperability (Exif 2.32, table 13).
+_SIDES = (tiff.HEIGHT, tiff.EXIF_HEIGHT, 0x1002), (tiff.WIDTH, tiff.EXIF_WIDTH, 0x1001)
+_PLACES = (0x9214, 0xA214)  # SubjectArea, SubjectLocation
+_FOCAL_X, _FOCAL_Y = 0xA20E, 0xA20F  # pixels a length in the focal plane
 
 
 def header(block: bytes) -> tuple[io.BytesIO, Layout, int] | None:
@@ -71,16 +76,28 @@ def resolution(block: bytes) -> Resolution | None:
     return tiff.resolution(tree)
 
 
-def upright(block: bytes) -> bytes | None:
+def upright(block: bytes, sides: tuple[int, int], turn: int) -> bytes | None:
     """Set the orientation to 1 and drop the thumbnail, which shows the image unturned and small.
 
+    sides: height and width of the upright image, in which places in it then lie. turn: the orientation it had, 1 to 8.
     Raises nothing: a block that is no EXIF gives None.
     """
     opened = header(block)
     if opened is None:
         return None
     turned = _with_integers(block, {tiff.ORIENTATION: 1})
+    turned = _with_shorts(turned, {tag: lambda place: _turned(place, sides, turn) for tag in _PLACES})
     return _without_thumbnail(turned, *opened)
+
+
+def _turned(place: list[int], sides: tuple[int, int], turn: int) -> list[int]:
+    """A point, or an area with its diameter or its width and height, where it lies in the upright image."""
+    (x, y), extent = place[:2], place[2:]
+    if turn > 4:
+        x, y, extent = y, x, extent[::-1]
+    x = sides[1] - 1 - x if turn in (2, 3, 6, 7) else x
+    y = sides[0] - 1 - y if turn in (3, 4, 7, 8) else y
+    return [x, y, *extent]
 
 
 def has_thumbnail(block: bytes) -> bool:
@@ -108,13 +125,18 @@ def _without_thumbnail(block: bytes, file: io.BytesIO, layout: Layout, table: in
     return bytes(result)
 
 
-def amended(block: bytes, height: int, width: int, dpi: Resolution | None) -> bytes:
+def amended(block: bytes, sides: tuple[int, int], old: tuple[int, int], dpi: Resolution | None) -> bytes:
     """The block with the size and the resolution of the image it now belongs to.
 
-    Sizes are amended where they are stated; a resolution that is not stated is added.
+    sides, old: height and width now, and of the image of which it was said. Sizes are amended where they are stated, as
+    are places in pixels and pixels a length of the sensor; a resolution that is not stated is added.
     """
-    sizes = {tiff.WIDTH: width, tiff.HEIGHT: height, tiff.EXIF_WIDTH: width, tiff.EXIF_HEIGHT: height}
-    block = _with_integers(block, sizes)
+    block = _with_integers(block, {tag: sides[k] for k, tags in enumerate(_SIDES) for tag in tags})
+    down, across = Fraction(sides[0], old[0]), Fraction(sides[1], old[1])
+    if (down, across) != (1, 1):
+        factors = (across, down, (across + down) / 2)
+        block = _with_shorts(block, {tag: lambda place: _scaled(place, *factors) for tag in _PLACES})
+        block = _with_rationals(block, {_FOCAL_X: across, _FOCAL_Y: down})
     stated = resolution(block)
     if dpi is None or (stated and all(abs(a - b) < 0.01 for a, b in zip(stated, dpi, strict=True))):
         return block
@@ -132,6 +154,39 @@ def _with_integers(block: bytes, values: dict[int, int]) -> bytes:
             if entry.tag in values and entry.kind in (3, 4):
                 record = (3, 1, values[entry.tag], 0) if entry.tag == tiff.ORIENTATION else (4, 1, values[entry.tag])
                 struct.pack_into(order + ("HIHH" if len(record) == 4 else "HII"), result, entry.record + 2, *record)
+    return bytes(result)
+
+
+def _scaled(place: list[int], across: Fraction, down: Fraction, mean: Fraction) -> list[int]:
+    by = (across, down, mean) if len(place) == 3 else (across, down, across, down)
+    return [round(value * factor) for value, factor in zip(place, by, strict=False)]
+
+
+def _with_shorts(block: bytes, changes: dict[int, Callable[[list[int]], list[int]]]) -> bytes:
+    """The block with the two to four SHORTs of these tags changed, where the new ones are such numbers too."""
+    opened, result = header(block), bytearray(block)
+    for _, found in tables(block) if opened else ():
+        for entry in found:
+            count = len(entry.data) // 2
+            if opened and entry.tag in changes and entry.kind == 3 and count in (2, 3, 4):
+                code = f"{opened[1].order}{count}H"
+                values = changes[entry.tag](list(struct.unpack(code, entry.data[: 2 * count])))
+                if all(0 <= value < 2**16 for value in values):
+                    struct.pack_into(code, result, entry.offset, *values)
+    return bytes(result)
+
+
+def _with_rationals(block: bytes, factors: dict[int, Fraction]) -> bytes:
+    """The block with the RATIONALs of these tags multiplied."""
+    opened, result = header(block), bytearray(block)
+    for _, found in tables(block) if opened else ():
+        for entry in found:
+            if opened and entry.tag in factors and entry.kind == 5 and len(entry.data) == 8:
+                code = opened[1].order + "II"
+                above, below = struct.unpack(code, entry.data)
+                value = (Fraction(above, below or 1) * factors[entry.tag]).limit_denominator(10**5)
+                if below and value.numerator < 2**32:
+                    struct.pack_into(code, result, entry.offset, value.numerator, value.denominator)
     return bytes(result)
 
 

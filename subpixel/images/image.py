@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from subpixel.errors import BadRequest
-from subpixel.images import exif
+from subpixel.errors import BadRequest, check_type
+from subpixel.images import exif, tiff
 from subpixel.images.decoders import samples_of
 from subpixel.images.formats import Encoding
 from subpixel.images.metadata import Colour, Depth, Metadata
@@ -150,7 +150,8 @@ def read(path: str | Path | bytes | BinaryIO) -> Image:
 
 
 def write(path: str | Path | BinaryIO, image: Image, encoding: Encoding = Encoding()) -> None:
-    """Write a whole image, as `create` does."""
+    """Write a whole image, as `create` does; raises BadRequest for what is no Image (`Image.from_array` makes one)."""
+    check_type("the image", image, Image)
     with create(path, image.shape, image.metadata, encoding) as writer:
         writer.write(image.samples)
 
@@ -158,7 +159,9 @@ def write(path: str | Path | BinaryIO, image: Image, encoding: Encoding = Encodi
 def _metadata_of(image: PIL.Image.Image) -> Metadata:
     info = image.info
     tags = image.getexif()
-    block = exif.upright(tags.tobytes().removeprefix(b"Exif\0\0")) if tags else None
+    turn = int(tags.get(tiff.ORIENTATION, 1)) if tags else 1
+    sides = (image.width, image.height) if turn > 4 else (image.height, image.width)
+    block = exif.upright(tags.tobytes().removeprefix(b"Exif\0\0"), sides, turn) if tags else None
     said = Colour(gamma=info.get("gamma"), chromaticities=info.get("chromaticity"))
     colour = Colour() if info.get("icc_profile") or "srgb" in info else said
-    return Metadata(info.get("icc_profile"), block, info.get("xmp"), dpi=info.get("dpi"), colour=colour)
+    return Metadata(info.get("icc_profile"), block, info.get("xmp"), dpi=info.get("dpi"), colour=colour, sides=sides)

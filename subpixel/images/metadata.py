@@ -62,6 +62,8 @@ class Metadata:
     lossless: bool = False
     """Whether a WebP or AVIF was without loss, as its result then is."""
     animation: Animation | None = None
+    sides: tuple[int, int] | None = field(default=None, repr=False, compare=False)
+    """Height and width of the image of which the blocks were said: they count in its pixels."""
     left_out: frozenset[str] = frozenset()
     """What its file holds that has no place here, by the names of `contents`."""
     notes: tuple[str, ...] = ()

@@ -116,6 +116,8 @@ def open_any(
             if file_format.name == "PNG" and contents.frames > 1:
                 return _apng(name, file, contents, check_size)
             _check_pages(name, contents, file_format.animated)
+            if file_format.name == "TIFF" and contents.unknown_colours:
+                raise UnreadableImage(name, f"its numbers are {contents.unknown_colours}; convert it to RGB first")
             if file_format.decoder == "libvips" and not contents.is_rare:
                 image = _load(pyvips, source, file, file_format, contents)
             else:
@@ -229,7 +231,7 @@ def _apng(
     if file.read(1) == b"\x10":
         contents.notes.append("its frames were read with 8 bits")
     check_size(name, shape.width, shape.height * len(animation.delays))
-    metadata = replace(_metadata(contents, 8), animation=animation)
+    metadata = replace(_metadata(contents, 8, (shape.height, shape.width)), animation=animation)
     return AnimationReader(name, shape, metadata, frames)
 
 
@@ -242,10 +244,10 @@ def _reason(error: Exception, image: Any = None) -> str:
     return _DAMAGED
 
 
-def _metadata(contents: Contents, depth: Depth) -> Metadata:
+def _metadata(contents: Contents, depth: Depth, sides: tuple[int, int]) -> Metadata:
     """What the file says, made true for the upright image."""
     turn, left_out = contents.orientation, set(contents.others)
-    block = exif.upright(contents.exif) if contents.exif else None
+    block = exif.upright(contents.exif, sides, turn) if contents.exif else None
     packet, stale = xmp.upright(contents.xmp, turn > 1) if contents.xmp else (None, [])
     if contents.exif and block is None:
         left_out.add("damaged EXIF")
@@ -269,6 +271,7 @@ def _metadata(contents: Contents, depth: Depth) -> Metadata:
         text=tuple(contents.text),
         colour=contents.colour,
         lossless=contents.lossless,
+        sides=sides,
         left_out=frozenset(left_out | set(stale)),
         notes=tuple(contents.notes),
     )
@@ -276,7 +279,7 @@ def _metadata(contents: Contents, depth: Depth) -> Metadata:
 
 def _to_rgb(name: str | Path, image: Any, contents: Contents, every: bool) -> tuple[Any, Metadata, bool]:
     """The image upright in gray or RGB, the metadata that is then true, and whether there is alpha."""
-    image, contents = _in_rgb(name, _turned(image, contents.orientation), contents)
+    image, contents = _in_rgb(_turned(image, contents.orientation), contents)
     if contents.opaque and image.bands in (2, 4) and not every:
         image = image[: image.bands - 1] if image.bands > 2 else image[0]
         contents.others.add("a channel that is neither colour nor alpha")
@@ -286,7 +289,8 @@ def _to_rgb(name: str | Path, image: Any, contents: Contents, every: bool) -> tu
     if contents.depth in (10, 12) and image.format == "ushort":  # libheif leaves the lowest bits zero
         image = image.linear(65535 / (65535 >> 16 - contents.depth << 16 - contents.depth), 0.5).cast("ushort")
     has_alpha = image.bands in (2, 4) and not (every and contents.opaque)
-    return image, _metadata(contents, _LEVELS[image.format][1]), has_alpha
+    sides = image.height // contents.frames, image.width
+    return image, _metadata(contents, _LEVELS[image.format][1], sides), has_alpha
 
 
 def _turned(image: Any, orientation: int) -> Any:
@@ -295,13 +299,11 @@ def _turned(image: Any, orientation: int) -> Any:
     return image.autorot() if orientation > 1 else image
 
 
-def _in_rgb(name: str | Path, image: Any, contents: Contents) -> tuple[Any, Contents]:
+def _in_rgb(image: Any, contents: Contents) -> tuple[Any, Contents]:
     """The image in gray or RGB, and what is then true of it."""
     deep = image.format != "uchar"
     if image.interpretation in _UNCONVERTED:
         return image, contents
-    if image.interpretation == "labq":  # 8-bit CIELAB
-        raise UnreadableImage(name, "its colours are CIELAB with 8 bits; convert it to RGB first")
     notes = [*contents.notes, f"its colours became sRGB ({str(image.interpretation).upper()} before)"]
     if image.interpretation == "cmyk":
         image = image.icc_transform("srgb", embedded=True, input_profile="cmyk", depth=16 if deep else 8)

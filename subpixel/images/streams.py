@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from contextlib import suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Literal
 
-from subpixel.errors import UnreadableImage
+from subpixel.errors import BadRequest, UnreadableImage
 
 MAX_BYTES = 2**30
 """Of a stream that cannot be read again, and is held therefore."""
@@ -25,11 +26,12 @@ def name_of(source: str | Path | bytes | BinaryIO) -> str | Path:
 def replayable(source: str | Path | bytes | BinaryIO) -> str | Path | bytes:
     """A path, or all bytes of what comes but once: standard input, a pipe such as a shell's `<(...)`, an open file.
 
-    Raises: UnreadableImage for more than MAX_BYTES of it.
+    Raises: UnreadableImage for more than MAX_BYTES of it; BadRequest for what is none of these.
     """
     if isinstance(source, bytes):
         return source
     if not isinstance(source, str | Path):
+        check_stream(source, "read")
         return _drained(source, source)
     if str(source) == STREAM:
         return _drained(source, sys.stdin.buffer)
@@ -37,6 +39,14 @@ def replayable(source: str | Path | bytes | BinaryIO) -> str | Path | bytes:
         return source
     with open(source, "rb") as pipe:
         return _drained(source, pipe)
+
+
+def check_stream(file: object, method: Literal["read", "write"]) -> None:
+    """Raises: BadRequest for what is no open binary file."""
+    if isinstance(file, io.TextIOBase):
+        raise BadRequest(f"a file opened as text; open it as binary, with mode {method[0] + 'b'!r}")
+    if not hasattr(file, method):
+        raise BadRequest(f"a file of type {type(file).__name__}; expected a path or an open binary file")
 
 
 def comes_once(path: str | Path) -> bool:

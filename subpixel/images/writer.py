@@ -26,6 +26,7 @@ from subpixel.images.encoders import encode
 from subpixel.images.formats import FILE_FORMATS, Encoding, FileFormat, depth_sentence, format_of, storable, target_name
 from subpixel.images.metadata import Metadata
 from subpixel.images.samples import Floats, quantise, vips
+from subpixel.images.streams import check_stream
 from subpixel.ports import Shape
 
 IN_MEMORY = 64 * 2**20
@@ -44,8 +45,10 @@ def create(
     An animation's frames come one after the other, and the shape is that of all of them in a column.
     The path "-" is standard output, and a binary stream is taken too. The depth of the file follows from `metadata`.
     like: the file whose mode a new one gets, and its time where `encoding` says so.
-    Raises UnwritableImage for what the format or the place cannot hold.
+    Raises UnwritableImage for what the format or the place cannot hold; BadRequest for what is no place.
     """
+    if not isinstance(path, str | Path):
+        check_stream(path, "write")
     file_format = FILE_FORMATS[format_of(path, encoding.format)]
     if metadata.animation and not file_format.animated:
         raise UnwritableImage(target_name(path), f"{file_format.name} has no animations; choose png, webp or gif")

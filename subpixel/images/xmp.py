@@ -14,6 +14,7 @@ _CONTAINER = b"http://ns.google.com/photos/1.0/container/"
 _NOTE, _XAP = b"http://ns.adobe.com/xmp/note/", b"http://ns.adobe.com/xap/1.0/"
 _GAIN_MAP, _DEPTH = b"http://ns.adobe.com/hdr-gain-map/1.0/", b"http://ns.google.com/photos/1.0/depthmap/"
 _REGIONS = b"http://www.metadataworkinggroup.com/schemas/regions/"
+_DIMENSIONS = b"http://ns.adobe.com/xap/1.0/sType/Dimensions#"
 
 _WIDTHS = {_TIFF: ("ImageWidth",), _EXIF: ("PixelXDimension",)}
 _HEIGHTS = {_TIFF: ("ImageLength", "ImageHeight"), _EXIF: ("PixelYDimension",)}
@@ -21,14 +22,17 @@ _ACROSS = ("FullPanoWidthPixels", "CroppedAreaImageWidthPixels", "CroppedAreaLef
 _DOWN = ("FullPanoHeightPixels", "CroppedAreaImageHeightPixels", "CroppedAreaTopPixels")
 _INTERIOR = ("LargestValidInteriorRectWidth", "LargestValidInteriorRectLeft")
 _INTERIOR_DOWN = ("LargestValidInteriorRectHeight", "LargestValidInteriorRectTop")
-# What belongs to data that no result holds: videos, extended XMP, previews, gain and depth maps, digests.
+# What belongs to data that no result holds: videos, extended XMP, previews, gain and depth maps, digests; or to pixels.
 _STALE = {
     _CAMERA: (
         "MotionPhoto", "MotionPhotoVersion", "MotionPhotoPresentationTimestampUs",
         "MicroVideo", "MicroVideoVersion", "MicroVideoOffset", "MicroVideoPresentationTimestampUs",
     ),
     _CONTAINER: ("Directory",), _NOTE: ("HasExtendedXMP",), _XAP: ("Thumbnails",),
-    _GAIN_MAP: (r"\w+",), _DEPTH: (r"\w+",), _TIFF: ("NativeDigest",), _EXIF: ("NativeDigest",),
+    _GAIN_MAP: (r"\w+",), _DEPTH: (r"\w+",), _TIFF: ("NativeDigest",),
+    _EXIF: (  # pixels, and copies of what EXIF says
+        "NativeDigest", "SubjectArea", "SubjectLocation", "FocalPlaneXResolution", "FocalPlaneYResolution"
+    ),
 }  # fmt: skip
 
 
@@ -62,6 +66,18 @@ def amended(xmp: bytes, height: int, width: int) -> bytes:
         old = _number(xmp, _PANORAMA, own)
         for name in names if old else ():
             xmp = _with_value(xmp, _PANORAMA, name, lambda v, f=side / old: b"%d" % round(float(v) * f))
+    return _with_dimensions(xmp, height, width)
+
+
+def _with_dimensions(xmp: bytes, height: int, width: int) -> bytes:
+    """XMP with the size of the image that the regions of faces lie in: programs pass over those of another."""
+    for prefix in _prefixes(xmp, _REGIONS):
+        full = re.escape(prefix) + b":AppliedToDimensions"
+        element = re.compile(rb"<" + full + rb"\b[^<>]{0,999}(?:/>|>.{0,999}?</" + full + rb"\s*>)", re.DOTALL)
+        for unit in _prefixes(xmp, _DIMENSIONS):
+            for name, side in ((b":w", width), (b":h", height)):
+                value = _value(re.escape(unit + name))
+                xmp = element.sub(lambda m, v=value, s=side: v.sub(lambda n: n[1] + b"%d" % s + n[3], m[0]), xmp)
     return xmp
 
 

@@ -15,7 +15,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from subpixel.errors import BadRequest
+from subpixel.errors import BadRequest, check_type
 from subpixel.inference.rows import Rows
 from subpixel.resample import Taps, along_columns, along_rows, taps
 
@@ -63,6 +63,7 @@ class Reduction:
 
 def parse(text: str) -> Reduction | None:
     """What `--consistent` says: box, bicubic or sigma=PIXELS; None for auto and none. Raises: BadRequest."""
+    check_type("consistent", text, str)
     if text in ("auto", "none"):
         return None
     if text in ("box", "bicubic"):

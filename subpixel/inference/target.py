@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import combinations_with_replacement, count
+from numbers import Real
 
 from subpixel.errors import BadRequest
 
@@ -32,9 +33,11 @@ class Target:
     def __post_init__(self) -> None:
         if self.scale is not None and self.size is not None:
             raise BadRequest(f"scale {self.scale} and size {self.size}: give one of the two")
-        number = isinstance(self.scale, int | float) and math.isfinite(self.scale) and self.scale > 0
-        if self.scale is not None and not number:
-            raise BadRequest(f"scale {self.scale!r}; expected a positive number such as 2 or 2.7")
+        if self.scale is not None:
+            number = isinstance(self.scale, Real) and math.isfinite(self.scale) and self.scale > 0
+            if not number:
+                raise BadRequest(f"scale {self.scale!r}; expected a positive number such as 2 or 2.7")
+            object.__setattr__(self, "scale", float(self.scale))  # of numpy's, some hold few digits
         if self.size is not None:
             _parse(self.size)
 

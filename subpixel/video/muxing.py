@@ -108,7 +108,8 @@ def join(
     """
     times = partial.times()
     try:
-        with _others(source) as given, av.open(str(target), "w", format=container, options=_BITEXACT) as result:
+        options = _BITEXACT | _timescale(container, encoder)
+        with _others(source) as given, av.open(str(target), "w", format=container, options=options) as result:
             video, copies = _streams(result, given, source, encoder, cut, lost)
             ours = _video_packets(partial.packets(), times, video, encoder, cut)
             _mux(result, ours, _other_packets(given, copies, cut))
@@ -116,6 +117,11 @@ def join(
         raise UnwritableImage(target, str(getattr(error, "strerror", None) or error).lower()) from error
     _verify(target, times, encoder, cut)
     return len(times)
+
+
+def _timescale(container: str, encoder: Encoder) -> dict[str, str]:
+    """MP4 and MOV say when a stream begins in a unit of the whole film: the video's, not milliseconds."""
+    return {"movie_timescale": str(encoder.time_base.denominator)} if container in ("mp4", "mov") else {}
 
 
 def _streams(

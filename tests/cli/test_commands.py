@@ -50,6 +50,34 @@ def test_module_and_misuse() -> None:
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["upscal"], "No such command 'upscal'"),
+        (["data", "chek"], "No such command 'chek'"),
+        (["batch"], "Missing command"),
+        (["upscale"], "Missing argument 'INPUTS'"),
+        (["upscale", "a.png", "--overwirte"], "No such option: --overwirte"),
+        (["upscale", "a.png", "-s", "two"], "Invalid value for '-s' / '--scale'"),
+        (["upscale", "a.png", "--denoise", "much"], "Invalid value for --denoise"),
+        (["upscale", "a.png", "--threads", "0"], "Invalid value for '--threads'"),
+        (["video", "a.mkv"], "Missing option"),
+    ],
+)
+def test_misuse_is_told_in_one_line(call: Call, arguments: list[str], said: str) -> None:
+    status, out, error = call(*arguments)
+    assert (status, out) == (2, "")
+    assert error.startswith(f"subpixel: {said}")
+    assert error.count("\n") == 1
+    assert "--help\n" in error
+
+
+def test_nothing_at_all_shows_the_help(call: Call) -> None:
+    status, out, error = call()
+    assert (status, error) == (2, "")
+    assert "Usage" in out
+
+
 def test_doctor(call: Call) -> None:
     status, out, _ = call("doctor", "--json")
     report = json.loads(out)

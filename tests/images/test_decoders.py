@@ -314,3 +314,27 @@ def test_one_table_says_what_is_read_and_written() -> None:
     suffixes = [suffix for file_format in FILE_FORMATS.values() for suffix in file_format.suffixes]
     assert len(suffixes) == len(set(suffixes))
     assert {f.extra for f in FILE_FORMATS.values()} == {"", "jxl", "heif", "raw"}
+
+
+@pytest.mark.parametrize("compression", [None, "lzw", "zlib", "jpeg"])
+def test_luma_and_chroma_of_a_tiff_become_colours(tmp_path: Path, compression: str | None) -> None:
+    ycc = np.asarray(PIL.Image.fromarray(np.full((16, 24, 3), (200, 90, 30), np.uint8)).convert("YCbCr"))
+    tifffile.imwrite(tmp_path / "a.tif", ycc, photometric="ycbcr", compression=compression, metadata=None)
+    found = read(tmp_path / "a.tif").to_array().astype(int)
+    assert np.abs(found - (200, 90, 30)).max() <= 2
+
+
+def test_cielab_of_8_bits_becomes_srgb(tmp_path: Path) -> None:
+    lab = np.stack([np.full((16, 24), v) for v in (54, 81, 70)], -1)  # L* 54.29, a* 80.80, b* 69.89: sRGB's red on D50
+    stored = np.stack([np.round(lab[..., 0] * 2.55), lab[..., 1], lab[..., 2]], -1).astype(np.int8)
+    tifffile.imwrite(tmp_path / "a.tif", stored.view(np.uint8), photometric="cielab", metadata=None)
+    found = read(tmp_path / "a.tif")
+    assert np.abs(found.to_array().astype(int) - (255, 0, 0)).max() <= 6
+    assert found.metadata.notes == ("its colours became sRGB (LAB before)",)
+
+
+@pytest.mark.parametrize("photometric", ["icclab", "itulab", "ycbcr", 34892])
+def test_numbers_of_a_tiff_that_are_no_colours_are_refused(tmp_path: Path, photometric: str | int) -> None:
+    tifffile.imwrite(tmp_path / "a.tif", ARRAY.astype(np.uint16) * 257, photometric=photometric, metadata=None)
+    with pytest.raises(UnreadableImage, match="convert it to RGB first"):
+        read(tmp_path / "a.tif")

@@ -14,9 +14,12 @@ import PIL.Image
 import pytest
 import tifffile
 from PIL import ImageCms
+from PIL.TiffImagePlugin import IFDRational
 
 from subpixel.images import FORMATS, Image, Metadata, create, exif, metadata, open_image, read, tiff, write
 from subpixel.images.samples import vips
+from subpixel.inference.file import upscale_file
+from subpixel.inference.upscaler import Upscaler
 
 KEEPING = [name for name in FORMATS if name != "gif"]
 ICC = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
@@ -126,13 +129,13 @@ def test_iptc_is_found_among_other_photoshop_resources() -> None:
 
 @pytest.mark.parametrize("block", [b"", b"junk", b"II*\0\xff\xff\xff\xff", b"MM\0*\0\0\0\x08"])
 def test_what_is_no_exif_is_dropped(block: bytes) -> None:
-    assert exif.upright(block) is None
+    assert exif.upright(block, (8, 8), 1) is None
     assert exif.resolution(block) is None
 
 
 def test_a_cut_exif_block_keeps_what_can_be_read() -> None:
     whole = camera_block()
-    cut = exif.upright(whole[:90])
+    cut = exif.upright(whole[:90], (8, 8), 1)
     assert cut is not None
     read_tags = {entry.tag for _, found in exif.tables(cut) for entry in found}
     assert 0x010F in read_tags
@@ -219,3 +222,40 @@ def test_orientation_of_a_jpeg_with_a_thumbnail(tmp_path: Path) -> None:
     with create(tmp_path / "out.jpg", image.shape, image.metadata) as writer:
         writer.write(image.samples)
     assert writer.note == "left out: the thumbnail in EXIF"
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("name", ["jpg", "tif"])
+def test_places_in_exif_follow_the_pixels_they_name(tmp_path: Path, orientation: int, name: str) -> None:
+    stored = np.zeros((48, 64), np.uint8)
+    stored[8:16, 40:56] = 255  # a subject of 16 x 8 pixels around (48, 12)
+    tags = PIL.Image.Exif()
+    tags[0x0112] = orientation
+    focal = {0xA20E: IFDRational(3000, 7), 0xA20F: IFDRational(2000, 7)}
+    tags.get_ifd(0x8769).update({0x9214: (48, 12, 16, 8), 0xA214: (48, 12), **focal})
+    PIL.Image.fromarray(stored).save(tmp_path / "a.jpg", quality=95, exif=tags)
+    upscale_file(tmp_path / "a.jpg", tmp_path / f"b.{name}", Upscaler("nearest", scale=3))
+    with PIL.Image.open(tmp_path / f"b.{name}") as image:
+        inner = image.getexif().get_ifd(0x8769)
+        ys, xs = np.nonzero(np.asarray(image) > 127)
+    x, y, width, height = inner[0x9214]
+    assert (width, height) == (np.ptp(xs) + 1, np.ptp(ys) + 1)
+    assert abs(x - xs.mean()) <= 3.5  # one pixel of the source
+    assert abs(y - ys.mean()) <= 3.5
+    assert inner[0xA214] == (x, y)
+    assert float(inner[0xA20E]) == pytest.approx(9000 / 7, rel=1e-6)
+    assert float(inner[0xA20F]) == pytest.approx(6000 / 7, rel=1e-6)
+
+
+def test_the_regions_of_faces_say_the_size_that_they_lie_in(tmp_path: Path) -> None:
+    stale = b"<e:SubjectArea>x</e:SubjectArea>"
+    area = b'<r:AppliedToDimensions d:w="64" d:h="48" d:unit="pixel"/>' + stale
+    xmp = (
+        b'<x:xmpmeta xmlns:x="adobe:ns:meta/" xmlns:r="http://www.metadataworkinggroup.com/schemas/regions/" '
+        b'xmlns:d="http://ns.adobe.com/xap/1.0/sType/Dimensions#" xmlns:e="http://ns.adobe.com/exif/1.0/">'
+        b'<r:Regions>%s</r:Regions><o d:w="64"/></x:xmpmeta>' % area
+    )
+    PIL.Image.new("RGB", (64, 48)).save(tmp_path / "a.jpg", xmp=xmp)
+    upscale_file(tmp_path / "a.jpg", tmp_path / "b.png", Upscaler("nearest", scale=2))
+    found = read(tmp_path / "b.png").metadata.xmp
+    assert found == xmp.replace(b'd:w="64" d:h="48"', b'd:w="128" d:h="96"').replace(stale, b"")

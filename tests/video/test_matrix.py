@@ -166,3 +166,15 @@ def test_a_cover_stays_a_cover(tmp_path: Path) -> None:
         kept = next(s for s in file.streams.video if s.disposition & Disposition.attached_pic)
         assert kept.codec_context.name == "png"
         assert bytes(next(file.demux(kept))) == bytes(next(cover.demux()))
+
+
+@pytest.mark.parametrize(("ending", "start"), [(".mp4", 0.13), (".mov", 0.13), (".mkv", 0.13), (".mp4", 0.1234)])
+def test_a_part_that_begins_between_two_frames(tmp_path: Path, ending: str, start: float) -> None:
+    source = make(tmp_path, Clip("plain.mp4", sounds=(Sound(),)))
+    target = tmp_path / f"part{ending}"
+    run(source, target, start=start, stop=0.3)
+    expected = [time - start for time in shown(source)[1] if start <= time < 0.3]
+    tick = 1e-3 if ending == ".mkv" else 1e-4
+    assert expected
+    assert expected[0] > 0
+    assert shown(target)[1] == pytest.approx(expected, abs=tick)
