@@ -213,3 +213,25 @@ def test_a_long_animation_takes_little_memory(tmp_path: Path, name: str) -> None
     assert int(done.stdout) < 30 * 1024  # KiB; the frames are 62 MiB
     with PIL.Image.open(path) as image:
         assert image.n_frames == 60  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("name", "delays", "note"),
+    [
+        ("png", [10, 20, 33], None),
+        ("webp", [11, 20, 33], None),
+        ("webp", [10, 20, 33], "the times of its frames changed by up to 90 ms"),
+        ("gif", [20, 40, 110], None),
+        ("gif", [10, 20, 33], "the times of its frames changed by up to 3 ms"),
+    ],
+)
+def test_times_that_a_format_does_not_have_are_told(
+    tmp_path: Path, name: str, delays: list[int], note: str | None
+) -> None:
+    images = frames()
+    images[0].save(tmp_path / "a.png", save_all=True, append_images=images[1:], duration=delays)
+    told = upscale_file(tmp_path / "a.png", tmp_path / f"b.{name}", Upscaler("nearest", scale=2)) or ""
+    assert (note or "") in told
+    assert ("times" in told) == bool(note)
+    off = max(abs(a - b) for a, b in zip(seen(tmp_path / f"b.{name}")[1], delays, strict=True))
+    assert f"{off} ms" in told or off == 0
