@@ -47,7 +47,7 @@ def status(
     from subpixel.jobs.batches import Batches
     from subpixel.jobs.queue import Queue
 
-    with closing(Queue(queue_url)) as queue:
+    with closing(Queue(queue_url, new=False)) as queue:
         batches = Batches(queue)
         if batch is None:
             for each, created in batches.ids():
@@ -64,7 +64,7 @@ def retry(queue_url: QueueUrl, batch: Id) -> None:
     from subpixel.jobs.batches import Batches
     from subpixel.jobs.queue import Queue
 
-    with closing(Queue(queue_url)) as queue:
+    with closing(Queue(queue_url, new=False)) as queue:
         blocks = Batches(queue).retry(batch)
     typer.echo(f"{blocks} blocks with failures are in the queue again", err=True)
 
@@ -88,7 +88,7 @@ def export(
         raise UnknownName("format", form, ("jsonl", "csv"))
     if parquet and output is None:
         raise BadRequest("a Parquet file cannot go to standard output; name it with -o")
-    with closing(Queue(queue_url)) as queue:
+    with closing(Queue(queue_url, new=False)) as queue:
         lines = Batches(queue).lines(batch)
         if parquet and output:
             _parquet(lines, output)

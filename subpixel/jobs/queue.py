@@ -71,13 +71,13 @@ class State:
 class Queue:
     """A database of tasks.
 
-    url: sqlite:///PATH, on a disk of this machine, or postgresql://USER:PASSWORD@HOST/NAME. What is missing is made.
-    Raises: QueueUnavailable, BadRequest, MissingExtra.
+    url: sqlite:///PATH, on a disk of this machine, or postgresql://USER:PASSWORD@HOST/NAME. new: whether a file that is
+    missing is made; tables are, in any case. Raises: QueueUnavailable, BadRequest, MissingExtra.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, new: bool = True) -> None:
         self.url = url
-        self.engine = _opened(url)
+        self.engine = _opened(url, new)
         from dbos import DBOSClient
 
         self._client: DBOSClient = DBOSClient(system_database_engine=self.engine, application_name=APPLICATION)
@@ -168,7 +168,7 @@ def network_file_system(path: Path, mounts: str) -> str | None:
     return kind if kind.startswith(_NETWORK) else None
 
 
-def _opened(url: str) -> sa.Engine:
+def _opened(url: str, new: bool) -> sa.Engine:
     """The engine, with DBOS's tables in the database."""
     os.environ.pop("DBOS__CLOUD", None)  # it would call its makers
     try:
@@ -185,14 +185,14 @@ def _opened(url: str) -> sa.Engine:
         raise BadRequest(f"queue {hidden(url)}; expected sqlite:///PATH or postgresql://USER@HOST/NAME")
     logging.getLogger("dbos").setLevel(SILENT)
     try:
-        engine = _sqlite(parsed) if backend == "sqlite" else _postgres(parsed)
+        engine = _sqlite(parsed, new) if backend == "sqlite" else _postgres(parsed)
         DBOS.migrate(url)
     except exc.OperationalError as error:
         raise QueueUnavailable(hidden(url), str(error.orig).splitlines()[0]) from error
     return engine
 
 
-def _sqlite(url: sa.URL) -> sa.Engine:
+def _sqlite(url: sa.URL, new: bool) -> sa.Engine:
     from sqlalchemy import create_engine, event
 
     path = Path(url.database or "")
@@ -204,6 +204,8 @@ def _sqlite(url: sa.URL) -> sa.Engine:
         raise QueueUnavailable(str(path), f"SQLite loses data on a network file system ({kind}); use postgresql://...")
     if not path.parent.is_dir():
         raise QueueUnavailable(str(path), f"there is no folder {path.parent}")
+    if not new and not path.exists():
+        raise QueueUnavailable(str(path), "there is no such queue; `subpixel upscale --queue-url` makes one")
     engine = create_engine(url, pool_size=20, max_overflow=0)
     event.listen(engine, "connect", _configure)
     with engine.connect() as connection:

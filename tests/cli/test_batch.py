@@ -16,6 +16,7 @@ pytest.importorskip("dbos", reason="needs the extra serve")
 
 from subpixel.cli import batch as command
 from subpixel.images import Image, write
+from subpixel.jobs.queue import Queue
 
 Call = Callable[..., tuple[int, str, str]]
 
@@ -65,6 +66,12 @@ def test_a_batch_is_submitted_followed_and_exported(
 
 def test_mistakes_are_one_line(call: Call, tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/q.db"
+    for arguments in (("status",), ("status", "x"), ("retry", "x"), ("export", "x")):
+        status, out, err = call("batch", *arguments, "--queue-url", url)
+        assert (status, out, err.count("\n")) == (2, "", 1)
+        assert "there is no such queue" in err
+    assert not list(tmp_path.iterdir())
+    Queue(url).close()
     for arguments, words in (
         (("status", "nothing"), "there is no batch 'nothing'"),
         (("export", "x", "--format", "xml"), "unknown format 'xml'"),
