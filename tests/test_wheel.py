@@ -50,6 +50,7 @@ CALLS = {
     "bench real --data photos/ -s 2 -m espcn-x2 --condition clean": "",
     "bench real --data photos/ --peer a.safetensors b.safetensors": NO_TORCH,
     "bench folder --files 4": "",
+    "bench memory --side 64 --format TIFF": "",
     "bench video film.mkv": "av is not installed; run: pip install 'subpixel[video]'",
     "bench burst photos/ --side 64 --every 20": "",
     "bench domains": "nothing to measure; give --data FOLDER, --sky FILE.fits or --text",

@@ -33,6 +33,8 @@ class Config:
     """Groups of the 3x3 convolutions; above one a unit ends in a 1x1 convolution (efficient block)."""
     recursive: bool = False
     """Whether the three units of a block share their weights."""
+    colours: int = 3
+    """Channels of an image."""
 
 
 class CARN(Arch[Config]):
@@ -48,15 +50,16 @@ class CARN(Arch[Config]):
 
     def __init__(self, config: Config) -> None:
         super().__init__(config)
-        c = config.features
-        self.input = subtract_mean()
-        self.head = nn.Conv2d(3, c, 3, padding=1)
-        self.body = Cascade([_block(config) for _ in range(STEPS)], c)
-        self.up = ByScale(config.scales, lambda scale: _stages(c, config.groups, scale))
-        self.tail = nn.Conv2d(c, 3, 3, padding=1)
-        self.output: nn.Module = add_mean()
-        identity_init(self.head, bias=LIFT)  # with the stages and the cascades: begins as nearest-neighbour enlargement
-        identity_init(self.tail, bias=-LIFT)
+        c, colours = config.features, config.colours
+        self.input = subtract_mean(colours=colours)
+        self.head = nn.Conv2d(colours, c, 3, padding=1)
+        self.body = Cascade([_block(config) for _ in range(STEPS)], config)
+        self.up = ByScale(config.scales, lambda scale: _stages(config, scale))
+        self.tail = nn.Conv2d(c, colours, 3, padding=1)
+        self.output: nn.Module = add_mean(colours=colours)
+        # with the stages and the cascades: begins as nearest-neighbour enlargement
+        identity_init(self.head, bias=LIFT, colours=colours)
+        identity_init(self.tail, bias=-LIFT, colours=colours)
 
     @property
     def supported_scales(self) -> tuple[int, ...]:
@@ -81,14 +84,13 @@ class CARN(Arch[Config]):
 class Cascade(nn.Module):
     """Three units, after each a 1x1 convolution of everything so far; a single unit is used thrice."""
 
-    def __init__(self, units: Sequence[nn.Module], features: int) -> None:
+    def __init__(self, units: Sequence[nn.Module], config: Config) -> None:
         super().__init__()
+        c = config.features
         self.units = nn.ModuleList(units)
-        self.mix = nn.ModuleList(
-            nn.Sequential(nn.Conv2d(features * n, features, 1), nn.ReLU()) for n in range(2, STEPS + 2)
-        )
+        self.mix = nn.ModuleList(nn.Sequential(nn.Conv2d(c * n, c, 1), nn.ReLU()) for n in range(2, STEPS + 2))
         for mix in self.mix:
-            identity_init(mix.get_submodule("0"))
+            identity_init(mix.get_submodule("0"), colours=config.colours)
 
     def forward(self, x: Tensor) -> Tensor:
         features = x
@@ -118,13 +120,13 @@ class Unit(nn.Module):
 
 def _block(config: Config) -> Cascade:
     units = 1 if config.recursive else STEPS
-    return Cascade([Unit(config.features, config.groups) for _ in range(units)], config.features)
+    return Cascade([Unit(config.features, config.groups) for _ in range(units)], config)
 
 
-def _stages(features: int, groups: int, scale: int) -> nn.Sequential:
+def _stages(config: Config, scale: int) -> nn.Sequential:
     layers: list[nn.Module] = []
     for factor in stages(scale):
-        conv = nn.Conv2d(features, features * factor**2, 3, padding=1, groups=groups)
-        identity_init(conv, factor**2)
+        conv = nn.Conv2d(config.features, config.features * factor**2, 3, padding=1, groups=config.groups)
+        identity_init(conv, factor**2, colours=config.colours)
         layers += [conv, nn.ReLU(), nn.PixelShuffle(factor)]
     return nn.Sequential(*layers)

@@ -29,6 +29,8 @@ class Config:
     """Residual blocks of the trunk (B in the paper)."""
     features: int = 64
     """Channels of every hidden layer (F in the paper)."""
+    colours: int = 3
+    """Channels of an image."""
 
 
 class MDSR(Arch[Config]):
@@ -43,18 +45,20 @@ class MDSR(Arch[Config]):
 
     def __init__(self, config: Config) -> None:
         super().__init__(config)
-        c = config.features
-        self.input = subtract_mean(PEAK)
-        self.head = nn.Conv2d(3, c, 3, padding=1)
+        c, colours = config.features, config.colours
+        self.input = subtract_mean(PEAK, colours)
+        self.head = nn.Conv2d(colours, c, 3, padding=1)
         self.enter = ByScale(config.scales, lambda _: _preprocessing(c))
         blocks = [ResidualBlock(c) for _ in range(config.blocks)]
         self.body = nn.Sequential(*blocks, nn.Conv2d(c, c, 3, padding=1))
-        self.up = ByScale(config.scales, lambda scale: nn.Sequential(*subpixel_stages(c, stages(scale))))
-        self.tail = nn.Conv2d(c, 3, 3, padding=1)
-        self.output = add_mean(PEAK)
-        identity_init(self.head)  # with the stages and the tail: begins as nearest-neighbour enlargement
+        self.up = ByScale(config.scales, lambda scale: nn.Sequential(*subpixel_stages(c, stages(scale), colours)))
+        self.tail = nn.Conv2d(c, colours, 3, padding=1)
+        self.output = add_mean(PEAK, colours)
+        identity_init(
+            self.head, colours=colours
+        )  # with the stages and the tail: begins as nearest-neighbour enlargement
         zero_init(self.body[-1])
-        identity_init(self.tail)
+        identity_init(self.tail, colours=colours)
 
     @property
     def supported_scales(self) -> tuple[int, ...]:
@@ -72,7 +76,8 @@ class MDSR(Arch[Config]):
 
     def deploy(self) -> Self:
         deployed = super().deploy()
-        deployed.head, deployed.input = scaled_input(deployed.head, deployed.input.gain), subtract_mean()
+        deployed.head = scaled_input(deployed.head, deployed.input.gain)
+        deployed.input = subtract_mean(colours=self.config.colours)
         return deployed
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from subpixel.errors import BadRequest
 from subpixel.nn.arch import Arch, Paper
 from subpixel.nn.conditioning import Modulation, modulated
 from subpixel.nn.scales import ByScale
@@ -34,6 +35,8 @@ class Config:
     """Width of every hidden layer."""
     layers: int = 15
     """3x3 convolutions of the body."""
+    colours: int = 3
+    """Channels of an image: 1 or 3, of which inspection can tell what is wrong."""
 
 
 class Restore(Arch[Config]):
@@ -45,10 +48,12 @@ class Restore(Arch[Config]):
 
     def __init__(self, config: Config) -> None:
         super().__init__(config)
-        c = config.channels
-        self.body = nn.ModuleList(nn.Conv2d(c if k else 3, c, 3, padding=1) for k in range(config.layers))
+        c, colours = config.channels, config.colours
+        if colours not in (1, 3):
+            raise BadRequest(f"Restore is told what is wrong with an image of 1 or 3 channels, not of {colours}")
+        self.body = nn.ModuleList(nn.Conv2d(c if k else colours, c, 3, padding=1) for k in range(config.layers))
         self.act = nn.ModuleList(nn.PReLU(c) for _ in range(config.layers))
-        self.tail = ByScale(config.scales, lambda scale: nn.Conv2d(c, 3 * scale**2, 3, padding=1))
+        self.tail = ByScale(config.scales, lambda scale: nn.Conv2d(c, colours * scale**2, 3, padding=1))
         self.condition = Modulation(CONDITION, {f"body.{k}": c for k in range(config.layers)})
 
     @property

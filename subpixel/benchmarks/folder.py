@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from subpixel.errors import RuntimeUnavailable
+from subpixel.benchmarks.memory import peak
 from subpixel.images import Image, write
 from subpixel.jobs.discovery import find_jobs
 from subpixel.jobs.done import record, unfinished
@@ -41,14 +41,13 @@ def measure(place: Path, files: int, per_folder: int = 1000) -> Walk:
 
     Raises: RuntimeUnavailable on systems other than Linux, whose memory is counted in other ways.
     """
-    if not sys.platform.startswith("linux"):
-        raise RuntimeUnavailable("the memory of a process is read from /proc, which only Linux has")
+    peak()
     images, results = place / "images", place / "results"
     _make(images, files, per_folder)
-    first, peak = _first_result(images, results)
+    first, most = _first_result(images, results)
     scan = _passed_over(images, place / "nowhere", 0)
     _finish(images, place / "finished")
-    return Walk(files, first, peak, scan, _passed_over(images, place / "finished", files))
+    return Walk(files, first, most, scan, _passed_over(images, place / "finished", files))
 
 
 def _make(images: Path, files: int, per_folder: int) -> None:
@@ -95,8 +94,7 @@ def _first_result(images: Path, results: Path) -> tuple[float, float]:
         while process.poll() is None and next(results.rglob("[!.]*.png"), None) is None:
             time.sleep(0.01)
         seconds = time.perf_counter() - start
-        status = Path(f"/proc/{process.pid}/status").read_text()
-        return seconds, next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM")) / 1024
+        return seconds, peak(process.pid)
     finally:
         process.terminate()
         process.wait()

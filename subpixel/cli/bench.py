@@ -264,6 +264,19 @@ def folder(
 
 
 @app.command()
+def memory(
+    side: Annotated[int, typer.Option(min=16, max=16000, help="Of the larger image of each call, in pixels.")] = 8000,
+    only: Annotated[
+        list[str] | None, typer.Option("--format", metavar="NAME", help="May be repeated.", show_default=False)
+    ] = None,
+) -> None:
+    """Memory for each format, read and written: the peak of a process that does nothing else."""
+    from subpixel.benchmarks import memory as bench
+
+    typer.echo(bench.table(list(bench.bench_memory(side, only))), nl=False)
+
+
+@app.command()
 def video(
     clips: Annotated[list[Path], typer.Argument(metavar="CLIP", help="Videos, the references.", show_default=False)],
     model: Annotated[

@@ -23,7 +23,7 @@ class Degradation(Protocol):
 
     def apply(self, pixels: Floats, rng: np.random.Generator, /) -> Floats: ...
 
-    def labels(self) -> Floats: ...
+    def labels(self, gray: bool = False, /) -> Floats: ...
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Degraded:
         context = self._apply(sampled, self.high[index][s * top : s * bottom, s * left : s * right], rng)
         low = context[y - top : y - top + patch, x - left : x - left + patch]
         high = self.high[index][s * y : s * (y + patch), s * x : s * (x + patch)]
-        return Sample(dihedral(low, symmetry), dihedral(high, symmetry), sampled.labels())
+        return Sample(dihedral(low, symmetry), dihedral(high, symmetry), sampled.labels(self.high.channels == 1))
 
     def _apply(self, sampled: Degradation, high: Pixels, rng: np.random.Generator) -> Pixels:
         low = quantise(sampled.apply(dequantise(high), rng), 8 if high.dtype == np.uint8 else 16)

@@ -55,7 +55,11 @@ class Webp(_LossyCodec):
 
 
 def _roundtrip(pixels: Floats, codec: str, **options: Any) -> Floats:
+    """Gray and RGB as such; of other images each channel as gray."""
     gray = pixels.shape[2] == 1
+    if pixels.shape[2] not in (1, 3):
+        channels = np.split(pixels, pixels.shape[2], axis=2)
+        return np.dstack([_roundtrip(channel, codec, **options) for channel in channels])
     levels = quantise(pixels, 8)
     file = io.BytesIO()
     Pillow.fromarray(levels[..., 0] if gray else levels).save(file, codec, **options)

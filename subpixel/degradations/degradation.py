@@ -31,13 +31,13 @@ class Degradation(ABC):
         """What an image has left in it after this step; a distribution, of which nothing is known, leaves nothing."""
         return traces
 
-    def vector(self) -> dict[str, float]:
-        """What an estimator learns: see `LABELS`."""
-        return self.trace(Traces()).labels()
+    def vector(self, gray: bool = False) -> dict[str, float]:
+        """What an estimator learns: see `LABELS`. gray: of an image of one channel."""
+        return self.trace(Traces(gray=gray)).labels()
 
-    def labels(self) -> Floats:
+    def labels(self, gray: bool = False) -> Floats:
         """The vector as an array, in the order of LABELS."""
-        return np.array(list(self.vector().values()), np.float32)
+        return np.array(list(self.vector(gray).values()), np.float32)
 
 
 @dataclass(frozen=True)

@@ -61,6 +61,8 @@ class Traces:
     """xx, yy and xy."""
     noises: tuple[Noise, ...] = ()
     jpeg_quality: float = 100.0
+    gray: bool = False
+    """Whether the image has one channel: all noise is the luma's."""
 
     def blurred(self, moments: tuple[float, float, float], area: float) -> Traces:
         """moments: xx, yy, xy of the kernel in px^2. area: 1 / the sum of its squares."""
@@ -72,7 +74,7 @@ class Traces:
         total = self.factor * factor
         xx, yy, xy = (moment * factor**2 for moment in self.blur)
         noises = tuple(noise.resized(factor, kernel) for noise in self.noises)
-        return Traces(total, min(self.smallest, total), (xx, yy, xy), noises, self.jpeg_quality)
+        return replace(self, factor=total, smallest=min(self.smallest, total), blur=(xx, yy, xy), noises=noises)
 
     def labels(self) -> dict[str, float]:
         """Numbers by the names of LABELS."""

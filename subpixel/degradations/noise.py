@@ -39,7 +39,7 @@ class _Noise(Degradation):
         return np.clip(pixels + self._noise(clean, rng), 0, 1)
 
     def trace(self, traces: Traces) -> Traces:
-        luma, chroma = (1.0, 0.0) if self.gray else (_LUMA, _CHROMA)
+        luma, chroma = (1.0, 0.0) if self.gray or traces.gray else (_LUMA, _CHROMA)
         noise = Noise(luma * self.sigma**2, chroma * self.sigma**2, self.shot)
         return replace(traces, noises=(*traces.noises, noise))
 

@@ -12,7 +12,7 @@ HELD = 900 * 2**20
 """Bytes that a decoder may hold for an image which it cannot give row by row."""
 _COPIES = {"heif": 5, "webp": 3, "jxl": 5, "jp2k": 3, "gif": 2}
 """How many times its own pixels a decoder holds; measured with images of 64 and 144 megapixels."""
-_BESIDE = {"BMP": 14, "TGA": 14, "PNM": 14}
+_BESIDE = {"BMP": 14, "TGA": 14, "PNM": 14, "JPEG XL": 18, "HEIC": 12}
 """Bytes that are held for a pixel by what decodes beside libvips, in all copies; 24 in other formats."""
 _ENCODED = {"AVIF": 2**26}
 """Pixels that are encoded as a whole at most: AVIF takes 36 bytes and 2 microseconds for each."""
@@ -32,12 +32,13 @@ def check_decoding(name: str | Path, image: Any, orientation: int) -> None:
         raise UnreadableImage(name, _too_large(image.width, image.height, why, held))
 
 
-def check_decoding_beside(name: str | Path, file_format: str, width: int, height: int) -> None:
+def check_decoding_beside(name: str | Path, file_format: str, width: int, height: int, sample: int) -> None:
     """Refuses an image that another library than libvips would decode and that is too large for that.
 
+    sample: bytes of one; 0 where nothing is decoded.
     Raises: UnreadableImage.
     """
-    held = width * height * _BESIDE.get(file_format, 24)
+    held = width * height * _BESIDE.get(file_format, 24) * sample
     if held > HELD:
         raise UnreadableImage(name, _too_large(width, height, f"decoded as a whole from {file_format}", held))
 

@@ -16,20 +16,24 @@ from subpixel.errors import MissingExtra, SubpixelError, UnreadableImage
 from subpixel.images.contents import Contents
 from subpixel.images.formats import FileFormat
 from subpixel.images.metadata import Text
+from subpixel.images.stored import StoredLevels, stored_levels
 
 if TYPE_CHECKING:
     import PIL.Image
 
 Decoded = tuple[NDArray[Any], str]
 """Samples (H, W) or (H, W, 1 to 4), uint8, uint16 or float32, and libvips' name for what they are."""
-Check = Callable[[int, int], None]
-"""Is told the width and the height before anything is decoded, and raises where they are too large."""
+Check = Callable[[int, int, int], None]
+"""Is told the width, the height and the bytes of a sample before anything is decoded, and raises where it is too much.
+
+No bytes: nothing will be held.
+"""
 
 _PILLOW = {"PNM": ("PPM",), "JPEG 2000": ("JPEG2000",), "JPEG XL": ("JXL",), "ICO": ("ICO", "CUR")}
 """Pillow's names for formats, where they are not ours."""
 
 
-def _with_pillow(file: BinaryIO, file_format: FileFormat, contents: Contents, check: Check) -> Decoded:
+def _with_pillow(file: BinaryIO, file_format: FileFormat, contents: Contents, check: Check) -> Decoded | StoredLevels:
     import PIL.Image
 
     if file_format.extra:
@@ -39,11 +43,14 @@ def _with_pillow(file: BinaryIO, file_format: FileFormat, contents: Contents, ch
     PIL.Image.init()
     if file_format.name == "ICO":  # whose opener decodes
         for png in re.finditer(rb"\x89PNG\r\n\x1a\n.{4}IHDR(.{4})(.{4})", file.read(), re.DOTALL):
-            check(int.from_bytes(png[1], "big"), int.from_bytes(png[2], "big"))
+            check(int.from_bytes(png[1], "big"), int.from_bytes(png[2], "big"), 1)
     with _opened(file, file_format) as image:
-        check(*image.size)
-        _add_info(contents, image)
         place = file.tell()
+        stored = stored_levels(file, image)
+        check(*image.size, 0 if stored else 1)
+        _add_info(contents, image)
+        if stored:
+            return stored
         deep = _deep_colours(file, file_format, *image.size)
         if deep is not None:
             return deep, "rgb16"
@@ -92,7 +99,7 @@ def _with_heif(file: BinaryIO, file_format: FileFormat, contents: Contents, chec
     heif = _import("pillow_heif", "pillow-heif", file_format.extra)
     file.seek(0)
     image = heif.open_heif(file, convert_hdr_to_8bit=False)
-    check(*image.size)
+    check(*image.size, 2 if image.mode.endswith(";16") else 1)
     contents.frames, contents.depth = 1, int(image.info.get("bit_depth", 8))
     samples = np.asarray(image)
     return samples, _space(samples)
@@ -103,21 +110,23 @@ def _with_rawpy(file: BinaryIO, file_format: FileFormat, contents: Contents, che
     rawpy = _import("rawpy", "rawpy", file_format.extra)
     file.seek(0)
     with rawpy.imread(file) as raw:
-        check(raw.sizes.width, raw.sizes.height)
+        check(raw.sizes.width, raw.sizes.height, 1)
         samples = raw.postprocess(use_camera_wb=True, output_bps=16, gamma=(2.4, 12.92))
     contents.stated, contents.frames, contents.icc, contents.others = 1, 1, None, set()
     contents.notes.append("its raw data was developed into 16-bit sRGB")
     return samples, "rgb16"
 
 
-_DECODERS: dict[str, Callable[[BinaryIO, FileFormat, Contents, Check], Decoded]] = {
+_DECODERS: dict[str, Callable[[BinaryIO, FileFormat, Contents, Check], Decoded | StoredLevels]] = {
     "libvips": _with_pillow,
     "Pillow": _with_pillow, "pillow-jxl-plugin": _with_pillow, "pillow-heif": _with_heif, "rawpy": _with_rawpy,
 }  # fmt: skip
 
 
-def decode(name: str | Path, file: BinaryIO, file_format: FileFormat, contents: Contents, check: Check) -> Decoded:
-    """The whole image as its format's decoder gives it.
+def decode(
+    name: str | Path, file: BinaryIO, file_format: FileFormat, contents: Contents, check: Check
+) -> Decoded | StoredLevels:
+    """The whole image as its format's decoder gives it, or where its levels lie in the file.
 
     Raises: UnreadableImage; MissingExtra where the decoder is not installed.
     """

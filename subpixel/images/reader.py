@@ -27,6 +27,7 @@ from subpixel.images.formats import FILE_FORMATS, FileFormat, format_of_content
 from subpixel.images.kinds import ENDINGS, split_ending
 from subpixel.images.metadata import Depth, Metadata
 from subpixel.images.samples import dequantise, limited, vips
+from subpixel.images.stored import StoredLevels
 from subpixel.images.streams import name_of, replayable
 from subpixel.ports import Shape
 
@@ -69,6 +70,8 @@ class ImageReader:
         if not 0 <= y0 < y1 <= height:
             raise IndexError(f"rows {y0} to {y1} of an image of {height} rows")
         pyvips, image = vips(), self._image
+        if isinstance(image, StoredLevels):
+            return self._stored(image, y0, y1)
         try:
             data = pyvips.Region.new(image).fetch(0, y0, width, y1 - y0)
         except pyvips.Error as error:
@@ -81,6 +84,12 @@ class ImageReader:
             why = "its floats leave [0, 1] or are not numbers; scale them to [0, 1] or store it with 16 bits"
             raise UnreadableImage(self.name, why)
         return dequantise(floats)
+
+    def _stored(self, levels: StoredLevels, y0: int, y1: int) -> NDArray[Any]:
+        try:
+            return levels.rows(y0, y1)
+        except (OSError, ValueError) as error:
+            raise UnreadableImage(self.name, "it changed while it was read") from error
 
 
 def open_image(source: str | Path | bytes | BinaryIO, every_channel: bool = False) -> ImageReader:
@@ -122,8 +131,10 @@ def open_any(
                 image = _load(pyvips, source, file, file_format, contents)
             else:
                 check = partial(_check_beside, check_size, name, file_format)
-                samples, space = decode(name, file, file_format, contents, check)
-                image = pyvips.Image.new_from_array(samples, interpretation=space)
+                decoded = decode(name, file, file_format, contents, check)
+                if isinstance(decoded, StoredLevels):
+                    return ImageReader(name, decoded, _metadata(contents, 8), decoded.bands in (2, 4))
+                image = pyvips.Image.new_from_array(decoded[0], interpretation=decoded[1])
                 _check_pages(name, contents, animated=False)
         check_size(name, image.width, image.height)
         if image.get_typeof("vips-loader") and contents.frames == 1:
@@ -198,9 +209,10 @@ def _check_beside(
     file_format: FileFormat,
     width: int,
     height: int,
+    sample: int,
 ) -> None:
     check_size(name, width, height)
-    check_decoding_beside(name, file_format.name, width, height)
+    check_decoding_beside(name, file_format.name, width, height, sample)
 
 
 def _check_pages(name: str | Path, contents: Contents, animated: bool) -> None:

@@ -105,6 +105,21 @@ def test_noise_of_light_and_of_amplifiers_together(gray):
         assert luma == pytest.approx(scale * math.sqrt(a + b * value), rel=0.02)
 
 
+def test_all_noise_of_a_gray_image_is_its_lumas():
+    labels = d.Chain((d.GaussianNoise(0.03), d.Downsample(2, "nearest"))).vector(gray=True)
+    assert (labels["noise_luma"], labels["noise_chroma"]) == (pytest.approx(0.03), 0)
+    noisy = d.GaussianNoise(0.03).apply(np.full((300, 300, 1), 0.5, np.float32), _rng())
+    assert noisy.std() == pytest.approx(0.03, rel=0.02)
+
+
+@pytest.mark.parametrize("codec", [d.Jpeg(40, 3, 5), d.Webp(40)])
+def test_a_file_of_other_channels_is_one_of_gray_for_each(codec):
+    pixels = _rng().random((40, 33, 5), np.float32)
+    result = codec.apply(pixels, _rng())
+    for k in range(5):
+        np.testing.assert_array_equal(result[..., k : k + 1], codec.apply(pixels[..., k : k + 1], _rng()))
+
+
 def test_the_last_file_and_all_resizings_count():
     chain = d.Chain((d.Jpeg(30), d.Resize(1.5), d.Downsample(3), d.Jpeg(80), d.Webp(20)))
     labels = chain.vector()

@@ -146,9 +146,9 @@ def test_a_bomb_is_small_when_it_is_read(name: str, tmp_path: Path) -> None:
     assert (status, said.count("cannot read")) in ((0, 0), (2, 1)), said
 
 
-@pytest.mark.parametrize("kind", ["BMP", "TGA", "PPM", "JPEG2000", "ICO", "PCX", "SGI", "DDS"])
+@pytest.mark.parametrize("kind", ["TGA", "JPEG2000", "ICO", "PCX", "SGI", "DDS"])
 def test_the_budget_holds_before_pillow_decodes(kind: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    data = encoded(kind)
+    data = encoded(kind, **({"compression": "tga_rle"} if kind == "TGA" else {}))
     suffix = {"JPEG2000": "jp2"}.get(kind, kind.lower())
     (tmp_path / f"a.{suffix}").write_bytes(data)
     assert open_image(tmp_path / f"a.{suffix}").shape.channels == 3

@@ -12,6 +12,7 @@ from PIL import Image as Pillow
 
 from subpixel import archs, color, models
 from subpixel.datasets import sources
+from subpixel.degradations import LABELS, PRESETS
 from subpixel.domains import upscale_file
 from subpixel.errors import SubpixelError
 from subpixel.evaluation.evaluate import degraded
@@ -124,21 +125,60 @@ def test_a_gray_network_takes_gray_as_it_is_and_colours_one_by_one(tmp_path: Pat
             np.testing.assert_allclose(together[..., k : k + 1], upscaler(rgb[..., k : k + 1]), atol=1e-6)
 
 
-@pytest.mark.parametrize("arch", ["swift", "edsr", "compact", "srresnet"])
+NETWORKS: dict[str, dict[str, Any]] = {
+    "swift": {"channels": 8, "layers": 3, "expansion": 16},
+    "compact": {"features": 8, "layers": 1},
+    "restore": {"channels": 8, "layers": 2},
+    "edsr": {"blocks": 1, "features": 8},
+    "mdsr": {"blocks": 1, "features": 8},
+    "srresnet": {"blocks": 1, "features": 8},
+    "carn": {"features": 8},
+    "carn-m": {"features": 16, "groups": 2, "recursive": True},
+}
+
+
+@pytest.mark.parametrize("name", NETWORKS)
 @pytest.mark.parametrize("colours", [1, 2, 4])
-def test_it_begins_as_nearest_neighbour_enlargement(arch: str, colours: int) -> None:
+def test_it_begins_as_nearest_neighbour_enlargement(name: str, colours: int) -> None:
+    colours = 1 if name == "restore" else colours
     torch.manual_seed(0)
-    config = {"swift": {"channels": 8, "layers": 3, "expansion": 16}, "compact": {"features": 8, "layers": 1}}
-    network = archs.create(arch, {"scale": 2, "colours": colours, **config.get(arch, {"blocks": 1, "features": 8})})
+    arch = name.removesuffix("-m")
+    network = archs.create(arch, {"scale": 2, "colours": colours, **NETWORKS[name]})
     assert network.ports.channels == colours
     x = torch.rand(2, colours, 7, 9)
     with torch.no_grad():
         output, deployed = network.eval()(x), network.deploy()(x)
     assert output.shape == (2, colours, 14, 18)
     torch.testing.assert_close(deployed, output, atol=2e-5, rtol=0)
-    if arch in ("edsr", "srresnet"):  # the others begin with a random residual
+    if arch in ("edsr", "mdsr", "srresnet", "carn"):  # the others begin with a random residual
         nearest = x.repeat_interleave(2, 2).repeat_interleave(2, 3)
         torch.testing.assert_close(output[..., 4:-4, 4:-4], nearest[..., 4:-4, 4:-4], atol=1e-5, rtol=0)
+
+
+def test_a_gray_network_that_is_told_of_degradations(tmp_path: Path) -> None:
+    changes = {
+        "arch": "restore",
+        "config": {"scale": 2, "scales": [2], "channels": 8, "layers": 2, "colours": 1},
+        "data.degradation": "mixed",
+        "steps": 4,
+        "validate_every": 4,
+    }
+    (model,) = run(small(tmp_path, **changes), photos(tmp_path, 1), tmp_path / "held-out", tmp_path / "run", threads=1)
+    assert model.card.condition
+    assert model.card.ports.channels == 1
+    with Upscaler(model, execution=EXACT) as upscaler:
+        assert upscaler(waves(1, 1)).shape == (128, 144, 1)
+
+
+@pytest.mark.parametrize("channels", [1, 2, 4, 5])
+def test_crops_of_every_kind_of_degradation_have_all_channels(tmp_path: Path, channels: int) -> None:
+    data = sources.degraded(photos(tmp_path, channels), 2, PRESETS["mixed"](2), tmp_path / "cache", channels)
+    batch = data.batch(np.random.default_rng(0), 40, 12)
+    assert (batch.low.shape, batch.high.shape) == ((40, channels, 12, 12), (40, channels, 24, 24))
+    expected = batch.high.reshape(40, channels, 12, 2, 12, 2).mean((3, 5)) / 65535
+    assert np.abs(batch.low / 65535 - expected).mean() < 0.1
+    assert batch.labels is not None
+    assert (batch.labels[:, list(LABELS).index("noise_chroma")] > 0).any() == (channels > 1)
 
 
 def test_photos_in_colour_teach_a_gray_network_their_luma(tmp_path: Path) -> None:
@@ -187,6 +227,7 @@ def test_sixteen_bits_are_trained_and_validated_on_as_they_are(tmp_path: Path) -
             "loss.adversarial: sees RGB",
         ),
         ({"arch": "espcn", "config": {"colours": 1}}, "config.colours: "),
+        ({"arch": "restore", "config": {"colours": 4}}, "of 1 or 3 channels, not of 4"),
     ],
 )
 def test_what_does_not_fit_is_told_in_one_line(tmp_path: Path, changes: dict[str, Any], words: str) -> None:
