@@ -25,7 +25,7 @@ _FILES: dict[str, tuple[str, dict[str, Any]]] = {
     "PNG": ("png", {"compress_level": 1}),
     "JPEG": ("jpg", {"quality": 95}),
     "JPEG, progressive": ("jpg", {"quality": 95, "progressive": True}),
-    "WebP": ("webp", {"quality": 95, "method": 0}),
+    "WebP": ("webp", {"quality": 80, "method": 2}),
     "AVIF": ("avif", {"quality": 90, "speed": 10}),
     "GIF": ("gif", {}),
     "BMP": ("bmp", {}),

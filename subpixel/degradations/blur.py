@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property, lru_cache
 from typing import Literal
 
 import numpy as np
@@ -26,11 +26,16 @@ class Blur(Degradation):
     def kernel(self) -> Kernel:
         """Weights that sum to 1, an odd number of pixels a side; rows run down, columns to the right."""
 
+    @cached_property
+    def _kernel(self) -> Kernel:
+        """Kept, for a crop is blurred with it and labelled by it."""
+        return self.kernel()
+
     def apply(self, pixels: Floats, rng: Rng) -> Floats:
-        return convolved(pixels, self.kernel())
+        return convolved(pixels, self._kernel)
 
     def trace(self, traces: Traces) -> Traces:
-        kernel = self.kernel()
+        kernel = self._kernel
         return traces.blurred(self.moments(kernel), float(1 / (kernel**2).sum()))
 
     def moments(self, kernel: Kernel) -> tuple[float, float, float]:
@@ -145,6 +150,7 @@ def _fast_length(least: int) -> int:
     return least if rest == 1 else _fast_length(least + 1)
 
 
+@lru_cache(64)
 def _grid(size: int) -> tuple[Kernel, Kernel]:
     """Distances from the middle pixel: to the right, and up."""
     steps = np.arange(size, dtype=np.float64) - size // 2

@@ -39,7 +39,9 @@ class Jpeg(_LossyCodec):
             raise BadRequest(f"right and down are {self.right} and {self.down}; expected pixels from 0")
 
     def apply(self, pixels: Floats, rng: Rng) -> Floats:
-        shifted = np.pad(pixels, ((self.down, 0), (self.right, 0), (0, 0)), mode="edge")
+        shifted = pixels
+        if self.right or self.down:
+            shifted = np.pad(pixels, ((self.down, 0), (self.right, 0), (0, 0)), mode="edge")
         return _roundtrip(shifted, "JPEG", quality=self.quality, subsampling="4:2:0")[self.down :, self.right :]
 
     def trace(self, traces: Traces) -> Traces:

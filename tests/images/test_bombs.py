@@ -158,6 +158,17 @@ def test_the_budget_holds_before_pillow_decodes(kind: str, monkeypatch: pytest.M
         open_image(tmp_path / f"a.{suffix}")
 
 
+@pytest.mark.parametrize(("kind", "most"), [("HEIC", 78.6), ("JPEG XL", 52.4), ("TGA", 67.4), ("JPEG 2000", 39.3)])
+def test_how_large_an_image_is_decoded_beside_libvips(kind: str, most: float) -> None:
+    """Megapixels; half as many of 16 bits, and any number where nothing is decoded."""
+    budget.check_decoding_beside("a", kind, round(most * 1e6), 1, 1)
+    budget.check_decoding_beside("a", kind, round(most * 1e6 / 2), 1, 2)
+    budget.check_decoding_beside("a", kind, 10**9, 1, 0)
+    for millions, sample in ((most + 0.1, 1), ((most + 0.1) / 2, 2)):
+        with pytest.raises(UnreadableImage, match="decoded as a whole from"):
+            budget.check_decoding_beside("a", kind, round(millions * 1e6), 1, sample)
+
+
 @pytest.mark.parametrize("name", WHOLE)
 def test_what_is_decoded_as_a_whole_has_a_limit(name: str, tmp_path: Path) -> None:
     kind, width, height = WHOLE[name]
