@@ -47,7 +47,7 @@ def _with_pillow(file: BinaryIO, file_format: FileFormat, contents: Contents, ch
     with _opened(file, file_format) as image:
         place = file.tell()
         stored = stored_levels(file, image)
-        check(*image.size, 0 if stored else 1)
+        check(image.width, image.height, 0 if stored else 1)
         _add_info(contents, image)
         if stored:
             return stored
@@ -99,7 +99,8 @@ def _with_heif(file: BinaryIO, file_format: FileFormat, contents: Contents, chec
     heif = _import("pillow_heif", "pillow-heif", file_format.extra)
     file.seek(0)
     image = heif.open_heif(file, convert_hdr_to_8bit=False)
-    check(*image.size, 2 if image.mode.endswith(";16") else 1)
+    width, height = image.size
+    check(width, height, 2 if image.mode.endswith(";16") else 1)
     contents.frames, contents.depth = 1, int(image.info.get("bit_depth", 8))
     samples = np.asarray(image)
     return samples, _space(samples)

@@ -133,7 +133,8 @@ def open_any(
                 check = partial(_check_beside, check_size, name, file_format)
                 decoded = decode(name, file, file_format, contents, check)
                 if isinstance(decoded, StoredLevels):
-                    return ImageReader(name, decoded, _metadata(contents, 8), decoded.bands in (2, 4))
+                    metadata = _metadata(contents, 8, (decoded.height, decoded.width))
+                    return ImageReader(name, decoded, metadata, decoded.bands in (2, 4))
                 image = pyvips.Image.new_from_array(decoded[0], interpretation=decoded[1])
                 _check_pages(name, contents, animated=False)
         check_size(name, image.width, image.height)
