@@ -122,7 +122,8 @@ def _kind_of_tiff(path: str, channels: int) -> str | None:
     if _DESCRIPTION in tags and b"<OME" in tags[_DESCRIPTION].data:
         return "OME-TIFF"
     numbers = {tag: _first(tags[tag], layout) for tag in (_SAMPLES, _SAMPLE_FORMAT, _BITS) if tag in tags}
-    odd = numbers.get(_SAMPLE_FORMAT, 1) == 2 or (numbers.get(_SAMPLE_FORMAT, 1) == 1 and numbers.get(_BITS, 8) > 16)
+    kind, bits = numbers.get(_SAMPLE_FORMAT, 1), numbers.get(_BITS, 8)  # 1 whole, 2 signed, 3 floats
+    odd = kind == 2 or (kind == 1 and bits > 16) or (kind == 3 and bits == 64)
     placed = tags.keys() & tiff.GEO or any(os.path.exists(split_ending(path)[0] + world) for world in _WORLD)
     samples = numbers.get(_SAMPLES, 1)
     many = samples > 4 or (samples == channels and samples not in (1, 3))

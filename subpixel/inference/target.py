@@ -33,6 +33,8 @@ class Target:
     def __post_init__(self) -> None:
         if self.scale is not None and self.size is not None:
             raise BadRequest(f"scale {self.scale} and size {self.size}: give one of the two")
+        if self.fit and self.size is None:
+            raise BadRequest("fit: there is no size to lie inside; give one, such as 1920x1080")
         if self.scale is not None:
             number = isinstance(self.scale, Real) and math.isfinite(self.scale) and self.scale > 0
             if not number:

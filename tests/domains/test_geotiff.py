@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -221,3 +222,15 @@ def test_memory_follows_from_the_width_not_from_the_scene(tmp_path: Path) -> Non
     command = [sys.executable, "-c", code, str(tmp_path / "a.tif"), str(tmp_path / "b.tif")]
     peak = int(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
     assert peak < 400_000, f"{peak} KiB"
+
+
+def test_floats_of_64_bits_stay_what_they_are_wherever_they_lie(tmp_path: Path) -> None:
+    values = np.random.default_rng(0).normal(300, 40, (2, 12, 10))
+    profile = {"driver": "GTiff", "width": 10, "height": 12, "count": 2, "dtype": "float64"}
+    with warnings.catch_warnings(action="ignore"), rasterio.open(tmp_path / "a.tif", "w", **profile) as file:
+        file.write(values)
+    upscale_file(tmp_path / "a.tif", tmp_path / "b.tif", Upscaler("bicubic", scale=2))
+    with warnings.catch_warnings(action="ignore"), rasterio.open(tmp_path / "b.tif") as file:
+        found = file.read()
+    assert found.dtype == np.float64
+    np.testing.assert_allclose(found.reshape(2, 12, 2, 10, 2).mean((2, 4)), values, rtol=1e-6)

@@ -88,3 +88,9 @@ def test_one_target_only_and_not_too_large() -> None:
     for target in (Target(1e6), Target(1e300), Target(size="1048577x")):
         with pytest.raises(BadRequest, match="1,048,576"):
             target.sides(100, 100, 2)
+
+
+@pytest.mark.parametrize("scale", [None, 2])
+def test_nothing_to_fit_into_is_told(scale: float | None) -> None:
+    with pytest.raises(BadRequest, match="there is no size to lie inside"):
+        Target(scale, fit=True)
