@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from subpixel.domains.fits_header import scaled_header
 from subpixel.domains.frames import Frame, Points, nowhere
 from subpixel.domains.planes import Enlarged, Plane
-from subpixel.domains.source import Enlarge, ReadRows, bands
+from subpixel.domains.source import Enlarge, ReadRows, bands, places
 from subpixel.errors import UnreadableImage
 
 FAULTS = (OSError, ValueError, TypeError, KeyError, IndexError, EOFError, fits.VerifyError)
@@ -106,10 +106,9 @@ def _planes(path: Path, hdu: Any) -> list[Plane]:
     _refuse(path, header)
     frame = _frame(path, header, *shape[-2:])
     counts = _is_counted(str(header.get("BUNIT", "")))
-    places = list(np.ndindex(*shape[:-2]))
     return [
         Plane(frame, _rows(hdu, place), _dtype(hdu), law="asinh", counts=counts, name=f"{hdu.name}{list(place)}")
-        for place in places
+        for place in places(*shape[:-2])
     ]
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import os
+import zlib
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,8 +21,10 @@ _WORLD = (".tfw", ".tifw", ".tiffw", ".wld")
 _MAGIC = {b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"}
 _DESCRIPTION, _SAMPLES, _SAMPLE_FORMAT, _BITS = 0x010E, 0x0115, 0x0153, 0x0102
 _OF_INTEREST = frozenset({_DESCRIPTION, _SAMPLES, _SAMPLE_FORMAT, _BITS, *tiff.GEO})
-_PREFIX = 132
-"""Bytes before which DICOM says what it is."""
+GZIP = b"\x1f\x8b"
+"""What compressed files begin with."""
+_PREFIX = 4096
+"""Bytes in which DICOM, FITS and NIfTI say what they are, also where they are compressed."""
 
 
 @dataclass(frozen=True)
@@ -93,8 +97,10 @@ def _named(path: str, channels: int) -> str | None:
     if os.path.isdir(path):
         return "OME-Zarr" if kind and kind.name == "OME-Zarr" else None
     head = _head(path)
-    if head[128:] == b"DICM":
+    if head[128:132] == b"DICM":
         return "DICOM"
+    if _is_nifti(_unpacked(head)):
+        return "NIfTI"
     if head.startswith(b"SIMPLE  ="):
         return "FITS"
     if kind and kind.name != "OME-TIFF":
@@ -109,6 +115,20 @@ def _head(path: str) -> bytes:
             return file.read(_PREFIX)
     except (OSError, ValueError):
         return b""
+
+
+def _unpacked(head: bytes) -> bytes:
+    """The first bytes of what was compressed, or as they are."""
+    if head[:2] != GZIP:
+        return head
+    with suppress(zlib.error):
+        return zlib.decompressobj(31).decompress(head, 348)
+    return b""
+
+
+def _is_nifti(head: bytes) -> bool:
+    """In one file, of version 1 or 2."""
+    return head[344:348] == b"n+1\0" or head[4:8] == b"n+2\0"
 
 
 def _kind_of_tiff(path: str, channels: int) -> str | None:

@@ -16,14 +16,19 @@ from nibabel.filebasedimages import ImageFileError
 from nibabel.spatialimages import HeaderDataError
 from numpy.typing import NDArray
 
+from subpixel.domains import formats
 from subpixel.domains.frames import AffineFrame, Factors, nowhere
 from subpixel.domains.planes import Enlarged, Plane
-from subpixel.domains.source import Enlarge, ReadRows, bands
+from subpixel.domains.source import Enlarge, ReadRows, bands, places
 from subpixel.errors import UnreadableImage
 
-FAULTS = (ImageFileError, HeaderDataError, OSError, EOFError, ValueError, TypeError)
+FAULTS = (ImageFileError, HeaderDataError, OSError, EOFError, zlib.error, ValueError, TypeError)
 _LABEL = 1002
 """NIfTI's intent code for an index into a table of classes."""
+_CONNECTIONS = range(3000, 3100)
+"""Those of CIFTI, which calls its matrices volumes."""
+_START = 1024
+"""Bytes that hold the header."""
 Array = NDArray[Any]
 
 
@@ -31,21 +36,23 @@ class Nifti:
     """An opened NIfTI file. The numbers are those that are stored: slope and intercept stay in the header."""
 
     def __init__(self, path: Path) -> None:
-        self._image: Any = nib.load(path)
+        with _opened(path) as file:
+            self._image: Any = _image_of(file)
         image = self._image
-        if not isinstance(image, nib.Nifti1Image) or len(image.shape) < 2:
+        if not bytes(image.header["magic"].item()).startswith(b"n+") or len(image.shape) < 2:
             raise UnreadableImage(path, "it is no NIfTI volume in one file")
         header: Any = image.header
+        if int(header["intent_code"]) in _CONNECTIONS:
+            raise UnreadableImage(path, "it is CIFTI, a matrix of connections or a list of vertices, and no volume")
         self._dtype = header.get_data_dtype()
         if self._dtype.fields:
             raise UnreadableImage(path, "its voxels are colours, which no slope or window fits; convert it to gray")
         self._labels = int(header["intent_code"]) == _LABEL
         frame = self._frame(header)
-        self._path = path
-        self._file: Any = gzip.open(path) if path.suffix == ".gz" else path.open("rb")  # noqa: SIM115 - see close
+        outer = places(*image.shape[:1:-1])
+        self.planes = [self._plane(frame, number, place) for number, place in enumerate(outer)]
+        self._path, self._file = path, _opened(path)
         self._read_slice: tuple[int, Array] = -1, np.empty(0)
-        places = np.ndindex(*image.shape[:1:-1])
-        self.planes = [self._plane(frame, number, place) for number, place in enumerate(places)]
 
     def _frame(self, header: Any) -> AffineFrame:
         codes = int(header["sform_code"]), int(header["qform_code"])
@@ -122,6 +129,20 @@ class Nifti:
 
 
 open_ = Nifti
+
+
+def _opened(path: Path) -> Any:
+    """Its bytes, whatever it is called. (.nii.gz is a compressed .nii.)"""
+    with path.open("rb") as file:
+        compressed = file.read(2) == formats.GZIP
+    return gzip.open(path) if compressed else path.open("rb")
+
+
+def _image_of(file: Any) -> Any:
+    """An image of version 1 or 2 whose voxels are not read."""
+    kind = nib.Nifti2Image if nib.Nifti2Header.may_contain_header(file.read(_START)) else nib.Nifti1Image
+    file.seek(0)
+    return kind.from_stream(file)
 
 
 def _scaled(affine: Array, factors: Factors) -> Array:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from subpixel.domains.frames import AffineFrame, nowhere
 from subpixel.domains.levels import Levels, tiles
 from subpixel.domains.planes import Enlarged, Plane
-from subpixel.domains.source import Enlarge, ReadRows
+from subpixel.domains.source import Enlarge, ReadRows, places
 from subpixel.errors import UnreadableImage
 
 FAULTS = (tifffile.TiffFileError, ElementTree.ParseError, OSError, ValueError, TypeError, KeyError, IndexError)
@@ -93,8 +93,8 @@ def _planes(series: Any, pixels: Any) -> list[Plane]:
         frame = AffineFrame.of((0, 0), (float(sizes[0]), 0), (0, float(sizes[1])))
     array: Any = zarr.open(series.aszarr(level=0), mode="r")
     dtype = np.dtype(series.dtype).newbyteorder("=")
-    places = np.ndindex(*shape[: len(shape) - (3 if colours else 2)])
-    return [Plane(frame, _rows(array, place, height, width, 3 if colours else 1), dtype) for place in places]
+    outer = places(*shape[: len(shape) - (3 if colours else 2)])
+    return [Plane(frame, _rows(array, place, height, width, 3 if colours else 1), dtype) for place in outer]
 
 
 def _rows(array: Any, place: tuple[int, ...], height: int, width: int, channels: int) -> ReadRows:

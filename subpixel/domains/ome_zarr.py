@@ -17,7 +17,7 @@ from zarr.errors import BaseZarrError
 from subpixel.domains.frames import AffineFrame
 from subpixel.domains.levels import Levels
 from subpixel.domains.planes import Plane
-from subpixel.domains.source import Enlarge, ReadRows
+from subpixel.domains.source import Enlarge, ReadRows, places
 from subpixel.errors import UnreadableImage
 
 FAULTS = (BaseZarrError, OSError, ValueError, TypeError, KeyError, IndexError)
@@ -37,9 +37,8 @@ class OmeZarr:
         down, across = self._scale[-2:]
         y, x = self._shift[-2:]
         frame = AffineFrame.of((x - across / 2, y - down / 2), (across, 0), (0, down))
-        places = np.ndindex(*self._array.shape[:-2])
         dtype = np.dtype(self._array.dtype).newbyteorder("=")
-        self.planes = [Plane(frame, self._rows(place), dtype) for place in places]
+        self.planes = [Plane(frame, self._rows(place), dtype) for place in places(*self._array.shape[:-2])]
 
     def _refuse(self, path: Path) -> None:
         if {"plate", "well"} & self._ome.keys():
@@ -72,7 +71,7 @@ class OmeZarr:
         ]
         self._describe(first.factors, len(arrays))
         group.attrs.update(self._attributes)
-        for place, plane in zip(np.ndindex(*self._array.shape[:-2]), self.planes, strict=True):
+        for place, plane in zip(places(*self._array.shape[:-2]), self.planes, strict=True):
             levels = Levels(first if plane is self.planes[0] else enlarge(plane), plane.dtype, len(arrays), part.parent)
             for array, values in zip(arrays, levels.arrays, strict=True):
                 step = max(1, array.chunks[-2])

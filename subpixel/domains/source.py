@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -28,6 +29,20 @@ class Source(Protocol):
         ...
 
     def close(self) -> object: ...
+
+
+_MOST = 2**18
+"""Planes of a file: three times those of a long series of a brain, and some hundred MiB of memory."""
+
+
+def places(*sides: int) -> Iterator[tuple[int, ...]]:
+    """Where the planes of an array lie: the indices of all its axes but the last ones, whose lengths these are.
+
+    Raises: ValueError for a header that claims too many.
+    """
+    if math.prod(sides) > _MOST:
+        raise ValueError(f"it claims {math.prod(sides):,} planes; no more than {_MOST:,} are read")
+    return np.ndindex(*sides)
 
 
 class ReadRows:

@@ -20,6 +20,7 @@ MEDIA_TYPES = {
     "webm": "video/webm",
     "fits": "image/fits",
     "dcm": "application/dicom",
+    "nii": "application/x-nifti",
     "ome.tif": "image/tiff",
 }
 

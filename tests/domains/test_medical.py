@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import tracemalloc
 from pathlib import Path
 from typing import Any
@@ -189,6 +190,28 @@ def test_nifti_keeps_slope_and_classes_and_time(tmp_path: Path, doubled: Doubled
     classes = np.random.default_rng(0).integers(0, 2000, (12, 10, 2)).astype("int32")
     doubled(volume(tmp_path / "d.nii", classes, intent_code=1002), tmp_path / "e.nii")
     np.testing.assert_array_equal(np.asarray(nib.load(tmp_path / "e.nii").dataobj), classes.repeat(2, 0).repeat(2, 1))
+
+
+@pytest.mark.parametrize("version", [nib.Nifti1Image, nib.Nifti2Image])
+@pytest.mark.parametrize("ending", [".nii", ".nii.gz"])
+def test_nifti_is_known_without_its_name(version: Any, ending: str, tmp_path: Path, doubled: Doubled) -> None:
+    values = np.random.default_rng(0).integers(0, 1000, (12, 10, 3)).astype("int16")
+    nib.save(version(values, AFFINE), tmp_path / f"a{ending}")
+    nameless = (tmp_path / f"a{ending}").rename(tmp_path / "upload")
+    doubled(nameless, tmp_path / "b.nii")
+    after = nib.load(tmp_path / "b.nii")
+    assert type(after) is version
+    assert np.abs(blocks(np.asarray(after.dataobj).transpose(2, 0, 1)) - values.transpose(2, 0, 1)).max() <= 0.5
+
+
+def test_a_header_that_claims_planes_without_end_is_refused(tmp_path: Path, doubled: Doubled) -> None:
+    header = nib.Nifti1Header()
+    header.set_data_shape((2, 2, 30_000, 30_000))
+    header["magic"], header["vox_offset"] = b"n+1", 352
+    with gzip.open(tmp_path / "a.nii.gz", "wb") as file:
+        header.write_to(file)
+    with pytest.raises(UnreadableImage, match="it claims 900,000,000 planes; no more than 262,144 are read"):
+        doubled(tmp_path / "a.nii.gz", tmp_path / "b.nii")
 
 
 def test_nifti_refusals(tmp_path: Path, doubled: Doubled) -> None:

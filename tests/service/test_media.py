@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import signal
 from collections.abc import Callable
@@ -167,7 +168,21 @@ def test_what_an_image_of_science_cannot_become_is_told(server: Server, path: st
     assert (answer.status_code, detail in answer.json()["detail"]) == (status, True), answer.text
 
 
-def test_what_only_a_name_would_tell_is_refused(server: Server) -> None:
-    """NIfTI that is compressed has no first bytes of its own, and uploads have no names."""
-    answer = server.client.post("/v1/jobs", content=b"\x1f\x8b\x08\0" + bytes(100))
+def test_a_volume_is_known_by_its_first_bytes(server: Server) -> None:
+    """An upload has no name, and this one is compressed."""
+    nib: Any = pytest.importorskip("nibabel", reason="needs the extra medical")
+    volume = nib.Nifti1Image(np.random.default_rng(0).integers(0, 900, (20, 30, 2)).astype(np.int16), np.eye(4))
+    job = server.submit(gzip.compress(volume.to_bytes()), "scale=2&model=bicubic")
+    assert (job["source"]["format"], job["source"]["width"], job["source"]["height"]) == ("NIfTI", 30, 20)
+    done = server.finished(job["id"])
+    assert done["state"] == "done", done["error"]
+    result = server.client.get(done["links"]["result"])
+    assert result.headers["content-type"] == "application/x-nifti"
+    made = nib.Nifti1Image.from_bytes(result.content)
+    assert (made.shape, made.header.get_zooms()) == ((40, 60, 2), (0.5, 0.5, 1.0))
+
+
+@pytest.mark.parametrize("body", [b"\x1f\x8b\x08\0" + bytes(100), gzip.compress(bytes(1000))])
+def test_what_is_compressed_and_no_volume_is_refused(server: Server, body: bytes) -> None:
+    answer = server.client.post("/v1/jobs", content=body)
     assert (answer.status_code, answer.json()["type"]) == (422, "/problems/unreadable-image")
