@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import closing
 from datetime import datetime
 from importlib import import_module
 from pathlib import Path
@@ -45,9 +44,9 @@ def status(
 ) -> None:
     """How far batches are, and what failed."""
     from subpixel.jobs.batches import Batches
-    from subpixel.jobs.queue import Queue
+    from subpixel.jobs.queue import opened
 
-    with closing(Queue(queue_url, new=False)) as queue:
+    with opened(queue_url, new=False) as queue:
         batches = Batches(queue)
         if batch is None:
             for each, created in batches.ids():
@@ -62,9 +61,9 @@ def status(
 def retry(queue_url: QueueUrl, batch: Id) -> None:
     """Do again what failed."""
     from subpixel.jobs.batches import Batches
-    from subpixel.jobs.queue import Queue
+    from subpixel.jobs.queue import opened
 
-    with closing(Queue(queue_url, new=False)) as queue:
+    with opened(queue_url, new=False) as queue:
         blocks = Batches(queue).retry(batch)
     typer.echo(f"{blocks} blocks with failures are in the queue again", err=True)
 
@@ -82,13 +81,13 @@ def export(
     """A line for each image: source, target, status and error."""
     from subpixel.errors import BadRequest, UnknownName
     from subpixel.jobs.batches import Batches
-    from subpixel.jobs.queue import Queue
+    from subpixel.jobs.queue import opened
 
     if form not in ("jsonl", "csv"):
         raise UnknownName("format", form, ("jsonl", "csv"))
     if parquet and output is None:
         raise BadRequest("a Parquet file cannot go to standard output; name it with -o")
-    with closing(Queue(queue_url, new=False)) as queue:
+    with opened(queue_url, new=False) as queue:
         lines = Batches(queue).lines(batch)
         if parquet and output:
             _parquet(lines, output)
@@ -107,10 +106,10 @@ def export(
 def submit(url: str, jobs: Iterable[Job], request: Request, overwrite: bool, quiet: bool) -> int:
     """Enqueues a batch and follows it to its end; the exit status. It goes on where nobody follows it."""
     from subpixel.jobs.batches import Batches
-    from subpixel.jobs.queue import Queue, hidden
+    from subpixel.jobs.queue import hidden, opened
 
     refused: list[Job] = []
-    with closing(Queue(url)) as queue:
+    with opened(url) as queue:
         batches = Batches(queue)
         batch = batches.submit(_accepted(jobs, refused), request, overwrite)
         typer.echo(

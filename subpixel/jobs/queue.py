@@ -21,6 +21,7 @@ from subpixel.errors import BadRequest, MissingExtra, QueueUnavailable
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
+    import sqlalchemy.exc as exc
     from dbos import DBOSClient, EnqueueOptions, WorkflowStatus
 
 Json = dict[str, Any]
@@ -147,6 +148,20 @@ class Queue:
         self.engine.dispose()
 
 
+@contextmanager
+def opened(url: str, new: bool = True) -> Generator[Queue]:
+    """A `Queue` for the time of the block. Raises: QueueUnavailable, also where its database goes away meanwhile."""
+    queue = Queue(url, new)
+    from sqlalchemy import exc
+
+    try:
+        yield queue
+    except exc.OperationalError as error:
+        raise _unavailable(url, error) from error
+    finally:
+        queue.close()
+
+
 def workers_table() -> sa.Table:
     """Who works, and a number that grows while they do."""
     return _tables().tables["subpixel_workers"]
@@ -188,8 +203,12 @@ def _opened(url: str, new: bool) -> sa.Engine:
         engine = _sqlite(parsed, new) if backend == "sqlite" else _postgres(parsed)
         DBOS.migrate(url)
     except exc.OperationalError as error:
-        raise QueueUnavailable(hidden(url), str(error.orig).splitlines()[0]) from error
+        raise _unavailable(url, error) from error
     return engine
+
+
+def _unavailable(url: str, error: exc.OperationalError) -> QueueUnavailable:
+    return QueueUnavailable(hidden(url), str(error.orig).splitlines()[0])
 
 
 def _sqlite(url: sa.URL, new: bool) -> sa.Engine:

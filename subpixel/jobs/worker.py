@@ -20,6 +20,8 @@ _WATCH = 0.15
 """Seconds between two looks at what was cancelled."""
 _GRACE = 5.0
 """Seconds that a run has to hear that it is stopped."""
+_AGAIN = 1.0
+"""Seconds until a run goes on whose database was away, or full."""
 _DIED = 100
 """How often a task may be given out again because its worker died; then it is dead-lettered."""
 
@@ -42,6 +44,11 @@ class Run:
         """To be called every so often. Raises: Stopped."""
         if self._stopped.is_set():
             raise Stopped
+
+    def wait(self, seconds: float) -> None:
+        """Raises: Stopped."""
+        self._stopped.wait(seconds)
+        self.check()
 
     def stop(self) -> None:
         self._stopped.set()
@@ -93,6 +100,7 @@ class Worker:
         self._queue, self._tasks, self._at_once = queue, tasks, at_once
         self._polling, self._lease, self._patience = polling, lease, patience
         self._runs = dict[str, Run]()
+        self._undone = set[str]()
         self._pulses = Pulses(lease)
         self._ended = threading.Event()
         self._pulse = threading.Thread(target=self._watch, name="subpixel-pulse", daemon=True)
@@ -156,9 +164,7 @@ class Worker:
             run = Run(str(DBOS.workflow_id), json.loads(payload))
             self._runs[run.id] = run
             try:
-                result = function(run)
-                run.check()
-                return result
+                return _result(function, run)
             finally:
                 self._runs.pop(run.id, None)
 
@@ -200,12 +206,33 @@ class Worker:
         from dbos import DBOS
 
         pending: list[Any] = DBOS.list_workflows(status="PENDING", load_input=False, load_output=False)
+        mine = {status.workflow_id: status.queue_name for status in pending if status.executor_id == self.executor}
+        self._take_back({task: kind for task, kind in mine.items() if task not in self._runs})
         beats = {str(status.executor_id): 0 for status in pending} | self._queue.beats()
         for who in self._pulses.dead(beats) - {self.executor}:
             DBOS._recover_pending_workflows([who])  # pyright: ignore[reportPrivateUsage]
             self._bury(who)
 
+    def _take_back(self, undone: Mapping[str, str]) -> None:
+        """Puts back what is ours and what no thread of ours does, twice in a row: the database failed in between."""
+        for task in self._undone & undone.keys():
+            self._queue.retry([task], undone[task])
+        self._undone = set(undone)
+
     def _bury(self, executor: str) -> None:
         table = workers_table()
         with self._queue.engine.begin() as connection:
             connection.execute(table.delete().where(table.c.executor == executor))
+
+
+def _result(function: Function, run: Run) -> Json:
+    """What the function returns, which is called again where the database was away in between."""
+    from sqlalchemy.exc import OperationalError
+
+    while True:
+        try:
+            result = function(run)
+            run.check()
+            return result
+        except OperationalError:
+            run.wait(_AGAIN)

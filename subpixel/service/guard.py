@@ -10,6 +10,7 @@ from collections import Counter
 from typing import Any
 from urllib.parse import urlsplit
 
+from sqlalchemy.exc import OperationalError
 from starlette.applications import Starlette
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
@@ -18,7 +19,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from subpixel.errors import SubpixelError
-from subpixel.service.problems import MEDIA_TYPE, Refusal, refusal
+from subpixel.service.problems import MEDIA_TYPE, Refusal, refusal, retry
 from subpixel.service.settings import LOOPBACK, Settings, digest
 
 _WRITE = 60.0
@@ -193,6 +194,12 @@ def handle_errors(app: Starlette) -> None:
         kind = {404: "not-found", 405: "method-not-allowed"}.get(error.status_code, "bad-request")
         return problem_response(Refusal(kind, str(error.detail), error.headers))
 
+    async def without_database(_: Request, error: Any) -> Response:
+        """It is full, away, or too busy: that may pass."""
+        log.error("the database: %s", str(error.orig).splitlines()[0])
+        return problem_response(retry("queue-unavailable", "the queue's database cannot be used; ask again later", 10))
+
+    app.add_exception_handler(OperationalError, without_database)
     for kind in (Refusal, SubpixelError, Exception):
         app.add_exception_handler(kind, refused)
     app.add_exception_handler(HTTPException, http)

@@ -28,6 +28,7 @@ KINDS = {
     "too-long": (500, "It took too long"),
     "busy": (503, "All are at work"),
     "queue-full": (503, "The queue is full"),
+    "queue-unavailable": (503, "The queue cannot be used"),
     "stopping": (503, "The service is about to end"),
     "disk-full": (503, "The disk is full"),
 }  # fmt: skip

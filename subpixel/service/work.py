@@ -53,6 +53,8 @@ class Enlarging:
         self.isolated.close()
 
     def _try_thrice(self, run: Run) -> None:
+        from sqlalchemy.exc import OperationalError
+
         while (record := self._records.begin(run.id)) is not None:
             try:
                 return self._try(record, run)
@@ -62,6 +64,8 @@ class Enlarging:
                     return self._fail(record, Refusal("process-died", why))
             except (Refusal, SubpixelError) as error:
                 return self._fail(record, _of_job(error))
+            except OperationalError:  # the database is away: the worker tries again
+                raise
             except Exception as error:
                 return self._fail(record, refusal(error))
         return None

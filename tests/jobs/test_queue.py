@@ -18,8 +18,11 @@ import pytest
 pytest.importorskip("dbos", reason="needs the extra serve")
 
 from postgres import postgres_server
+from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
 
 from subpixel.errors import BadRequest, QueueUnavailable
+from subpixel.jobs import worker
 from subpixel.jobs.queue import Queue, State, Task, hidden, network_file_system
 from subpixel.jobs.worker import Pulses, Run, Stopped, Worker
 
@@ -63,6 +66,27 @@ def test_tasks_are_done_in_the_order_of_their_priority_and_failures_are_told(que
     }
     queue.forget(["first", "bad"])
     assert set(queue.states()) == {"late"}
+
+
+def test_a_task_is_done_again_where_the_database_failed(queue: Queue, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While it was done; and where its end could not be written down: it is ours for ever, and nobody does it."""
+    monkeypatch.setattr(worker, "_AGAIN", 0.01)
+    calls = list[str]()
+
+    def work(run: Run) -> dict[str, int]:
+        calls.append(run.id)
+        if len(calls) == 1:
+            raise OperationalError("COMMIT", {}, Exception("database or disk is full"))
+        return {"n": len(calls)}
+
+    queue.enqueue([Task("a", "work", {})])
+    with Worker(queue, {"work": work}, lease=0.5) as ours:
+        until(lambda: queue.states() == {"a": State("done", {"n": 2})})
+        with queue.engine.begin() as connection:
+            change = "UPDATE workflow_status SET status = 'PENDING', output = NULL, executor_id = :ours"
+            connection.execute(text(change), {"ours": ours.executor})
+        until(lambda: queue.states() == {"a": State("done", {"n": 3})})
+    assert calls == ["a"] * 3
 
 
 def test_an_id_is_one_task_and_a_transaction_that_fails_enqueues_none(queue: Queue) -> None:

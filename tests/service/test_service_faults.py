@@ -14,9 +14,9 @@ import threading
 import time
 import zlib
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import httpx
@@ -54,6 +54,19 @@ def bomb(width: int, height: int) -> bytes:
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     body = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(bytes(10**6))) + chunk(b"IEND", b"")
     return b"\x89PNG\r\n\x1a\n" + body
+
+
+@contextmanager
+def small_disk(place: Path, size: str) -> Generator[Path]:
+    """A file system of so many bytes; the test is skipped where none can be mounted."""
+    place.mkdir(exist_ok=True)
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(place)]
+    if shutil.which("mount") is None or subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("needs to mount a small file system, which root may")
+    try:
+        yield place
+    finally:
+        subprocess.run(["umount", "-l", str(place)], check=True)
 
 
 def children(pid: int) -> list[int]:
@@ -177,13 +190,27 @@ def test_the_oldest_results_make_room(servers: Make) -> None:
     assert server.client.get(jobs[3]["links"]["result"]).status_code == 200
 
 
+def test_a_full_database_refuses_for_a_while_and_loses_nothing(servers: Make, tmp_path: Path) -> None:
+    with small_disk(tmp_path / "queue", "4m") as place:
+        server = servers("--workers", "1", "--queue-url", f"sqlite:///{place}/q.db")
+        accepted = [server.submit(png(seed=number), "model=bicubic")["id"] for number in range(3)]
+        with suppress(OSError), (place / "full").open("wb", 0) as full:
+            while True:
+                full.write(bytes(4096))
+        answer = server.client.post("/v1/jobs?model=bicubic", content=png(seed=9))
+        assert (answer.status_code, answer.json()["type"]) == (503, "/problems/queue-unavailable"), answer.text
+        assert answer.headers["retry-after"] == "10"
+        assert server.client.get("/healthz").status_code == 200
+        (place / "full").unlink()
+        accepted.append(server.submit(png(seed=9), "model=bicubic")["id"])
+        assert {server.finished(name)["state"] for name in accepted} == {"done"}
+        assert not list((server.data / "uploads").iterdir())
+        server.stop()
+
+
 def test_a_result_without_room_fails_in_words_and_the_next_one_is_done(servers: Make) -> None:
     server = servers("--workers", "1")
-    results = server.data / "results"
-    mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(results)]
-    if shutil.which("mount") is None or subprocess.run(mount, capture_output=True, check=False).returncode:
-        pytest.skip("needs to mount a small file system, which root may")
-    try:
+    with small_disk(server.data / "results", "64k") as results:
         failed = server.finished(server.submit(png(100, 100), "model=bicubic&scale=3")["id"])
         assert (failed["state"], failed["error"]["type"]) == ("failed", "/problems/disk-full"), failed["error"]
         assert "no room for the result" in failed["error"]["detail"]
@@ -192,8 +219,6 @@ def test_a_result_without_room_fails_in_words_and_the_next_one_is_done(servers: 
         answer = server.client.get(done["links"]["result"])
         assert answer.status_code == 200, done["error"]
         assert pixels(answer.content).shape == (32, 48, 3)
-    finally:
-        subprocess.run(["umount", "-l", str(results)], check=True)
 
 
 @pytest.mark.parametrize("sides", [(50000, 50000), (2**31 - 1, 2**31 - 1), (10001, 10000)])
