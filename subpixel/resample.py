@@ -104,10 +104,11 @@ def taps(length: int, target: int, kernel: str = "bicubic", scale: float | None 
     weights = stretch * function(stretch * (centre[:, None] - positions))
     weights /= weights.sum(axis=1, keepdims=True)
     nonzero = np.any(weights != 0, axis=0)
-    return Taps(_mirrored(positions[:, nonzero], length), weights[:, nonzero])
+    return Taps(mirrored(positions[:, nonzero], length), weights[:, nonzero])
 
 
-def _mirrored(positions: NDArray[np.int64], length: int) -> NDArray[np.int64]:
+def mirrored(positions: NDArray[np.int64], length: int) -> NDArray[np.int64]:
+    """Positions on an axis of so many pixels, those beyond its ends mirrored into it, the edge pixel repeated."""
     folded = np.mod(positions, 2 * length)
     return np.where(folded < length, folded, 2 * length - 1 - folded)
 

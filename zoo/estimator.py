@@ -49,10 +49,10 @@ def reduced(high: NDArray[np.uint8], rng: Rng) -> _Low:
     clean = bool(rng.random() < 0.15)
     covariance, noise, native = np.zeros(3), np.zeros(2), 1.0
     if not clean and rng.random() < 0.12:
-        pixels, covariance, noise, native = _first_order(pixels, scale, rng)
+        pixels, covariance, noise, native = first_order(pixels, scale, rng)
     if not clean and rng.random() < 0.5:
-        more, motion = _covariance(rng, 1.4), rng.random() < 0.1
-        pixels = _blurred(pixels, more * scale**2, motion)
+        more, motion = covariance_of(rng, 1.4), rng.random() < 0.1
+        pixels = smoothed(pixels, more * scale**2, motion)
         covariance = covariance + _line(more, motion)
     if scale > 1:
         kernel = ("bicubic", "bicubic", "bicubic", "bilinear", "lanczos")[rng.integers(5)]
@@ -68,9 +68,9 @@ def finished(low: _Low, rng: Rng) -> tuple[Floats, NDArray[np.float32]]:
         shot = float(rng.random()) if rng.random() < 0.4 else 0.0
         pixels = _noisy(pixels, sigma, gray, shot, rng)
         noise = np.hypot(noise, [sigma, 0 if gray else sigma])
-    levels = _levels(pixels)[_MARGIN:-_MARGIN, _MARGIN:-_MARGIN]
+    levels = to_levels(pixels)[_MARGIN:-_MARGIN, _MARGIN:-_MARGIN]
     quality = int(rng.integers(20, 96)) if not low.clean and rng.random() < 0.6 else 100
-    levels = _compressed(levels, quality, rng)
+    levels = compressed(levels, quality, rng)
     y, x = rng.integers(0, 9, 2)
     bottom, right = (int(rng.integers(max(48, 2 * n // 3), n + 1)) for n in levels.shape[:2])
     levels = levels[y:bottom, x:right]
@@ -83,12 +83,12 @@ def finished(low: _Low, rng: Rng) -> tuple[Floats, NDArray[np.float32]]:
     return statistics(levels[None].astype(np.float32), known, phase), np.array(labels, np.float32)
 
 
-def _first_order(pixels: Floats, scale: int, rng: Rng) -> tuple[Floats, Any, Any, float]:
+def first_order(pixels: Floats, scale: int, rng: Rng) -> tuple[Floats, Any, Any, float]:
     """Blur, a smaller size, noise, JPEG, and the size that was: what came out, and what is left of each."""
     side, covariance, noise = len(pixels), np.zeros(3), np.zeros(2)
     if rng.random() < 0.6:
-        covariance = _covariance(rng, 0.6 * scale + 0.4)
-        pixels = _blurred(pixels, covariance, False)
+        covariance = covariance_of(rng, 0.6 * scale + 0.4)
+        pixels = smoothed(pixels, covariance, False)
     factor = rng.uniform(max(0.3, 0.8 / scale if scale > 1 else 0.4), 1)
     small = round(side * factor) if factor < 0.97 else side
     if small != side:
@@ -99,15 +99,15 @@ def _first_order(pixels: Floats, scale: int, rng: Rng) -> tuple[Floats, Any, Any
         left = sigma * min(1.0, 1 / scale) * 0.7
         noise = np.array([left, 0 if gray else left])
     if rng.random() < 0.6:
-        pixels = _compressed(_levels(pixels), int(rng.integers(40, 96)), rng).astype(np.float32) / 255
+        pixels = compressed(to_levels(pixels), int(rng.integers(40, 96)), rng).astype(np.float32) / 255
     if small != side:
         pixels = resize(pixels, side, side, ("bicubic", "bilinear")[rng.integers(2)])
     if rng.random() < 0.25:
-        pixels = pixels + np.float32(rng.uniform(0.2, 1)) * (pixels - _blurred(pixels, np.array([1.0, 1.0, 0]), False))
+        pixels = pixels + np.float32(rng.uniform(0.2, 1)) * (pixels - smoothed(pixels, np.array([1.0, 1.0, 0]), False))
     return pixels, covariance / scale**2, noise, min(1.0, small / side * scale)
 
 
-def _covariance(rng: Rng, most: float) -> NDArray[np.float64]:
+def covariance_of(rng: Rng, most: float) -> NDArray[np.float64]:
     """xx, yy, xy of a random Gaussian with standard deviations up to `most`."""
     a, turn = rng.uniform(0.1, most), rng.uniform(0, np.pi)
     b = a if rng.random() < 0.5 else rng.uniform(0.1, most)
@@ -123,7 +123,7 @@ def _line(covariance: NDArray[np.float64], motion: bool) -> NDArray[np.float64]:
     return np.array([d[0] ** 2, d[1] ** 2, d[0] * d[1]]) / 12
 
 
-def _blurred(pixels: Floats, covariance: NDArray[np.float64], motion: bool) -> Floats:
+def smoothed(pixels: Floats, covariance: NDArray[np.float64], motion: bool) -> Floats:
     """H W C through the transfer function of a Gaussian, or of a straight movement; circular."""
     fy, fx = np.fft.fftfreq(len(pixels))[:, None], np.fft.rfftfreq(pixels.shape[1])
     xx, yy, xy = covariance
@@ -143,7 +143,7 @@ def _noisy(pixels: Floats, sigma: float, gray: bool, shot: float, rng: Rng) -> F
     return pixels + grain * np.float32(sigma / 255) * np.sqrt(1 - shot + shot * 2 * np.clip(pixels, 0, 1))
 
 
-def _compressed(levels: NDArray[np.uint8], quality: int, rng: Rng) -> NDArray[np.uint8]:
+def compressed(levels: NDArray[np.uint8], quality: int, rng: Rng) -> NDArray[np.uint8]:
     if quality >= 100:
         return levels
     file = io.BytesIO()
@@ -151,12 +151,12 @@ def _compressed(levels: NDArray[np.uint8], quality: int, rng: Rng) -> NDArray[np
     return np.asarray(Pillow.open(file))
 
 
-def _levels(pixels: Floats) -> NDArray[np.uint8]:
+def to_levels(pixels: Floats) -> NDArray[np.uint8]:
     return (np.clip(pixels, 0, 1) * 255 + 0.5).astype(np.uint8)
 
 
 def _rounded(pixels: Floats) -> Floats:
-    return _levels(pixels).astype(np.float32) / 255
+    return to_levels(pixels).astype(np.float32) / 255
 
 
 def page(rng: Rng) -> NDArray[np.uint8]:

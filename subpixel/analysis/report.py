@@ -62,6 +62,8 @@ class Blur(_Part):
     xx: Amount = 0.0
     yy: Amount = 0.0
     xy: float = 0.0
+    source: Literal["spectra", "edges"] = "spectra"
+    """Where it was read: in edges, where nothing else seems to have been done to the image, or in mean spectra."""
     confidence: Share = 1.0
     """How likely its standard deviation is right to a quarter of a pixel."""
 

@@ -82,10 +82,11 @@ def _degraded(
     for step in steps:
         pixels = pixels if step is None else step.apply(pixels, rng)
     y, x = rng.integers(0, 16, 2)
+    known = {} if blur is None else blur.vector()
     truth = DegradationReport(
         jpeg=JpegHistory() if quality is None else JpegHistory(quality=quality, phase=(-int(y) % 8, -int(x) % 8)),
         noise=Noise(sigma=sigma, chroma=sigma if pixels.shape[2] == 3 else 0),
-        blur=Blur() if blur is None else Blur(**{axes: blur.vector()[f"blur_{axes}"] for axes in ("xx", "yy", "xy")}),
+        blur=Blur(**{axes: known[f"blur_{axes}"] for axes in ("xx", "yy", "xy")}) if known else Blur(),
     )
     return Case(name, group, truth, _inspected(pixels[y:, x:]))
 

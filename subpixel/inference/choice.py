@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Literal
 
 from subpixel import models
-from subpixel.analysis import DegradationReport
+from subpixel.analysis import Blur, DegradationReport
 from subpixel.errors import BadRequest, UnknownName
+from subpixel.inference.deconvolution import Covariance
 from subpixel.inference.target import chain
 from subpixel.models.naming import meant
 from subpixel.ports import ModelName
@@ -30,6 +31,8 @@ WORTH = {"jpeg": 10 / 75, "noise": 2.75 / 25, "blur_xx": 0.15, "blur_yy": 0.15, 
 
 Below it an image is as good as clean.
 """
+WIDEST = 0.75
+"""Px of blur up to which a filter and swift are better than restore, where it is all that is wrong."""
 _KNOBS = {
     "deblock": {"jpeg": 1.0},
     "denoise": {"noise": 1.0, "chroma_noise": 1.0},
@@ -89,6 +92,8 @@ class Choice:
     """What the first network is told."""
     detail: float = 0.0
     """How far its weights are moved towards those of its counterpart for the eye."""
+    blur: Covariance | None = None
+    """What a filter undoes before the first network."""
     kernel: str = "bicubic"
     """Does what is left."""
     reason: str = ""
@@ -110,9 +115,21 @@ def choose(report: DegradationReport, restoration: Restoration) -> Choice:
     found = found or (report.unrecognised and any(condition[f"{part}_unknown"] for part in ("noise", "jpeg", "blur")))
     if report.kind == "pixel-art" and not found:
         return Choice(kernel="nearest", reason=report.summary)
-    if not found and not restoration.detail:
-        return Choice(family(CLEAN), reason=report.summary)
+    blur = (condition["blur_xx"], condition["blur_yy"], condition["blur_xy"])
+    known = restoration.deblur != "auto" or (report.blur is not None and report.blur.source == "edges")
+    if not restoration.detail and (not found or (known and _is_all(blur, condition))):
+        return Choice(family(CLEAN), blur=blur if found else None, reason=report.summary)
     return Choice(family(DEGRADED), family(CLEAN), condition, restoration.detail, reason=report.summary)
+
+
+def _is_all(blur: Covariance, condition: Mapping[str, float]) -> bool:
+    """Whether a filter can undo all that is wrong: a round blur that leaves something of every frequency.
+
+    One that runs along a line is a movement, whose spectrum changes its sign.
+    """
+    long, short, _ = Blur(xx=blur[0], yy=blur[1], xy=blur[2]).axes
+    others = (value for name, value in condition.items() if name not in ("blur_xx", "blur_yy", "blur_xy"))
+    return long <= min(WIDEST, 2 * short) and not any(others)
 
 
 def family(model: str | Path | models.Model) -> Family:

@@ -10,6 +10,7 @@ from typing import Literal
 from subpixel import archs
 from subpixel.inference import tiles
 from subpixel.inference.consistency import LimitedRows, Reduction, consistent
+from subpixel.inference.deconvolution import REACH, Covariance, DeblurredRows
 from subpixel.inference.rows import (
     OPEN,
     UNIT,
@@ -68,13 +69,16 @@ class Plan:
     """What was found in the image, where that decided."""
     consistent: Reduction | None = None
     """The result, reduced so, is the image again."""
+    blur: Covariance | None = None
+    """What is undone by a filter before the networks."""
     limited: bool = True
     """Floats are clipped to [0, 1] at the end; else they leave it."""
 
     @property
     def networks(self) -> str:
-        """For instance "swift-x3, then bicubic"."""
-        names = [step.card.name for step in self.steps] + ([self.kernel] if self.kernel else [])
+        """For instance "Wiener's filter, then swift-x3, then bicubic"."""
+        names = ["Wiener's filter"] if self.blur else []
+        names += [step.card.name for step in self.steps] + ([self.kernel] if self.kernel else [])
         return ", then ".join(names) or "unchanged"
 
     def describe(self) -> str:
@@ -107,12 +111,13 @@ class Plan:
         if not self.source.alpha:
             return self._colour(floats)
         height, width = self.target.height, self.target.width
-        reach = _BLEED * max(1, -(-self.source.height // height), -(-self.source.width // width))
+        shrink = max(1, -(-self.source.height // height), -(-self.source.width // width))
         alpha = ResizedRows(AlphaRows(floats), height, width, self.kernel or "bicubic")
-        return WithAlpha(self._colour(BledRows(floats, reach)), alpha)
+        return WithAlpha(self._colour(BledRows(floats, shrink * (REACH if self.blur else _BLEED))), alpha)
 
     def _colour(self, source: Rows) -> Rows:
-        rows, limits = source, UNIT if self.limited and not self.consistent else OPEN
+        limits = UNIT if self.limited and not self.consistent else OPEN
+        rows = DeblurredRows(source, self.blur, UNIT if self.limited else OPEN) if self.blur else source
         for step in self.steps:
             run = self_ensemble(step.runtime.run) if self.ensemble else step.runtime.run
             ours = step.card.arch in archs.NAMES  # another program's network gives what it gives there

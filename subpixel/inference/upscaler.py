@@ -131,11 +131,11 @@ class Upscaler:
         told, share = choice.condition or {}, self._restoration.grain * 25 / 255
         grain = (share * told.get("noise", 0.0), share * told.get("chroma_noise", 0.0))
         reduction = self._reduction if limited else None
-        target = target_shape(shape, sides, cards, kernel, bool(self._tta or grain[0] or reduction or not limited))
-        idle = bool(choice.first) and not steps
-        return Plan(
-            shape, target, steps, kernel, self._tta, idle, grain, choice.reason if limited else "", reduction, limited
-        )
+        in_floats = bool(self._tta or grain[0] or reduction or choice.blur or not limited)
+        target = target_shape(shape, sides, cards, kernel, in_floats)
+        idle = bool(choice.first) and not steps and not choice.blur
+        reason = choice.reason if limited else ""
+        return Plan(shape, target, steps, kernel, self._tta, idle, grain, reason, reduction, choice.blur, limited)
 
     def _choose(self, report: DegradationReport) -> Choice:
         if self._model == AUTO:

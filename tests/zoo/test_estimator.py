@@ -37,7 +37,7 @@ def test_the_blur_is_that_of_the_degradations(photo):
     point[32, 32] = 1
     blur = GaussianBlur(2.0, 1.0, 30.0)
     xx, yy, xy = blur.vector()["blur_xx"], blur.vector()["blur_yy"], blur.vector()["blur_xy"]
-    made = estimator._blurred(point, np.array([xx, yy, xy]), False)
+    made = estimator.smoothed(point, np.array([xx, yy, xy]), False)
     assert made == pytest.approx(blur.apply(point, np.random.default_rng(0)), abs=1e-3)
 
 
