@@ -9,8 +9,9 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,9 @@ from subpixel.jobs.worker import Worker
 
 REQUEST = Request(model="bicubic", scale=2)
 KILLS = int(os.environ.get("SUBPIXEL_MOMENTS", "2"))
-"""How many processes are killed; 100 by hand."""
+"""How many processes are killed; 100 by hand, with --timeout 0."""
+AT_EACH = 20
+"""Images for each of them, so that there is work until the last."""
 
 
 def until(condition: Callable[[], object], seconds: float = 60) -> None:
@@ -132,7 +135,7 @@ def test_what_does_not_exist_is_told(queue: Queue, tmp_path: Path) -> None:
 
 def slowly(source: Path, target: Path, *rest: Any) -> str | None:
     with open(os.environ["BEGUN"], "a") as log:
-        log.write(f"{source}\n")
+        log.write(f"{source} {'twice' if target.exists() else 'once'}\n")
     time.sleep(0.02)
     return upscale_file(source, target, *rest)
 
@@ -190,20 +193,49 @@ def started(begun: Path, code: str, *arguments: object) -> subprocess.Popen[Any]
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
 
 
+def children(pid: int) -> list[int]:
+    """The processes that a process has begun."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            if int(path.read_text().rpartition(")")[2].split()[1]) == pid:
+                found.append(int(path.parent.name))
+    return found
+
+
+def backends(url: str) -> list[int]:
+    """The processes of Postgres that serve a connection; after one is killed it ends them all and recovers."""
+    server = int(Path(url.partition("host=")[2], "data", "postmaster.pid").read_text().split()[0])
+    return [pid for pid in children(server) if b": subpixel" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+
+
 def killed_at_random(url: str, tmp_path: Path, count: int, kills: int) -> dict[str, int]:
-    """Submitter and two workers are killed again and again; then one more of each ends the batch."""
+    """Submitter, workers, their processes and the database are killed again and again; then the batch is ended."""
     folder, out, here = photos(tmp_path / "in", count), tmp_path / "out", Path(__file__).parent
-    draw = random.Random(kills)
+    draw, begun, killed = random.Random(kills), tmp_path / "begun", Counter[str]()
+    begun.touch()
     codes = [(SUBMITS, (url, folder, out)), (WORKS, (url, here)), (WORKS, (url, here))]
-    running = [started(tmp_path / "begun", code, *arguments) for code, arguments in codes]
+    running = [started(begun, code, *arguments) for code, arguments in codes]
     for kill in range(kills):
-        time.sleep(draw.uniform(0.5, 3.0))
-        which = kill % 3
-        running[which].send_signal(signal.SIGKILL)
+        if draw.random() < 0.7:  # while there is work; else also while they begin
+            wanted = len(begun.read_text().splitlines()) + draw.randint(1, AT_EACH)
+            until(lambda wanted=wanted: len(begun.read_text().splitlines()) >= wanted, 240)
+        time.sleep(draw.uniform(0, 0.3))
+        which, what = kill % 3, draw.choice(["program", "program", "database", "worker's process", "worker's process"])
+        pids = backends(url) if what == "database" else children(running[1 + kill % 2].pid)
+        if what != "program" and pids:
+            with suppress(ProcessLookupError):
+                os.kill(draw.choice(pids), signal.SIGKILL)
+            killed[what] += 1
+            continue
+        killed["worker" if which else "submitter"] += 1
+        running[which].kill()
         running[which].communicate()
         code, arguments = codes[which]
-        running[which] = started(tmp_path / "begun", code, *arguments)
-    batch = running[0].communicate(timeout=120)[0].strip()
+        running[which] = started(begun, code, *arguments)
+    print(dict(killed))
+    running[0].communicate(timeout=120)  # it may have lost its database
+    batch = started(begun, *codes[0][:1], *codes[0][1]).communicate(timeout=120)[0].strip()
     queue = Queue(url)
     try:
         until(lambda: Batches(queue).outcome(batch).is_over, 240)
@@ -215,24 +247,25 @@ def killed_at_random(url: str, tmp_path: Path, count: int, kills: int) -> dict[s
             worker.communicate(timeout=60)
     atomic._swept.discard(str(out))
     atomic.sweep(out)  # what the last one killed has left goes when the folder is next written to
-    names = set(os.listdir(folder))
+    names, logged = set(os.listdir(folder)), begun.read_text().splitlines()
     whole = {(out / name).read_bytes() for name in names if (out / name).exists()}
-    begun = (tmp_path / "begun").read_text().split()
     return {
         "images": outcome.images,
         "failed": len(outcome.failures),
         "missing": len(names - set(os.listdir(out))),
         "half": len(whole) - 1,
         "leftovers": len(set(os.listdir(out)) - names),
-        "begun again": len(begun) - count,
+        "written twice": sum(line.endswith(" twice") for line in logged),
+        "begun again": len(logged) - count,
     }
 
 
 @pytest.mark.skipif(atomic.fcntl is None, reason="claims are file locks, which this system lacks")
 def test_killed_submitters_and_workers_lose_and_leave_nothing(tmp_path: Path) -> None:
     with postgres_server() as url:
-        told = killed_at_random(url, tmp_path, 40, KILLS)
+        told = killed_at_random(url, tmp_path, AT_EACH * KILLS, KILLS)
         print(json.dumps(told))
     again = told.pop("begun again")
-    assert told == {"images": 40, "failed": 0, "missing": 0, "half": 0, "leftovers": 0}
+    wrong = ("failed", "missing", "half", "leftovers", "written twice")
+    assert told == {"images": AT_EACH * KILLS, **dict.fromkeys(wrong, 0)}
     assert again <= 2 * KILLS  # at most the two images that a killed worker had in hand
