@@ -48,12 +48,10 @@ def inspect(image: Image | NDArray[Any] | PIL.Image.Image | str | Path | bytes |
     pillow = sys.modules.get("PIL.Image")
     if pillow is not None and isinstance(image, pillow.Image):
         return inspect(Image.from_pil(cast("PIL.Image.Image", image)))
-    if not isinstance(image, str | Path | bytes):
-        if not hasattr(image, "read"):
-            given = f"an image of type {type(image).__name__}"
-            raise BadRequest(f"{given}; expected an Image, an array, a Pillow image, a path, bytes or an open file")
-        image = cast("BinaryIO", image).read()
-    return inspect_rows(open_image(image))
+    if not isinstance(image, str | Path | bytes) and not hasattr(image, "read"):
+        given = f"an image of type {type(image).__name__}"
+        raise BadRequest(f"{given}; expected an Image, an array, a Pillow image, a path, bytes or an open file")
+    return inspect_rows(open_image(cast("str | Path | bytes | BinaryIO", image)))
 
 
 def inspect_rows(source: Rows) -> DegradationReport:
@@ -66,10 +64,10 @@ def inspect_rows(source: Rows) -> DegradationReport:
     table = source.quantisation if isinstance(source, ImageReader) else None
     quality = None if table is None else jpeg.quality_of(np.array(table))
     levels = windows(source)
-    if min(levels.shape[1:3]) < SMALLEST:
-        return UNKNOWN
     if pixel_art.is_pixel_art(levels):  # hard edges on a lattice: neither noise nor blur, and no decoder's output
         return DegradationReport(kind="pixel-art")
+    if min(levels.shape[1:3]) < SMALLEST:
+        return UNKNOWN
     compressed = _jpeg(levels, quality)
     last = compressed or Jpeg()
     found = estimate(statistics(levels, last.quality, last.phase or (0, 0)))

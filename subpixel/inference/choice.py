@@ -70,6 +70,11 @@ class Restoration:
             if value != "auto" and not (isinstance(value, int | float) and 0 <= value <= 1):
                 raise BadRequest(f"{strength.name} {value!r}; expected auto, or a number from 0 to 1")
 
+    @property
+    def removed(self) -> list[str]:
+        """The strengths of what is to be undone in any image, and of the grain that comes back, where they are set."""
+        return [name for name in (*_GROUPS, "grain") if getattr(self, name) not in ("auto", 0)]
+
     def condition(self, report: DegradationReport) -> dict[str, float]:
         """What a conditioned model is told: what the report says, or what is set in its place."""
         told = report.condition()

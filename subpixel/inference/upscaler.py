@@ -15,9 +15,19 @@ from numpy.typing import NDArray
 
 from subpixel import models
 from subpixel.analysis import DegradationReport, inspect_rows
-from subpixel.errors import BadRequest, OutOfMemory
+from subpixel.errors import BadRequest, OutOfMemory, check_type
 from subpixel.images import Image, open_image, quantise
-from subpixel.inference.choice import AUTO, CLEAN, Choice, Restoration, choose, default_factor, detailed, family
+from subpixel.inference.choice import (
+    AUTO,
+    CLEAN,
+    DEGRADED,
+    Choice,
+    Restoration,
+    choose,
+    default_factor,
+    detailed,
+    family,
+)
 from subpixel.inference.consistency import parse
 from subpixel.inference.plan import Plan, Step, Tile, exact_enough, inputs_of, target_shape, tile_of
 from subpixel.inference.rows import ArrayRows, Rows
@@ -66,6 +76,9 @@ class Upscaler:
         bands: tuple[int, ...] = (),
         execution: Execution = Execution(),
     ) -> None:
+        check_type("the model", model, str, Path, models.Model)
+        check_type("the restoration", restoration, Restoration)
+        check_type("the execution", execution, Execution)
         self.target = Target(scale, size, fit)
         self.tile: Tile = _checked(tile)
         self.execution = execution
@@ -143,6 +156,9 @@ class Upscaler:
         if self._is_told:
             condition, detail = self._restoration.condition(report), self._restoration.detail
             return Choice(self._family, family(CLEAN), condition, detail, reason=report.summary)
+        if (asked := self._restoration.removed) and self._family:
+            name = self._load(next(iter(self._family.values()))).card.name
+            raise BadRequest(f"{asked[0]}: {name} is told nothing of an image; use {AUTO} or {DEGRADED}")
         return Choice(self._family, detail=self._restoration.detail, kernel=self._kernel)
 
     def _load(self, model: str | models.Model) -> models.Model:
@@ -178,7 +194,7 @@ class Upscaler:
     def __call__(self, image: PIL.Image.Image) -> PIL.Image.Image: ...
     def __call__(self, image: Any) -> Any:
         if isinstance(image, np.ndarray):
-            array = cast("NDArray[Any]", image)
+            array = np.asarray(cast("NDArray[Any]", image))  # a matrix would be multiplied as one
             result = self._computed(_array_rows(array, self.channels))
             depth = {"uint8": 8, "uint16": 16}.get(array.dtype.newbyteorder("=").name, 32)
             result = result if result.dtype == np.uint8 else quantise(result, depth)  # pyright: ignore[reportArgumentType]

@@ -63,6 +63,16 @@ def test_pixel_art(enlarged):
     assert (report.kind, report.clean) == ("pixel-art", True)
 
 
+@pytest.mark.parametrize("side", [16, 24, 32])
+def test_a_small_sprite_is_pixel_art_and_a_small_photo_is_not(photo, side):
+    colours = np.array([[0, 0, 0], [200, 40, 40], [250, 220, 120], [60, 90, 200]], np.uint8)
+    sprite = colours[np.random.default_rng(1).integers(0, 4, (side // 2, side // 2))].repeat(2, 0).repeat(2, 1)
+    assert subpixel.inspect(sprite).kind == "pixel-art"
+    thumbnail = photo[:side, :side] // 32 * 32  # of few colours
+    for small in (photo[:side, :side], thumbnail, sprite[:1, :1]):
+        assert subpixel.inspect(small).summary == "too small to judge"
+
+
 def test_a_page_of_text_is_drawn_and_clean():
     report = subpixel.inspect(_page())
     assert (report.kind, report.clean) == ("drawing", True)

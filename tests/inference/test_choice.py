@@ -212,6 +212,14 @@ def test_detail_of_a_model_that_is_told_nothing_is_refused():
     Upscaler("bicubic", restoration=Restoration(detail=0.5))(np.zeros((8, 8, 3), np.uint8))
 
 
+@pytest.mark.parametrize("name", ["denoise", "deblock", "deblur", "grain"])
+def test_a_strength_is_not_swallowed_by_a_network_that_is_told_nothing(name: str) -> None:
+    levels = np.zeros((8, 8, 3), np.uint8)
+    Upscaler("espcn", scale=2, restoration=Restoration(**{name: 0}))(levels)
+    with pytest.raises(BadRequest, match=f"{name}: espcn-x2 is told nothing of an image; use auto or restore"):
+        Upscaler("espcn", scale=2, restoration=Restoration(**{name: 0.5}))(levels)
+
+
 def test_grain_is_given_back_as_it_was_found(low: Image):
     """Its deviation in what is flat, its colour, and the same for any band."""
     told = {"denoise": 0.4, "deblock": 0, "deblur": 0}  # 10 levels

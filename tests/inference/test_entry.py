@@ -12,6 +12,7 @@ import numpy as np
 import PIL.Image
 import pytest
 
+from subpixel.analysis import inspect
 from subpixel.errors import BadRequest, SubpixelError
 from subpixel.images import Image, read, write
 from subpixel.inference.file import upscale_file
@@ -140,3 +141,43 @@ def test_a_file_tells_its_progress_and_can_be_cancelled(upscale: Upscaler, tmp_p
     with pytest.raises(Cancelled):
         upscale_file(source, tmp_path / "c.png", upscale, on_progress=cancel)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.png", "b.png"]
+
+
+@pytest.mark.parametrize("scale", [np.float32(2), np.float64(2), np.int64(2), np.uint8(2)])
+def test_a_number_of_numpy_is_a_scale(scale: Any) -> None:
+    assert np.array_equal(Upscaler("nearest", scale=scale)(LEVELS), LEVELS.repeat(2, 0).repeat(2, 1))
+
+
+def test_a_matrix_is_an_image() -> None:
+    gray = LEVELS[..., 0]
+    found = Upscaler("bicubic", scale=2)(gray.view(np.matrix))
+    assert np.array_equal(found, Upscaler("bicubic", scale=2)(gray))
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: Upscaler(None),  # type: ignore[arg-type]
+        lambda: Upscaler(b"swift"),  # type: ignore[arg-type]
+        lambda: Upscaler("nearest", restoration="strong"),  # type: ignore[arg-type]
+        lambda: Upscaler("nearest", execution="f32"),  # type: ignore[arg-type]
+        lambda: Upscaler("nearest", consistent=3),  # type: ignore[arg-type]
+        lambda: read(None),  # type: ignore[arg-type]
+        lambda: read(3),  # type: ignore[arg-type]
+        lambda: inspect(io.StringIO("a.png")),  # type: ignore[arg-type]
+        lambda: Upscaler("nearest")(io.StringIO("a.png")),
+        lambda: write("a.png", LEVELS),  # type: ignore[arg-type]
+        lambda: write(None, Image.from_array(LEVELS)),  # type: ignore[arg-type]
+        lambda: write(io.StringIO(), Image.from_array(LEVELS)),  # type: ignore[arg-type]
+    ],
+)
+def test_a_wrong_type_is_named_in_one_line(call: Callable[[], object]) -> None:
+    with pytest.raises(BadRequest) as error:
+        call()
+    assert "\n" not in str(error.value)
+
+
+def test_a_file_opened_as_text_is_told_apart_from_a_damaged_one(tmp_path: Path) -> None:
+    write(tmp_path / "a.png", Image.from_array(LEVELS))
+    with (tmp_path / "a.png").open() as file, pytest.raises(BadRequest, match="'rb'"):
+        read(file)  # type: ignore[arg-type]
