@@ -86,7 +86,7 @@ def _degraded(
     truth = DegradationReport(
         jpeg=JpegHistory() if quality is None else JpegHistory(quality=quality, phase=(-int(y) % 8, -int(x) % 8)),
         noise=Noise(sigma=sigma, chroma=sigma if pixels.shape[2] == 3 else 0),
-        blur=Blur(**{axes: known[f"blur_{axes}"] for axes in ("xx", "yy", "xy")}) if known else Blur(),
+        blur=Blur(xx=known["blur_xx"], yy=known["blur_yy"], xy=known["blur_xy"]) if known else Blur(),
     )
     return Case(name, group, truth, _inspected(pixels[y:, x:]))
 
