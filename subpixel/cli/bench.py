@@ -9,15 +9,16 @@ import typer
 
 NAME = "bench"
 app = typer.Typer(help="Reproduce our numbers: quality beside the published one, speed beside an alternative.")
+EveryModel = Annotated[
+    list[str] | None,
+    typer.Option("-m", "--model", help="May be repeated; by default every model and bicubic.", show_default=False),
+]
 
 
 @app.command()
 def quality(
     data_root: Annotated[Path, typer.Option(metavar="FOLDER", help="Holds Set5, Set14 ...", show_default=False)],
-    model: Annotated[
-        list[str] | None,
-        typer.Option("-m", "--model", help="May be repeated; by default every model and bicubic.", show_default=False),
-    ] = None,
+    model: EveryModel = None,
     dataset: Annotated[list[str] | None, typer.Option("--set", help="May be repeated.", show_default=False)] = None,
     form: Annotated[str, typer.Option("--format", help="markdown, csv or json.")] = "markdown",
     write: Annotated[bool, typer.Option("--write-cards", help="Write the scores into the models' cards.")] = False,
@@ -155,10 +156,7 @@ def dataloader(
 def tradeoff(
     data_root: Annotated[Path, typer.Option(metavar="FOLDER", help="Holds the set.", show_default=False)],
     dataset: Annotated[str, typer.Option("--set", metavar="NAME", help="Whose PSNR.")] = "Set5",
-    model: Annotated[
-        list[str] | None,
-        typer.Option("-m", "--model", help="May be repeated; by default every model and bicubic.", show_default=False),
-    ] = None,
+    model: EveryModel = None,
     output: Annotated[Path, typer.Option("-o", "--output", metavar="OUT.png", help="The image.")] = Path(
         "tradeoff.png"
     ),
@@ -266,9 +264,7 @@ def folder(
 @app.command()
 def memory(
     side: Annotated[int, typer.Option(min=16, max=16000, help="Of the larger image of each call, in pixels.")] = 8000,
-    only: Annotated[
-        list[str] | None, typer.Option("--format", metavar="NAME", help="May be repeated.", show_default=False)
-    ] = None,
+    only: Annotated[list[str] | None, typer.Option("--format", help="May be repeated.", show_default=False)] = None,
 ) -> None:
     """Memory for each format, read and written: the peak of a process that does nothing else."""
     from subpixel.benchmarks import memory as bench
