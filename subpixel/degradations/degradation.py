@@ -36,7 +36,7 @@ class Degradation(ABC):
         return self.trace(Traces(gray=gray)).labels()
 
     def labels(self, gray: bool = False) -> Floats:
-        """The vector as an array, in the order of LABELS."""
+        """The vector as an array, in the order of LABELS; a degradation of one's own may have other numbers."""
         return np.array(list(self.vector(gray).values()), np.float32)
 
 

@@ -106,7 +106,7 @@ class Dim(Degradation):
     def apply(self, pixels: Floats, rng: np.random.Generator) -> Floats:
         return pixels[::2, ::2] * np.float32(self.factor)
 
-    def labels(self) -> Floats:
+    def labels(self, gray: bool = False) -> Floats:
         return np.array([1 - self.factor], np.float32)
 
 
