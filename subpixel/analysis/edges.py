@@ -14,6 +14,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from subpixel.analysis.estimator import Estimate
+from subpixel.analysis.statistics import hann
 from subpixel.analysis.windows import luma
 from subpixel.images import Floats
 
@@ -53,7 +54,7 @@ def read_edges(levels: Floats) -> dict[str, Estimate] | None:
 def local_spectra(crops: Floats) -> Floats:
     """N H W in levels -> N h w 39: log power of overlapping blocks at each frequency but 0, about in -2..2."""
     blocks = sliding_window_view(crops, (BLOCK, BLOCK), axis=(1, 2))[:, ::STEP, ::STEP]
-    spectrum = np.fft.rfft2((blocks - blocks.mean(axis=(3, 4), keepdims=True)) * _hann())
+    spectrum = np.fft.rfft2((blocks - blocks.mean(axis=(3, 4), keepdims=True)) * hann(BLOCK))
     power = spectrum.real**2 + spectrum.imag**2
     logs = np.log(power.reshape(*power.shape[:3], -1)[..., 1:] + _ROUNDING)
     return ((logs - 3) / 2.5).astype(np.float32)
@@ -73,8 +74,8 @@ def _network(head: str, spectra: Floats) -> Floats:
     """N h w 39 -> N 6, the numbers and the logarithms of how far off they are in UNIT; or N 1, log odds."""
     w = {name.removeprefix(f"{head}."): value for name, value in _weights().items() if name.startswith(head)}
     hidden = np.maximum(spectra @ w["mix"] + w["mix_bias"], 0)
-    near = sliding_window_view(hidden, (3, 3), axis=(1, 2))
-    hidden = np.maximum(np.tensordot(near, w["see"], axes=3) + w["see_bias"], 0)
+    near = sliding_window_view(hidden, (3, 3), axis=(1, 2)).transpose(0, 1, 2, 4, 5, 3)  # channels last: copied faster
+    hidden = np.maximum(np.tensordot(near, w["see"].transpose(1, 2, 0, 3), axes=3) + w["see_bias"], 0)
     hidden = np.maximum(hidden @ w["more"] + w["more_bias"], 0)
     hidden = hidden.reshape(len(hidden), -1, hidden.shape[-1])
     believed = hidden @ w["attend"]
@@ -82,13 +83,6 @@ def _network(head: str, spectra: Floats) -> Floats:
     believed /= believed.sum(axis=1, keepdims=True)
     pooled = np.maximum((believed.transpose(0, 2, 1) @ hidden).reshape(len(hidden), -1) @ w["pool"] + w["pool_bias"], 0)
     return pooled @ w["out"] + w["out_bias"]
-
-
-@cache
-def _hann() -> Floats:
-    one = np.hanning(BLOCK + 2)[1:-1]
-    window = np.outer(one, one)
-    return (window / np.sqrt((window**2).sum())).astype(np.float32)
 
 
 @cache

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -116,31 +116,38 @@ def _noise(found: dict[str, Estimate], needed: float) -> Noise | None:
 
 def _blur(found: dict[str, Estimate]) -> Blur | None:
     """What the spectra say of it."""
-    mean, blurred = (found["blur_xx"].value + found["blur_yy"].value) / 2, found["blurred"].odds
-    if blurred < LIKELY or mean <= 0:
+    blurred = found["blurred"].odds
+    if blurred < LIKELY or _mean(found).value <= 0:
         return Blur(confidence=1 - blurred) if blurred < ABSENT else None
-    return _covariance(found, blurred, 0.0)
+    return _covariance(found, "spectra", blurred)
 
 
 def _edge_blur(found: dict[str, Estimate]) -> Blur | None:
     """What the edges say of it."""
-    mean, spread = (found["blur_xx"].value + found["blur_yy"].value) / 2, found["blur_xx"].spread
-    if mean < SHARP:
-        return Blur(source="edges", confidence=Estimate(mean, spread).chance(SHARP))
-    told = _covariance(found, 1.0, CAUTION)
-    return told and told.model_copy(update={"source": "edges"})
+    mean = _mean(found)
+    if mean.value < SHARP:
+        return Blur(source="edges", confidence=mean.chance(SHARP))
+    return _covariance(found, "edges", 1.0, CAUTION)
 
 
-def _covariance(found: dict[str, Estimate], likely: float, caution: float) -> Blur | None:
+def _mean(found: dict[str, Estimate]) -> Estimate:
+    """Of its variances along the two axes."""
+    xx, yy = found["blur_xx"], found["blur_yy"]
+    return Estimate((xx.value + yy.value) / 2, (xx.spread + yy.spread) / 2)
+
+
+def _covariance(
+    found: dict[str, Estimate], source: Literal["spectra", "edges"], likely: float, caution: float = 0.0
+) -> Blur | None:
     """The blur, less so much of its spread, where it is likely and sure to a quarter of a pixel."""
-    xx, yy, xy = (found[name] for name in ("blur_xx", "blur_yy", "blur_xy"))
-    mean, spread = (xx.value + yy.value) / 2, (xx.spread + yy.spread) / 2
-    confidence = likely * Estimate(mean, spread).chance(0.5 * np.sqrt(mean))
+    mean = _mean(found)
+    confidence = likely * mean.chance(0.5 * np.sqrt(mean.value))
     if confidence < SURE:
         return None
-    across, down = (max(axis.value - caution * axis.spread, 0.0) for axis in (xx, yy))
+    across, down = (max(found[axis].value - caution * found[axis].spread, 0.0) for axis in ("blur_xx", "blur_yy"))
     limit = float(np.sqrt(across * down))
-    return Blur(xx=across, yy=down, xy=float(np.clip(xy.value, -limit, limit)), confidence=confidence)
+    xy = float(np.clip(found["blur_xy"].value, -limit, limit))
+    return Blur(xx=across, yy=down, xy=xy, source=source, confidence=confidence)
 
 
 def _native_scale(resampled: Estimate) -> float | None:

@@ -64,7 +64,7 @@ def _blocks(plane: Floats) -> Floats:
 
 def _log_power(blocks: Floats) -> Floats:
     """(blocks, 17 bands down, 9 across): log of the mean power, 1 for white noise of one level; Hann windows."""
-    centred = (blocks - blocks.mean(axis=(1, 2), keepdims=True)) * _hann()
+    centred = (blocks - blocks.mean(axis=(1, 2), keepdims=True)) * hann(SIDE)
     spectrum = np.fft.rfft2(centred)
     power = (spectrum.real**2 + spectrum.imag**2).astype(np.float32)
     down, across = _pooling()
@@ -121,8 +121,9 @@ def _quantised(plane: Floats) -> Floats:
 
 
 @cache
-def _hann() -> Floats:
-    one = np.hanning(SIDE + 2)[1:-1]
+def hann(side: int) -> Floats:
+    """Hann's window of `side` x `side`, without the zeros at its rim; its squares sum to 1."""
+    one = np.hanning(side + 2)[1:-1]
     window = np.outer(one, one)
     return (window / np.sqrt((window**2).sum())).astype(np.float32)
 

@@ -54,9 +54,8 @@ class MDSR(Arch[Config]):
         self.up = ByScale(config.scales, lambda scale: nn.Sequential(*subpixel_stages(c, stages(scale), colours)))
         self.tail = nn.Conv2d(c, colours, 3, padding=1)
         self.output = add_mean(PEAK, colours)
-        identity_init(
-            self.head, colours=colours
-        )  # with the stages and the tail: begins as nearest-neighbour enlargement
+        # with the stages and the tail: begins as nearest-neighbour enlargement
+        identity_init(self.head, colours=colours)
         zero_init(self.body[-1])
         identity_init(self.tail, colours=colours)
 

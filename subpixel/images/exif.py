@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from fractions import Fraction
 
 from subpixel.images import tiff
@@ -143,17 +143,21 @@ def amended(block: bytes, sides: tuple[int, int], old: tuple[int, int], dpi: Res
     return _with_resolution(block, dpi)
 
 
+def _stated(block: bytes, tags: Collection[int], kinds: Collection[int]) -> Iterator[tuple[str, Entry]]:
+    """The entries of these tags and kinds, each with the byte order."""
+    opened = header(block)
+    if opened is None:
+        return
+    for _, found in tables(block):
+        yield from ((opened[1].order, entry) for entry in found if entry.tag in tags and entry.kind in kinds)
+
+
 def _with_integers(block: bytes, values: dict[int, int]) -> bytes:
     """The block with these numbers in the tags that it has, each as one LONG, the orientation as a SHORT."""
-    opened, result = header(block), bytearray(block)
-    if opened is None:
-        return block
-    order = opened[1].order
-    for _, found in tables(block):
-        for entry in found:
-            if entry.tag in values and entry.kind in (3, 4):
-                record = (3, 1, values[entry.tag], 0) if entry.tag == tiff.ORIENTATION else (4, 1, values[entry.tag])
-                struct.pack_into(order + ("HIHH" if len(record) == 4 else "HII"), result, entry.record + 2, *record)
+    result = bytearray(block)
+    for order, entry in _stated(block, values, (3, 4)):
+        record = (3, 1, values[entry.tag], 0) if entry.tag == tiff.ORIENTATION else (4, 1, values[entry.tag])
+        struct.pack_into(order + ("HIHH" if len(record) == 4 else "HII"), result, entry.record + 2, *record)
     return bytes(result)
 
 
@@ -164,29 +168,26 @@ def _scaled(place: list[int], across: Fraction, down: Fraction, mean: Fraction) 
 
 def _with_shorts(block: bytes, changes: dict[int, Callable[[list[int]], list[int]]]) -> bytes:
     """The block with the two to four SHORTs of these tags changed, where the new ones are such numbers too."""
-    opened, result = header(block), bytearray(block)
-    for _, found in tables(block) if opened else ():
-        for entry in found:
-            count = len(entry.data) // 2
-            if opened and entry.tag in changes and entry.kind == 3 and count in (2, 3, 4):
-                code = f"{opened[1].order}{count}H"
-                values = changes[entry.tag](list(struct.unpack(code, entry.data[: 2 * count])))
-                if all(0 <= value < 2**16 for value in values):
-                    struct.pack_into(code, result, entry.offset, *values)
+    result = bytearray(block)
+    for order, entry in _stated(block, changes, (3,)):
+        count = len(entry.data) // 2
+        if count in (2, 3, 4):
+            code = f"{order}{count}H"
+            values = changes[entry.tag](list(struct.unpack(code, entry.data[: 2 * count])))
+            if all(0 <= value < 2**16 for value in values):
+                struct.pack_into(code, result, entry.offset, *values)
     return bytes(result)
 
 
 def _with_rationals(block: bytes, factors: dict[int, Fraction]) -> bytes:
     """The block with the RATIONALs of these tags multiplied."""
-    opened, result = header(block), bytearray(block)
-    for _, found in tables(block) if opened else ():
-        for entry in found:
-            if opened and entry.tag in factors and entry.kind == 5 and len(entry.data) == 8:
-                code = opened[1].order + "II"
-                above, below = struct.unpack(code, entry.data)
-                value = (Fraction(above, below or 1) * factors[entry.tag]).limit_denominator(10**5)
-                if below and value.numerator < 2**32:
-                    struct.pack_into(code, result, entry.offset, value.numerator, value.denominator)
+    result = bytearray(block)
+    for order, entry in _stated(block, factors, (5,)):
+        if len(entry.data) == 8:
+            above, below = struct.unpack(order + "II", entry.data)
+            value = (Fraction(above, below or 1) * factors[entry.tag]).limit_denominator(10**5)
+            if below and value.numerator < 2**32:
+                struct.pack_into(order + "II", result, entry.offset, value.numerator, value.denominator)
     return bytes(result)
 
 
