@@ -182,7 +182,7 @@ def test_a_volume_is_known_by_its_first_bytes(server: Server) -> None:
     assert (made.shape, made.header.get_zooms()) == ((40, 60, 2), (0.5, 0.5, 1.0))
 
 
-@pytest.mark.parametrize("body", [b"\x1f\x8b\x08\0" + bytes(100), gzip.compress(bytes(1000))])
+@pytest.mark.parametrize("body", [b"\x1f\x8b\x08\0" + bytes(100), gzip.compress(bytes(1000))], ids=["broken", "zeros"])
 def test_what_is_compressed_and_no_volume_is_refused(server: Server, body: bytes) -> None:
     answer = server.client.post("/v1/jobs", content=body)
     assert (answer.status_code, answer.json()["type"]) == (422, "/problems/unreadable-image")
