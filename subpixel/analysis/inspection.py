@@ -29,6 +29,8 @@ LIKELY, ABSENT = 0.8, 0.3
 """How likely noise and blur must be to be told, and how unlikely not to be there: in between they are unknown."""
 CERTAIN = 0.96
 """How likely noise must be in an image that was never JPEG: to call a clean one noisy is the worst mistake."""
+MOST_OF_ALL = 1.25
+"""Times the deviation of the whole image: what noise may be, for an image may be nothing else."""
 SHARP = 0.15
 """Px^2 of blur below which edges are as sharp as those of photos are."""
 CAUTION = 0.25
@@ -66,12 +68,12 @@ def inspect_rows(source: Rows) -> DegradationReport:
     levels = windows(source)
     if pixel_art.is_pixel_art(levels):  # hard edges on a lattice: neither noise nor blur, and no decoder's output
         return DegradationReport(kind="pixel-art")
-    if min(levels.shape[1:3]) < SMALLEST:
+    if min(levels.shape[1:3]) < SMALLEST or screens.repeats(levels):
         return UNKNOWN
     compressed = _jpeg(levels, quality)
     last = compressed or Jpeg()
     found = estimate(statistics(levels, last.quality, last.phase or (0, 0)))
-    noise = _noise(found, LIKELY if last.quality < 100 else CERTAIN)
+    noise = _noise(found, LIKELY if last.quality < 100 else CERTAIN, float(levels.std()))
     untouched = compressed is not None and compressed.quality == 100 and noise is not None and not noise.sigma
     edges = read_edges(levels) if untouched else None
     return DegradationReport(
@@ -102,12 +104,13 @@ def _jpeg(levels: Floats, quality: int | None) -> Jpeg | None:
     )
 
 
-def _noise(found: dict[str, Estimate], needed: float) -> Noise | None:
+def _noise(found: dict[str, Estimate], needed: float, contrast: float) -> Noise | None:
+    """It may not vary more than the whole image does, as what test charts are taken for would."""
     sigma, chroma, noisy = found["sigma"], found["chroma"].value, found["noisy"].odds
     if noisy < needed or sigma.value <= 0:
         return Noise(confidence=1 - noisy) if noisy < ABSENT else None
     confidence = noisy * sigma.chance(max(2.0, sigma.value / 5))
-    if confidence < SURE:
+    if confidence < SURE or sigma.value > MOST_OF_ALL * contrast:
         return None
     chroma = min(max(chroma, 0.0), sigma.value)
     shot = min(max(found["shot"].value, 0.0), 1.0)

@@ -118,7 +118,7 @@ class DegradationReport(_Part):
         found = self._found()
         unknown = [name for name in ("jpeg", "noise", "blur") if getattr(self, name) is None]
         if not found and len(unknown) == 3:
-            return "too small to judge"
+            return "too little to judge"
         return ", ".join(found) or (_NOTHING[self.kind])
 
     def _found(self) -> list[str]:
@@ -196,4 +196,4 @@ class DegradationReport(_Part):
 
 
 UNKNOWN = DegradationReport(jpeg=None, noise=None, blur=None, native_scale=None)
-"""What is said of an image that is too small to judge."""
+"""What is said of an image that is too small, or one pattern over and over: there is too little to judge."""

@@ -1,4 +1,4 @@
-"""Patterns that are no picture: combs of interlaced video, and the dots of print."""
+"""Patterns that are no picture: combs of interlaced video, the dots of print, and what is one tile over and over."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
+from subpixel.analysis import jpeg
 from subpixel.analysis.windows import luma
 from subpixel.images import Floats
 
@@ -15,6 +16,7 @@ _BLOCK = 64  # of those in which a screen is
 _FEWEST = 9  # blocks with anything in them
 _STANDS_OUT = 4.0  # of log power: a dot screen is that far above the median of its ring
 _VISIBLE = 60.0  # levels^2: the least power of a comb's teeth
+_DISTINCT = 0.1  # of the blocks with anything in them: photos have 0.4 or more even as JPEG of quality 2
 
 
 def is_interlaced(levels: Floats) -> bool:
@@ -64,3 +66,12 @@ def _rings() -> list[NDArray[np.bool_]]:
     fx = np.arange(_BLOCK // 2 + 1)[None]
     radius, off = np.hypot(fy, fx), (fx > 2) & (fy > 2)
     return [off & (radius >= low) & (radius < low + 2) for low in range(_BLOCK // 10, int(_BLOCK / 2.5), 2)]
+
+
+def repeats(levels: Floats) -> bool:
+    """Whether few of its 8x8 blocks are distinct, as in checkers, stripes and ramps: no statistics are to be had."""
+    colours = levels @ (256.0 ** np.arange(levels.shape[-1]))
+    blocks = jpeg.blocks(colours, (0, 0))
+    busy = blocks[np.ptp(blocks, axis=1) > 0]
+    weights = np.random.default_rng(0).normal(size=blocks.shape[1])
+    return len(busy) > _FEWEST and len(np.unique(busy @ weights)) < _DISTINCT * len(busy)

@@ -114,7 +114,7 @@ def test_gray(photo):
 @pytest.mark.parametrize("size", [(1, 1), (39, 500), (500, 8), (30, 30)])
 def test_too_small_to_judge(size):
     report = subpixel.inspect(np.zeros((*size, 3), np.uint8))
-    assert report.summary == "too small to judge"
+    assert report.summary == "too little to judge"
     assert (report.clean, report.jpeg, report.noise, report.blur) == (True, None, None, None)
 
 

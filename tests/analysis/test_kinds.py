@@ -70,9 +70,30 @@ def test_a_small_sprite_is_pixel_art_and_a_small_photo_is_not(photo, side):
     assert subpixel.inspect(sprite).kind == "pixel-art"
     thumbnail = photo[:side, :side] // 32 * 32  # of few colours
     for small in (photo[:side, :side], thumbnail, sprite[:1, :1]):
-        assert subpixel.inspect(small).summary == "too small to judge"
+        assert subpixel.inspect(small).summary == "too little to judge"
 
 
 def test_a_page_of_text_is_drawn_and_clean():
     report = subpixel.inspect(_page())
     assert (report.kind, report.clean) == ("drawing", True)
+
+
+@pytest.mark.parametrize("period", [2, 3, 5, 7.3])
+def test_one_pattern_over_and_over_is_not_judged(period):
+    x = np.arange(256)
+    thin, wide = (np.tile(np.uint8(255 * ((x / width) % 2 < 1)), (256, 1)) for width in (1, period))
+    for levels in (thin, wide, np.tile(np.uint8(127.5 + 100 * np.sin(np.pi * x / period)), (256, 1))):
+        report = subpixel.inspect(levels)
+        assert report.kind == "pixel-art" or (report.summary, report.clean) == ("too little to judge", True)
+
+
+@pytest.mark.parametrize("side", [128, 200, 256, 400])
+def test_rings_are_not_taken_for_noise_that_outdoes_them(side):
+    y, x = np.mgrid[:side, :side] - side / 2
+    report = subpixel.inspect(np.uint8(127.5 + 127 * np.cos(np.pi * (x * x + y * y) / side)))
+    assert report.noise is None
+
+
+def test_nothing_but_noise_is_noise():
+    levels = np.random.default_rng(2).integers(0, 256, (256, 256, 3), np.uint8)
+    assert subpixel.inspect(levels).noise.sigma == pytest.approx(256 / 12**0.5, rel=0.1)

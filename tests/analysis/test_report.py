@@ -50,7 +50,7 @@ def test_what_is_unknown_is_said_and_nothing_is_done():
     told = UNKNOWN.condition()
     assert {name for name, value in told.items() if value} == {"noise_unknown", "jpeg_unknown", "blur_unknown"}
     assert UNKNOWN.clean
-    assert UNKNOWN.summary == "too small to judge"
+    assert UNKNOWN.summary == "too little to judge"
 
 
 @pytest.mark.parametrize(("report", "words"), [
