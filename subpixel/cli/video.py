@@ -44,6 +44,7 @@ Preview = Annotated[
 Fps = Annotated[
     float | None, typer.Option(metavar="N", help="Frames a second of a folder of images; 25.", show_default=False)
 ]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the video if it exists.")]
 Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Only errors.")]
 
 
@@ -62,6 +63,7 @@ def command(
     preview: Preview = None,
     fps: Fps = None,
     threads: Threads = None,
+    overwrite: Overwrite = False,
     quiet: Quiet = False,
 ) -> None:
     """Enlarge a video; sound, subtitles, chapters, times and colours stay what they are.
@@ -71,11 +73,13 @@ def command(
     """
     from subpixel.cli.video_display import VideoDisplay
     from subpixel.errors import MissingExtra
+    from subpixel.jobs.discovery import ensure_safe
     from subpixel.runtimes import installed
 
     if not installed("av"):
         raise MissingExtra("av", "video")
     from subpixel.video.request import VideoRequest, seconds
+    from subpixel.video.segments import partial_of
     from subpixel.video.upscaling import upscale
 
     times = {"start": start, "stop": stop, "preview": preview}
@@ -93,6 +97,8 @@ def command(
             **{name: seconds(text) for name, text in times.items() if text is not None},
         }
     )
+    if not output.is_dir():
+        ensure_safe(output, source, overwrite or partial_of(output).exists())
     with closing(upscale(source, output, request)) as events, VideoDisplay(quiet) as shown:
         for event in events:
             shown.show(event)

@@ -73,11 +73,16 @@ class Segment:
         self._file.flush()
 
 
+def partial_of(target: Path) -> Path:
+    """The folder beside a target that holds what is done of it."""
+    return target.with_name(f"{target.name}.partial")
+
+
 class Partial:
     """The folder beside a target; `job` says what it is made of."""
 
     def __init__(self, target: Path, job: dict[str, Any]) -> None:
-        self.folder = target.with_name(f"{target.name}.partial")
+        self.folder = partial_of(target)
         self.images = self.folder / "images"
         """Where the frames lie that become a folder of images."""
         self._job = job
