@@ -31,6 +31,14 @@ def test_the_mean_of_two_models(tmp_path: Path) -> None:
     assert (card.name, card.recipe, card.steps, card.hours, card.data) == ("end", "recipe 2", 300, 0.2, "data")
 
 
+def test_a_share_of_the_way(tmp_path: Path) -> None:
+    start, end = saved(tmp_path / "start.onnx", 1, 100), saved(tmp_path / "end.onnx", 2, 300)
+    made = mean(start, end, tmp_path / "mean.onnx", 0.35)
+    first, second, found = (weights.state(model) for model in (start, end, made))
+    for name, value in found.items():
+        torch.testing.assert_close(value, 0.65 * first[name] + 0.35 * second[name])
+
+
 def test_models_of_different_networks_have_no_mean(tmp_path: Path) -> None:
     start, end = saved(tmp_path / "start.onnx", 1, 100), saved(tmp_path / "end.onnx", 2, 300, blocks=2)
     with pytest.raises(BadWeights, match="another network than"):
