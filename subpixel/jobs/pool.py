@@ -211,6 +211,9 @@ class _Pool:
             missing = [place for place in (folder, *folder.parents) if not os.path.exists(place)]
             try:
                 folder.mkdir(parents=True, exist_ok=True)
+            except FileExistsError as error:
+                why = "it is no folder; expected one, or a file with an ending such as .png"
+                raise UnwritableImage(folder, why) from error
             except OSError as error:
                 why = f"the folder cannot be made: {(error.strerror or '').lower()}"
                 raise UnwritableImage(folder, why) from error

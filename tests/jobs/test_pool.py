@@ -103,7 +103,7 @@ def test_a_folder_that_cannot_be_made_costs_its_jobs(tmp_path: Path) -> None:
     wrong = Job(str(tmp_path / "0.in"), str(tmp_path / "file/0"))
     ends = [e for e in run([wrong, *jobs(tmp_path, 2)], write) if isinstance(e, Finished)]
     assert sorted(end.error is None for end in ends) == [False, True, True]
-    assert any("the folder cannot be made" in end.failure for end in ends if end.error)
+    assert any("it is no folder; expected one" in end.failure for end in ends if end.error)
 
 
 def test_what_nobody_foresaw_costs_its_own_job(tmp_path: Path) -> None:
