@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
 
 import typer
 
@@ -43,9 +45,12 @@ def status(
     follow: Annotated[bool, typer.Option("--follow", help="Until it is over.")] = False,
 ) -> None:
     """How far batches are, and what failed."""
+    from subpixel.errors import BadRequest
     from subpixel.jobs.batches import Batches
     from subpixel.jobs.queue import opened
 
+    if follow and batch is None:
+        raise BadRequest("--follow follows one batch; name it")
     with opened(queue_url, new=False) as queue:
         batches = Batches(queue)
         if batch is None:
@@ -75,32 +80,38 @@ def export(
     output: Annotated[
         Path | None, typer.Option("-o", "--output", metavar="FILE", help="By default standard output.")
     ] = None,
-    form: Annotated[str, typer.Option("--format", help="jsonl or csv.")] = "jsonl",
-    parquet: Annotated[bool, typer.Option("--parquet", help="A Parquet file. (extra: parquet)")] = False,
+    form: Annotated[str, typer.Option("--format", help="jsonl, csv or parquet (extra: parquet).")] = "jsonl",
 ) -> None:
     """A line for each image: source, target, status and error."""
     from subpixel.errors import BadRequest, UnknownName
     from subpixel.jobs.batches import Batches
     from subpixel.jobs.queue import opened
 
-    if form not in ("jsonl", "csv"):
-        raise UnknownName("format", form, ("jsonl", "csv"))
-    if parquet and output is None:
+    if form not in _WRITERS:
+        raise UnknownName("format", form, _WRITERS)
+    if form == "parquet" and output is None:
         raise BadRequest("a Parquet file cannot go to standard output; name it with -o")
     with opened(queue_url, new=False) as queue:
         lines = Batches(queue).lines(batch)
-        if parquet and output:
-            _parquet(lines, output)
-            return
-        texts = map(json.dumps, lines) if form == "jsonl" else _csv(lines)
         if output is None:
-            for text in texts:
-                typer.echo(text)
-        else:
-            from subpixel.atomic import replacing
+            _WRITERS[form](lines, sys.stdout.buffer)
+            sys.stdout.flush()
+            return
+        with _delivered(output) as file:
+            _WRITERS[form](lines, file)
 
-            with replacing(output) as part, part.open("w", encoding="utf-8") as file:
-                file.writelines(f"{text}\n" for text in texts)
+
+@contextmanager
+def _delivered(output: Path) -> Generator[BinaryIO]:
+    """The file to write, which appears when it is complete. Raises: UnwritableImage."""
+    from subpixel.atomic import replacing
+    from subpixel.errors import UnwritableImage
+
+    try:
+        with replacing(output) as part, part.open("wb") as file:
+            yield file
+    except OSError as error:
+        raise UnwritableImage(output, (error.strerror or str(error)).lower()) from error
 
 
 def submit(url: str, jobs: Iterable[Job], request: Request, overwrite: bool, quiet: bool) -> int:
@@ -161,19 +172,22 @@ def _told(outcome: Outcome) -> int:
     return 1 if outcome.failures else 0
 
 
-def _csv(lines: Iterable[dict[str, str]]) -> Iterator[str]:
+def _jsonl(lines: Iterable[dict[str, str]], file: BinaryIO) -> None:
+    file.writelines(f"{json.dumps(line)}\n".encode() for line in lines)
+
+
+def _csv(lines: Iterable[dict[str, str]], file: BinaryIO) -> None:
     import csv
     import io
 
-    yield "source,target,status,error"
+    file.write(b"source,target,status,error\n")
     for line in lines:
         text = io.StringIO()
-        csv.writer(text, lineterminator="").writerow(line.values())
-        yield text.getvalue().encode("utf-8", "backslashreplace").decode()
+        csv.writer(text, lineterminator="\n").writerow(line.values())
+        file.write(text.getvalue().encode("utf-8", "backslashreplace"))
 
 
-def _parquet(lines: Iterable[dict[str, str]], output: Path) -> None:
-    from subpixel.atomic import replacing
+def _parquet(lines: Iterable[dict[str, str]], file: BinaryIO) -> None:
     from subpixel.errors import MissingExtra
 
     try:
@@ -181,5 +195,7 @@ def _parquet(lines: Iterable[dict[str, str]], output: Path) -> None:
         parquet: Any = import_module("pyarrow.parquet")
     except ImportError:
         raise MissingExtra("pyarrow", "parquet") from None
-    with replacing(output) as part:
-        parquet.write_table(arrow.Table.from_pylist(list(lines)), part)
+    parquet.write_table(arrow.Table.from_pylist(list(lines)), file)
+
+
+_WRITERS = {"jsonl": _jsonl, "csv": _csv, "parquet": _parquet}

@@ -32,6 +32,11 @@ def command(
     With --data: the jobs of `subpixel serve`, whose folder that is. Without: the batches of `upscale --queue-url`. It
     does the one or the other. What a worker was doing when it died is done by the others.
     """
+    from subpixel.jobs.queue import hidden, opened
+
+    with opened(queue_url):  # what is wrong with it is told before
+        what = f"jobs of the service in {data}" if data else "batches"
+        typer.echo(f"waits for {what} in the queue {hidden(queue_url)}; Ctrl-C ends it", err=True)
     if data is None:
         from subpixel.domains import upscale_file
         from subpixel.jobs.blocks import work as work_on_batches

@@ -12,7 +12,7 @@ import os
 import sqlite3
 import sys
 from collections.abc import Generator, Iterable, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -35,6 +35,8 @@ _NETWORK = ("nfs", "cifs", "smb", "9p", "afs", "ceph", "glusterfs", "lustre", "g
 """What the names of network file systems begin with."""
 _SQLITE = (3, 42, 0)
 """From here on it knows fractions of a second, which DBOS asks for under Python 3.12 and later."""
+_FIRST_TABLE = "dbos_migrations"
+"""What DBOS makes before all others."""
 _LOCK = 0x73756270
 """Of transactions in Postgres that exclude each other."""
 _STATES = {
@@ -225,11 +227,24 @@ def _sqlite(url: sa.URL, new: bool) -> sa.Engine:
         raise QueueUnavailable(str(path), f"there is no folder {path.parent}")
     if not new and not path.exists():
         raise QueueUnavailable(str(path), "there is no such queue; `subpixel upscale --queue-url` makes one")
+    if path.exists():
+        _check_file(path)
     engine = create_engine(url, pool_size=20, max_overflow=0)
     event.listen(engine, "connect", _configure)
     with engine.connect() as connection:
         connection.exec_driver_sql("PRAGMA journal_mode=WAL")  # readers do not wait for writers
     return engine
+
+
+def _check_file(path: Path) -> None:
+    """Raises: QueueUnavailable for a file that holds something else than a queue."""
+    try:
+        with closing(sqlite3.connect(path)) as connection:
+            tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    except sqlite3.Error as error:
+        raise QueueUnavailable(str(path), str(error)) from error
+    if tables and _FIRST_TABLE not in tables:
+        raise QueueUnavailable(str(path), "it is a database of something else; name another file")
 
 
 def _mounts() -> str:

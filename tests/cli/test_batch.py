@@ -54,11 +54,16 @@ def test_a_batch_is_submitted_followed_and_exported(
     assert table[0] == "source,target,status,error"
     assert table[2] == f'"{tmp_path}/in/b,c.png","{tmp_path}/out/b,c.png",done,'
     parquet = pytest.importorskip("pyarrow.parquet", reason="needs the extra `parquet`")
-    assert call("batch", "export", batch, "--parquet", "-o", tmp_path / "all.parquet", "--queue-url", url)[0] == 0
+    assert (
+        call("batch", "export", batch, "--format", "parquet", "-o", tmp_path / "all.parquet", "--queue-url", url)[0]
+        == 0
+    )
     assert parquet.read_table(tmp_path / "all.parquet").column("status").to_pylist() == ["done", "done", "failed"]
     assert call("batch", "retry", batch, "--queue-url", url)[2] == "1 blocks with failures are in the queue again\n"
     monkeypatch.setattr(command, "import_module", lambda name: (_ for _ in ()).throw(ImportError(name)))
-    status, _, err = call("batch", "export", batch, "--parquet", "-o", tmp_path / "t.parquet", "--queue-url", url)
+    status, _, err = call(
+        "batch", "export", batch, "--format", "parquet", "-o", tmp_path / "t.parquet", "--queue-url", url
+    )
     assert (status, err.count("\n")) == (2, 1)
     assert "pyarrow" in err
     assert not (tmp_path / "t.parquet").exists()
@@ -75,7 +80,9 @@ def test_mistakes_are_one_line(call: Call, tmp_path: Path) -> None:
     for arguments, words in (
         (("status", "nothing"), "there is no batch 'nothing'"),
         (("export", "x", "--format", "xml"), "unknown format 'xml'"),
-        (("export", "x", "--parquet"), "name it with -o"),
+        (("export", "x", "--format", "parquet"), "name it with -o"),
+        (("export", "x", "-o", tmp_path / "none/e.jsonl"), "none/e.jsonl: no such file or directory"),
+        (("status", "--follow"), "--follow follows one batch"),
     ):
         status, _, err = call("batch", *arguments, "--queue-url", url)
         assert (status, err.count("\n")) == (2, 1)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import textwrap
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -252,6 +254,22 @@ def test_a_database_that_is_not_there_is_one_line(tmp_path: Path) -> None:
         Queue("postgresql://me:secret@127.0.0.1:1/q")
     assert "\n" not in str(told.value)
     assert "secret" not in str(told.value)
+
+
+def test_a_file_of_something_else_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "text.db").write_text("garbage\n" * 200)
+    with closing(sqlite3.connect(tmp_path / "other.db")) as other:
+        other.execute("CREATE TABLE jobs (id INTEGER)")
+        other.commit()
+    (tmp_path / "folder.db").mkdir()
+    before = {path: path.read_bytes() for path in tmp_path.glob("[to]*.db")}
+    reasons = {"text": "file is not a database", "other": "a database of something else", "folder": "unable to open"}
+    for name, why in reasons.items():
+        with pytest.raises(QueueUnavailable, match=why):
+            Queue(f"sqlite:///{tmp_path}/{name}.db")
+    assert {path: path.read_bytes() for path in tmp_path.glob("[to]*.db")} == before
+    (tmp_path / "empty.db").touch()
+    Queue(f"sqlite:///{tmp_path}/empty.db").close()
 
 
 def test_sqlite_on_a_network_file_system_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

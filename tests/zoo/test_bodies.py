@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import pytest
+import torch
 
-torch = pytest.importorskip("torch", reason="needs the extra train")
-
-from zoo.bodies import BODIES, Branches, Candidate, Config
+from zoo.bodies import BODIES, LUMA, Branches, Candidate, Config
 
 
 @pytest.mark.parametrize("body", list(BODIES))
@@ -27,8 +26,6 @@ def test_a_folded_body_computes_the_same(body: str) -> None:
 
 def test_an_untrained_body_adds_what_its_last_layer_says() -> None:
     """Luma first: the phases of RGB have the luma of one branch and the colours of the other."""
-    from zoo.bodies import LUMA
-
     network = Candidate(Config(body="luma-first-32x12")).eval()
     image = torch.rand(1, 3, 8, 8)
     with torch.no_grad():
