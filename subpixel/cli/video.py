@@ -97,7 +97,7 @@ def command(
             **{name: seconds(text) for name, text in times.items() if text is not None},
         }
     )
-    if not output.is_dir():
+    if output.suffix and not output.is_dir():
         ensure_safe(output, source, overwrite or partial_of(output).exists())
     with closing(upscale(source, output, request)) as events, VideoDisplay(quiet) as shown:
         for event in events:

@@ -35,7 +35,9 @@ class VideoDisplay:
     ) -> None:
         self._bar.stop()
         if kind is not None and issubclass(kind, KeyboardInterrupt | SystemExit):
-            self._say(f"subpixel: stopped after {self._frames} frames; the same call goes on")
+            self._say(
+                f"subpixel: stopped after {self._frames} frames; the same call goes on after the last complete segment"
+            )
 
     def show(self, event: Event) -> None:
         """Shows one event."""

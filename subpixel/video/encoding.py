@@ -48,6 +48,10 @@ class Encoder:
     threads: int
 
     @property
+    def lossless(self) -> bool:
+        return self.codec not in _WORST
+
+    @property
     def pixel_format(self) -> str:
         """What the encoder takes; FFV1 wants R'G'B' of 8 bits interleaved."""
         name = self.layout.name
@@ -100,6 +104,10 @@ class Coding:
 
 def container_of(target: Path) -> str:
     """The container that an ending means; a folder where there is none, or one is there. Raises: BadRequest."""
+    if str(target) == "-":
+        raise BadRequest("a video cannot go to standard output; name a file or a folder")
+    if target.exists() and not target.is_dir() and not target.suffix:
+        raise BadRequest(f"{target} is no folder; expected one, or a file ending in {', '.join(FORMATS)}")
     if target.is_dir() or not target.suffix:
         return FOLDER
     if target.suffix.lower() not in FORMATS:

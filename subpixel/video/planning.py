@@ -95,6 +95,16 @@ def lost_in_pixels(source: Source, made: Encoder) -> Iterator[str]:
         yield "HDR in 8 bits bands"
 
 
+def unused(request: VideoRequest, made: Encoder) -> list[str]:
+    """What was asked for in vain."""
+    asked = request.quality != VideoRequest.model_fields["quality"].default
+    return (
+        [f"quality {request.quality} says nothing to {made.codec}, which is lossless"]
+        if asked and made.lossless
+        else []
+    )
+
+
 def flickering(larger: FrameUpscaler) -> list[str]:
     names = [step.card.name for step in larger.plan.steps if step.card.arch == "srgan"]
     return [f"{name} invents detail anew in each frame, which flickers; swift does not" for name in names]

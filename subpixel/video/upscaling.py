@@ -29,7 +29,7 @@ from subpixel.video.folder import probe_folder
 from subpixel.video.numbered import NumberedImages
 from subpixel.video.pipeline import ahead
 from subpixel.video.planes import Plane
-from subpixel.video.planning import flickering, look, lost_in_pixels, neighbours, of_part, of_size
+from subpixel.video.planning import flickering, look, lost_in_pixels, neighbours, of_part, of_size, unused
 from subpixel.video.request import VideoRequest
 from subpixel.video.resumption import Resumed
 from subpixel.video.segments import SECONDS, End, Partial, Segment
@@ -117,7 +117,8 @@ class _Work:
             *(f"{name}, which {container} cannot hold" for name in lost),
             *(numbered.lost_in_images(source) if container == FOLDER else ()),
         ]
-        warnings = [f"not kept: {what}" for what in dict.fromkeys(warnings)] + flickering(larger)
+        warnings = [f"not kept: {what}" for what in dict.fromkeys(warnings)]
+        warnings += unused(request, made) + flickering(larger)
         cut = muxing.Cut.of(source, request.start, request.stop)
         return cls(source, target, request, container, order, larger, made, cut, tuple(warnings), left_out)
 

@@ -28,6 +28,36 @@ def test_what_exists_is_replaced_when_told(call: Call, tmp_path: Path) -> None:
     assert target.stat().st_size > 500
 
 
+@pytest.mark.parametrize("options", [[], ["--overwrite"]])
+def test_a_file_is_no_folder_for_frames(call: Call, tmp_path: Path, options: list[str]) -> None:
+    source, target = clip(tmp_path / "a.mp4", frames=5), tmp_path / "frames"
+    target.write_text("notes")
+    for output, why in ((target, f"{target} is no folder"), ("-", "a video cannot go to standard output")):
+        status, out, error = call("video", source, "-o", output, "-m", "bicubic", *options)
+        assert (status, out, error.count("\n")) == (2, "", 1)
+        assert error.startswith(f"subpixel: {why}")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.mp4", "frames"]
+    assert target.read_text() == "notes"
+
+
+@pytest.mark.parametrize(
+    ("output", "codec", "quality", "told"),
+    [
+        ("b.mkv", "ffv1", 30, True),
+        ("frames", "auto", 30, True),
+        ("b.mkv", "ffv1", 65, False),
+        ("b.mkv", "h264", 30, False),
+    ],
+)
+def test_a_quality_that_says_nothing_is_told(
+    call: Call, tmp_path: Path, output: str, codec: str, quality: int, told: bool
+) -> None:
+    source = clip(tmp_path / "a.mp4", frames=5)
+    asked = ["video", source, "-o", tmp_path / output, "-m", "bicubic", "--codec", codec, "--quality", quality]
+    status, _, error = call(*asked)
+    assert (status, f"quality {quality} says nothing to" in error) == (0, told)
+
+
 def test_what_was_interrupted_goes_on_though_the_earlier_film_is_there(
     call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
