@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from fastapi import FastAPI, Request
+from fastapi import Depends, FastAPI, Request
 from starlette.background import BackgroundTask
 from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
 from starlette.types import ASGIApp
@@ -30,7 +30,8 @@ from subpixel.service.negotiation import MEDIA_TYPES, accepted
 from subpixel.service.orders import Enlarged, Examined, Order
 from subpixel.service.page import browser
 from subpixel.service.problems import Problem, Refusal
-from subpixel.service.query import parameters, parse_query
+from subpixel.service.query import check_no_query, parameters, parse_query
+from subpixel.service.ranges import RangedFile
 from subpixel.service.records import UNFINISHED, Record
 from subpixel.service.service import Service
 from subpixel.service.uploads import received, sync_folder
@@ -39,6 +40,9 @@ from subpixel.service.view import Job
 _THREADS = 32
 """Requests that wait for the database, the disk or a process at a time."""
 _KEY = re.compile(r"[!-~]{1,200}")
+_READ = ["GET", "HEAD"]
+_BARE: Any = {"dependencies": [Depends(check_no_query)]}
+"""Nothing can be asked for in the query."""
 _PROBLEMS: Any = {"default": {"model": Problem, "content": {"application/problem+json": {}}}}
 _IMAGE: Any = {
     "parameters": parameters(),
@@ -73,27 +77,27 @@ def create_app(service: Service) -> ASGIApp:
     handle_errors(app)
     app.post("/v1/upscale", openapi_extra=_IMAGE, response_class=FileResponse)(upscale)
     app.post("/v1/jobs", openapi_extra=_IMAGE, status_code=202, response_model=Job)(submit)
-    app.get("/v1/jobs", response_model=dict[str, list[Job]])(jobs)
-    app.get("/v1/jobs/{id}", response_model=Job)(job)
-    app.delete("/v1/jobs/{id}", response_model=Job)(delete)
-    app.get("/v1/jobs/{id}/events", response_class=StreamingResponse)(events)
-    app.api_route("/v1/jobs/{id}/result", methods=["GET", "HEAD"], response_class=FileResponse)(result)
+    app.get("/v1/jobs", response_model=dict[str, list[Job]], **_BARE)(jobs)
+    app.get("/v1/jobs/{id}", response_model=Job, **_BARE)(job)
+    app.delete("/v1/jobs/{id}", response_model=Job, **_BARE)(delete)
+    app.get("/v1/jobs/{id}/events", response_class=StreamingResponse, **_BARE)(events)
+    app.api_route("/v1/jobs/{id}/result", methods=_READ, response_class=FileResponse, **_BARE)(result)
     app.post("/v1/inspect", openapi_extra=_IMAGE)(inspect)
-    app.get("/v1/models")(models)
+    app.get("/v1/models", **_BARE)(models)
     app.get("/healthz")(health)
     app.get("/readyz")(ready)
     app.get("/metrics", response_class=Response)(metrics)
     app.include_router(browser.router)
-    app.api_route("/{path:path}", methods=["GET", "HEAD"], include_in_schema=False)(page)
+    for path in assets.page_files():
+        app.api_route(path, methods=_READ, include_in_schema=False)(page)
     return Guard(app, service.settings, service.requests)
 
 
 async def upscale(request: Request) -> Response:
     """Enlarges a small image and answers with the result."""
     service, asked = _service(request), parse_query(request.query_params.multi_items())
-    wanted = accepted(request.headers.get("accept") or "*/*")
-    if wanted and not asked.encoding.format:
-        asked = asked.model_copy(update={"encoding": _encoding(asked, wanted)})
+    if not asked.encoding.format and (wanted := accepted(request.headers.get("accept"))):
+        asked = asked.model_copy(update={"encoding": replace(asked.encoding, format=wanted[0])})
     name = secrets.token_urlsafe(18)
     async with _admitted(service, request, name) as upload:
         order = service.examining(upload, asked.model_dump_json())
@@ -193,7 +197,7 @@ async def result(request: Request, id: str) -> Response:
         raise Refusal("expired", "results are kept for a while; send the image again")
     if record.state != "done":
         raise Refusal("not-done", f"the job is {record.state}")
-    wanted = accepted(request.headers.get("accept") or "*/*")
+    wanted = accepted(request.headers.get("accept"))
     kind = record.format if wanted is None or record.format in wanted else wanted[0]
     etag = f'"{record.etag}"' if kind == record.format else f'"{record.etag}-{kind}"'
     if etag in request.headers.get("if-none-match", ""):
@@ -210,7 +214,7 @@ async def result(request: Request, id: str) -> Response:
         "Cache-Control": "private, no-cache",
         "Content-Disposition": f'attachment; filename="{record.id[:8]}.{kind}"',
     }
-    return FileResponse(path, headers=headers, media_type=MEDIA_TYPES[kind])
+    return RangedFile(path, headers=headers, media_type=MEDIA_TYPES[kind])
 
 
 async def inspect(request: Request) -> Any:
@@ -262,12 +266,10 @@ async def metrics(request: Request) -> Response:
     return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")
 
 
-async def page(request: Request, path: str) -> Response:
+async def page(request: Request) -> Response:
     """The page and its modules."""
-    file = assets.page_files().get(path or "index.html")
-    if file is None:
-        raise Refusal("not-found", "there is no such path; see /openapi.json")
-    return FileResponse(file, headers={"Cache-Control": "no-cache"}, media_type=assets.MEDIA_TYPES[file.suffix])
+    file = assets.page_files()[request.scope["path"]]
+    return RangedFile(file, headers={"Cache-Control": "no-cache"}, media_type=assets.MEDIA_TYPES[file.suffix])
 
 
 def _service(request: Request) -> Service:
@@ -311,14 +313,10 @@ def _discard(service: Service, record: Record) -> None:
 async def _own(request: Request, id: str) -> Record:
     """A job of this client. Raises: Refusal, the same for another's as for none."""
     service = _service(request)
-    record = await asyncio.to_thread(service.records.get, id)
+    record = await asyncio.to_thread(service.find, id)
     if record is None or (service.settings.tokens and record.client != request.scope["subpixel.client"]):
         raise Refusal("not-found", "there is no such job")
     return record
-
-
-def _encoding(asked: Any, wanted: list[str]) -> Any:
-    return replace(asked.encoding, format=wanted[0])
 
 
 async def _models(service: Service) -> list[dict[str, Any]]:

@@ -24,6 +24,6 @@ MEDIA_TYPES = {
 
 @cache
 def page_files() -> dict[str, Path]:
-    """By the path below the page; nothing else can be asked for."""
+    """By their paths; nothing else can be asked for."""
     files = [file for file in PAGE.rglob("*") if file.suffix in MEDIA_TYPES]
-    return {file.relative_to(PAGE).as_posix(): file for file in files}
+    return {"/": PAGE / "index.html"} | {f"/{file.relative_to(PAGE).as_posix()}": file for file in files}

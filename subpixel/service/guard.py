@@ -16,6 +16,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
+from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from subpixel.errors import SubpixelError
@@ -38,8 +39,10 @@ _HEADERS = {
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
 }
+_METHODS = ("GET", "HEAD", "POST", "DELETE")
+"""Those of the routes."""
 _PREFLIGHT = {
-    "Access-Control-Allow-Methods": "GET, HEAD, POST, DELETE",
+    "Access-Control-Allow-Methods": ", ".join(_METHODS),
     "Access-Control-Allow-Headers": "authorization, content-type, idempotency-key, last-event-id, range, if-none-match",
     "Access-Control-Max-Age": "600",
 }
@@ -191,8 +194,14 @@ def handle_errors(app: Starlette) -> None:
         return problem_response(error if isinstance(error, Refusal) else refusal(error))
 
     async def http(_: Request, error: Any) -> Response:
-        kind = {404: "not-found", 405: "method-not-allowed"}.get(error.status_code, "bad-request")
-        return problem_response(Refusal(kind, str(error.detail), error.headers))
+        return problem_response(Refusal("bad-request", str(error.detail), error.headers))
+
+    async def no_route(request: Request, _: Any) -> Response:
+        methods = _methods(request)
+        if not methods or request.method in methods:
+            return problem_response(Refusal("not-found", "there is no such path; see /openapi.json"))
+        why = f"there is no {request.method} here; expected {' or '.join(methods)}"
+        return problem_response(Refusal("method-not-allowed", why, {"Allow": ", ".join(methods)}))
 
     async def without_database(_: Request, error: Any) -> Response:
         """It is full, away, or too busy: that may pass."""
@@ -203,3 +212,12 @@ def handle_errors(app: Starlette) -> None:
     for kind in (Refusal, SubpixelError, Exception):
         app.add_exception_handler(kind, refused)
     app.add_exception_handler(HTTPException, http)
+    for status in (404, 405):
+        app.add_exception_handler(status, no_route)
+
+
+def _methods(request: Request) -> list[str]:
+    """What the path can be asked with: each route knows its own alone."""
+    routes = request.app.routes
+    asked = ({**request.scope, "method": method} for method in _METHODS)
+    return [scope["method"] for scope in asked if any(route.matches(scope)[0] is Match.FULL for route in routes)]

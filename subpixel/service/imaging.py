@@ -18,7 +18,10 @@ from subpixel.video.request import VideoRequest
 
 _KEPT = 2
 """Upscalers, with what they compiled, that a process keeps for the next image."""
-_OF_VIDEOS = VideoRequest.model_fields.keys() - Request.model_fields.keys()
+_OF_VIDEOS = {
+    name: field.default for name, field in VideoRequest.model_fields.items() if name not in Request.model_fields
+}
+"""What is asked for of videos alone, and its defaults."""
 
 
 def perform(order: Order, tell: Tell) -> Any:
@@ -38,8 +41,9 @@ def _examine(order: Order, tell: Tell) -> Examined:
     photo, is_video = _looked_at(order.source)
     if is_video:
         return videos.examine(order, request)
-    if request.model_dump(include=_OF_VIDEOS) != VideoRequest.parse({}).model_dump(include=_OF_VIDEOS):
-        raise BadRequest(f"{', '.join(sorted(_OF_VIDEOS))}: those are for videos; this is an image")
+    given = [name for name, default in _OF_VIDEOS.items() if getattr(request, name) != default]
+    if given:
+        raise BadRequest(f"{', '.join(given)}: for videos alone; this is an image")
     found = format_of(order.source)
     return science.examine(found, order, request) if found else _examine_photo(photo, order, request)
 

@@ -25,15 +25,17 @@ MEDIA_TYPES = {
 }
 
 
-def accepted(header: str) -> list[str] | None:
+def accepted(header: str | None) -> list[str] | None:
     """The formats that Accept names, best first; None where anything will do."""
+    header = header or "*/*"
     ranges = [part.strip().partition(";") for part in header.split(",") if part.strip()]
     if any(kind.strip() in ("*/*", "image/*", "video/*") for kind, _, _ in ranges):
         return None
     weights = {kind.strip(): _weight(rest) for kind, _, rest in ranges}
-    found = [name for name, kind in MEDIA_TYPES.items() if kind in weights]
+    found = [name for name, kind in MEDIA_TYPES.items() if weights.get(kind)]
     if not found:
-        raise Refusal("not-acceptable", f"Accept {header[:80]!r}; expected one of {', '.join(MEDIA_TYPES.values())}")
+        kinds = ", ".join(dict.fromkeys(MEDIA_TYPES.values()))
+        raise Refusal("not-acceptable", f"Accept {header[:80]!r}; expected one of {kinds}")
     return sorted(found, key=lambda name: -weights[MEDIA_TYPES[name]])
 
 

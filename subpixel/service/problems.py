@@ -19,6 +19,8 @@ KINDS = {
     "not-done": (409, "The result is not there yet"),
     "expired": (410, "The result was removed"),
     "too-large": (413, "It is too large"),
+    "encoded": (415, "The body is encoded"),
+    "no-such-range": (416, "There is no such range"),
     "unreadable-image": (422, "The image cannot be read"),
     "key-reused": (422, "The key belongs to another upload"),
     "client-full": (429, "Too many jobs of this client"),

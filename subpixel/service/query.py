@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
 from typing import Any, cast
 
-from subpixel.errors import BadRequest
+from starlette.requests import Request
+
+from subpixel.errors import BadRequest, UnknownName
 from subpixel.inference.choice import AUTO
 from subpixel.models.naming import meant
 from subpixel.models.store import names
@@ -14,37 +17,49 @@ from subpixel.video.request import VideoRequest
 
 _OPERATORS = ("tile", "execution", "encoding.keep_time")
 """What decides about the machine, which is not the client's."""
+_OF_FOLDERS = "fps"
+"""What is asked for of a folder of images, which is no upload."""
+_LONGEST = 40
+"""Characters of a wrong name that are told."""
 
 
 def parse_query(items: Iterable[tuple[str, str]]) -> VideoRequest:
-    """Raises: BadRequest for an unknown key, a key given twice, a value that makes no sense, or a path as a model."""
-    nested = dict[str, Any]()
+    """Raises: UnknownName with the closest key; BadRequest for one given twice, a wrong value, or a path as a model."""
+    nested, known = dict[str, Any](), _defaults()
     for key, value in items:
         if key.startswith(_OPERATORS):
-            raise BadRequest(f"{key} is not asked for over the network; the server decides")
-        *outer, last = key.split(".")
-        place = nested
-        for name in outer:
-            place = place.setdefault(name, {})
-            if not isinstance(place, dict):
-                raise BadRequest(f"{key}: there is a value for {name} already")
+            raise BadRequest(f"{key[:_LONGEST]} is not asked for over the network; the server decides")
+        if key not in known:
+            raise UnknownName("parameter", key[:_LONGEST], known)
+        outer, _, last = key.rpartition(".")
+        place = nested.setdefault(outer, {}) if outer else nested
         if last in place:
             raise BadRequest(f"{key} is given twice")
-        place[last] = value
+        place[last] = value.split(",") if isinstance(known[key], tuple) else value
     request = VideoRequest.parse(nested)
-    known = request.model == AUTO or request.model in KERNELS or meant(request.model, names())
-    if not known:
-        raise BadRequest(f"model {request.model[:40]!r}; expected auto, a kernel, or a name from /v1/models")
+    if not (request.model == AUTO or request.model in KERNELS or meant(request.model, names())):
+        raise BadRequest(f"model {request.model[:_LONGEST]!r}; expected auto, a kernel, or a name from /v1/models")
     return request
+
+
+def check_no_query(request: Request) -> None:
+    """Of paths where nothing can be asked for. Raises: BadRequest."""
+    for key in request.query_params:
+        raise BadRequest(f"unknown parameter {key[:_LONGEST]!r}; this path has none")
 
 
 def parameters() -> list[dict[str, Any]]:
     """The query's keys, as OpenAPI lists them."""
     return [
         {"name": name, "in": "query", "required": False, "schema": {"default": value}}
-        for name, value in _flat(VideoRequest.parse({}).model_dump())
-        if not name.startswith(_OPERATORS)
+        for name, value in _defaults().items()
     ]
+
+
+@cache
+def _defaults() -> dict[str, Any]:
+    values = _flat(VideoRequest.parse({}).model_dump())
+    return {name: value for name, value in values if not name.startswith(_OPERATORS) and name != _OF_FOLDERS}
 
 
 def _flat(values: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:

@@ -45,7 +45,7 @@ def serve(settings: Settings, announce: Callable[[str], None]) -> None:
     except ImportError as error:
         raise MissingExtra(error.name or "fastapi", "serve") from None
 
-    settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+    settings.make_folders()
     queue = Queue(settings.url)
     service = Service(settings, queue)
 
@@ -121,8 +121,7 @@ def work(settings: Settings) -> None:
     ended = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: ended.set())
-    for folder in (settings.uploads, settings.results):
-        folder.mkdir(parents=True, exist_ok=True)
+    settings.make_folders()
     queue = Queue(settings.url)
     try:
         with working(settings, queue):

@@ -7,6 +7,7 @@ import logging
 import shutil
 import time
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -37,11 +38,9 @@ _SLOW = 30.0
 
 
 class Service:
-    """One server."""
+    """One server; the folders of its settings are there."""
 
     def __init__(self, settings: Settings, queue: Queue) -> None:
-        for folder in (settings.uploads, settings.results):
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.settings, self.queue = settings, queue
         self.records = Records(queue)
         self.watch = Watch(self.records)
@@ -83,7 +82,23 @@ class Service:
     async def _perform(self, isolated: Isolated, order: Order) -> Any:
         return await asyncio.to_thread(isolated, order, lambda _: None, limited(lambda: None, _SLOW))
 
+    def find(self, id: str) -> Record | None:
+        record = self.records.get(id)
+        return record and self._current(record)
+
+    def _current(self, record: Record) -> Record:
+        """The same job, whose result goes at once where the time of that is over."""
+        if record.state != "done" or not self._is_over(record):
+            return record
+        self.expire(record)
+        return replace(record, state="expired", revision=record.revision + 1)
+
+    def _is_over(self, record: Record, times: int = 1) -> bool:
+        """Whether so many times the time for which results are kept has passed."""
+        return record.finished is not None and record.finished + times * self.settings.keep <= now()
+
     def view(self, record: Record) -> Job:
+        record = self._current(record)
         ahead = self.records.ahead(record) if record.state == "waiting" else 0
         return job_of(record, ahead, self.settings.base_path, self.settings.keep)
 
@@ -137,16 +152,14 @@ class Service:
 
     def tidy(self, room: int = 0) -> None:
         """Removes results whose time is over, and the oldest until so many bytes have room; then leftovers."""
-        today = now()
         done = self.records.in_state("done")
         used = self.used()
         for record in done:
-            old = (record.finished or today) < today - self.settings.keep
-            if old or used + room > self.settings.disk:
+            if self._is_over(record) or used + room > self.settings.disk:
                 used -= record.bytes or 0
                 self.expire(record)
         over = self.records.in_state("expired", "failed", "cancelled")
-        gone = [record for record in over if (record.finished or today) < today - 2 * self.settings.keep]
+        gone = [record for record in over if self._is_over(record, 2)]
         for record in gone:
             self._remove_files(record)
         self.records.forget([record.id for record in gone])

@@ -79,6 +79,15 @@ class Settings:
         """Of the queue."""
         return self.queue_url or f"sqlite:///{self.data.absolute()}/queue.db"
 
+    def make_folders(self) -> None:
+        """Those that the files lie in, for this user alone. Raises: BadRequest."""
+        for folder in (self.data, self.uploads, self.results):
+            try:
+                folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            except OSError as error:
+                why = (error.strerror or str(error)).lower()
+                raise BadRequest(f"cannot make the folder {folder}: {why}; choose another one with --data") from None
+
     @property
     def uploads(self) -> Path:
         return self.data / "uploads"

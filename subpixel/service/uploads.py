@@ -39,8 +39,12 @@ class Upload:
 async def received(request: Request, path: Path, most: int) -> AsyncGenerator[Upload]:
     """The image in a body, written to `path` and synced, which is removed at the end of the block if it is still there.
 
-    Raises: Refusal for what is too large, too slow, empty, or no form.
+    Raises: Refusal for what is encoded, too large, too slow, empty, or no form.
     """
+    encoding = request.headers.get("content-encoding", "identity")
+    if encoding.strip().lower() != "identity":
+        why = f"Content-Encoding {encoding[:40]!r}; expected the bytes of the image as they are"
+        raise Refusal("encoded", why, {"Accept-Encoding": "identity"})
     length = request.headers.get("content-length", "")
     if length.isdigit() and int(length) > most + 2**16:
         raise _too_large(most)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from typing import Any
 
@@ -84,7 +85,18 @@ def test_results_have_ranges_tags_and_the_format_that_is_accepted(server: Server
     assert part.headers["content-range"] == f"bytes 10-19/{len(whole.content)}"
     changed = server.client.get(result, headers={"Range": "bytes=10-19", "If-Range": '"other"'})
     assert (changed.status_code, changed.content) == (200, whole.content)
-    assert server.client.get(result, headers={"Range": "bytes=999999-"}).status_code == 416
+    beyond = server.client.get(result, headers={"Range": "bytes=999999-"})
+    assert (beyond.status_code, beyond.headers["content-range"]) == (416, f"bytes */{len(whole.content)}")
+    assert beyond.headers["content-type"] == "application/problem+json"
+    assert beyond.json() == {
+        "type": "/problems/no-such-range",
+        "title": "There is no such range",
+        "status": 416,
+        "detail": f"Range 'bytes=999999-'; there are {len(whole.content):,} bytes",
+    }
+    for senseless in ("bytes=abc", "abc", "bytes=", "bytes=9-3", "pages=1-2"):  # RFC 9110, 14.2: may be ignored
+        answer = server.client.get(result, headers={"Range": senseless})
+        assert (answer.status_code, answer.content) == (200, whole.content), senseless
     same = server.client.get(result, headers={"If-None-Match": tag})
     assert (same.status_code, same.content, same.headers["etag"]) == (304, b"", tag)
     head = server.client.head(result)
@@ -123,8 +135,13 @@ def test_what_is_deleted_is_gone(server: Server) -> None:
         ("/v1/jobs", b"", 400, "the body is empty"),
         ("/v1/jobs?scale=0", png(), 400, "scale 0.0; expected a positive number"),
         ("/v1/jobs?scale=2&scale=3", png(), 400, "scale is given twice"),
-        ("/v1/jobs?size=9x9&size.x=1", png(), 400, "there is a value for size already"),
-        ("/v1/jobs?colour=1", png(), 400, "colour"),
+        ("/v1/jobs?size=9x9&size.x=1", png(), 400, "unknown parameter 'size.x'; did you mean 'size'?"),
+        ("/v1/jobs?scal=2", png(), 400, "unknown parameter 'scal'; did you mean 'scale'?"),
+        ("/v1/upscale?denoise=1", png(), 400, "unknown parameter 'denoise'; did you mean 'restoration.denoise'?"),
+        ("/v1/inspect?=2", png(), 400, "unknown parameter ''; known: bands, codec, consistent, "),
+        ("/v1/jobs?fps=3", png(), 400, "unknown parameter 'fps'"),
+        ("/v1/jobs?codec=av1", png(), 400, "codec: for videos alone; this is an image"),
+        ("/v1/jobs?stop=2&quality=9&scale=2", png(), 400, "quality, stop: for videos alone; this is an image"),
         ("/v1/jobs?tile=0", png(), 400, "the server decides"),
         ("/v1/jobs?execution.threads=64", png(), 400, "the server decides"),
         ("/v1/jobs?model=/etc/passwd", png(), 400, "expected auto, a kernel, or a name"),
@@ -146,6 +163,71 @@ def test_mistakes_are_told_at_once(server: Server, path: str, body: bytes, statu
     assert not list((server.data / "uploads").iterdir())
 
 
+@pytest.mark.parametrize("path", ["/v1/upscale", "/v1/jobs", "/v1/inspect"])
+def test_what_is_encoded_is_not_read(server: Server, path: str) -> None:
+    """RFC 9110, 15.5.16: the answer says what would be taken."""
+    answer = server.client.post(path, content=gzip.compress(png()), headers={"Content-Encoding": "gzip"})
+    assert (answer.status_code, answer.headers["accept-encoding"]) == (415, "identity")
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json()["type"] == "/problems/encoded"
+    assert answer.json()["detail"] == "Content-Encoding 'gzip'; expected the bytes of the image as they are"
+    plain = server.client.post("/v1/inspect", content=png(), headers={"Content-Encoding": "identity"})
+    assert plain.status_code == 200
+
+
+def test_what_is_asked_for_wins_over_what_is_accepted(server: Server) -> None:
+    for query, accept, kind in [
+        ("&encoding.format=png", "image/webp", "image/png"),
+        ("&encoding.format=png", "text/html", "image/png"),
+        ("", "image/webp", "image/webp"),
+        ("", "image/webp;q=0, image/avif", "image/avif"),
+    ]:
+        path = f"/v1/upscale?model=nearest{query}"
+        answer = server.client.post(path, content=png(), headers={"Accept": accept})
+        assert (answer.status_code, answer.headers["content-type"]) == (200, kind), (query, accept)
+    refused = server.client.post("/v1/upscale", content=png(), headers={"Accept": "text/html"}).json()
+    assert refused["status"] == 406
+    assert refused["detail"].startswith("Accept 'text/html'; expected one of image/png, image/jpeg, ")
+    assert refused["detail"].count("image/tiff") == 1
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/v1/models?x=2"),
+        ("GET", "/v1/jobs?x=2"),
+        ("GET", "/v1/jobs/nothing?x=2"),
+        ("DELETE", "/v1/jobs/nothing?x=2"),
+        ("GET", "/v1/jobs/nothing/events?x=2"),
+        ("HEAD", "/v1/jobs/nothing/result?x=2"),
+        ("GET", "/v1/jobs/nothing/result?x=2"),
+    ],
+)
+def test_unknown_parameters_are_refused_where_there_are_none(server: Server, method: str, path: str) -> None:
+    answer = server.client.request(method, path)
+    assert answer.status_code == 400
+    if method != "HEAD":
+        assert answer.json()["detail"] == "unknown parameter 'x'; this path has none"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("GET", "/v1/upscale", "POST"),
+        ("PUT", "/v1/jobs", "GET, POST"),
+        ("PATCH", "/v1/jobs/x", "GET, DELETE"),
+        ("POST", "/v1/jobs/x/result", "GET, HEAD"),
+        ("POST", "/main.js", "GET, HEAD"),
+        ("POST", "/browser/index.json", "GET"),
+    ],
+)
+def test_a_wrong_method_is_told_the_right_ones(server: Server, method: str, path: str, allowed: str) -> None:
+    answer = server.client.request(method, path)
+    assert (answer.status_code, answer.headers["allow"]) == (405, allowed)
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json()["detail"] == f"there is no {method} here; expected {allowed.replace(', ', ' or ')}"
+
+
 def test_unknown_paths_methods_and_jobs(server: Server) -> None:
     for method, path, status in [
         ("GET", "/nothing", 404),
@@ -154,7 +236,8 @@ def test_unknown_paths_methods_and_jobs(server: Server) -> None:
         ("GET", "/v1/jobs/nothing/events", 404),
         ("DELETE", "/v1/jobs/nothing", 404),
         ("GET", "/v1/jobs", 404),
-        ("PUT", "/v1/jobs", 405),
+        ("GET", "/browser/models/nothing.onnx", 404),
+        ("PUT", "/nothing", 404),
     ]:
         answer = server.client.request(method, path)
         assert (answer.status_code, answer.json()["status"]) == (status, status), path

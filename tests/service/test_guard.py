@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from starlette.routing import Route
 
 from subpixel.errors import BadRequest
 from subpixel.service.guard import Guard, handle_errors
+from subpixel.service.serve import serve, work
 from subpixel.service.settings import Settings, digest, is_loopback, parse_size, parse_time, read_tokens
 
 TOKENS = {digest("a-token-of-some-length"): "ann", digest("another-one-of-length"): "bob"}
@@ -128,6 +130,19 @@ def test_an_open_host_needs_tokens(tmp_path: Path) -> None:
         assert here(host=host, tokens=TOKENS)
     hosts = ("127.0.0.1", "::1", "localhost", "127.8.8.8", "0.0.0.0", "::")
     assert [host for host in hosts if not is_loopback(host)] == ["0.0.0.0", "::"]
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_text("no folder")
+    for data, why in [(file, "file exists"), (file / "below", "not a directory")]:
+        said = f"cannot make the folder {data}: {why}; choose another one with --data"
+        for start in (lambda settings: serve(settings, print), work):
+            with pytest.raises(BadRequest, match=f"^{re.escape(said)}$"):
+                start(Settings(data, port=0))
+    here = Settings(tmp_path / "a" / "b")
+    here.make_folders()
+    assert [folder.stat().st_mode & 0o777 for folder in (here.data, here.uploads, here.results)] == [0o700] * 3
 
 
 def test_tokens_are_read_and_only_their_digests_are_kept(tmp_path: Path) -> None:

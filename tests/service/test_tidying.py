@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,9 @@ from subpixel.service.settings import Settings
 def service(tmp_path: Path) -> Iterator[Service]:
     """With a job that is done."""
     queue = Queue(f"sqlite:///{tmp_path}/q.db")
-    made = Service(Settings(tmp_path), queue)
+    settings = Settings(tmp_path)
+    settings.make_folders()
+    made = Service(settings, queue)
     made.records.accept(Record("x", "ann", "{}", "PNG", 3, 2, 5, "png", 6, 4, clock.now()), Bounds(9, 9))
     made.records.change("x", ["waiting"], state="done", finished=clock.now(), bytes=5)
     (made.settings.results / "x.png").write_bytes(b"large")
@@ -50,6 +53,22 @@ def test_a_result_goes_when_its_time_has_passed(service: Service, monkeypatch: p
     record = service.records.get("x")
     assert record
     assert (record.state, list(service.settings.results.iterdir())) == ("expired", [])
+
+
+def test_nobody_gets_a_result_when_its_time_has_passed(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At the moment that `expires` names, whether somebody has tidied or not."""
+    done = service.records.get("x")
+    assert done
+    assert done.finished
+    ends, path = done.finished + service.settings.keep, service.settings.results / "x.png"
+    assert service.view(done).expires == datetime.fromtimestamp(ends, UTC).isoformat(timespec="milliseconds")
+    for moment, state in [(ends - 0.01, "done"), (ends, "expired"), (ends + 9, "expired")]:
+        monkeypatch.setattr(tidied, "now", lambda moment=moment: moment)
+        found = service.find("x")
+        assert found
+        assert (found.state, service.view(done).state, path.exists()) == (state, state, state == "done")
+    assert found == service.records.get("x")
+    assert (found.revision, service.view(found).expires) == (done.revision + 1, None)
 
 
 def test_what_belongs_to_no_job_goes_after_a_while(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
