@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from subpixel.errors import BadRequest, check_type
+from subpixel.errors import BadRequest, UnreadableImage, check_type
 from subpixel.images import exif, tiff
 from subpixel.images.decoders import samples_of
 from subpixel.images.formats import Encoding
@@ -89,6 +89,7 @@ class Image:
 
         alpha: see `from_samples`.
         """
+        check_unmasked(array)
         if array.dtype.name not in ("uint8", "uint16") and array.dtype.kind != "f":
             raise BadRequest(f"the array is {array.dtype}; expected uint8, uint16 or float in [0, 1]")
         depth: Depth = 8 if array.dtype == np.uint8 else 16 if array.dtype == np.uint16 else 32
@@ -106,10 +107,14 @@ class Image:
     def from_pil(cls, image: PIL.Image.Image) -> Self:
         """A Pillow image of mode 1, L, LA, P, PA, RGB, RGBA, I;16 or F, turned upright, with its metadata.
 
-        A colour or an index that counts as transparent becomes alpha.
+        A colour or an index that counts as transparent becomes alpha. Raises: UnreadableImage, BadRequest.
         """
         from PIL import ImageOps
 
+        try:
+            image.load()
+        except (OSError, ValueError, SyntaxError) as error:  # it is closed, or its file is damaged
+            raise UnreadableImage(getattr(image, "filename", "") or "a Pillow image", str(error)) from error
         metadata = _metadata_of(image)
         samples, _ = samples_of(ImageOps.exif_transpose(image))
         if image.mode not in _PILLOW_MODES:
@@ -149,8 +154,18 @@ def read(path: str | Path | bytes | BinaryIO) -> Image:
     return Image.from_samples(dequantise(source.rows(0, source.shape.height)), source.metadata)
 
 
+def check_unmasked(array: object) -> None:
+    """Raises: BadRequest for a masked array, whose mask would be lost."""
+    if isinstance(array, np.ma.MaskedArray):
+        raise BadRequest(
+            "the array has a mask, which nothing here keeps; expected a plain one, such as array.filled(0)"
+        )
+
+
 def write(path: str | Path | BinaryIO, image: Image, encoding: Encoding = Encoding()) -> None:
     """Write a whole image, as `create` does; raises BadRequest for what is no Image (`Image.from_array` makes one)."""
+    if isinstance(image, np.ndarray):
+        raise BadRequest("the image is an array; expected an Image: Image.from_array(array) makes one")
     check_type("the image", image, Image)
     with create(path, image.shape, image.metadata, encoding) as writer:
         writer.write(image.samples)

@@ -36,7 +36,8 @@ class Target:
         if self.fit and self.size is None:
             raise BadRequest("fit: there is no size to lie inside; give one, such as 1920x1080")
         if self.scale is not None:
-            number = isinstance(self.scale, Real) and math.isfinite(self.scale) and self.scale > 0
+            is_number = isinstance(self.scale, Real) and self.scale is not True
+            number = is_number and math.isfinite(self.scale) and self.scale > 0
             if not number:
                 raise BadRequest(f"scale {self.scale!r}; expected a positive number such as 2 or 2.7")
             object.__setattr__(self, "scale", float(self.scale))  # of numpy's, some hold few digits

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from subpixel import models
 from subpixel.analysis import DegradationReport, inspect_rows
 from subpixel.errors import BadRequest, OutOfMemory, check_type
-from subpixel.images import Image, open_image, quantise
+from subpixel.images import Image, check_unmasked, open_image, quantise
 from subpixel.inference.choice import (
     AUTO,
     CLEAN,
@@ -194,6 +194,7 @@ class Upscaler:
     def __call__(self, image: PIL.Image.Image) -> PIL.Image.Image: ...
     def __call__(self, image: Any) -> Any:
         if isinstance(image, np.ndarray):
+            check_unmasked(image)
             array = np.asarray(cast("NDArray[Any]", image))  # a matrix would be multiplied as one
             result = self._computed(_array_rows(array, self.channels))
             depth = {"uint8": 8, "uint16": 16}.get(array.dtype.newbyteorder("=").name, 32)
@@ -282,6 +283,6 @@ def _array_rows(array: NDArray[Any], channels: int) -> ArrayRows:
 def _checked(tile: object) -> Tile:
     if tile == "auto":
         return "auto"
-    if isinstance(tile, int) and tile >= 0:
-        return tile
+    if isinstance(tile, int | np.integer) and tile >= 0:
+        return int(tile)
     raise BadRequest(f"tile {tile!r}; expected auto, 0 for the whole image, or a side in pixels")

@@ -16,7 +16,7 @@ import pytest
 import tifffile
 from PIL import ImageCms
 
-from subpixel.errors import BadRequest
+from subpixel.errors import BadRequest, UnreadableImage
 from subpixel.images import (
     FORMATS,
     Encoding,
@@ -331,6 +331,29 @@ def test_pillow_there_and_back(mode: str) -> None:
     back = image.to_pil()
     assert back.mode == plain
     assert np.array_equal(np.asarray(back), np.asarray(pil_image.convert(plain)))
+
+
+def test_a_pillow_image_that_cannot_be_read(tmp_path: Path) -> None:
+    place = tmp_path / "a.png"
+    PIL.Image.fromarray(noise(40, 40, 3)).save(place)
+    closed = PIL.Image.open(place)
+    closed.close()
+    with pytest.raises(UnreadableImage, match="closed"):
+        Image.from_pil(closed)
+    place.write_bytes(place.read_bytes()[:2000])
+    with PIL.Image.open(place) as cut, pytest.raises(UnreadableImage, match=r"cannot read .*a\.png: "):
+        Image.from_pil(cut)
+
+
+def test_what_is_written_is_an_image(tmp_path: Path) -> None:
+    with pytest.raises(BadRequest, match=r"Image\.from_array\(array\) makes one"):
+        write(tmp_path / "a.png", noise(4, 4, 3))  # pyright: ignore[reportArgumentType]
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_mask_is_not_lost_silently() -> None:
+    with pytest.raises(BadRequest, match=r"the array has a mask"):
+        Image.from_array(np.ma.masked_array(noise(4, 4, 3), mask=False))
 
 
 def test_pillow_orientation_and_a_mode_that_is_refused() -> None:

@@ -181,3 +181,10 @@ def test_a_file_opened_as_text_is_told_apart_from_a_damaged_one(tmp_path: Path) 
     write(tmp_path / "a.png", Image.from_array(LEVELS))
     with (tmp_path / "a.png").open() as file, pytest.raises(BadRequest, match="'rb'"):
         read(file)  # type: ignore[arg-type]
+
+
+def test_a_masked_array_and_a_tile_of_numpy() -> None:
+    array = np.zeros((20, 20, 3), np.uint8)
+    with pytest.raises(BadRequest, match="the array has a mask"):
+        Upscaler("bicubic", scale=2)(np.ma.masked_array(array, mask=False))
+    assert Upscaler("bicubic", scale=2, tile=np.int64(64)).tile == 64  # pyright: ignore[reportArgumentType]

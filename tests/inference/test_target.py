@@ -70,7 +70,7 @@ def test_sides_are_rounded_to_the_nearest_pixel() -> None:
     assert Target(2.7).sides(333, 1, 2) == (899, 3)  # 899.1, 2.7
 
 
-@pytest.mark.parametrize("scale", [0, -1, float("nan"), float("inf")])
+@pytest.mark.parametrize("scale", [0, -1, float("nan"), float("inf"), True])
 def test_impossible_scales(scale: float) -> None:
     with pytest.raises(BadRequest, match="expected a positive number"):
         Target(scale)
