@@ -109,7 +109,9 @@ def _read_table(path: Path) -> Mapping[str, Any]:
     try:
         text = path.read_text("utf-8")
         table = json.loads(text) if path.suffix.lower() == ".json" else tomllib.loads(text)
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError, tomllib.TOMLDecodeError) as error:
+    except UnicodeDecodeError:
+        raise RecipeError(f"cannot read {path}: it is no text; expected a TOML or JSON page") from None
+    except (OSError, json.JSONDecodeError, tomllib.TOMLDecodeError) as error:
         raise RecipeError(f"cannot read {path}: {error}") from None
     if not isinstance(table, dict):
         raise RecipeError(f"{path}: expected a table")

@@ -200,7 +200,9 @@ def _read(path: Path) -> dict[str, Any]:
         return tomllib.loads(path.read_text("utf-8"))
     except RecursionError:
         raise RecipeError(f"cannot read the recipe {path}: its tables or lists nest too deeply") from None
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except UnicodeDecodeError:
+        raise RecipeError(f"cannot read the recipe {path}: it is no text; expected TOML") from None
+    except (OSError, tomllib.TOMLDecodeError) as error:
         raise RecipeError(f"cannot read the recipe {path}: {error}") from None
 
 

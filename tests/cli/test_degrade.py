@@ -131,6 +131,7 @@ def test_what_exists_is_kept_and_a_broken_file_does_not_stop_the_rest(call: Call
     (["a.png", "-o", "out", "--recipe", "r.toml"], "r.toml: degradation.sigm: unknown name 'sigm'; did you"),
     (["a.png", "-o", "out", "--replay", "r.toml"], "r.toml: degradation.sigm"),
     (["a.png", "-o", "out", "--replay", "no-seed.json"], "no-seed.json: seed: None; expected a whole number from 0"),
+    (["a.png", "-o", "out", "--replay", "a.png"], "cannot read a.png: it is no text; expected a TOML or JSON page"),
     (["missing.png", "-o", "out"], "cannot read missing.png: no such file"),
     (["a.png", "-o", "a.png"], "a.png is an input and would be overwritten"),
     (["a.png", "-o", "-"], "a stream has no place"),
