@@ -25,7 +25,10 @@ import difflib
 import unicodedata
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
 
 _DIRECTIONS = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
 
@@ -46,6 +49,20 @@ def _shown(character: str) -> str:
     harmful = unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp")
     directed = unicodedata.bidirectional(character) in _DIRECTIONS
     return character.encode("unicode_escape").decode() if harmful or directed else character
+
+
+def first_problem(error: ValidationError) -> str:
+    """Where the first of values that pydantic refused is, what was expected, and what was given."""
+    first, *others = error.errors()
+    place, why, given = first["loc"], first["msg"].removeprefix("Value error, "), first["input"]
+    if place and str(place[-1]).startswith("literal["):  # a word, or else a number
+        place = place[:-1]
+        others = [other["msg"].removeprefix("Input should be") for other in others if other["loc"][:-1] == place]
+        why = " or".join([why, *others])
+    if why.startswith("Input should") and isinstance(given, str | int | float):
+        why += f", not {given!r:.40}"
+    where = ".".join(map(str, place))
+    return f"{where}: {why}" if where else why
 
 
 def check_type(name: str, value: object, *kinds: type) -> None:

@@ -15,7 +15,8 @@ import pytest
 
 import subpixel
 from subpixel import errors
-from subpixel.errors import SubpixelError, UnreadableImage, printable
+from subpixel.errors import BadRequest, SubpixelError, UnreadableImage, printable
+from subpixel.jobs.request import Request
 
 ARGUMENTS: dict[str, tuple[Any, ...]] = {
     "UnknownName": ("model", "swfit-x2", ["swift-x2"]),
@@ -92,3 +93,18 @@ class Later(SubpixelError, OSError):
 def test_a_name_does_nothing_to_a_terminal(name: str, shown: str) -> None:
     assert printable(name) == shown
     assert str(UnreadableImage(name, "it is torn")) == f"cannot read {shown}: it is torn"
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"scale": "two"}, "scale: Input should be a valid number, unable to parse string as a number, not 'two'"),
+        ({"tile": [1]}, "tile: Input should be 'auto' or a valid integer"),
+        ({"tile": 2.5}, "tile: Input should be 'auto' or a valid integer, got a number with a fractional part, not 2.5"),
+        ({"sclae": 2}, "sclae: Extra inputs are not permitted"),
+    ],
+)  # fmt: skip
+def test_what_was_given_is_said(changes: dict[str, Any], said: str) -> None:
+    with pytest.raises(BadRequest) as told:
+        Request.parse(changes)
+    assert str(told.value) == said

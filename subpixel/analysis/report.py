@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from subpixel.condition import CONDITION, MOST_BLUR, MOST_NOISE, WORST_QUALITY
-from subpixel.errors import BadRequest
+from subpixel.errors import BadRequest, first_problem
 
 Kind = Literal["photo", "drawing", "pixel-art"]
 Quality = Annotated[int, Field(ge=1, le=100)]
@@ -189,10 +189,7 @@ class DegradationReport(_Part):
             text = isinstance(given, str | bytes)
             return cls.model_validate_json(given) if text else cls.model_validate(given)
         except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(str(part) for part in first["loc"])
-            why = first["msg"].removeprefix("Value error, ")
-            raise BadRequest(f"{where}: {why}" if where else why) from None
+            raise BadRequest(first_problem(error)) from None
 
 
 UNKNOWN = DegradationReport(jpeg=None, noise=None, blur=None, native_scale=None)

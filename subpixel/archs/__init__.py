@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
 
-from subpixel.errors import BadRequest, RecipeError, UnknownName
+from subpixel.errors import BadRequest, RecipeError, UnknownName, first_problem
 
 if TYPE_CHECKING:
     from subpixel.nn.arch import Arch  # imports torch, which the names do not need
@@ -61,8 +61,7 @@ def create(name: str, config: Mapping[str, Any]) -> Arch:
     try:
         values = TypeAdapter(strict).validate_python(dict(config))
     except ValidationError as error:
-        first = error.errors()[0]
-        raise RecipeError(f"config.{'.'.join(map(str, first['loc']))}: {first['msg']} ({name})") from None
+        raise RecipeError(f"config.{first_problem(error)} ({name})") from None
     try:
         return cls(values)
     except BadRequest as error:

@@ -8,7 +8,7 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from subpixel.errors import BadRequest
+from subpixel.errors import BadRequest, first_problem
 from subpixel.images import Encoding
 from subpixel.inference.choice import AUTO, CLEAN, DEGRADED, Restoration
 from subpixel.inference.consistency import parse
@@ -71,10 +71,7 @@ class Request(BaseModel):
             text = isinstance(given, str | bytes)
             request = cls.model_validate_json(given) if text else cls.model_validate(given)
         except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(str(part) for part in first["loc"])
-            why = first["msg"].removeprefix("Value error, ")
-            raise BadRequest(f"{where}: {why}" if where else why) from None
+            raise BadRequest(first_problem(error)) from None
         Target(request.scale, request.size, request.fit)
         parse(request.consistent)
         return request

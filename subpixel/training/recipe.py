@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from subpixel.errors import RecipeError, UnknownName
+from subpixel.errors import RecipeError, UnknownName, first_problem
 from subpixel.losses.adversarial import Kind
 from subpixel.models.card import FileName
 
@@ -174,7 +174,7 @@ def load(name_or_path: str | Path, changes: dict[str, Any] | None = None) -> Rec
         first = error.errors()[0]
         location = [str(part) for part in first["loc"]]
         hint = _suggestion(location) if first["type"] == "extra_forbidden" else ""
-        raise RecipeError(f"{path}: {'.'.join(location)}: {first['msg']}{hint}") from None
+        raise RecipeError(f"{path}: {first_problem(error)}{hint}") from None
     if not any(recipe.loss.model_dump(exclude={"layer", "output"}).values()):
         raise RecipeError(f"{path}: loss: every weight is 0; expected at least one term, such as l1 = 1.0")
     for key, name in (("arch", recipe.arch), *(("loss.own", name) for name in recipe.loss.own)):

@@ -57,7 +57,7 @@ def test_all_that_is_listed_can_be_asked_for() -> None:
         ([("scale", "2"), ("scale", "2")], "scale is given twice"),
         ([("encoding.quality", "2"), ("encoding.quality", "3")], "encoding.quality is given twice"),
         ([("execution.threads", "2")], "execution.threads is not asked for over the network; the server decides"),
-        ([("bands", "1,x")], "bands.1: Input should be a valid integer, unable to parse string as an integer"),
+        ([("bands", "1,x")], "bands.1: Input should be a valid integer, unable to parse string as an integer, not 'x'"),
     ],
 )
 def test_what_makes_no_sense_is_told(items: list[tuple[str, str]], said: str) -> None:
