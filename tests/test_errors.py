@@ -100,7 +100,7 @@ def test_a_name_does_nothing_to_a_terminal(name: str, shown: str) -> None:
     [
         ({"scale": "two"}, "scale: Input should be a valid number, unable to parse string as a number, not 'two'"),
         ({"tile": [1]}, "tile: Input should be 'auto' or a valid integer"),
-        ({"tile": 2.5}, "tile: Input should be 'auto' or a valid integer, got a number with a fractional part, not 2.5"),
+        ({"bands": "x"}, "bands: Input should be a valid tuple, not 'x'"),
         ({"sclae": 2}, "sclae: Extra inputs are not permitted"),
     ],
 )  # fmt: skip
