@@ -85,7 +85,7 @@ class Partial:
         self.folder = partial_of(target)
         self.images = self.folder / "images"
         """Where the frames lie that become a folder of images."""
-        self._job = job
+        self._job, self._made = job, list[Path]()
 
     def begin(self) -> list[End]:
         """Makes the folder, or finds the segments in it. Raises: BadRequest for those of another job."""
@@ -93,6 +93,7 @@ class Partial:
         if note.is_file():
             self._check(note)
             return self._found()
+        self._made = [place for place in self.folder.parents if not place.exists()]
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             atomic.write_text(note, json.dumps(self._job, indent=1))
@@ -143,10 +144,12 @@ class Partial:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def remove_if_empty(self) -> None:
-        """Removes the folder where no segment is complete."""
+        """Removes the folder where no segment is complete, with those that were made for it."""
         if not any(self.folder.glob("*.segment")):
             with suppress(OSError):
                 self.remove()
+                for place in self._made:
+                    place.rmdir()
 
 
 def _end(path: Path) -> End:

@@ -28,6 +28,16 @@ def test_what_exists_is_replaced_when_told(call: Call, tmp_path: Path) -> None:
     assert target.stat().st_size > 500
 
 
+def test_a_start_that_came_to_nothing_leaves_no_folder(tmp_path: Path) -> None:
+    target = tmp_path / "new/films/b.mp4"
+    events = upscale(clip(tmp_path / "a.mp4", frames=30), target, VideoRequest.parse({"model": "bicubic"}))
+    for _ in range(3):
+        next(events)
+    assert target.parent.is_dir()
+    events.close()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.mp4"]
+
+
 @pytest.mark.parametrize("options", [[], ["--overwrite"]])
 def test_a_file_is_no_folder_for_frames(call: Call, tmp_path: Path, options: list[str]) -> None:
     source, target = clip(tmp_path / "a.mp4", frames=5), tmp_path / "frames"
