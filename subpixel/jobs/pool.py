@@ -24,6 +24,7 @@ from subpixel.errors import (
     printable,
 )  # fmt: skip
 from subpixel.images.streams import STREAM
+from subpixel.jobs.folders import make_folder, remove_empty
 from subpixel.jobs.job import Job
 from subpixel.jobs.stores import is_url
 
@@ -109,7 +110,7 @@ def run(jobs: Iterable[Job], work: Work, workers: int = 2) -> Generator[Event]:
             while thread.is_alive():
                 pool.forget()
                 thread.join(0.02)
-        pool.remove_empty_folders()
+        remove_empty(pool.folders)
 
 
 class _Pool:
@@ -119,7 +120,7 @@ class _Pool:
         self.stop = threading.Event()
         self._waiting, self._work = iter(jobs), work
         self._events = queue.Queue[Event | BaseException | None](_WAITING)
-        self._taking, self._folders = threading.Lock(), list[Path]()
+        self._taking, self.folders = threading.Lock(), list[Path]()
         self._passed, self._taken = list[Job](), deque[Job]()
 
     def events(self, workers: int) -> Iterator[Event]:
@@ -155,11 +156,6 @@ class _Pool:
             self._events.put(error)
         finally:
             self._events.put(None)
-
-    def remove_empty_folders(self) -> None:
-        for folder in reversed(self._folders):
-            with suppress(OSError):  # it is not empty
-                folder.rmdir()
 
     def _take(self) -> Job | None:
         """The next job; those before it with nothing to do are told of. At the end, those that others were doing."""
@@ -208,17 +204,7 @@ class _Pool:
         if job.target == STREAM or is_url(job.target) or os.path.isdir(folder):
             return
         with self._taking:
-            missing = [place for place in (folder, *folder.parents) if not os.path.exists(place)]
-            try:
-                folder.mkdir(parents=True, exist_ok=True)
-            except FileExistsError as error:
-                why = "it is no folder; expected one, or a file with an ending such as .png"
-                raise UnwritableImage(folder, why) from error
-            except OSError as error:
-                why = f"the folder cannot be made: {(error.strerror or '').lower()}"
-                raise UnwritableImage(folder, why) from error
-            finally:
-                self._folders += [place for place in reversed(missing) if os.path.exists(place)]
+            self.folders += make_folder(folder)
 
     def _tell(self, progress: Progress) -> None:
         if self.stop.is_set():
