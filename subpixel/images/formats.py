@@ -95,6 +95,8 @@ FILE_FORMATS = {
         "RAW", (".dng", ".nef", ".cr2", ".cr3", ".arw", ".raf", ".orf", ".rw2", ".pef", ".srw"), None, "rawpy", "raw"
     ),
 }  # fmt: skip
+VIDEO = _starts(rb"\x1a\x45\xdf\xa3|.{4}(ftyp|moov|mdat|wide)|RIFF.{4}AVI |\0\0\x01[\xba\xb3]")
+"""How videos begin: Matroska and WebM, MP4 and QuickTime, AVI, MPEG."""
 FORMATS = tuple(name for name, file_format in FILE_FORMATS.items() if file_format.save)
 """The formats that can be written."""
 PHOTOS = frozenset(suffix for file_format in FILE_FORMATS.values() for suffix in file_format.suffixes)

@@ -23,7 +23,7 @@ from subpixel.images.budget import check_decoding, check_decoding_beside
 from subpixel.images.containers import read_contents
 from subpixel.images.contents import Contents
 from subpixel.images.decoders import decode
-from subpixel.images.formats import FILE_FORMATS, FileFormat, format_of_content
+from subpixel.images.formats import FILE_FORMATS, VIDEO, FileFormat, format_of_content
 from subpixel.images.kinds import ENDINGS, split_ending
 from subpixel.images.metadata import Depth, Metadata
 from subpixel.images.samples import dequantise, limited, vips
@@ -167,6 +167,8 @@ def _format_of(name: str | Path, head: bytes) -> FileFormat:
     found = format_of_content(head, name)
     if found is None and (kind := ENDINGS.get(split_ending(str(name))[1].lower())):
         raise UnreadableImage(name, f"{kind.name} is no photo; `subpixel upscale` and subpixel.upscale_file enlarge it")
+    if found is None and VIDEO.match(head):
+        raise UnreadableImage(name, "it is a video; `subpixel video` enlarges it, `subpixel burst --at TIME` a moment")
     if found is None:
         known = ", ".join(file_format.name for file_format in FILE_FORMATS.values())
         raise UnreadableImage(name, f"not an image in a format that can be read ({known})")

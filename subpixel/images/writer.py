@@ -91,7 +91,7 @@ class ImageWriter:
 
     def __enter__(self) -> Self:
         try:
-            self._target = _target(self._path)
+            self._target = place_of(self._path)
         except OSError as error:
             raise self._unwritable(error) from error
         folder = Path(tempfile.gettempdir()) if self._target is None else self._target.parent
@@ -223,8 +223,8 @@ class ImageWriter:
         return UnwritableImage(target_name(self._path), (error.strerror or str(error)).lower())
 
 
-def _target(path: str | Path | BinaryIO) -> Path | None:
-    """The file that will be replaced (behind links), or None for a stream."""
+def place_of(path: str | Path | BinaryIO) -> Path | None:
+    """The file that will be made or replaced (behind links), or None for a stream. Raises: UnwritableImage."""
     if not isinstance(path, str | Path) or str(path) == "-":
         return None
     target = Path(os.path.realpath(path))

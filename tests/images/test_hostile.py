@@ -77,6 +77,14 @@ def test_missing_empty_folder_and_nonsense(tmp_path: Path) -> None:
     for junk in (b"hello, world\n" * 9, b"%PDF-1.7\n" * 9, bytes(5000), b"P6"):
         (tmp_path / "junk.png").write_bytes(junk)
         assert "not an image in a format that can be read (PNG, JPEG" in refuse(tmp_path / "junk.png")
+    for video in (
+        b"\x1a\x45\xdf\xa3",
+        b"\0\0\0\x20ftypisom",
+        b"\0\0\0\x14ftypqt  ",
+        b"RIFF\0\1\0\0AVI LIST",
+        b"\0\0\1\xba",
+    ):
+        assert "it is a video; `subpixel video` enlarges it" in refuse(video + bytes(99))
     assert "not an image" in refuse(b"<svg xmlns='http://www.w3.org/2000/svg' width='9' height='9'/>")
 
 
