@@ -14,6 +14,7 @@ from subpixel.burst.registration import Registered, register, soften
 from subpixel.color import FORWARD
 from subpixel.images import Floats, dequantise
 
+ANOTHER_SCENE, ANOTHER_PART = "it shows something else", "it shows another part"
 _FITS = 0.8
 """The least correlation of a frame with the reference."""
 _COVERS = 0.5
@@ -64,14 +65,14 @@ def align(frame: Frame, luma: Floats, reference: Frame, reference_luma: Floats) 
     """A frame laid on the reference, or why it does not fit."""
     registered = register(luma, reference_luma)
     if registered.correlation < _FITS:
-        return "it shows something else"
+        return ANOTHER_SCENE
     soft, target = soften(luma), soften(reference_luma)
     if sharpness(soft) < _SHARP * sharpness(target):
         return "it is blurred"
     places = registered.motion(*_pixels(luma.shape))
     there = inside(luma.shape, *places, 1)
     if there.mean() < _COVERS:
-        return "it shows another part"
+        return ANOTHER_PART
     gain = _gain(frame, reference, registered.motion)
     seen = sample(target, *places)
     ratio = _ratio(seen[there], soft[there])

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -38,8 +38,8 @@ class Report:
     kind: Kind
     reference: str
     used: int
-    left_out: Mapping[str, str] = field(default_factory=dict[str, str])
-    """Frames and why."""
+    left_out: tuple[tuple[str, str], ...] = ()
+    """Frames and why, each with its name."""
     psf: float = 0.0
     noise: float = 0.0
     gain: float | None = None
@@ -53,12 +53,14 @@ class Report:
         """One line: which case it is, and why."""
         total = self.used + len(self.left_out)
         parts = [f"{self.used} of {total} frames on {self.reference}", self._said_kind()]
-        parts += [f"{name}: {why}" for name, why in self.left_out.items()]
+        parts += [f"{name}: {why}" for name, why in self.left_out]
         parts += [f"a rolling shutter of {self.wobble:.1f} px"] * (self.wobble > 0)
         parts += [f"{self.moved:.0%} moves by itself"] * (self.moved >= 0.005)
         return "; ".join(parts)
 
     def _said_kind(self) -> str:
+        if self.used == 1:
+            return "nothing to fuse it with: that one enlarged"
         found = f"blur {self.psf:.2f} px, noise {self.noise:.1f} levels"
         gain = "unchecked, for there are too few" if self.gain is None else f"{self.gain:+.1f} dB on a frame kept aside"
         return {
@@ -68,10 +70,14 @@ class Report:
         }[self.kind]
 
     def _said_why(self) -> str:
-        return "the lens left nothing between the pixels" if self.psf >= _ALIASES else "they moved by whole pixels"
+        return (
+            "the lens left nothing between the pixels"
+            if self.psf >= _ALIASES
+            else "they moved by whole pixels or not at all"
+        )
 
 
-def judge(scene: Scene, reference: str, left_out: Mapping[str, str]) -> Report:
+def judge(scene: Scene, reference: str, left_out: tuple[tuple[str, str], ...]) -> Report:
     """What a scene's frames are worth, measured in its most detailed windows."""
     others = scene.frames[1:]
     gain = _foretold(scene) if len(others) >= 2 else None

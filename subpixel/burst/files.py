@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ from subpixel.burst.frames import Frame
 from subpixel.burst.fusion import Psf, prepare
 from subpixel.errors import BadRequest
 from subpixel.images import Encoding, Metadata, create, format_of
+from subpixel.images.writer import place_of
+from subpixel.jobs.folders import make_folder, remove_empty
 from subpixel.ports import Shape
 
 WHITE = 32 / 255
@@ -51,16 +54,22 @@ def fuse_files(
 
     Both files appear when they are complete, or not at all. uncertainty: a file for the standard deviation that the
     error of each pixel is believed to have, in gray, white from WHITE on. on_progress: is told what is done.
-    Raises: UnwritableImage, and what `fuse` and `frames_at` raise.
+    Folders that are missing are made, and gone again where it fails.
+    Raises: UnwritableImage, BadRequest for one file that would be both, and what `fuse` and `frames_at` raise.
     """
-    for path in (target, uncertainty):
-        if path is not None:
-            format_of(path)
-    frames, reference = _frames(sources, at)
-    burst = prepare(frames, scale, psf, model, reference, on_progress)
-    shape = burst.shape
-    gray = Shape(shape.height, shape.width, 1, False)
+    if uncertainty is not None and os.path.realpath(target) == os.path.realpath(uncertainty):
+        raise BadRequest(f"{target} would be the image and its uncertainty; give one of them another name")
+    targets = [path for path in (target, uncertainty) if path is not None]
+    for path in targets:
+        format_of(path)
     with ExitStack() as files:
+        for path in targets:
+            files.callback(remove_empty, make_folder(path.parent))
+            place_of(path)
+        frames, reference = _frames(sources, at)
+        burst = prepare(frames, scale, psf, model, reference, on_progress)
+        shape = burst.shape
+        gray = Shape(shape.height, shape.width, 1, False)
         writer = files.enter_context(create(target, shape, burst.metadata, encoding, sources[0]))
         other = uncertainty and files.enter_context(create(uncertainty, gray, Metadata(depth=16)))
         done = 0

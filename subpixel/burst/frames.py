@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from subpixel.analysis import DegradationReport, inspect_rows
 from subpixel.color import FORWARD
 from subpixel.errors import BadRequest
-from subpixel.images import Floats, Image, ImageReader, Metadata, dequantise, open_image
+from subpixel.images import Depth, Floats, Image, ImageReader, Metadata, dequantise, open_image, quantise
 from subpixel.ports import Shape
 
 SMALLEST = 24
@@ -47,6 +48,10 @@ class Frame:
         """(H, W), from 0 for black: another exposure is a factor."""
         values = dequantise(self.levels)
         return values[..., 0] if values.shape[2] == 1 else (values @ FORWARD[0]).astype(np.float32)
+
+    def fingerprint(self, depth: Depth) -> bytes:
+        """What frames share whose pixels are equal at a depth."""
+        return hashlib.blake2b(quantise(dequantise(self.levels), depth)).digest()
 
     @classmethod
     def of(cls, source: Image | NDArray[Any] | str | Path, number: int) -> Frame:
@@ -82,6 +87,20 @@ def check_alike(frames: Sequence[Frame]) -> None:
         ours, theirs = first.metadata, frame.metadata
         if (theirs.icc, theirs.colour) != (ours.icc, ours.colour):
             raise BadRequest(f"{frame.name} and {first.name} state different colours; convert them to one profile")
+
+
+def find_twins(frames: Sequence[Frame], first: int) -> dict[Frame, Frame]:
+    """Frames with the pixels of another, each with that one: the frame `first`, or else the earliest.
+
+    They are compared at the least depth that one of them has: a copy with more bits than its original is its twin.
+    """
+    depth: Depth = 8 if any(frame.levels.dtype == np.uint8 for frame in frames) else 16
+    known, twins = dict[bytes, Frame](), dict[Frame, Frame]()
+    for frame in (frames[first], *frames):
+        twin = known.setdefault(frame.fingerprint(depth), frame)
+        if twin is not frame:
+            twins[frame] = twin
+    return twins
 
 
 def sharpness(luma: Floats) -> float:

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from subpixel.analysis import DegradationReport
 from subpixel.burst import evidence
-from subpixel.burst.alignment import Aligned, align, sharpest, still
 from subpixel.burst.evidence import Report
-from subpixel.burst.frames import Frame, check_alike
+from subpixel.burst.frames import Frame, check_alike, find_twins
+from subpixel.burst.stack import stacked
 from subpixel.burst.tiles import Scene
 from subpixel.errors import BadRequest
 from subpixel.images import Floats, Image, Metadata
@@ -70,7 +70,7 @@ def fuse(
     frames: Images, arrays as `Image.from_array` takes them, or files, of one size. psf: standard deviation of the blur
     that the frames have, in their pixels, the pixels' own extent included; "auto" looks. model: what enlarges the
     reference, from which the fusion starts and which is the result where nothing is gained. reference: the frame that
-    the others are laid on; None: the sharpest.
+    the others are laid on; None: the sharpest of the largest number that show one scene.
     Raises: BadRequest, UnknownName, UnreadableImage, and what `Upscaler` raises.
     """
     burst = prepare([Frame.of(frame, k) for k, frame in enumerate(frames, 1)], scale, psf, model, reference)
@@ -90,25 +90,17 @@ def prepare(
     """Registers the frames and finds out what they are worth, as `fuse` does; on_progress is told of each."""
     check_alike(frames)
     _check(scale, psf, reference, len(frames))
-    lumas = [frame.luma() for frame in frames]
-    chosen = sharpest(lumas) if reference is None else reference
-    base = frames[chosen]
-    fitting, left_out = [still(base)], dict[str, str]()
-    for k, frame in enumerate(frames):
-        if k != chosen:
-            if on_progress:
-                on_progress(frame.name)
-            found = align(frame, lumas[k], base, lumas[chosen])
-            if isinstance(found, Aligned):
-                fitting.append(found)
-            else:
-                left_out[frame.name] = found
-    del lumas
+    twins = find_twins(frames, reference or 0)
+    distinct = [frame for frame in frames if frame not in twins]
+    stack = stacked(distinct, None if reference is None else distinct.index(frames[reference]), on_progress)
+    base = stack.frames[0].frame
     seen = base.inspected()
     width = psf if psf != "auto" else _psf(seen.blur and (seen.blur.xx + seen.blur.yy) / 2)
-    noise = max(_LEAST_NOISE, float(np.median([each.noise for each in fitting[1:]] or [0.0])))
-    scene = Scene(tuple(fitting), scale, width, noise, _enlarged(base, seen, scale, model))
-    return Burst(scene, evidence.judge(scene, base.name, left_out), base.metadata)
+    noise = max(_LEAST_NOISE, float(np.median([each.noise for each in stack.frames[1:]] or [0.0])))
+    scene = Scene(stack.frames, scale, width, noise, _enlarged(base, seen, scale, model))
+    left_out = [(frame.name, f"it is the same as {twin.name}") for frame, twin in twins.items()]
+    left_out += [(distinct[k].name, why) for k, why in stack.left_out.items()]
+    return Burst(scene, evidence.judge(scene, base.name, tuple(left_out)), base.metadata)
 
 
 def _enlarged(base: Frame, seen: DegradationReport, scale: float, model: str | Path) -> Rows:

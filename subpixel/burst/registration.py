@@ -12,6 +12,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from subpixel.burst.frames import box
 from subpixel.burst.motion import Motion, inside, sample
 from subpixel.images import Floats
 
@@ -20,6 +21,8 @@ Kind = Literal["translation", "euclidean", "affine"]
 _POINTS = 400_000
 """Pixels that are compared at most; of larger frames every second, third ... in both directions."""
 _SMALLEST = 32  # pixels along the shorter side of the coarsest level
+_GLANCE = 2**12  # pixels of a copy that shows at a glance what is in a frame
+_FLAT = 6  # pixels of it around one whose mean says nothing: light above and dark below is in many scenes
 _ITERATIONS = 25
 _WILD = 6.0  # standard deviations at which a pixel counts a quarter
 _STILL = 2e-3  # pixels: a step that moves no corner farther is the last
@@ -94,6 +97,21 @@ def phase_correlation(frame: Floats, reference: Floats) -> tuple[float, float]:
     top, left = np.unravel_index(int(peaks.argmax()), peaks.shape)
     rows, columns = peaks[:, left], peaks[top]
     return _peak(columns, int(left)), _peak(rows, int(top))
+
+
+def small(frame: Floats) -> Floats:
+    """A copy of a frame (H W, luma) of about 64 x 64 pixels, without what is flat in it, for `likeness`."""
+    copy = soften(frame)
+    while copy.size > _GLANCE and min(copy.shape) >= 2 * _SMALLEST:
+        copy = _halved(copy)
+    return copy - box(copy, _FLAT)
+
+
+def likeness(frame: Floats, reference: Floats) -> float:
+    """The correlation coefficient of small copies (H W), laid on each other by phase correlation; 0 for flat ones."""
+    if not (frame.std() and reference.std()):
+        return 0.0
+    return _correlation(_Level.of(frame, reference), Motion.shift(*phase_correlation(frame, reference)))
 
 
 def soften(plane: Floats) -> Floats:

@@ -38,7 +38,10 @@ def command(
     at: Annotated[
         str | None, typer.Option(metavar="TIME", help="A moment of a clip: 3.2s, 1:05.5.", show_default=False)
     ] = None,
-    frames: Annotated[int, typer.Option(metavar="N", min=2, max=64, help="Of a clip, around the moment.")] = 9,
+    frames: Annotated[
+        int | None,
+        typer.Option(metavar="N", min=2, max=64, help="Of a clip, around the moment; 9.", show_default=False),
+    ] = None,
     uncertainty: Annotated[
         Path | None,
         typer.Option(
@@ -56,7 +59,8 @@ def command(
     """One image out of many frames of a scene: a burst of photos, or a moment of a clip.
 
     Frames that moved by parts of a pixel hold more than one of them shows, unless the lens has blurred it away; what
-    was found is said. Frames that do not fit are left out, and what moves by itself is taken from one frame.
+    was found is said. Frames that do not fit are left out, and what moves by itself is taken from one frame. Where only
+    one frame remains, it is enlarged, and the exit status is 1.
     """
     from subpixel.burst.files import fuse_files
     from subpixel.jobs.discovery import ensure_safe
@@ -75,8 +79,10 @@ def command(
         uncertainty=uncertainty,
         on_progress=None if quiet else _shown(),
     )
-    if not quiet:
+    alone = report.used == 1
+    if alone or not quiet:
         typer.echo(f"{output}: {report.summary}" + (f"; {note}" if note else ""), err=True)
+    raise typer.Exit(1 if alone else 0)
 
 
 def _shown() -> Callable[[str], object] | None:
@@ -94,13 +100,12 @@ def _psf(text: str) -> float | Literal["auto"]:
         raise typer.BadParameter(f"{text!r}; expected auto or a number of pixels", param_hint="--psf") from None
 
 
-def _moment(text: str | None, frames: int) -> Moment | None:
+def _moment(text: str | None, frames: int | None) -> Moment | None:
     from subpixel.burst.files import Moment
+    from subpixel.video.request import seconds
 
-    if text is None:
-        return None
-    try:
-        parts = [float(part) for part in text.removesuffix("s").split(":")]
-        return Moment(sum(part * 60**k for k, part in enumerate(reversed(parts))), frames)
-    except ValueError:
-        raise typer.BadParameter(f"{text!r}; expected seconds or M:SS.s", param_hint="--at") from None
+    if text is not None:
+        return Moment(seconds(text)) if frames is None else Moment(seconds(text), frames)
+    if frames is not None:
+        raise typer.BadParameter(f"{frames} frames of a clip; say its moment with --at", param_hint="--frames")
+    return None

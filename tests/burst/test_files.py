@@ -64,6 +64,40 @@ def test_a_format_that_cannot_be_written_is_refused_first(tmp_path: Path) -> Non
         fuse_files([tmp_path / "no.png", tmp_path / "such.png"], tmp_path / "out.xyz")
 
 
+def test_a_file_cannot_be_both_results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    target = tmp_path / "out.png"
+    (tmp_path / "link.png").symlink_to(target)
+    for other in ("out.png", "./out.png", "link.png"):
+        with pytest.raises(BadRequest, match=r"out\.png would be the image and its uncertainty; give one of them"):
+            fuse_files([Path("no.png"), Path("such.png")], target, uncertainty=Path(other))
+
+
+def test_folders_are_made(shots: list[Path], tmp_path: Path) -> None:
+    target, unsure = tmp_path / "new/folder/out.png", tmp_path / "another/unsure.png"
+    fuse_files(shots, target, psf=0.4, uncertainty=unsure, model="bicubic")
+    assert (read(target).width, read(unsure).width) == (128, 128)
+
+
+def test_no_folder_is_left_where_it_fails(shots: list[Path], tmp_path: Path) -> None:
+    with pytest.raises(UnreadableImage, match=r"gone\.png: no such file"):
+        fuse_files([*shots, tmp_path / "gone.png"], tmp_path / "new/folder/out.png")
+    assert sorted(tmp_path.iterdir()) == shots
+
+
+def test_a_place_that_cannot_be_written_is_refused_first(shots: list[Path], tmp_path: Path) -> None:
+    """Before a frame is read: these are not there."""
+    (tmp_path / "folder.png").mkdir()
+    missing = [tmp_path / "no.png", tmp_path / "such.png"]
+    for target, unsure, why in (
+        ("folder.png", "unsure.png", "it is a folder"),
+        ("new/out.png", f"{shots[0].name}/unsure.png", "it is no folder; expected one"),
+    ):
+        with pytest.raises(UnwritableImage, match=why):
+            fuse_files(missing, tmp_path / target, uncertainty=tmp_path / unsure)
+    assert not (tmp_path / "new").exists()
+
+
 def test_a_missing_frame_is_named(shots: list[Path], tmp_path: Path) -> None:
     with pytest.raises(UnreadableImage, match=r"gone\.png: no such file"):
         fuse_files([*shots, tmp_path / "gone.png"], tmp_path / "out.png")

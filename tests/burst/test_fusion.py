@@ -82,17 +82,6 @@ def test_what_the_lens_blurred_away_is_said_to_be_gone(truth: Floats) -> None:
     assert "nothing between the pixels" in report.summary
 
 
-def test_equal_frames_gain_nothing(truth: Floats) -> None:
-    """Copies of one file hold no more than it: the result is the default of one frame."""
-    (frame,) = _frames(truth, Setting("", 1, noise=0, psf=0.45))
-    fusion = fuse([frame] * 4, 2, reference=0, model="bicubic")
-    one = Upscaler("bicubic", scale=2)(Image.from_array(frame)).pixels
-    assert fusion.report.gain is not None
-    if fusion.report.kind == "single":
-        assert np.array_equal(fusion.image.pixels, one)
-    assert "frames on frame 1" in fusion.report.summary
-
-
 def test_frames_that_did_not_move_hold_nothing_between_the_pixels(truth: Floats) -> None:
     still = Setting("", 1, noise=5)
     frames = [made(truth, still, 2, np.random.default_rng(seed))[0][0] for seed in range(4)]

@@ -40,9 +40,37 @@ def test_misuse(call: Call, shots: list[Path], tmp_path: Path) -> None:
     target = tmp_path / "out.png"
     assert "would be overwritten" in call("burst", *shots, "-o", shots[1], "--overwrite")[2]
     assert "expected auto or a number of pixels" in call("burst", *shots, "-o", target, "--psf", "wide")[2]
-    assert "expected seconds or M:SS.s" in call("burst", shots[0], "-o", target, "--at", "noon")[2]
+    assert "the time 'noon'; expected seconds" in call("burst", shots[0], "-o", target, "--at", "noon")[2]
+    said = "subpixel: Invalid value for --frames: 3 frames of a clip; say its moment with --at"
+    assert call("burst", *shots, "-o", target, "--frames", "3") == (2, "", f"{said}; see subpixel burst --help\n")
+    said = f"subpixel: {target} would be the image and its uncertainty; give one of them another name\n"
+    assert call("burst", *shots, "-o", target, "--uncertainty", target) == (2, "", said)
     assert call("burst", shots[0], "-o", target)[::2] == (
         2,
         "subpixel: 1 frame; a burst needs at least 2 (for one image: subpixel upscale)\n",
     )
     assert not target.exists()
+
+
+@pytest.mark.parametrize("quiet", [(), ("-q",)])
+def test_where_one_frame_remains_it_is_no_fusion(
+    call: Call, shots: list[Path], tmp_path: Path, quiet: tuple[str, ...]
+) -> None:
+    """The image is there, the status is 1, and it is said in any case."""
+    target, copy = tmp_path / "out.png", tmp_path / "copy.png"
+    copy.write_bytes(shots[0].read_bytes())
+    said = f"{target}: 1 of 2 frames on {shots[0]}; nothing to fuse it with: that one enlarged; "
+    said += f"{copy}: it is the same as {shots[0]}\n"
+    assert call("burst", shots[0], copy, "-o", target, "-m", "bicubic", *quiet) == (1, "", said)
+    assert read(target).width == 128
+
+
+def test_a_clip_needs_a_moment(call: Call, tmp_path: Path) -> None:
+    clip = tmp_path / "clip.mkv"
+    clip.write_bytes(b"\x1a\x45\xdf\xa3" + bytes(100))
+    assert call("burst", clip, "-o", tmp_path / "out.png") == (
+        2,
+        "",
+        f"subpixel: cannot read {clip}: it is a video; `subpixel video` enlarges it, "
+        "`subpixel burst --at TIME` a moment\n",
+    )
