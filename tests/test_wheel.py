@@ -28,7 +28,7 @@ CALLS = {
     "upscale photo.png -o larger.png": "",
     "upscale photo.png -o larger.tif --runtime torch": NO_TORCH,
     "video film.mkv -o larger.mkv": "av is not installed; run: pip install 'subpixel[video]'",
-    "burst photo.png photos/a.png -o fused.png": "",
+    "burst photo.png moved.png -o fused.png": "",
     "burst clip.mp4 --at 3.2s -o moment.png": "av is not installed; run: pip install 'subpixel[video]'",
     "models": "",
     "compare photo.png": "",
@@ -112,6 +112,7 @@ def test_the_plain_wheel(archives: tuple[Path, Path], tmp_path: Path) -> None:
     levels = np.random.default_rng(0).integers(0, 256, (60, 80, 3), dtype=np.uint8)
     for name in ("photo.png", "photos/a.png"):
         write(folder / name, Image.from_array(levels))
+    write(folder / "moved.png", Image.from_array(np.roll(levels, 1, axis=1)))
     export("fsrcnn-x2", "opencv-pb", folder / "FSRCNN_x2.pb")
     assert _run(folder, python, "-c", "import torch").returncode == 1
     for line, expected in CALLS.items():

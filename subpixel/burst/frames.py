@@ -51,7 +51,7 @@ class Frame:
 
     def fingerprint(self, depth: Depth) -> bytes:
         """What frames share whose pixels are equal at a depth."""
-        return hashlib.blake2b(quantise(dequantise(self.levels), depth)).digest()
+        return hashlib.blake2b(quantise(dequantise(self.levels), depth).tobytes()).digest()
 
     @classmethod
     def of(cls, source: Image | NDArray[Any] | str | Path, number: int) -> Frame:
