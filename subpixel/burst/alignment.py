@@ -15,6 +15,7 @@ from subpixel.color import FORWARD
 from subpixel.images import Floats, dequantise
 
 ANOTHER_SCENE, ANOTHER_PART = "it shows something else", "it shows another part"
+"""Why a frame is left out that may be like others, though not like the reference."""
 _FITS = 0.8
 """The least correlation of a frame with the reference."""
 _COVERS = 0.5

@@ -70,11 +70,9 @@ class Report:
         }[self.kind]
 
     def _said_why(self) -> str:
-        return (
-            "the lens left nothing between the pixels"
-            if self.psf >= _ALIASES
-            else "they moved by whole pixels or not at all"
-        )
+        if self.psf >= _ALIASES:
+            return "the lens left nothing between the pixels"
+        return "they moved by whole pixels or not at all"
 
 
 def judge(scene: Scene, reference: str, left_out: tuple[tuple[str, str], ...]) -> Report:

@@ -96,7 +96,7 @@ def find_twins(frames: Sequence[Frame], first: int) -> dict[Frame, Frame]:
     """
     depth: Depth = 8 if any(frame.levels.dtype == np.uint8 for frame in frames) else 16
     known, twins = dict[bytes, Frame](), dict[Frame, Frame]()
-    for frame in (frames[first], *frames):
+    for frame in sorted(frames, key=lambda frame: frame is not frames[first]):
         twin = known.setdefault(frame.fingerprint(depth), frame)
         if twin is not frame:
             twins[frame] = twin

@@ -90,10 +90,7 @@ class ImageWriter:
         self._levels = np.dtype({8: "u1", 32: "f4"}.get(self._metadata.depth, "u2"))
 
     def __enter__(self) -> Self:
-        try:
-            self._target = place_of(self._path)
-        except OSError as error:
-            raise self._unwritable(error) from error
+        self._target = place_of(self._path)
         folder = Path(tempfile.gettempdir()) if self._target is None else self._target.parent
         self._pixels: NDArray[Any] | None = None
         self._spill: BinaryIO | None = None
@@ -225,6 +222,15 @@ class ImageWriter:
 
 def place_of(path: str | Path | BinaryIO) -> Path | None:
     """The file that will be made or replaced (behind links), or None for a stream. Raises: UnwritableImage."""
+    try:
+        return _target(path)
+    except UnwritableImage:
+        raise
+    except OSError as error:
+        raise UnwritableImage(target_name(path), (error.strerror or str(error)).lower()) from error
+
+
+def _target(path: str | Path | BinaryIO) -> Path | None:
     if not isinstance(path, str | Path) or str(path) == "-":
         return None
     target = Path(os.path.realpath(path))

@@ -91,6 +91,7 @@ def test_a_place_that_cannot_be_written_is_refused_first(shots: list[Path], tmp_
     missing = [tmp_path / "no.png", tmp_path / "such.png"]
     for target, unsure, why in (
         ("folder.png", "unsure.png", "it is a folder"),
+        ("x" * 300 + ".png", "unsure.png", "file name too long"),
         ("new/out.png", f"{shots[0].name}/unsure.png", "it is no folder; expected one"),
     ):
         with pytest.raises(UnwritableImage, match=why):
