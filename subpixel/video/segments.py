@@ -8,13 +8,13 @@ import shutil
 import struct
 from collections import deque
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from subpixel import atomic
 from subpixel.errors import BadRequest, UnwritableImage
+from subpixel.jobs.folders import make_folder, remove_empty
 from subpixel.video.damage import Damage
 from subpixel.video.decoding import Frame
 
@@ -93,9 +93,8 @@ class Partial:
         if note.is_file():
             self._check(note)
             return self._found()
-        self._made = [place for place in self.folder.parents if not place.exists()]
+        self._made = make_folder(self.folder)
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
             atomic.write_text(note, json.dumps(self._job, indent=1))
         except OSError as error:
             raise UnwritableImage(self.folder, (error.strerror or str(error)).lower()) from error
@@ -146,10 +145,8 @@ class Partial:
     def remove_if_empty(self) -> None:
         """Removes the folder where no segment is complete, with those that were made for it."""
         if not any(self.folder.glob("*.segment")):
-            with suppress(OSError):
-                self.remove()
-                for place in self._made:
-                    place.rmdir()
+            self.remove()
+            remove_empty(self._made)
 
 
 def _end(path: Path) -> End:
