@@ -39,6 +39,8 @@ WIDE = 128
 """Channels inside a convolution while it trains."""
 LUMA = torch.tensor([[0.299, 0.587, 0.114], [-0.169, -0.331, 0.5], [0.5, -0.419, -0.081]])
 """RGB to Y, Cb and Cr (BT.601)."""
+RGB = torch.linalg.inv(LUMA)
+"""And back."""
 
 
 def conv(inputs: int, outputs: int, kernel: int = 3) -> CollapsibleConv:
@@ -131,15 +133,13 @@ class LumaFirst(nn.Module):
     def __init__(self, luma: nn.Sequential, colours: nn.Sequential) -> None:
         super().__init__()
         self.luma, self.colours = luma, colours
-        self.register_buffer("matrix", LUMA)
 
     def forward(self, x: Tensor) -> Tensor:
-        matrix = self.get_buffer("matrix")
-        y = torch.einsum("c,nchw->nhw", matrix[0], x)[:, None]
+        y = torch.einsum("c,nchw->nhw", LUMA[0], x)[:, None]
         chroma = self.colours(x)
         n, _, h, w = chroma.shape
         phases = torch.cat([self.luma(y)[:, None], chroma.view(n, 2, -1, h, w)], 1)
-        return torch.einsum("cd,ndphw->ncphw", torch.linalg.inv(matrix), phases).flatten(1, 2)
+        return torch.einsum("cd,ndphw->ncphw", RGB, phases).flatten(1, 2)
 
 
 class Unshuffled(nn.Module):
