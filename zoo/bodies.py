@@ -7,7 +7,8 @@
     python -m zoo.bodies BENCH RUNS       # PSNR of each seed beside milliseconds, as Markdown
 
 BENCH holds folders of photos. Every body lies between swift's two ends: an image minus 0.5 goes in, the difference to
-nearest-neighbour enlargement comes out. Widths and depths are such that the network alone takes OpenVINO about as long as swift's.
+nearest-neighbour enlargement comes out. Widths and depths are such that the network alone takes OpenVINO about as
+long as swift's.
 """
 
 from __future__ import annotations
