@@ -73,7 +73,7 @@ def command(
     """
     from subpixel.cli.video_display import VideoDisplay
     from subpixel.errors import MissingExtra
-    from subpixel.jobs.discovery import ensure_safe
+    from subpixel.jobs.discovery import check_target
     from subpixel.runtimes import installed
 
     if not installed("av"):
@@ -98,7 +98,7 @@ def command(
         }
     )
     if output.suffix and not output.is_dir():
-        ensure_safe(output, source, overwrite or partial_of(output).exists())
+        check_target(output, overwrite or partial_of(output).exists())
     with closing(upscale(source, output, request)) as events, VideoDisplay(quiet) as shown:
         for event in events:
             shown.show(event)

@@ -32,19 +32,20 @@ def command(
     With --data: the jobs of `subpixel serve`, whose folder that is. Without: the batches of `upscale --queue-url`. It
     does the one or the other. What a worker was doing when it died is done by the others.
     """
-    from subpixel.jobs.queue import hidden, opened
+    from subpixel.jobs.queue import hidden
 
-    with opened(queue_url):  # what is wrong with it is told before
+    def announce() -> None:
         what = f"jobs of the service in {data}" if data else "batches"
         typer.echo(f"waits for {what} in the queue {hidden(queue_url)}; Ctrl-C ends it", err=True)
+
     if data is None:
         from subpixel.domains import upscale_file
         from subpixel.jobs.blocks import work as work_on_batches
 
-        work_on_batches(queue_url, upscale_file)
+        work_on_batches(queue_url, upscale_file, announce=announce)
         return
     from subpixel.service.serve import log_to_stderr, work
     from subpixel.service.settings import Settings
 
     log_to_stderr()
-    work(Settings(data=data, queue_url=queue_url, workers=workers))
+    work(Settings(data=data, queue_url=queue_url, workers=workers), announce)

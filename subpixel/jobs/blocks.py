@@ -159,13 +159,19 @@ def _told(event: Any) -> _Told | None:
     return None
 
 
-def work(url: str, upscale: Upscale = upscale_file, lease: float = 10.0) -> None:
-    """Does blocks of a queue until a signal ends it. Raises: QueueUnavailable, BadRequest, MissingExtra."""
+def work(
+    url: str, upscale: Upscale = upscale_file, lease: float = 10.0, announce: Callable[[], object] = lambda: None
+) -> None:
+    """Does blocks of a queue until a signal ends it; `announce` is called once they are waited for.
+
+    Raises: QueueUnavailable, BadRequest, MissingExtra.
+    """
     with (
         closing(Queue(url)) as queue,
         closing(Blocks(queue, upscale)) as blocks,
         Worker(queue, {KIND: blocks}, at_once=1, lease=lease),
     ):
+        announce()
         threading.Event().wait()
 
 

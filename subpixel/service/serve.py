@@ -116,8 +116,11 @@ def working(settings: Settings, queue: Queue) -> Generator[None]:
         enlarging.close()
 
 
-def work(settings: Settings) -> None:
-    """Does jobs of a queue that others fill, until a signal ends it. Raises: as `serve`."""
+def work(settings: Settings, announce: Callable[[], object]) -> None:
+    """Does jobs of a queue that others fill, until a signal ends it; `announce` is called once they are waited for.
+
+    Raises: as `serve`.
+    """
     ended = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: ended.set())
@@ -125,6 +128,7 @@ def work(settings: Settings) -> None:
     queue = Queue(settings.url)
     try:
         with working(settings, queue):
+            announce()
             ended.wait()
     finally:
         queue.close()

@@ -49,6 +49,7 @@ class Encoder:
 
     @property
     def lossless(self) -> bool:
+        """Whether a quality says nothing to it."""
         return self.codec not in _WORST
 
     @property

@@ -30,13 +30,16 @@ def test_a_batch_is_submitted_followed_and_exported(
         (tmp_path / "in").mkdir(exist_ok=True)
         write(tmp_path / "in" / name, Image(np.full((4, 6, 3), 0.5, np.float32)))
     (tmp_path / "in/z.png").touch()
-    worker = subprocess.Popen([sys.executable, "-m", "subpixel", "worker", "--queue-url", url])
+    command_line = [sys.executable, "-m", "subpixel", "worker", "--queue-url", url]
+    worker = subprocess.Popen(command_line, stderr=subprocess.PIPE, text=True)
     try:
         arguments = ("upscale", tmp_path / "in", "-o", tmp_path / "out", "-m", "bicubic", "--queue-url", url)
         status, _, err = call(*arguments)
     finally:
         worker.send_signal(signal.SIGTERM)
-        assert worker.wait(60) == 128 + signal.SIGTERM
+        told = worker.communicate(timeout=60)[1]
+    assert worker.returncode == 128 + signal.SIGTERM
+    assert told == f"waits for batches in the queue {url}; Ctrl-C ends it\n"
     assert status == 1
     batch = err.split()[1]
     assert err.splitlines()[-2:] == ["3/3 images, 2 made, 1 failed", f"  cannot read {tmp_path}/in/z.png: it is empty"]
