@@ -83,6 +83,7 @@ class Service:
         return await asyncio.to_thread(isolated, order, lambda _: None, limited(lambda: None, _SLOW))
 
     def find(self, id: str) -> Record | None:
+        """A job as it is now; None where there is none."""
         record = self.records.get(id)
         return record and self._current(record)
 
