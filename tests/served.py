@@ -26,7 +26,7 @@ import subpixel.service.serve as served
 from dataclasses import replace
 _serve, _work = served.serve, served.work
 served.serve = lambda settings, announce: _serve(replace(settings, {changes}), announce)
-served.work = lambda settings: _work(replace(settings, {changes}))
+served.work = lambda settings, announce: _work(replace(settings, {changes}), announce)
 """
 """Lets a server or a worker have other settings than those of its command line."""
 SLOW = """

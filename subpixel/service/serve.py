@@ -116,7 +116,7 @@ def working(settings: Settings, queue: Queue) -> Generator[None]:
         enlarging.close()
 
 
-def work(settings: Settings, announce: Callable[[], object]) -> None:
+def work(settings: Settings, announce: Callable[[], object] = lambda: None) -> None:
     """Does jobs of a queue that others fill, until a signal ends it; `announce` is called once they are waited for.
 
     Raises: as `serve`.
