@@ -51,6 +51,7 @@ class Tab:
 def opened(context: BrowserContext, address: str, problems: list[str]) -> Tab:
     page, asked = context.new_page(), []
     context.on("request", lambda request: asked.append((request.method, request.url)))
+    page.on("filechooser", lambda _: None)  # asked for before the page opens: a chooser that opens first is never told
     page.on("pageerror", lambda error: problems.append(str(error)))
     page.on("console", lambda message: problems.append(message.text) if is_wrong(message) else None)
     page.goto(address)
