@@ -22,8 +22,10 @@ _SETTLING = 2.0
 """Seconds that are decoded before a place that was sought, so that what frames refer to is there."""
 _LOOKED_AT, _FEW, _SMALLEST = 120, 4, 32
 """Frames in which interlacing is looked for, those that have to be told, and the least rows of one."""
-_CLOSE, _BRIEF = 1e-6, 0.5
-"""Seconds that two times may differ by and be one; that a file may be shorter than it says."""
+CLOSE = 1e-6
+"""Seconds that two times may differ by and be one."""
+_BRIEF = 0.5
+"""Seconds that a file may be shorter than it says."""
 
 FieldOrder = Literal["tff", "bff"]
 
@@ -71,9 +73,9 @@ class Frames:
                 self.damage.disordered += 1
                 continue
             last, latest = frame.pts, float(frame.pts * tick) - source.began
-            if self._stop is not None and latest >= self._stop - _CLOSE:
+            if self._stop is not None and latest >= self._stop - CLOSE:
                 return
-            if not self._start or latest >= self._start - _CLOSE:
+            if not self._start or latest >= self._start - CLOSE:
                 yield Frame(frame.pts, planes(frame, source.layout))
         self._check_end(latest)
 

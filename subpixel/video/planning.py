@@ -38,19 +38,26 @@ def of_part(request: VideoRequest, source: Source) -> VideoRequest:
     return request
 
 
-def of_size(request: VideoRequest, source: Source, codec: str) -> Upscaler:
-    """What reaches the size that is asked for, or the next one whose halves are whole where chroma needs that."""
+def of_size(request: VideoRequest, source: Source, codec: str) -> tuple[Upscaler, list[str]]:
+    """What reaches the size that is asked for, or the next one whose halves are whole where chroma needs that.
+
+    Returns it with what there is to say of that.
+    """
     request = request.model_copy(update={"tile": _TILE}) if request.tile == "auto" else request
-    upscaler, sub = request.upscaler(), layout_of(codec, source.layout).sub
+    upscaler, layout = request.upscaler(), layout_of(codec, source.layout)
     sides = upscaler.target.sides(source.height, source.width, upscaler.factor)
-    height, width = (-(-side // (1 << n)) * (1 << n) for side, n in zip(sides, sub, strict=True))
+    height, width = (-(-side // (1 << n)) * (1 << n) for side, n in zip(sides, layout.sub, strict=True))
     precise = request.execution.precision != "auto" or source.layout.bits > 8 or not computes_in_bf16()
     changes: dict[str, Any] = {}
+    told: list[str] = []
     if not precise and source.layout.is_rgb:
         changes = {"execution": replace(request.execution, precision="bf16")}
     if codec != "ffv1" and (height, width) != sides:
         changes |= {"scale": None, "size": f"{width}x{height}", "fit": False}
-    return request.model_copy(update=changes).upscaler() if changes else upscaler
+        told = [
+            f"{sides[1]}x{sides[0]} becomes {width}x{height}, so that the colours of {layout.name} have whole sides"
+        ]
+    return request.model_copy(update=changes).upscaler() if changes else upscaler, told
 
 
 def look(source: Source) -> DegradationReport:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import time
 from collections.abc import Generator, Iterator
 from contextlib import closing
@@ -22,7 +23,7 @@ from subpixel.jobs.pool import Finished, Progress
 from subpixel.video import muxing, numbered
 from subpixel.video.complaints import Complaints
 from subpixel.video.damage import Damage
-from subpixel.video.decoding import FieldOrder, Frame, Frames, field_order
+from subpixel.video.decoding import CLOSE, FieldOrder, Frame, Frames, field_order
 from subpixel.video.encoding import FOLDER, Coding, Encoder, codec_of, container_of, encoder, layout_of
 from subpixel.video.enlarging import FrameUpscaler
 from subpixel.video.folder import probe_folder
@@ -106,7 +107,7 @@ class _Work:
         order = None if request.deinterlace == "off" else field_order(source)
         fields = 2 if order and request.deinterlace == "field" else 1
         codec = codec_of(request, source, container)
-        upscaler = of_size(request, source, codec)
+        upscaler, resized = of_size(request, source, codec)
         report = look(source) if upscaler.looks else DegradationReport()
         larger = FrameUpscaler(upscaler, source, layout_of(codec, source.layout), report, neighbours(source))
         made = encoder(request, source, container, (larger.height, larger.width), fields)
@@ -118,7 +119,7 @@ class _Work:
             *(numbered.lost_in_images(source) if container == FOLDER else ()),
         ]
         warnings = [f"not kept: {what}" for what in dict.fromkeys(warnings)]
-        warnings += unused(request, made) + flickering(larger)
+        warnings += resized + unused(request, made) + flickering(larger)
         cut = muxing.Cut.of(source, request.start, request.stop)
         return cls(source, target, request, container, order, larger, made, cut, tuple(warnings), left_out)
 
@@ -175,8 +176,11 @@ class _Work:
         length = self.source.duration
         if length is None:
             return None
-        stop = min(length, self.request.stop or length)
-        return max(1, round((stop - self.request.start) * self.encoder.rate))
+        rate, stop = self.encoder.rate, self.request.stop
+        end = round(length * rate)
+        if stop is not None:
+            end = min(end, math.ceil((stop - CLOSE) * rate))
+        return max(1, end - math.ceil((self.request.start - CLOSE) * rate))
 
     def _seconds_a_frame(self) -> float:
         frame = next(iter(self._opened(self.request.start)), None)

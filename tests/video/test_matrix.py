@@ -178,3 +178,17 @@ def test_a_part_that_begins_between_two_frames(tmp_path: Path, ending: str, star
     assert expected
     assert expected[0] > 0
     assert shown(target)[1] == pytest.approx(expected, abs=tick)
+
+
+@pytest.mark.parametrize(("start", "stop"), [(0.0, None), (0.01, None), (0.05, 0.13), (0.0, 0.12), (0.1, 9.0)])
+def test_as_many_frames_are_announced_as_are_written(tmp_path: Path, start: float, stop: float | None) -> None:
+    started, _ = run(make(tmp_path, Clip("film.mkv")), tmp_path / "part.mkv", start=start, stop=stop)
+    assert started.frames == len(shown(tmp_path / "part.mkv")[0])
+
+
+def test_a_size_that_the_colours_round_is_said(tmp_path: Path) -> None:
+    source = make(tmp_path, Clip("film.mkv"))
+    started, _ = run(source, tmp_path / "film.mp4", scale=None, size="101x77")
+    assert started.warnings == ("101x77 becomes 102x78, so that the colours of yuv420p have whole sides",)
+    frames, _ = shown(tmp_path / "film.mp4")
+    assert (frames[0].width, frames[0].height) == (102, 78)
