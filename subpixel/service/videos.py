@@ -31,7 +31,7 @@ def examine(order: Order, request: VideoRequest) -> Examined:
     if not installed("av"):
         raise UnreadableImage(order.source, "it is a video; the server reads those with: pip install 'subpixel[video]'")
     from subpixel.video.encoding import FORMATS, codec_of
-    from subpixel.video.planning import of_part, of_size
+    from subpixel.video.planning import frames_of, of_part, of_size
     from subpixel.video.source import main_stream, opened, probe
 
     path = Path(order.source)
@@ -44,12 +44,11 @@ def examine(order: Order, request: VideoRequest) -> Examined:
         kinds = ", ".join(ending.lstrip(".") for ending in FORMATS)
         raise BadRequest(f"encoding.format {kind!r} of a video; expected one of {kinds}")
     part = of_part(request, source)
-    upscaler = of_size(part, source, codec_of(part, source, FORMATS[f".{kind}"]))
+    upscaler, _ = of_size(part, source, codec_of(part, source, FORMATS[f".{kind}"]))
     height, width = upscaler.target.sides(source.height, source.width, upscaler.factor)
     if source.duration is None:
         raise UnreadableImage(path, "it does not say how long it is")
-    seconds = min(source.duration, part.stop or source.duration) - part.start
-    frames = max(1, round(seconds * source.rate)) * (2 if part.deinterlace == "field" else 1)
+    frames = frames_of(part, source.duration, source.rate) * (2 if part.deinterlace == "field" else 1)
     result = f"a result of {width} x {height} pixels"
     _check(width * height, order.most, result)
     _check(width * height * frames, order.most_video, f"{result} in {frames:,} frames")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import replace
+from fractions import Fraction
 from itertools import islice
 from typing import Any
 
@@ -12,7 +14,7 @@ from subpixel.errors import BadRequest
 from subpixel.inference.choice import WORTH
 from subpixel.inference.upscaler import Upscaler
 from subpixel.runtimes import computes_in_bf16
-from subpixel.video.decoding import Frame, Frames
+from subpixel.video.decoding import CLOSE, Frame, Frames
 from subpixel.video.encoding import Encoder, layout_of
 from subpixel.video.enlarging import FrameUpscaler, rgb_image
 from subpixel.video.planes import Plane
@@ -36,6 +38,14 @@ def of_part(request: VideoRequest, source: Source) -> VideoRequest:
     if length is not None and request.start >= length:
         raise BadRequest(f"the part begins at {request.start:g} s; {source.path} ends at {length:.1f} s")
     return request
+
+
+def frames_of(request: VideoRequest, length: float, rate: Fraction) -> int:
+    """Frames of a part of so many seconds, at so many of them a second, about."""
+    end = round(length * rate)
+    if request.stop is not None:
+        end = min(end, math.ceil((request.stop - CLOSE) * rate))
+    return max(1, end - math.ceil((request.start - CLOSE) * rate))
 
 
 def of_size(request: VideoRequest, source: Source, codec: str) -> tuple[Upscaler, list[str]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import math
 import time
 from collections.abc import Generator, Iterator
 from contextlib import closing
@@ -23,14 +22,14 @@ from subpixel.jobs.pool import Finished, Progress
 from subpixel.video import muxing, numbered
 from subpixel.video.complaints import Complaints
 from subpixel.video.damage import Damage
-from subpixel.video.decoding import CLOSE, FieldOrder, Frame, Frames, field_order
+from subpixel.video.decoding import FieldOrder, Frame, Frames, field_order
 from subpixel.video.encoding import FOLDER, Coding, Encoder, codec_of, container_of, encoder, layout_of
 from subpixel.video.enlarging import FrameUpscaler
 from subpixel.video.folder import probe_folder
 from subpixel.video.numbered import NumberedImages
 from subpixel.video.pipeline import ahead
 from subpixel.video.planes import Plane
-from subpixel.video.planning import flickering, look, lost_in_pixels, neighbours, of_part, of_size, unused
+from subpixel.video.planning import flickering, frames_of, look, lost_in_pixels, neighbours, of_part, of_size, unused
 from subpixel.video.request import VideoRequest
 from subpixel.video.resumption import Resumed
 from subpixel.video.segments import SECONDS, End, Partial, Segment
@@ -174,13 +173,7 @@ class _Work:
     def _total(self) -> int | None:
         """Frames of the result, about."""
         length = self.source.duration
-        if length is None:
-            return None
-        rate, stop = self.encoder.rate, self.request.stop
-        end = round(length * rate)
-        if stop is not None:
-            end = min(end, math.ceil((stop - CLOSE) * rate))
-        return max(1, end - math.ceil((self.request.start - CLOSE) * rate))
+        return None if length is None else frames_of(self.request, length, self.encoder.rate)
 
     def _seconds_a_frame(self) -> float:
         frame = next(iter(self._opened(self.request.start)), None)
