@@ -95,8 +95,16 @@ FILE_FORMATS = {
         "RAW", (".dng", ".nef", ".cr2", ".cr3", ".arw", ".raf", ".orf", ".rw2", ".pef", ".srw"), None, "rawpy", "raw"
     ),
 }  # fmt: skip
-VIDEO = _starts(rb"\x1a\x45\xdf\xa3|.{4}(ftyp|moov|mdat|wide)|RIFF.{4}AVI |\0\0\x01[\xba\xb3]")
-"""How videos begin: Matroska and WebM, MP4 and QuickTime, AVI, MPEG."""
+VIDEO = _starts(
+    rb"\x1a\x45\xdf\xa3|.{4}(ftyp|moov|mdat|wide|free)|RIFF.{4}AVI |\0\0\x01[\xba\xb3]|(.{4})?G.{187}(.{4})?G"
+    rb"|OggS|FLV\x01|\x30\x26\xb2\x75\x8e\x66\xcf\x11"
+)
+"""How videos begin: Matroska and WebM, MP4 and QuickTime, AVI, MPEG, its streams, Ogg, FLV, WMV.
+
+FFmpeg, which knows playlists too, sees nothing else of the service's uploads.
+"""
+HEAD = 200
+"""Bytes by which a file is known."""
 FORMATS = tuple(name for name, file_format in FILE_FORMATS.items() if file_format.save)
 """The formats that can be written."""
 PHOTOS = frozenset(suffix for file_format in FILE_FORMATS.values() for suffix in file_format.suffixes)

@@ -23,7 +23,7 @@ from subpixel.images.budget import check_decoding, check_decoding_beside
 from subpixel.images.containers import read_contents
 from subpixel.images.contents import Contents
 from subpixel.images.decoders import decode
-from subpixel.images.formats import FILE_FORMATS, VIDEO, FileFormat, format_of_content
+from subpixel.images.formats import FILE_FORMATS, HEAD, VIDEO, FileFormat, format_of_content
 from subpixel.images.kinds import ENDINGS, split_ending
 from subpixel.images.metadata import Depth, Metadata
 from subpixel.images.samples import dequantise, limited, vips
@@ -36,8 +36,6 @@ MAX_PIXELS = 2**30
 
 _SEVERAL = "it has {} frames or pages; save the one you want as its own file"
 _DAMAGED = "it is damaged, truncated or of a rare kind"
-_HEAD = 64
-"""First bytes of a file, by which its format is known."""
 _LEVELS: dict[str, tuple[str, Depth]] = {  # libvips' sample formats
     "uchar": ("u1", 8),
     "ushort": ("u2", 16),
@@ -150,10 +148,10 @@ def open_any(
 def _head(source: str | Path | bytes) -> bytes:
     """The first bytes of a file, after which it is known to exist and to be readable."""
     if isinstance(source, bytes):
-        return source[:_HEAD]
+        return source[:HEAD]
     try:
         with open(source, "rb") as file:
-            return file.read(_HEAD)
+            return file.read(HEAD)
     except OSError as error:
         reasons = {errno.ENOENT: "no such file", errno.EISDIR: "it is a folder"}
         raise UnreadableImage(source, reasons.get(error.errno or 0, str(error.strerror).lower())) from error

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from subpixel.errors import BadRequest, TooLarge, UnreadableImage
-from subpixel.images.formats import FILE_FORMATS, FileFormat, format_of_content
+from subpixel.images.formats import FILE_FORMATS, HEAD, VIDEO, FileFormat, format_of_content
 from subpixel.jobs.isolated import Tell
 from subpixel.jobs.request import Request
 from subpixel.service import videos
@@ -51,9 +51,9 @@ def _examine(order: Order, tell: Tell) -> Examined:
 def _looked_at(source: str) -> tuple[FileFormat | None, bool]:
     """The format of a photo, or whether it is a video, by the first bytes."""
     with open(source, "rb") as file:
-        head = file.read(videos.HEAD)
-    photo = format_of_content(head[:64], source)
-    return photo, photo is None and videos.is_video(head)
+        head = file.read(HEAD)
+    photo = format_of_content(head, source)
+    return photo, photo is None and VIDEO.match(head) is not None
 
 
 def _examine_photo(found: FileFormat | None, order: Order, request: Request) -> Examined:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 from contextlib import closing
 from pathlib import Path
@@ -12,18 +11,6 @@ from subpixel.jobs.isolated import Tell
 from subpixel.runtimes import installed
 from subpixel.service.orders import Examined, Order
 from subpixel.video.request import VideoRequest
-
-# Matroska, MP4 and MOV, AVI, MPEG, transport streams, Ogg: FFmpeg never sees the playlists that it knows beside them
-_SIGNATURE = re.compile(
-    rb"\x1aE\xdf\xa3|.{4}(ftyp|moov|mdat|wide|free)|RIFF.{4}AVI |\0\0\x01[\xb3\xba]|G.{187}G|OggS", re.DOTALL
-)
-HEAD = 192
-"""Bytes by which a video is known."""
-
-
-def is_video(head: bytes) -> bool:
-    """Whether a file that is no photo is a video, by its first bytes."""
-    return _SIGNATURE.match(head) is not None
 
 
 def examine(order: Order, request: VideoRequest) -> Examined:

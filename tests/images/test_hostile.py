@@ -83,6 +83,11 @@ def test_missing_empty_folder_and_nonsense(tmp_path: Path) -> None:
         b"\0\0\0\x14ftypqt  ",
         b"RIFF\0\1\0\0AVI LIST",
         b"\0\0\1\xba",
+        b"G" + bytes(187) + b"G",
+        bytes(4) + b"G" + bytes(191) + b"G",
+        b"OggS",
+        b"FLV\1",
+        bytes.fromhex("3026b2758e66cf11"),
     ):
         assert "it is a video; `subpixel video` enlarges it" in refuse(video + bytes(99))
     assert "not an image" in refuse(b"<svg xmlns='http://www.w3.org/2000/svg' width='9' height='9'/>")
