@@ -89,12 +89,13 @@ def inspect_rows(source: Rows) -> DegradationReport:
 
 def _jpeg(levels: Floats, quality: int | None) -> Jpeg | None:
     """The last compression, which a file states itself, and one before it on another grid."""
-    grid = jpeg.find_grid(levels)
+    traces = jpeg.Traces(levels)
+    grid = jpeg.find_grid(traces)
     if grid is None and quality is not None:
         return Jpeg(quality=quality, source="file")
     if grid is None:
-        return Jpeg() if jpeg.can_tell(levels) else None
-    earlier = jpeg.find_earlier(levels, grid)
+        return Jpeg() if jpeg.can_tell(traces) else None
+    earlier = jpeg.find_earlier(traces, grid)
     return Jpeg(
         quality=grid.quality if quality is None else quality,
         phase=grid.phase,

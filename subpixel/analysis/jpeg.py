@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import cache, cached_property, lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from subpixel.analysis.windows import luma
+from subpixel.analysis.windows import clipped, luma
 from subpixel.images import Floats
 
 _ANNEX_K = np.array([
@@ -72,50 +72,67 @@ def quality_of(steps: NDArray[Any], weights: NDArray[Any] | float = 1.0) -> int:
     return int(distance.sum(axis=1).argmin()) + 1
 
 
-def find_grid(levels: Floats) -> Grid | None:
-    """The grid of the last JPEG file that an image was, or None; N H W C in levels 0..255."""
-    return _search(levels, _ROUNDING)
+class Traces:
+    """What N H W C in levels 0..255 tells of grids, worked out once for all of them."""
+
+    def __init__(self, levels: Floats) -> None:
+        self.plane = luma(levels)
+        self.spoiled = clipped(levels)
+        """Where a channel is clipped, which moves coefficients off their lattice."""
+
+    @cached_property
+    def usable(self) -> NDArray[np.int64]:
+        """The pieces with something to tell."""
+        return np.flatnonzero((self._pieces.std(axis=(1, 2)) > 1) & ~_pieces(self.spoiled).any(axis=(1, 2)))
+
+    @cached_property
+    def high(self) -> Floats:
+        """(pieces, 8, 8, n): the sizes of the coefficients of high frequency on each phase."""
+        chosen = self._pieces[self.usable[:: max(1, -(-len(self.usable) // _SEARCHED))]]
+        phases = np.lib.stride_tricks.sliding_window_view(chosen, (8, 8), axis=(1, 2))
+        sizes = np.abs(phases.reshape(-1, 64) @ dct()[:, _diagonal() >= 4])
+        return sizes.reshape(len(chosen), 8, 8, -1)
+
+    @cached_property
+    def _pieces(self) -> Floats:
+        return _pieces(self.plane)
 
 
-def can_tell(levels: Floats) -> bool:
+def find_grid(traces: Traces) -> Grid | None:
+    """The grid of the last JPEG file that an image was, or None."""
+    return _search(traces, _ROUNDING)
+
+
+def can_tell(traces: Traces) -> bool:
     """Whether there is enough in an image for a grid to be seen: no blank page, nor one of pure black and white."""
-    if min(levels.shape[1:3]) < 24:
-        return False
-    return len(_busy(luma(levels), _spoiled(levels))[1]) >= _FEWEST
+    return min(traces.plane.shape[1:]) >= 24 and len(traces.usable) >= _FEWEST
 
 
-def _spoiled(levels: Floats) -> NDArray[np.bool_]:
-    """Where a channel is clipped, which moves coefficients off their lattice."""
-    return np.any((levels <= 0) | (levels >= 255), axis=-1)
-
-
-def find_earlier(levels: Floats, last: Grid) -> Grid | None:
+def find_earlier(traces: Traces, last: Grid) -> Grid | None:
     """A stronger compression before the last one, on another grid, blurred by what the last one rounded."""
     steps = table(last.quality)[_diagonal() <= 4]
     noise = round(float(np.hypot(_ROUNDING, np.sqrt((steps**2).mean() / 12))), 1)
-    grid = _search(levels, noise, last.phase)
+    grid = _search(traces, noise, last.phase)
     return grid if grid and grid.quality < last.quality - _STRONGER else None
 
 
-def _search(levels: Floats, noise: float, taken: tuple[int, int] | None = None) -> Grid | None:
+def _search(traces: Traces, noise: float, taken: tuple[int, int] | None = None) -> Grid | None:
     """The grid whose lattice, blurred by `noise` levels, explains the pixels best; not on the phase that is taken."""
-    plane = luma(levels)
-    if min(plane.shape[1:]) < 24:
+    if min(traces.plane.shape[1:]) < 24:
         return None
-    spoiled = _spoiled(levels)
-    zeros = _near_zero(plane, spoiled, 2 * noise)
+    zeros = _near_zero(traces, 2 * noise)
     if taken is not None:
         zeros[taken] = -1
     likely = np.argsort(-zeros.ravel(), kind="stable")[:_CANDIDATES]
-    grids = [_fit(plane, spoiled, divmod(int(k), 8), noise) for k in likely]
+    grids = [_fit(traces, divmod(int(k), 8), noise) for k in likely]
     best = max(grids, key=lambda grid: grid.evidence)
     return best if best.evidence > _EVIDENCE else None
 
 
-def _fit(plane: Floats, spoiled: NDArray[np.bool_], phase: tuple[int, int], noise: float) -> Grid:
+def _fit(traces: Traces, phase: tuple[int, int], noise: float) -> Grid:
     """The quality that explains the coefficients on a phase best."""
-    clean = np.flatnonzero(~blocks(spoiled, phase).any(axis=1))
-    coefficients = blocks(plane, phase)[clean[:: max(1, -(-len(clean) // _FITTED))]] @ dct()
+    clean = np.flatnonzero(~blocks(traces.spoiled, phase).any(axis=1))
+    coefficients = blocks(traces.plane, phase)[clean[:: max(1, -(-len(clean) // _FITTED))]] @ dct()
     likelihood = _likelihood(coefficients, noise)
     steps = np.minimum(tables(), STEPS) - 1
     by_quality = likelihood[np.arange(1, 64), steps[:, 1:]].sum(axis=1)
@@ -150,27 +167,18 @@ def _ratios(noise: float) -> Floats:
     return np.where((nearest > 0) & (value < _BINS * _BIN - 1), ratio, 0).astype(np.float32)
 
 
-def _near_zero(plane: Floats, spoiled: NDArray[np.bool_], limit: float) -> NDArray[np.float64]:
+def _near_zero(traces: Traces, limit: float) -> NDArray[np.float64]:
     """(8, 8): the share of coefficients of high frequency that are zero but for rounding (`limit`), on each phase.
 
     On its own phase a grid has set most of them to zero; on others they are there.
     """
-    around, usable = _busy(plane, spoiled)
-    if not len(usable):
+    if not len(traces.usable):
         return np.zeros((8, 8))
-    chosen = around[usable[:: -(-len(usable) // _SEARCHED)]]
-    phases = np.lib.stride_tricks.sliding_window_view(chosen, (8, 8), axis=(1, 2))
-    zeros = np.abs(phases.reshape(-1, 64) @ dct()[:, _diagonal() >= 4]) < limit
-    return zeros.mean(axis=1).reshape(-1, 8, 8).mean(axis=0)
-
-
-def _busy(plane: Floats, spoiled: NDArray[np.bool_]) -> tuple[Floats, NDArray[np.int64]]:
-    """Pieces of 15 x 15 pixels, which hold a block on each phase; and which of them have something to tell."""
-    around, whole = _pieces(plane), _pieces(spoiled)
-    return around, np.flatnonzero((around.std(axis=(1, 2)) > 1) & ~whole.any(axis=(1, 2)))
+    return (traces.high < limit).mean(axis=3).mean(axis=0)
 
 
 def _pieces(plane: NDArray[Any]) -> NDArray[Any]:
+    """Pieces of 15 x 15 pixels, which hold a block on each phase."""
     return np.lib.stride_tricks.sliding_window_view(plane, (15, 15), axis=(1, 2))[:, ::8, ::8].reshape(-1, 15, 15)
 
 

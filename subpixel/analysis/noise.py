@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from subpixel.analysis import jpeg
+from subpixel.analysis.windows import clipped
 from subpixel.images import Floats
 
-_CHROMA = np.array([[-0.168736, -0.331264, 0.5], [0.5, -0.418688, -0.081312]], np.float32).T
 _RANGES = ((3, 4), (5, 6), (7, 8), (9, 14))
 """Sums of the two frequencies of a coefficient; 1 and 2 tell how flat a block is."""
 _SHARES = (0.03, 0.1, 0.3)
@@ -28,23 +28,24 @@ COUNT = len(_RANGES) * (len(_SHARES) + 2) + 2 * (len(_SHADES) - 1) + 6
 """The length of the vector."""
 
 
-def noise_statistics(levels: Floats, plane: Floats, quality: int) -> Floats:
-    """COUNT numbers of N H W C in levels 0..255 and its luma, whose JPEG grid, if any, begins at its corner.
+def noise_statistics(levels: Floats, luma: Floats, chroma: Floats | None, quality: int) -> Floats:
+    """COUNT numbers of N H W C in levels 0..255, whose JPEG grid, if any, begins at its corner.
+
+    luma: the coefficients of its blocks, (blocks, 64). chroma: N H W 2, None where it is gray.
 
     Deviations in levels as asinh(2 x): of the luma in four ranges of frequency and the flattest 3, 10 and 30 % of the
     blocks, of Cb and Cr in the flattest 10 %, and of the flattest 10 % of each of four shades, with how many there are;
     and what the image is: clipped, large, compressed, in colour.
     """
     steps = jpeg.table(quality) if quality < 100 else None
-    luma = jpeg.blocks(plane, (0, 0)) @ jpeg.dct()
-    clipped = jpeg.blocks(np.any((levels <= 0.5) | (levels >= 254.5), axis=-1), (0, 0)).mean(axis=1)
-    order = _flattest(luma, clipped)
+    ends = jpeg.blocks(clipped(levels, 0.5, 254.5), (0, 0)).mean(axis=1)
+    order = _flattest(luma, ends)
     found = [_deviation(luma[_first(order, share)], low, high, steps) for share in _SHARES for low, high in _RANGES]
     flat = _first(order, 0.1)
-    found += _of_chroma(levels, flat)
+    found += _of_chroma(chroma, flat)
     found += _of_shades(luma, order, steps)
     about = [
-        clipped.mean(),
+        ends.mean(),
         np.log(len(luma)) / 4,
         (100 - quality) / 25,
         quality < 100,
@@ -72,10 +73,10 @@ def expected(vector: Floats) -> Floats:
     return np.sqrt(np.stack([luma**2 + 0.553 * unshared, unshared], axis=-1)).astype(np.float32)
 
 
-def _flattest(luma: Floats, clipped: NDArray[np.float64]) -> NDArray[np.int64]:
+def _flattest(luma: Floats, ends: NDArray[np.float64]) -> NDArray[np.int64]:
     """The blocks by their power at the lowest frequencies; those that are clipped only where few others are left."""
-    kept = np.flatnonzero(clipped < 0.1)
-    kept = kept if len(kept) >= max(_FEWEST, len(clipped) // 50) else np.arange(len(clipped))
+    kept = np.flatnonzero(ends < 0.1)
+    kept = kept if len(kept) >= max(_FEWEST, len(ends) // 50) else np.arange(len(ends))
     low = (luma[kept][:, _between(1, 2)] ** 2).sum(axis=1)
     return kept[np.argsort(low, kind="stable")]
 
@@ -98,11 +99,10 @@ def _deviation(coefficients: Floats, low: int, high: int, steps: NDArray[np.int6
     return float(_SIGMAS[likelihood.argmax()])
 
 
-def _of_chroma(levels: Floats, flat: NDArray[np.int64]) -> list[float]:
-    if levels.shape[-1] == 1:
+def _of_chroma(chroma: Floats | None, flat: NDArray[np.int64]) -> list[float]:
+    if chroma is None:
         return [0.0] * (2 * len(_RANGES))
-    planes = levels @ _CHROMA
-    blocks = [jpeg.blocks(planes[..., n], (0, 0))[flat] @ jpeg.dct() for n in (0, 1)]
+    blocks = [jpeg.blocks(chroma[..., n], (0, 0))[flat] @ jpeg.dct() for n in (0, 1)]
     return [_deviation(block, low, high, None) for block in blocks for low, high in _RANGES]
 
 

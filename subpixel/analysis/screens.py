@@ -70,7 +70,7 @@ def _rings() -> list[NDArray[np.bool_]]:
 
 def repeats(levels: Floats) -> bool:
     """Whether few of its 8x8 blocks are distinct, as in checkers, stripes and ramps: no statistics are to be had."""
-    colours = levels @ (256.0 ** np.arange(levels.shape[-1]))
+    colours = levels @ np.float32(256) ** np.arange(levels.shape[-1], dtype=np.float32)
     blocks = jpeg.blocks(colours, (0, 0))
     busy = blocks[np.ptp(blocks, axis=1) > 0]
     weights = np.random.default_rng(0).normal(size=blocks.shape[1])

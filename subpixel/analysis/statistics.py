@@ -22,6 +22,7 @@ GROUPS = len(_SHARES)
 _SHADES = (0, 64, 128, 192, 256)
 _ROUNDING = 1 / 12  # the variance that rounding to levels adds, below which nothing is said
 _CHROMA = np.array([[-0.168736, -0.331264, 0.5], [0.5, -0.418688, -0.081312]], np.float32).T
+"""RGB to Cb and Cr (JFIF)."""
 
 
 def statistics(levels: Floats, quality: int = 100, phase: tuple[int, int] = (0, 0)) -> Floats:
@@ -33,14 +34,16 @@ def statistics(levels: Floats, quality: int = 100, phase: tuple[int, int] = (0, 
     """
     levels = levels[:, phase[0] :, phase[1] :]
     plane = luma(levels)
+    chroma = levels @ _CHROMA if levels.shape[-1] == 3 else None
+    coefficients = jpeg.blocks(plane, (0, 0)) @ jpeg.dct()
     blocks = _blocks(plane)
     clipped = ((blocks <= 0.5) | (blocks >= 254.5)).mean(axis=(1, 2))
     spectra = _log_power(blocks)
     order = _by_detail(spectra, clipped)
     parts = [_mean(spectra[some]).ravel() for some in _groups(order)]
-    parts += [_chroma(levels, order), _shades(spectra, blocks.mean(axis=(1, 2)), order), _quantised(plane)]
+    parts += [_chroma(chroma, order), _shades(spectra, blocks.mean(axis=(1, 2)), order), _quantised(coefficients)]
     about = [clipped.mean(), np.log(len(blocks)), (100 - quality) / 25, float(quality < 100), levels.shape[-1] / 3]
-    noise = noise_statistics(levels, plane, quality)
+    noise = noise_statistics(levels, coefficients, chroma, quality)
     return np.concatenate([*parts, np.array(about, np.float32), noise]).astype(np.float32)
 
 
@@ -87,12 +90,12 @@ def _mean(spectra: Floats) -> Floats:
     return spectra.mean(axis=0)
 
 
-def _chroma(levels: Floats, order: NDArray[np.int64]) -> Floats:
+def _chroma(chroma: Floats | None, order: NDArray[np.int64]) -> Floats:
     """Log power of Cb and Cr in rings, of the flattest fifth of the blocks; that of no noise in a gray image."""
     flat = order[: max(1, len(order) // 5)]
-    if levels.shape[-1] == 1:
+    if chroma is None:
         return np.full(2 * len(_rings()), np.log(_ROUNDING), np.float32)
-    planes = np.moveaxis(levels @ _CHROMA, -1, 0)
+    planes = np.moveaxis(chroma, -1, 0)
     return np.concatenate([_rings() @ _mean(_log_power(_blocks(plane)[flat])).ravel() for plane in planes])
 
 
@@ -108,9 +111,9 @@ def _shades(spectra: Floats, brightness: Floats, order: NDArray[np.int64]) -> Fl
     return np.array(found, np.float32)
 
 
-def _quantised(plane: Floats) -> Floats:
+def _quantised(coefficients: Floats) -> Floats:
     """Log power of the DCT of 8x8 blocks along its diagonals, for the flattest quarter of the blocks and the next."""
-    power = (jpeg.blocks(plane, (0, 0)) @ jpeg.dct()) ** 2
+    power = coefficients**2
     detail = power[:, 1:].sum(axis=1)
     diagonal = np.add.outer(np.arange(8), np.arange(8)).ravel()
     sums = power[np.argsort(detail, kind="stable")] @ (diagonal[:, None] == np.arange(1, 15)).astype(np.float32)

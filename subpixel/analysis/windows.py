@@ -55,15 +55,15 @@ def windows(source: Rows) -> Floats:
     """
     shape = source.shape
     if shape.pixels <= WHOLE:
-        return _levels(source, 0, shape.height)[None]
+        return _levels(_samples(source, 0, shape.height)[None])
     height, width = min(SIDE, shape.height), min(SIDE, shape.width)
     lefts = _corners(shape.width, width)
     cut = [
-        strip[:, x : x + width]
-        for strip in (_levels(source, y, y + height) for y in _corners(shape.height, height))
+        strip[:, x : x + width].copy()
+        for strip in (_samples(source, y, y + height) for y in _corners(shape.height, height))
         for x in lefts
     ]
-    return np.stack(cut)
+    return _levels(np.stack(cut))
 
 
 def luma(levels: Floats) -> Floats:
@@ -71,13 +71,22 @@ def luma(levels: Floats) -> Floats:
     return levels[..., 0] if levels.shape[-1] == 1 else levels @ _LUMA
 
 
+def clipped(levels: Floats, low: float = 0, high: float = 255) -> NDArray[np.bool_]:
+    """N H W C -> N H W: where a channel is at an end of the levels, or so near."""
+    beyond = [(channel <= low) | (channel >= high) for channel in np.moveaxis(levels, -1, 0)]
+    return np.logical_or.reduce(beyond)  # over a list: along an axis of 3 it takes five times as long
+
+
 def _corners(length: int, side: int) -> list[int]:
     """Where windows begin: evenly spread, rounded down to multiples of 8."""
     return sorted({int(corner) // 8 * 8 for corner in np.linspace(0, length - side, GRID)})
 
 
-def _levels(source: Rows, y0: int, y1: int) -> Floats:
-    samples: NDArray[Any] = source.rows(y0, y1)[..., : source.shape.channels]
+def _samples(source: Rows, y0: int, y1: int) -> NDArray[Any]:
+    return source.rows(y0, y1)[..., : source.shape.channels]
+
+
+def _levels(samples: NDArray[Any]) -> Floats:
     if samples.dtype == np.uint8:
         return samples.astype(np.float32)
     top = np.iinfo(samples.dtype).max if samples.dtype.kind == "u" else 1

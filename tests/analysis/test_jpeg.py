@@ -31,7 +31,7 @@ def _decoded(levels, **options):
 
 def _found(levels):
     levels = levels if levels.ndim == 3 else levels[..., None]
-    return jpeg.find_grid(levels[None].astype(np.float32))
+    return jpeg.find_grid(jpeg.Traces(levels[None].astype(np.float32)))
 
 
 @pytest.mark.parametrize("quality", [1, 10, 49, 50, 51, 75, 92, 100])
