@@ -11,7 +11,6 @@ import threading
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from subpixel.errors import BadRequest, MissingExtra
 from subpixel.jobs.queue import Queue
@@ -22,9 +21,6 @@ from subpixel.service.work import Enlarging
 
 _AHEAD = 4
 """Jobs that a worker takes beyond those it computes: the queue is looked into ten times a second only."""
-_HEADERS = 16 * 2**10
-"""Bytes of a request's headers."""
-_CONNECTIONS = 1000
 _TURN = 0.001
 """Seconds for which a thread may hold the interpreter while another one, that of the answers, wants it."""
 
@@ -37,10 +33,7 @@ def serve(settings: Settings, announce: Callable[[str], None]) -> None:
     Raises: BadRequest, QueueUnavailable, MissingExtra; OSError where the port is taken.
     """
     try:
-        import uvicorn
-
-        from subpixel.service.app import create_app
-        from subpixel.service.patience import Patient
+        from subpixel.service.server import Server
         from subpixel.service.service import Service
     except ImportError as error:
         raise MissingExtra(error.name or "fastapi", "serve") from None
@@ -48,29 +41,7 @@ def serve(settings: Settings, announce: Callable[[str], None]) -> None:
     settings.make_folders()
     queue = Queue(settings.url)
     service = Service(settings, queue)
-
-    class Server(uvicorn.Server):
-        def handle_exit(self, sig: int, frame: Any) -> None:
-            service.stopping = True
-            service.watch.stopping.set()
-            super().handle_exit(sig, frame)
-
-    config = uvicorn.Config(
-        create_app(service),
-        settings.host,
-        settings.port,
-        http=Patient,
-        ws="none",
-        lifespan="on",
-        log_level="warning",
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
-        limit_concurrency=_CONNECTIONS,
-        h11_max_incomplete_event_size=_HEADERS,
-        timeout_graceful_shutdown=int(settings.patience),
-    )
-    server = Server(config)
+    server = Server(service)
     try:
         with listening(settings.host, settings.port) as listener, working(settings, queue):
             host, port, *_ = listener.getsockname()
