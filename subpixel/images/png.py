@@ -116,7 +116,9 @@ def _add_text(found: Contents, text: Text) -> None:
         found.xmp = text.value.encode()
     elif profile == text.keyword:
         found.text.append(text)
-    elif data := _raw_profile(text.value):
+    elif not (data := _raw_profile(text.value)):
+        found.others.add(text.name)
+    else:
         is_xmp = profile == "xmp" or data.startswith(b"http://ns.adobe.com/xap/1.0/\0")
         if is_xmp:
             found.xmp = found.xmp or data.removeprefix(b"http://ns.adobe.com/xap/1.0/\0")
@@ -132,7 +134,7 @@ def _add_text(found: Contents, text: Text) -> None:
 
 def _raw_profile(value: str) -> bytes:
     """ImageMagick's way to put a block into text: a name, a length and hexadecimal digits."""
-    match = re.fullmatch(r"\s*\w+\s+(\d+)\s+([0-9a-fA-F\s]*)", value)
+    match = re.fullmatch(r"\s*[^\n]+\n\s*(\d+)\s+([0-9a-fA-F\s]*)", value)
     digits = "".join(match[2].split()) if match else ""
     return bytes.fromhex(digits[: len(digits) // 2 * 2])[: int(match[1])] if match else b""
 

@@ -128,7 +128,7 @@ class Upscaler:
         choice = self._choose(report)
         sides = self.target.sides(shape.height, shape.width, self.factor)
         networks = [self._load(model) for model in choice.networks(shape.height, shape.width, sides)]
-        if choice.detail and networks:  # a kernel invents nothing
+        if choice.detail and networks:
             networks[0] = networks[0].blended(self._load(detailed(networks[0].card)), choice.detail)
         networks = [model.on_gray for model in networks] if shape.channels == 1 else networks
         cards = [model.card for model in networks]
@@ -156,9 +156,11 @@ class Upscaler:
         if self._is_told:
             condition, detail = self._restoration.condition(report), self._restoration.detail
             return Choice(self._family, family(CLEAN), condition, detail, reason=report.summary)
-        if (asked := self._restoration.removed) and self._family:
-            name = self._load(next(iter(self._family.values()))).card.name
+        name = next((self._load(model).card.family for model in self._family.values()), self._kernel)
+        if asked := self._restoration.removed:
             raise BadRequest(f"{asked[0]}: {name} is told nothing of an image; use {AUTO} or {DEGRADED}")
+        if self._restoration.detail and not self._family:
+            raise BadRequest(f"detail: {name} invents none; use {AUTO} or {DEGRADED}")
         return Choice(self._family, detail=self._restoration.detail, kernel=self._kernel)
 
     def _load(self, model: str | models.Model) -> models.Model:

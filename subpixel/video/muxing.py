@@ -22,7 +22,7 @@ from subpixel.video.encoding import ENCODERS, Encoder
 from subpixel.video.segments import Packet, Partial
 from subpixel.video.source import Source, opened
 
-_BITEXACT = {"fflags": "+bitexact"}
+_AS_GIVEN = {"fflags": "+bitexact", "avoid_negative_ts": "disabled"}
 _NOT_OURS = {"encoder", "major_brand", "minor_version", "compatible_brands", "creation_time", "duration"}
 """Metadata that containers write themselves, in lower case."""
 _CLOSE = 1e-6
@@ -108,14 +108,15 @@ def join(
     """
     times = partial.times()
     try:
-        options = _BITEXACT | _timescale(container, encoder)
+        options = _AS_GIVEN | _timescale(container, encoder)
         with _others(source) as given, av.open(str(target), "w", format=container, options=options) as result:
             video, copies = _streams(result, given, source, encoder, cut, lost)
             ours = _video_packets(partial.packets(), times, video, encoder, cut)
             _mux(result, ours, _other_packets(given, copies, cut))
     except (av.error.FFmpegError, OSError, ValueError) as error:
-        raise UnwritableImage(target, str(getattr(error, "strerror", None) or error).lower()) from error
-    _verify(target, times, encoder, cut)
+        raise UnwritableImage(partial.target, str(getattr(error, "strerror", None) or error).lower()) from error
+    if wrong := _wrong(target, times, encoder, cut):
+        raise UnwritableImage(partial.target, wrong)
     return len(times)
 
 
@@ -218,8 +219,8 @@ def _mux(result: Any, *sources: Iterator[Any]) -> None:
         result.mux_one(packet)
 
 
-def _verify(target: Path, times: Sequence[int], encoder: Encoder, cut: Cut) -> None:
-    """Raises: UnwritableImage where number or times of the frames are not those that were to be."""
+def _wrong(target: Path, times: Sequence[int], encoder: Encoder, cut: Cut) -> str:
+    """What there is to say where number or times of the frames are not those that were to be."""
     with opened(target) as written:
         stream = next(s for s in written.streams.video if not s.disposition & Disposition.attached_pic)
         found = sorted(packet.pts for packet in written.demux(stream) if packet.pts is not None)
@@ -227,5 +228,5 @@ def _verify(target: Path, times: Sequence[int], encoder: Encoder, cut: Cut) -> N
     shown, shift = sorted(times), round(cut.zero / encoder.time_base)
     expected = [float((time - shift) * encoder.time_base) for time in shown]
     late = [abs(float(pts * base) - time) for pts, time in zip(found, expected, strict=False)]
-    if len(found) != len(expected) or max(late, default=0.0) > float(base) + 1e-9:
-        raise UnwritableImage(target, f"{len(found)} of {len(expected)} frames were found in it, or at other times")
+    right = len(found) == len(expected) and max(late, default=0.0) <= float(base) + 1e-9
+    return "" if right else f"{len(found)} of {len(expected)} frames were found in it, or at other times"

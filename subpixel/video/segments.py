@@ -82,7 +82,7 @@ class Partial:
     """The folder beside a target; `job` says what it is made of."""
 
     def __init__(self, target: Path, job: dict[str, Any]) -> None:
-        self.folder = partial_of(target)
+        self.target, self.folder = target, partial_of(target)
         self.images = self.folder / "images"
         """Where the frames lie that become a folder of images."""
         self._job, self._made = job, list[Path]()

@@ -461,12 +461,29 @@ def test_a_motion_photo_loses_its_video_and_its_mark(tmp_path: Path) -> None:
     assert b"MicroVideo" not in found
 
 
-def raw_profile(kind: str, data: bytes) -> PngImagePlugin.PngInfo:
+KEYWORD = b"\x1c\x02\x19\0\x02kw"
+"""A record of IPTC."""
+
+
+def raw_profile(kind: str, data: bytes, said: str = "") -> PngImagePlugin.PngInfo:
     info = PngImagePlugin.PngInfo()
     digits = data.hex()
     lines = "\n".join(digits[k : k + 72] for k in range(0, len(digits), 72))
-    info.add_text(f"Raw profile type {kind}", f"\n{kind}\n{len(data):8}\n{lines}\n", zip=True)
+    info.add_text(f"Raw profile type {kind}", f"\n{said or kind}\n{len(data):8}\n{lines}\n", zip=True)
     return info
+
+
+@pytest.mark.parametrize("said", ["iptc", "IPTC profile"])  # ImageMagick's word for it, and ExifTool's
+def test_iptc_in_a_profile_reaches_a_jpeg(tmp_path: Path, said: str) -> None:
+    source = encoded("PNG", pnginfo=raw_profile("iptc", KEYWORD, said))
+    assert doubled(source, tmp_path / "a.jpg") is None
+    assert KEYWORD in (tmp_path / "a.jpg").read_bytes()
+
+
+def test_a_profile_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    info = PngImagePlugin.PngInfo()
+    info.add_text("Raw profile type iptc", "no length, no digits")
+    assert doubled(encoded("PNG", pnginfo=info), tmp_path / "a.png") == "left out: text 'Raw profile type iptc'"
 
 
 @pytest.mark.parametrize("where", ["xmp", "raw exif", "raw APP1"])

@@ -20,6 +20,8 @@ _HDR = "log-level=none:master-display=G(13250,34500)B(7500,3000)R(34000,16000)WP
 _BT2020 = {"color_range": 1, "colorspace": 9, "color_primaries": 9, "color_trc": 16}
 CLIPS = [
     (Clip("plain.mp4", sounds=(Sound(),), title="A film", subtitles="mov_text"), "mp4"),
+    (Clip("primed.mp4", sounds=(Sound(),)), "mkv"),  # its first sound is of before 0
+    (Clip("primed.mov", sounds=(Sound(),)), "mkv"),
     (Clip("film.mkv", sounds=(Sound("aac"), Sound("flac", "deu", "Kommentar")), subtitles="subrip"), "mkv"),
     (Clip("chapters.mkv", chapters=True, title="In two parts", attachment=b"not quite a font"), "mkv"),
     (
