@@ -1,4 +1,4 @@
-"""Four small networks with other ports than most: a map as an input, a vector, frames with a memory, a condition."""
+"""Toys with other ports than most (a map as an input, a vector, frames with a memory, a condition), and faulty ones."""
 
 from __future__ import annotations
 
@@ -103,3 +103,17 @@ class Conditioned(Toy):
         by: dict[str, Any] = {} if condition is None or self.condition is None else self.condition(condition)
         features = torch.relu(modulated(self.head(low), by.get("head")))
         return F.pixel_shuffle(modulated(self.tail(features), by.get("tail")), self.config.scale)
+
+
+class Small(Toy):
+    """Its output is not enlarged."""
+
+    def forward(self, low: Tensor) -> Tensor:
+        return low + self.tail(self.head(low)).mean()
+
+
+class WithoutHalo(Arch[Config]):
+    """Does not say how far it sees."""
+
+    paper = Paper("a toy", 2026)
+    EXAMPLE = Config()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 import sys
+import warnings
 from collections.abc import Mapping
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -24,17 +25,26 @@ def find(name: str) -> type[Arch]:
     """The class of an architecture: a file of this folder, or "module:Class" of a module that is imported already.
 
     A name can come out of a model file, which must not make us import what it likes.
-    Raises: UnknownName with the closest name.
+    Raises: UnknownName with the closest name; RecipeError for a class that is no architecture.
     """
     if name in NAMES:
         module = importlib.import_module(f"{__name__}.{name}")
         return next(c for c in _architectures(module) if c.__name__.lower() == name.replace("_", ""))
     module_name, _, class_name = name.partition(":")
     if class_name and module_name in sys.modules:
-        own = [c for c in _architectures(sys.modules[module_name]) if c.__name__ == class_name]
-        if own:
-            return own[0]
+        return _own(sys.modules[module_name], class_name)
     raise UnknownName("architecture", name, NAMES)
+
+
+def _own(module: ModuleType, name: str) -> type[Arch]:
+    known = {each.__name__: each for each in _architectures(module)}
+    if name in known:
+        return known[name]
+    if hasattr(module, name):
+        raise RecipeError(
+            f"arch: {module.__name__}:{name} is no class of that module derived from subpixel.nn.arch.Arch"
+        )
+    raise UnknownName(f"architecture in {module.__name__}", name, known)
 
 
 def _architectures(module: ModuleType) -> list[type[Arch]]:
@@ -54,15 +64,22 @@ def name_of(network: Arch) -> str:
 def create(name: str, config: Mapping[str, Any]) -> Arch:
     """A network with fresh weights.
 
-    Raises: UnknownName for the name, RecipeError naming the key of `config` that is wrong.
+    Raises: UnknownName for the name; RecipeError naming the key of `config` that is wrong, or all where the network
+    cannot be built with it.
     """
     cls = find(name)
-    strict: Any = with_config(ConfigDict(extra="forbid"))(type(cls.EXAMPLE))
     try:
+        strict: Any = with_config(ConfigDict(extra="forbid"))(type(cls.EXAMPLE))
         values = TypeAdapter(strict).validate_python(dict(config))
+        with warnings.catch_warnings():
+            warnings.filterwarnings("error", "Initializing zero-element tensors")  # of a layer without channels
+            return cls(values)
     except ValidationError as error:
         raise RecipeError(f"config.{first_problem(error)} ({name})") from None
-    try:
-        return cls(values)
     except BadRequest as error:
         raise RecipeError(f"config.scale: {error}") from None
+    except Exception as error:  # what layers, or a class of the user's own, raise for values that nobody foresaw
+        why = " ".join(str(error).split())
+        raise RecipeError(
+            f"config: no {name} can be built with {dict(config)}: {type(error).__name__}: {why}"
+        ) from error

@@ -17,6 +17,7 @@ from subpixel import archs
 from subpixel.datasets.patches import THREADS, PatchSource, prefetch
 from subpixel.datasets.sample import Arrays
 from subpixel.training.batches import to_tensors
+from subpixel.training.processes import check_device
 
 Step = Callable[[Arrays], object]
 
@@ -67,7 +68,11 @@ def reading(
 
 
 def training_step(scale: int, device: str = "cpu") -> Step:
-    """From uint8 crops to new weights, as a training does it: a swift of 12 layers and 32 channels, in bf16."""
+    """From uint8 crops to new weights, as a training does it: a swift of 12 layers and 32 channels, in bf16.
+
+    Raises: as `check_device`.
+    """
+    check_device(device)
     network = archs.create("swift", {"scale": scale, "channels": 32, "layers": 12})
     network = network.to(device).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
     optimizer = torch.optim.Adam(network.parameters(), lr=1e-4)

@@ -23,7 +23,7 @@ from subpixel.domains.formats import format_of
 from subpixel.domains.frames import nowhere
 from subpixel.domains.planes import Enlarged, Plane
 from subpixel.domains.source import in_memory
-from subpixel.errors import RuntimeUnavailable, UnreadableImage
+from subpixel.errors import DataError, RuntimeUnavailable, UnreadableImage
 from subpixel.images import Image, write
 from subpixel.inference.upscaler import Upscaler
 from subpixel.metrics.psnr import psnr
@@ -84,6 +84,17 @@ def bench_photographs(field: str, photos: Sequence[Array], scale: int, of: Seque
         least = min(a - b for a, b in zip(found, first, strict=True))
         lines.append(FieldLine(field, candidate.name, {"PSNR": float(np.mean(found)), "least gain": least}))
     return lines
+
+
+def fields(folder: Path) -> list[Path]:
+    """The folders in it, one for each field. Raises: DataError where there are none."""
+    try:
+        found = sorted(path for path in folder.iterdir() if path.is_dir())
+    except OSError as error:
+        raise DataError(f"cannot look into {folder}: {(error.strerror or '').lower()}") from error
+    if not found:
+        raise DataError(f"{folder} has no folders in it; expected one for each field, with its photographs")
+    return found
 
 
 def photographs(folder: Path, most: int = 16) -> list[Array]:
@@ -168,9 +179,14 @@ def bench_stars(sky: Array, scale: int, of: Sequence[Candidate]) -> list[FieldLi
 
     flux: the root mean square of the relative error of what lies in an aperture; centroid: that of the place, in
     pixels of the reference; both against the reference itself.
+    Raises: DataError where pixels have no value, or no star is found.
     """
     reference = _whole(sky, scale).astype(np.float64)
+    if not np.isfinite(reference).all():
+        raise DataError("the image of stars has pixels without a value; cut out a part that has none")
     stars = brightest(reference, _STARS)
+    if not stars:
+        raise DataError("no star in the image; expected some that stand out, 12 pixels or more from its border")
     background = float(np.median(reference))
     truth = [_measured(reference - background, star) for star in stars]
     lines = list[FieldLine]()

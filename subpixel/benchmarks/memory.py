@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -91,10 +91,13 @@ def _peaks(folder: Path, name: str, side: int) -> Peaks:
         source.unlink(missing_ok=True)
 
 
-def table(lines: Sequence[Peaks]) -> str:
-    """In Markdown, MiB."""
-    rows = (f"| {line.name} | {_cell(line.read)} | {_cell(line.written)} |\n" for line in lines)
-    return "| format | read, MiB | written, MiB |\n|---|---|---|\n" + "".join(rows)
+def table(lines: Iterable[Peaks]) -> Iterator[str]:
+    """Markdown, MiB: a line as soon as it is measured, the head with the first."""
+    for k, line in enumerate(lines):
+        if k == 0:
+            yield "| format | read, MiB | written, MiB |"
+            yield "|---|---|---|"
+        yield f"| {line.name} | {_cell(line.read)} | {_cell(line.written)} |"
 
 
 def _cell(value: float | str) -> str:

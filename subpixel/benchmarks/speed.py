@@ -21,6 +21,7 @@ from subpixel import models
 from subpixel.compat import opencv as dnn_superres
 from subpixel.errors import MissingExtra
 from subpixel.images import Image, write
+from subpixel.imports import tensorflow
 from subpixel.inference.upscaler import Upscaler
 from subpixel.runtimes import on_batches, open_runtime
 
@@ -84,19 +85,17 @@ def against_opencv(folder: Path, runs: int = 7, size: tuple[int, int] = (1080, 1
     folder: where OpenCV's FSRCNN_x2.pb and ESPCN_x2.pb lie. size: height and width of the input. The drop-in twice for
     each network: with our own weights, in the precision that the processor is fastest in, and with OpenCV's file in
     f32, to OpenCV's pixels. The default, swift, stands beside OpenCV's FSRCNN.
-    Raises: MissingExtra without opencv-contrib-python.
+    Raises: as `opencv_network`, before anything is timed.
     """
-    cv2 = opencv()
     image = np.random.default_rng(0).integers(0, 256, (*size, 3), dtype=np.uint8)
     calls: dict[str, Call] = {}
     against: dict[str, str] = {}
     for name in ("fsrcnn", "espcn"):
         file = folder / f"{name.upper()}_x2.pb"
-        theirs, same = cv2.dnn_superres.DnnSuperResImpl_create(), dnn_superres.DnnSuperResImpl_create()
-        ours = dnn_superres.DnnSuperResImpl_create()
-        for sr in (theirs, same):
-            sr.readModel(str(file))
-        for sr in (theirs, same, ours):
+        theirs = opencv_network(file, name)
+        same, ours = dnn_superres.DnnSuperResImpl_create(), dnn_superres.DnnSuperResImpl_create()
+        same.readModel(file)
+        for sr in (same, ours):
             sr.setModel(name, 2)
         calls[f"subpixel {name}-x2"] = lambda ours=ours: ours.upsample(image)
         calls[f"subpixel {file.name}"] = lambda same=same: same.upsample(image)
@@ -172,6 +171,19 @@ def _ceiling(size: tuple[int, int], precision: str) -> tuple[Call, float]:
     batch = np.random.default_rng(1).random((1, 64, *size), dtype=np.float32)
     operations = 10 * 2 * 64 * 64 * 9 * size[0] * size[1]
     return lambda: request.infer([batch], share_inputs=True, share_outputs=True), operations
+
+
+def opencv_network(file: Path, algorithm: str, scale: int = 2) -> Any:
+    """OpenCV's own object with one of its files, which is read by ours first: OpenCV's errors have many lines.
+
+    Raises: MissingExtra without opencv-contrib-python; BadWeights for another file.
+    """
+    cv2 = opencv()
+    tensorflow.load(file)
+    network = cv2.dnn_superres.DnnSuperResImpl_create()
+    network.readModel(str(file))
+    network.setModel(algorithm, scale)
+    return network
 
 
 def opencv() -> Any:

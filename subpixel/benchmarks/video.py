@@ -15,14 +15,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from subpixel.analysis import DegradationReport
+from subpixel.benchmarks import speed
 from subpixel.errors import DataError
 from subpixel.inference.upscaler import Upscaler
 from subpixel.resample import resize
 from subpixel.runtimes import Execution
+from subpixel.video.colours import span, to_ycc
 from subpixel.video.decoding import Frame, Frames
 from subpixel.video.encoding import encoder
 from subpixel.video.enlarging import FrameUpscaler
-from subpixel.video.planes import Plane, frame_of, planes
+from subpixel.video.planes import Layout, Plane, frame_of, planes
 from subpixel.video.request import VideoRequest
 from subpixel.video.source import Source, probe
 from subpixel.video.upscaling import upscale
@@ -64,32 +66,47 @@ def bench_video(
 ) -> Iterator[Row]:
     """Each clip reduced by 2 and enlarged again, by each model or kernel, and by FFmpeg's bicubic.
 
-    opencv: OpenCV's FSRCNN_x2.pb, for a loop over cv2.dnn_superres in the same run. Raises: as `probe` does; DataError.
+    opencv: OpenCV's FSRCNN_x2.pb, for a loop over cv2.dnn_superres in the same run.
+    Raises: as `probe` and `speed.opencv_network` do, before anything is measured; DataError.
     """
-    for clip in clips:
+    theirs = speed.opencv_network(opencv, "fsrcnn", SCALE) if opencv else None
+    for clip, source in [(clip, probe(clip)) for clip in clips]:
         with tempfile.TemporaryDirectory() as place:
-            source = probe(clip)
-            truth = [cropped(frame.planes[0]) for frame in islice(Frames(source), frames)]
+            weights = source.colours.weights(source.height)
+            truth = [cropped(y) for y in _lumas_of(islice(Frames(source), frames), source.layout, weights)]
             if len(truth) < 2:
                 raise DataError(f"{clip} has less than two frames")
             motion = [motion_of(before, after) for before, after in pairwise(truth)]
             low = _reduced(source, Path(place, "low.mkv"), frames)
             coded = _encoded(low, Path(place, "low.mp4"))
             for model in models:
-                quality = _quality(_lumas(low, Path(place, "high.mkv"), model, threads), truth, motion)
+                quality = _quality(_lumas(low, Path(place, "high.mkv"), model, threads, weights), truth, motion)
                 yield Row(clip.name, model, *quality, *_speed(coded, Path(place, "high.mp4"), model, threads))
-            lumas, fps = _swscaled(low, Path(place, "scaled.mp4"))
+            lumas, fps = _swscaled(low, Path(place, "scaled.mp4"), weights)
             yield Row(clip.name, "swscale bicubic", *_quality(lumas, truth, motion), fps)
             if opencv is not None:
-                lumas, _ = _opencv_loop(low, Path(place, "theirs.mp4"), opencv, source)
-                _, fps = _opencv_loop(coded, Path(place, "theirs.mp4"), opencv, source)
+                lumas, _ = _opencv_loop(low, Path(place, "theirs.mp4"), theirs, source)
+                _, fps = _opencv_loop(coded, Path(place, "theirs.mp4"), theirs, source)
                 yield Row(clip.name, f"OpenCV {opencv.stem}, a loop", *_quality(lumas, truth, motion), fps)
 
 
-def cropped(plane: Plane) -> Luma:
-    """A plane of 8 bits whose sides are multiples of 4."""
+def luma(planes: list[Plane], layout: Layout, weights: tuple[float, float]) -> Luma:
+    """The Y of a frame in levels of 8 bits, whatever its bits; of R'G'B' by Kr and Kb."""
+    level = np.float32(2.0 ** (8 - layout.bits))
+    if not layout.is_rgb:
+        return planes[0].astype(np.float32) * level
+    rgb = np.stack([planes[2], planes[0], planes[1]], axis=-1).astype(np.float32)
+    return to_ycc(rgb, weights)[0] * level
+
+
+def _lumas_of(frames: Iterable[Frame], layout: Layout, weights: tuple[float, float]) -> Iterator[Luma]:
+    return (luma(frame.planes, layout, weights) for frame in frames)
+
+
+def cropped(plane: Plane) -> Plane:
+    """A plane whose sides are multiples of 4."""
     height, width = (n // 4 * 4 for n in plane.shape)
-    return plane[:height, :width].astype(np.float32)
+    return plane[:height, :width]
 
 
 def motion_of(before: Luma, after: Luma) -> NDArray[np.intp]:
@@ -185,11 +202,11 @@ def _request(model: str, codec: str, threads: int | None) -> VideoRequest:
     return VideoRequest.parse({"model": model, "scale": SCALE, "codec": codec, "execution": how, "deinterlace": "off"})
 
 
-def _lumas(source: Source, path: Path, model: str, threads: int | None) -> Iterator[Luma]:
+def _lumas(source: Source, path: Path, model: str, threads: int | None, weights: tuple[float, float]) -> Iterator[Luma]:
     for _ in upscale(source.path, path, _request(model, "ffv1", threads)):
         pass
-    for frame in Frames(probe(path)):
-        yield frame.planes[0].astype(np.float32)
+    larger = probe(path)
+    yield from _lumas_of(Frames(larger), larger.layout, weights)
 
 
 def _speed(
@@ -224,7 +241,7 @@ def _timed(call: Any) -> tuple[float, Any]:
     return time.perf_counter() - began, result
 
 
-def _swscaled(source: Source, path: Path) -> tuple[list[Luma], float]:
+def _swscaled(source: Source, path: Path, weights: tuple[float, float]) -> tuple[list[Luma], float]:
     """Enlarged by FFmpeg's scaler and written as H.264; its Y before that, and frames a second."""
     lumas, began, size = list[Luma](), time.perf_counter(), (SCALE * source.width, SCALE * source.height)
 
@@ -232,21 +249,16 @@ def _swscaled(source: Source, path: Path) -> tuple[list[Luma], float]:
         for frame in Frames(source):
             larger = frame_of(frame.planes, source.layout).reformat(*size, interpolation="BICUBIC")
             found = planes(larger, source.layout)
-            lumas.append(found[0].astype(np.float32))
+            lumas.append(luma(found, source.layout, weights))
             yield frame.pts, found
 
     written(source, path, "h264", enlarged())
     return lumas, len(lumas) / (time.perf_counter() - began)
 
 
-def _opencv_loop(source: Source, path: Path, model: Path, truth: Source) -> tuple[list[Luma], float]:
+def _opencv_loop(source: Source, path: Path, network: Any, truth: Source) -> tuple[list[Luma], float]:
     """Read, upsample, write, frame by frame, as one does it with OpenCV; its Y by OpenCV's own conversion."""
-    from subpixel.benchmarks.speed import opencv
-
-    cv2 = opencv()
-    network = cv2.dnn_superres.DnnSuperResImpl_create()
-    network.readModel(str(model))
-    network.setModel("fsrcnn", SCALE)
+    cv2 = speed.opencv()
     capture, lumas, began = cv2.VideoCapture(str(source.path)), list[Luma](), time.perf_counter()
     size = (SCALE * source.width, SCALE * source.height)
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"mp4v"), float(source.rate), size)
@@ -260,15 +272,23 @@ def _opencv_loop(source: Source, path: Path, model: Path, truth: Source) -> tupl
     writer.release()
     fps = len(lumas) / (time.perf_counter() - began)
     kr, kb = truth.colours.weights(truth.height)
+    is_full = truth.colours.is_full or truth.layout.is_rgb or truth.layout.is_gray
+    black, unit = span(8, is_full, chroma=False)
     weights = np.array([kb, 1 - kr - kb, kr], np.float32)
-    return [image.astype(np.float32) @ weights * np.float32(219 / 255) + np.float32(16) for image in lumas], fps
+    return [image.astype(np.float32) @ weights * np.float32(unit / 255) + np.float32(black) for image in lumas], fps
+
+
+_HEAD = (
+    "| clip | model | Y-PSNR | of differences | flicker | frames/s | of the network | decode, compute, encode |",
+    "|---|---|---|---|---|---|---|---|",
+)
 
 
 def table(rows: Iterable[Row]) -> Iterator[str]:
-    """Markdown, a line at a time."""
-    yield "| clip | model | Y-PSNR | of differences | flicker | frames/s | of the network | decode, compute, encode |"
-    yield "|---|---|---|---|---|---|---|---|"
-    for row in rows:
+    """Markdown, a line as soon as it is measured, the head with the first."""
+    for k, row in enumerate(rows):
+        if k == 0:
+            yield from _HEAD
         shares = " ".join(f"{share:.0%}" for share in row.shares) if row.network_fps else ""
         alone = f"{row.fps / row.network_fps:.2f}" if row.network_fps else ""
         numbers = f"{row.psnr:.2f} | {row.difference_psnr:.2f} | {row.flicker:.2f} | {row.fps:.2f} | {alone} | {shares}"

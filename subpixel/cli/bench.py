@@ -98,9 +98,8 @@ def speed(
     from subpixel.benchmarks import speed as bench
 
     _need_torch()  # starting it is the alternative of the first row
-    rows = bench.whole_process(runs)
-    if opencv_files is not None:
-        rows += bench.against_opencv(opencv_files, runs)
+    beside_opencv = [] if opencv_files is None else bench.against_opencv(opencv_files, runs)
+    rows = bench.whole_process(runs) + beside_opencv
     typer.echo("| call | median ms | fastest ms | alternative | times as fast |\n|---|---|---|---|---|")
     for row in rows:
         beside = f"{row.alternative} | {row.ratio:.2f}" if row.alternative else " | "
@@ -141,13 +140,14 @@ def dataloader(
         raise UnknownName("preset", preset, PRESETS)
     from subpixel.benchmarks.dataloader import reading, training_step
 
+    step = training_step(scale, device)
     with tempfile.TemporaryDirectory() as folder:
         place = cache or Path(folder)
         if preset is None:
             crops = sources.pairs(data, scale, resize, place)
         else:
             crops = sources.degraded(data, scale, PRESETS[preset](scale), place)
-        row = reading(preset or "pairs", crops, training_step(scale, device), rounds=rounds)
+        row = reading(preset or "pairs", crops, step, rounds=rounds)
     typer.echo("| crops | step ms | with synthetic tensors | of its step rate |\n|---|---|---|---|")
     typer.echo(f"| {row.name} | {1000 * row.seconds:.0f} | {1000 * row.synthetic:.0f} | {row.share:.0%} |")
 
@@ -198,7 +198,7 @@ def domains(
     if not (data or sky or text):
         raise BadRequest("nothing to measure; give --data FOLDER, --sky FILE.fits or --text")
     of, lines = bench.candidates(model or ("bicubic", "swift", "restore")), list[bench.FieldLine]()
-    for folder in sorted(path for path in data.iterdir() if path.is_dir()) if data else ():
+    for folder in bench.fields(data) if data else ():
         lines += bench.bench_photographs(folder.name, bench.photographs(folder), scale, of)
     lines += bench.bench_text(scale, of) if text else []
     lines += bench.bench_stars(bench.sky(sky), scale, of) if sky else []
@@ -269,7 +269,8 @@ def memory(
     """Memory for each format, read and written: the peak of a process that does nothing else."""
     from subpixel.benchmarks import memory as bench
 
-    typer.echo(bench.table(list(bench.bench_memory(side, only))), nl=False)
+    for line in bench.table(bench.bench_memory(side, only)):
+        typer.echo(line)
 
 
 @app.command()

@@ -41,7 +41,7 @@ def command(
     ] = "",
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
     precision: Annotated[str, typer.Option(help="f32 or bf16.")] = "f32",
-    threads: Annotated[int | None, typer.Option(help="By default all cores.", show_default=False)] = None,
+    threads: Annotated[int | None, typer.Option(min=1, help="By default all cores.", show_default=False)] = None,
     cache: Annotated[
         Path | None,
         typer.Option(

@@ -47,6 +47,8 @@ class Format:
         """
         if bands and not self.banded:
             raise BadRequest(f"{path}: bands are chosen of a GeoTIFF alone")
+        if not path.exists():
+            raise UnreadableImage(path, "no such file")
         open_: Callable[..., Source] = importlib.import_module(f"subpixel.domains.{self.module}").open_
         try:
             return open_(path, bands, channels) if self.banded else open_(path)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from subpixel import archs
 from subpixel.errors import BadRequest, MissingExtra
 from subpixel.imports import graphdef, tensorflow
 from subpixel.models import Model
+from subpixel.models.graph import one_line
 from subpixel.models.store import KEY
 from subpixel.runtimes import Execution, Tensors, installed, on_batches, open_runtime
 from subpixel.runtimes.fixed import of_size
@@ -47,6 +49,15 @@ def _network(model: Model) -> Any:
     return weights.network(model)
 
 
+@contextmanager
+def _saving() -> Generator[None]:
+    """A full disk as Python has it: libraries raise errors of their own for it. Raises: OSError."""
+    try:
+        yield
+    except Exception as error:
+        raise OSError(one_line(error)) from error
+
+
 def _write_onnx(model: Model, path: Path) -> None:
     path.write_bytes(model.graph)
 
@@ -62,7 +73,8 @@ def _write_openvino(model: Model, path: Path) -> None:
 
     graph = core().read_model(model.graph)
     graph.set_rt_info(model.card.model_dump_json(), KEY)
-    ov.save_model(graph, path, compress_to_fp16=False)
+    with _saving():
+        ov.save_model(graph, path, compress_to_fp16=False)
 
 
 def _open_openvino(path: Path, model: Model) -> Run:
@@ -83,7 +95,8 @@ def _write_torchscript(model: Model, path: Path) -> None:
 
     with torch.no_grad():
         traced: Any = torch.jit.trace(network, torch.rand(1, 3, 24, 31), check_trace=False)
-    torch.jit.save(traced, path, _extra_files={KEY: model.card.model_dump_json()})
+    with _saving():
+        torch.jit.save(traced, path, _extra_files={KEY: model.card.model_dump_json()})
 
 
 def _open_torchscript(path: Path, model: Model) -> Run:
@@ -96,7 +109,8 @@ def _write_safetensors(model: Model, path: Path) -> None:
     network = _network(model)
     from safetensors.torch import save_file
 
-    save_file(network.state_dict(), path, {KEY: model.card.model_dump_json()})
+    with _saving():
+        save_file(network.state_dict(), path, {KEY: model.card.model_dump_json()})
 
 
 def _open_safetensors(path: Path, model: Model) -> Run:

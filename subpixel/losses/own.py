@@ -21,3 +21,16 @@ def find(name: str) -> Loss:
     if not callable(found):
         raise RecipeError(f"loss.own: {name!r}; expected module:function, a function of output and target")
     return cast("Loss", found)
+
+
+def measure(name: str, output: Tensor, target: Tensor) -> Tensor:
+    """What that function says of N C H W in [0, 1]. Raises: RecipeError where it fails, or gives no number."""
+    try:
+        loss: Any = find(name)(output, target)
+    except Exception as error:  # what the user's function raises
+        why = " ".join(str(error).split())
+        raise RecipeError(f"loss.own: {name} of output and target: {type(error).__name__}: {why}") from error
+    if not isinstance(loss, Tensor) or loss.numel() != 1:
+        given = tuple(loss.shape) if isinstance(loss, Tensor) else type(loss).__name__
+        raise RecipeError(f"loss.own: {name} gives {given}; expected a tensor of one number")
+    return loss

@@ -11,7 +11,7 @@ from subpixel.ports import Geometry, ModelName, Port, Ports
 
 def _file_name(name: str) -> str:
     if not name.isprintable() or name.startswith(".") or not 0 < len(name) <= 128 or set(name) & set("/\\:"):
-        raise ValueError(f"{name!r} is no name; expected letters, digits and dashes such as swift-x2")
+        raise ValueError(f"{name!r} is no name; expected one such as swift-x2: without / \\ and :, no dot first")
     return name
 
 

@@ -18,7 +18,7 @@ def check(step: int, loss: float, grad_norm: float, network: nn.Module, low: Ten
         where = f"the output of layer {layer}" if layer else "the loss itself, not a layer"
         raise TrainingDiverged(
             f"the loss is {loss} at step {step}, first {where}; lower optim.lr or set optim.clip, "
-            "and start again: the run continues from its last checkpoint"
+            "and start again: from the last checkpoint, if the run has one"
         )
     if not math.isfinite(grad_norm):
         names = [n for n, p in network.named_parameters() if p.grad is not None and not p.grad.isfinite().all()]
@@ -33,7 +33,7 @@ def check_weights(step: int, network: nn.Module) -> None:
         if not weight.isfinite().all():
             raise TrainingDiverged(
                 f"{name} is not finite after step {step}; lower optim.lr or set optim.clip, "
-                "and start again: the run continues from its last checkpoint"
+                "and start again: from the last checkpoint, if the run has one"
             )
 
 

@@ -48,7 +48,7 @@ class Objective(nn.Module):
         if weights.total_variation:
             total = total + weights.total_variation * pixel.total_variation(output)
         for name, weight in weights.own.items():
-            total = total + weight * own.find(name)(output, target)
+            total = total + weight * own.measure(name, output, target)
         for name, compare in self._features.items():
             total = total + getattr(weights, name) * compare(output, target).mean()
         return total

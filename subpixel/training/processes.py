@@ -10,6 +10,8 @@ import torch
 from torch import distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
+from subpixel.errors import BadRequest, RuntimeUnavailable
+
 
 def rank() -> int:
     """The number of this process; the first, 0, validates, logs and writes."""
@@ -19,6 +21,14 @@ def rank() -> int:
 def world_size() -> int:
     """How many processes train together."""
     return int(os.environ.get("WORLD_SIZE", "1"))
+
+
+def check_device(device: str) -> None:
+    """Raises: BadRequest for a device that nobody trains on; RuntimeUnavailable for one that is not here."""
+    if device not in ("cpu", "cuda"):
+        raise BadRequest(f"device {device!r}; expected cpu or cuda")
+    if device == "cuda" and not torch.cuda.is_available():
+        raise RuntimeUnavailable("torch sees no CUDA device here; use --device cpu")
 
 
 def local_device(device: str) -> str:

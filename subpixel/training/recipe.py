@@ -10,13 +10,13 @@ import os
 import sys
 import tomllib
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from subpixel.errors import RecipeError, UnknownName, first_problem
 from subpixel.losses.adversarial import Kind
-from subpixel.models.card import FileName
+from subpixel.models.card import FileName, Number
 
 FOLDER = Path(__file__).parents[1] / "recipes"
 SCALE = "{scale}"
@@ -24,56 +24,58 @@ SCALE = "{scale}"
 
 
 Preset = Literal["bicubic", "camera", "compressed", "mixed", "noisy", "old-photo", "real-world", "web"]
+Decay = Annotated[float, Field(ge=0, lt=1)]
+Step = Annotated[int, Field(ge=0)]
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
 class Data(_Strict):
     """What the network sees."""
 
-    patch: int = Field(48, ge=8)
+    patch: int = Field(default=48, ge=8)
     """Low-resolution pixels of a crop's side."""
-    batch: int = Field(16, ge=1)
+    batch: int = Field(default=16, ge=1)
     """Crops in a step (of each process)."""
-    scales: tuple[int, ...] = Field((), strict=False)
+    scales: tuple[int, ...] = Field(default=(), strict=False)
     """The scales of a network that has several, one at random each step; empty: the configuration's."""
     degradation: Preset | dict[str, Any] = "bicubic"
     """What makes the low resolution: the benchmarks' bicubic, a preset, or a table with a `kind`."""
-    label_noise: float = Field(0.0, ge=0, lt=1)
+    label_noise: float = Field(default=0.0, ge=0, lt=1)
     """How far off, as a share of itself, what a conditioned network is told of the degradation may be."""
-    label_dropout: float = Field(0.0, ge=0, le=1)
+    label_dropout: float = Field(default=0.0, ge=0, le=1)
     """How often it is told nothing of one kind of degradation."""
-    label_missed: float = Field(0.0, ge=0, le=1)
+    label_missed: float = Field(default=0.0, ge=0, le=1)
     """How often it is told that there is none of one kind, where there may be."""
 
 
 class Loss(_Strict):
     """What is minimised: the sum of the terms, each times its weight here."""
 
-    l1: float = Field(0.0, ge=0)
-    l2: float = Field(0.0, ge=0)
-    charbonnier: float = Field(0.0, ge=0)
-    psnr: float = Field(0.0, ge=0)
+    l1: float = Field(default=0.0, ge=0)
+    l2: float = Field(default=0.0, ge=0)
+    charbonnier: float = Field(default=0.0, ge=0)
+    psnr: float = Field(default=0.0, ge=0)
     """Of each crop, in units of 10 dB."""
-    luma_psnr: float = Field(0.0, ge=0)
+    luma_psnr: float = Field(default=0.0, ge=0)
     """Of each crop's luma, which the benchmarks measure."""
-    low_pass: float = Field(0.0, ge=0)
+    low_pass: float = Field(default=0.0, ge=0)
     """Of the means of 8x8 pixels: keeps the colours of an adversarial training."""
-    total_variation: float = Field(0.0, ge=0)
-    content: float = Field(0.0, ge=0)
+    total_variation: float = Field(default=0.0, ge=0)
+    content: float = Field(default=0.0, ge=0)
     """Of VGG19's features; `subpixel train --vgg` names the file of its weights."""
     layer: str = "5_4"
     """`content` only: the convolution whose output is compared (its block, its place there)."""
-    perceptual: float = Field(0.0, ge=0)
+    perceptual: float = Field(default=0.0, ge=0)
     """LPIPS; `subpixel train --lpips` names the file of its weights."""
-    adversarial: float = Field(0.0, ge=0)
+    adversarial: float = Field(default=0.0, ge=0)
     """Above 0 a discriminator is trained too; see [gan]."""
     output: str = ""
     """Of a network with several outputs the one that is compared: an image with the high resolution, a vector with the
     labels of the degradation. By default the first."""
-    own: dict[str, float] = {}
+    own: dict[str, Number] = {}
     """Functions of output and target by "module:function", each with its weight."""
 
 
@@ -83,11 +85,11 @@ class Gan(_Strict):
     kind: Kind = "nonsaturating"
     discriminator: Literal["vgg", "unet"] = "vgg"
     """SRGAN's, one verdict a crop; or Real-ESRGAN's, one a pixel, which takes crops of any scale."""
-    features: int = Field(64, ge=1)
+    features: int = Field(default=64, ge=1)
     """Channels of its first convolution."""
-    dense: int = Field(1024, ge=1)
+    dense: int = Field(default=1024, ge=1)
     """`vgg` only: units of its first dense layer."""
-    lr: float = Field(1e-4, gt=0)
+    lr: float = Field(default=1e-4, gt=0)
     """Learning rate; it follows the generator's schedule."""
 
 
@@ -95,11 +97,11 @@ class Optim(_Strict):
     """How the weights move."""
 
     name: Literal["adam", "adamw", "soap"] = "adam"
-    lr: float = Field(1e-3, gt=0)
+    lr: float = Field(default=1e-3, gt=0)
     """Learning rate after the warm-up."""
-    betas: tuple[float, float] = Field((0.9, 0.999), strict=False)
-    weight_decay: float = Field(0.0, ge=0)
-    clip: float = Field(0.0, ge=0)
+    betas: tuple[Decay, Decay] = Field(default=(0.9, 0.999), strict=False)
+    weight_decay: float = Field(default=0.0, ge=0)
+    clip: float = Field(default=0.0, ge=0)
     """Largest norm of the gradient; 0: no clipping."""
 
 
@@ -107,12 +109,12 @@ class Schedule(_Strict):
     """The learning rate over the steps."""
 
     kind: Literal["cosine", "steps", "constant"] = "cosine"
-    warmup: int = Field(0, ge=0)
+    warmup: int = Field(default=0, ge=0)
     """Steps over which the rate rises from 0."""
-    milestones: tuple[int, ...] = Field((), strict=False)
+    milestones: tuple[Step, ...] = Field(default=(), strict=False)
     """`steps` only: where the rate is multiplied by `gamma`."""
-    gamma: float = Field(0.5, gt=0)
-    floor: float = Field(1e-3, ge=0, le=1)
+    gamma: float = Field(default=0.5, gt=0)
+    floor: float = Field(default=1e-3, ge=0, le=1)
     """`cosine` only: the last rate as a fraction of the first."""
 
 
@@ -126,20 +128,20 @@ class Recipe(_Strict):
     config: dict[str, Any] = {}
     """Fields of the architecture's Config."""
     steps: int = Field(ge=1)
-    seed: int = 0
+    seed: int = Field(default=0, ge=0, lt=2**63)
     init: str = ""
     """Whose fitting weights are the start: a model of the package, a model file, or a run's last.safetensors.
 
     "carn-x{scale}" names the models of all scales that are trained.
     """
-    data: Data = Data()  # pyright: ignore[reportCallIssue]
-    optim: Optim = Optim()  # pyright: ignore[reportCallIssue]
-    schedule: Schedule = Schedule()  # pyright: ignore[reportCallIssue]
-    loss: Loss = Loss(l1=1.0)  # pyright: ignore[reportCallIssue]
-    gan: Gan = Gan()  # pyright: ignore[reportCallIssue]
-    ema: float = Field(0.0, ge=0, lt=1)
+    data: Data = Data()
+    optim: Optim = Optim()
+    schedule: Schedule = Schedule()
+    loss: Loss = Loss(l1=1.0)
+    gan: Gan = Gan()
+    ema: Decay = 0.0
     """Decay of the averaged weights that are validated and shipped; 0: no averaging."""
-    validate_every: int = Field(1000, ge=1)
+    validate_every: int = Field(default=1000, ge=1)
     """Steps between two validations and checkpoints."""
 
     @property
@@ -195,14 +197,17 @@ def _locate(name_or_path: str | Path) -> Path:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        if path.exists() and not path.is_file():
-            raise RecipeError(f"cannot read the recipe {path}: it is no file")
+        if not path.is_file():
+            why = "it is no file" if path.exists() else "no such file"
+            raise RecipeError(f"cannot read the recipe {path}: {why}")
         return tomllib.loads(path.read_text("utf-8"))
     except RecursionError:
         raise RecipeError(f"cannot read the recipe {path}: its tables or lists nest too deeply") from None
     except UnicodeDecodeError:
         raise RecipeError(f"cannot read the recipe {path}: it is no text; expected TOML") from None
-    except (OSError, tomllib.TOMLDecodeError) as error:
+    except OSError as error:
+        raise RecipeError(f"cannot read the recipe {path}: {(error.strerror or str(error)).lower()}") from None
+    except tomllib.TOMLDecodeError as error:
         raise RecipeError(f"cannot read the recipe {path}: {error}") from None
 
 

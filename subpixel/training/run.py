@@ -15,7 +15,7 @@ from subpixel.datasets.layouts import find_layout
 from subpixel.datasets.leakage import check_disjoint
 from subpixel.datasets.pairs import Pairs
 from subpixel.degradations import PRESETS, Degradation, classical, from_dict
-from subpixel.errors import BadRequest, RecipeError, RuntimeUnavailable
+from subpixel.errors import BadRequest, RecipeError
 from subpixel.losses import content, own
 from subpixel.metrics.lpips import load as load_lpips
 from subpixel.nn.arch import Arch
@@ -56,9 +56,9 @@ def run(
     torchrun the first process validates and writes.
     Raises: RecipeError, DataError, TrainingDiverged, RuntimeUnavailable, UnknownName, BadRequest, BadWeights.
     """
-    _check_request(recipe, device, precision, vgg, lpips)
+    _check_request(recipe, device, precision, threads, vgg, lpips)
     check_disjoint(data, validation)
-    if threads:
+    if threads is not None:
         torch.set_num_threads(threads)
     tell = tell if processes.rank() == 0 else unheard
     train = gan.train if recipe.loss.adversarial else loop.train
@@ -91,11 +91,14 @@ def run(
         return save_models(network, recipe, state, folder, validate.scores, sources.digest(data))
 
 
-def _check_request(recipe: Recipe, device: str, precision: str, vgg: Path | None, lpips: Path | None) -> None:
-    if device == "cuda" and not torch.cuda.is_available():
-        raise RuntimeUnavailable("torch sees no CUDA device here; use --device cpu")
+def _check_request(
+    recipe: Recipe, device: str, precision: str, threads: int | None, vgg: Path | None, lpips: Path | None
+) -> None:
+    processes.check_device(device)
     if precision not in ("f32", "bf16"):
         raise BadRequest(f"precision {precision!r}; expected f32 or bf16")
+    if threads is not None and threads < 1:
+        raise BadRequest(f"threads is {threads}; expected at least 1")
     for name in recipe.loss.own:
         own.find(name)
     if recipe.loss.content and vgg is None:

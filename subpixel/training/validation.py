@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from subpixel.analysis import inspect
+from subpixel.errors import RecipeError
 from subpixel.evaluation.evaluate import DEFAULT_METRICS, METRICS, Metric, Pair, evaluate
 from subpixel.evaluation.report import Report
 from subpixel.images import Floats, Image, from_batch, to_batch, write
@@ -57,7 +58,7 @@ class Validation:
     def check(self, network: Arch) -> None:
         """Looks at all headers and measures the first image of each scale, so that a run does not fail hours later.
 
-        Raises: DataError naming an image that cannot be used; UnreadableImage.
+        Raises: DataError naming an image that cannot be used; UnreadableImage; RecipeError for another size.
         """
         for images in self._sets.values():
             images.check(LPIPS_SIDE if self._perceptual else WINDOW)
@@ -137,13 +138,16 @@ def _upscale(network: Arch, low: Image) -> Image:
 
 
 def _tile(network: Arch, pixels: Floats, y: int, x: int, told: Mapping[str, Tensor]) -> Floats:
-    """The result of the tile that begins at y, x, clipped."""
+    """The result of the tile that begins at y, x, clipped. Raises: RecipeError where it has another size."""
     halo, scale = network.halo, network.config.scale
     top, left = max(0, y - halo), max(0, x - halo)
     window = np.ascontiguousarray(pixels[top : y + TILE + halo, left : x + TILE + halo])
     device = next(network.parameters()).device
     condition = {name: numbers.to(device) for name, numbers in told.items()}
     output, _ = network.outputs(torch.from_numpy(to_batch(window)).to(device), "", **condition)[-1]
+    expected = (1, pixels.shape[2], window.shape[0] * scale, window.shape[1] * scale)
+    if tuple(output.shape) != expected:
+        raise RecipeError(f"arch: {type(network).__name__} makes {tuple(output.shape)} here; expected {expected}")
     high = from_batch(output.float().cpu().numpy())
     inside = high[(y - top) * scale : (y - top + TILE) * scale, (x - left) * scale : (x - left + TILE) * scale]
     return np.clip(inside, 0, 1)

@@ -33,7 +33,7 @@ def test_formats_are_measured_each_in_a_process_of_its_own() -> None:
     for value in (none.read, none.written, bmp.read, png.read, png.written):
         assert isinstance(value, float)
         assert 20 < value < 400
-    assert memory.table([none, bmp]).splitlines()[3] == f"| BMP | {bmp.read:,.0f} | - |"
+    assert list(memory.table([none, bmp]))[3] == f"| BMP | {bmp.read:,.0f} | - |"
     with pytest.raises(UnknownName, match="PNK"):
         list(memory.bench_memory(64, ["PNK"]))
 

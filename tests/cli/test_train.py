@@ -93,6 +93,9 @@ def test_a_finished_run_is_not_done_again(call: Call, photos: Path, tmp_path: Pa
         (("--init", "nothing-x2"), "unknown model 'nothing-x2'"),
         (("--precision", "f16"), "expected f32 or bf16"),
         (("--device", "cuda"), "--device cpu"),
+        (("--device", "foo"), "device 'foo'; expected cpu or cuda"),
+        (("--threads", "0"), "Invalid value for '--threads'"),
+        (("--set", "arch=srcnn", "--set", 'config={"scale":2,"features":[0,0]}'), "config: no srcnn can be built"),
     ],
 )
 def test_mistakes_are_one_line_before_the_first_step(

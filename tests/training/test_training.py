@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import subprocess
 import sys
@@ -22,7 +23,7 @@ from subpixel.datasets.packed import pack
 from subpixel.datasets.pairs import dihedral
 from subpixel.datasets.sample import Sample
 from subpixel.degradations import Degradation
-from subpixel.errors import DataError, RecipeError, RuntimeUnavailable, SubpixelError, TrainingDiverged
+from subpixel.errors import BadRequest, DataError, RecipeError, RuntimeUnavailable, SubpixelError, TrainingDiverged
 from subpixel.images import Floats, Image, write
 from subpixel.resample import resize
 from subpixel.training import loop, optim, recipe
@@ -197,6 +198,21 @@ def test_a_loss_that_is_not_finite_stops_the_run(folder: Path, tmp_path: Path) -
         ({"steps": "many"}, "steps"),
         ({"config.width": 3}, "config.width"),
         ({"config.scale": 7}, "config.scale"),
+        ({"seed": -1}, "seed: Input should be greater"),
+        ({"seed": 10**20}, "seed: Input should be less"),
+        ({"optim.betas": [2.0, 3.0]}, r"optim\.betas\.0: .* less than 1"),
+        ({"optim.betas": [0.9, 1.0]}, r"optim\.betas\.1: .* less than 1"),
+        ({"optim.betas": [-0.1, 0.9]}, r"optim\.betas\.0: .* greater"),
+        ({"optim.betas": [0.9, math.nan]}, r"optim\.betas\.1: "),
+        ({"optim.lr": math.inf}, r"optim\.lr: .* finite"),
+        ({"loss.own": {"os:getcwd": -0.1}}, r"loss\.own\.os:getcwd: .* greater"),
+        ({"loss.own": {"os:getcwd": math.nan}}, r"loss\.own\.os:getcwd: .* finite"),
+        ({"schedule.milestones": [-3]}, r"schedule\.milestones\.0: .* greater"),
+        ({"schedule.gamma": math.inf}, r"schedule\.gamma: .* finite"),
+        ({"arch": "edsr", "config": {"scale": 2, "features": 0}}, "config: no edsr can be built with .*'features': 0"),
+        ({"arch": "srcnn", "config": {"scale": 2, "features": [0, 0]}}, "config: no srcnn can be built with"),
+        ({"arch": "vdsr", "config": {"scale": 2, "layers": 1}}, "config: no vdsr can be built with .*'layers': 1"),
+        ({"arch": "toy_networks:WithoutHalo", "config": {"scale": 2}}, "can be built with .* halo"),
     ],
 )
 def test_a_wrong_recipe_names_the_key(folder: Path, tmp_path: Path, changes: dict[str, object], words: str) -> None:
@@ -219,6 +235,12 @@ def test_wrong_data_is_told_before_the_first_step(folder: Path, tmp_path: Path) 
     (tmp_path / "empty/broken.png").write_bytes(b"\x89PNG nothing")
     with pytest.raises(DataError, match=r"broken\.png"):
         run(small_recipe(tmp_path), tmp_path / "empty", held_out(folder), tmp_path / "run")
+    for device in ("foo", "mps", "meta", "cuda:0"):
+        with pytest.raises(BadRequest, match=f"device '{device}'; expected cpu or cuda"):
+            run(small_recipe(tmp_path), folder, held_out(folder), tmp_path / "run", device=device)
+    for threads in (0, -1):
+        with pytest.raises(BadRequest, match=f"threads is {threads}; expected at least 1"):
+            run(small_recipe(tmp_path), folder, held_out(folder), tmp_path / "run", threads=threads)
     if not torch.cuda.is_available():
         with pytest.raises(RuntimeUnavailable, match="CUDA"):
             run(small_recipe(tmp_path), folder, held_out(folder), tmp_path / "run", device="cuda")
@@ -277,7 +299,16 @@ def test_networks_and_losses_of_ones_own(folder: Path, tmp_path: Path) -> None:
     [
         ({"arch": "no_such_module:Net"}, "arch: cannot import 'no_such_module': ModuleNotFoundError"),
         ({"loss.own": {"no_such_module:edge": 1.0}}, "loss.own: cannot import 'no_such_module'"),
-        ({"arch": "json:Net"}, "unknown architecture 'json:Net'"),
+        ({"arch": "json:Net"}, "unknown architecture in json 'Net'; known: none"),
+        ({"arch": "json:JSONDecoder"}, "json:JSONDecoder is no class of that module derived from"),
+        ({"arch": "toy_networks:Confg"}, "unknown architecture in toy_networks 'Confg'"),
+        (
+            {"arch": "toy_networks:Small", "config": {"scale": 2}},
+            r"arch: Small makes \(1, 3, 32, 36\) here; expected \(1, 3, 64, 72\)",
+        ),
+        ({"loss.own": {"os:getcwd": 1.0}}, r"loss\.own: os:getcwd of output and target: TypeError"),
+        ({"loss.own": {"torch:stack": 1.0}}, r"loss\.own: torch:stack of output and target: TypeError"),
+        ({"loss.own": {"torch:sub": 1.0}}, r"loss\.own: torch:sub gives \(4, 3, 24, 24\); expected a tensor of one"),
         ({"loss.own": {"json:edge": 1.0}}, r"loss\.own: 'json:edge'; expected module:function"),
         ({"loss.own": {"edge": 1.0}}, r"loss\.own: 'edge'; expected module:function"),
     ],
@@ -323,6 +354,8 @@ def test_recipes_that_nest_for_ever_or_are_no_files(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "fifo.toml")
     with pytest.raises(RecipeError, match="it is no file"):
         recipe.load(tmp_path / "fifo.toml")
+    with pytest.raises(RecipeError, match=r"nope\.toml: no such file$"):
+        recipe.load(tmp_path / "nope.toml")
 
 
 def test_a_run_folder_that_was_cut_is_one_line(tmp_path: Path, folder: Path) -> None:
