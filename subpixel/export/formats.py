@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -49,15 +49,6 @@ def _network(model: Model) -> Any:
     return weights.network(model)
 
 
-@contextmanager
-def _saving() -> Generator[None]:
-    """A full disk as Python has it: libraries raise errors of their own for it. Raises: OSError."""
-    try:
-        yield
-    except Exception as error:
-        raise OSError(one_line(error)) from error
-
-
 def _write_onnx(model: Model, path: Path) -> None:
     path.write_bytes(model.graph)
 
@@ -73,8 +64,10 @@ def _write_openvino(model: Model, path: Path) -> None:
 
     graph = core().read_model(model.graph)
     graph.set_rt_info(model.card.model_dump_json(), KEY)
-    with _saving():
+    try:
         ov.save_model(graph, path, compress_to_fp16=False)
+    except RuntimeError as error:  # a full disk, for instance
+        raise OSError(f"OpenVINO says {one_line(error)}") from error
 
 
 def _open_openvino(path: Path, model: Model) -> Run:
@@ -95,8 +88,9 @@ def _write_torchscript(model: Model, path: Path) -> None:
 
     with torch.no_grad():
         traced: Any = torch.jit.trace(network, torch.rand(1, 3, 24, 31), check_trace=False)
-    with _saving():
-        torch.jit.save(traced, path, _extra_files={KEY: model.card.model_dump_json()})
+    buffer = BytesIO()  # torch's own writer ends the process on a full disk
+    torch.jit.save(traced, buffer, _extra_files={KEY: model.card.model_dump_json()})
+    path.write_bytes(buffer.getvalue())
 
 
 def _open_torchscript(path: Path, model: Model) -> Run:
@@ -107,10 +101,9 @@ def _open_torchscript(path: Path, model: Model) -> Run:
 
 def _write_safetensors(model: Model, path: Path) -> None:
     network = _network(model)
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
-    with _saving():
-        save_file(network.state_dict(), path, {KEY: model.card.model_dump_json()})
+    path.write_bytes(save(network.state_dict(), {KEY: model.card.model_dump_json()}))
 
 
 def _open_safetensors(path: Path, model: Model) -> Run:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from subpixel.benchmarks import domains
+from subpixel.errors import DataError, UnreadableImage
 
 
 def test_edit_distance() -> None:
@@ -41,3 +43,26 @@ def test_a_page_is_read() -> None:
         pytest.skip("needs tesseract")
     assert domains.read_errors(domains.printed(domains.TEXT)) < 0.02
     assert domains.read_errors(np.full((100, 300, 3), 255, np.uint8)) == 1
+
+
+def test_what_cannot_be_measured(tmp_path: Path) -> None:
+    (tmp_path / "photo.png").write_bytes(b"")
+    with pytest.raises(DataError, match="has no folders in it; expected one for each field"):
+        domains.fields(tmp_path)
+    with pytest.raises(DataError, match="nope: no such file or directory"):
+        domains.fields(tmp_path / "nope")
+    (tmp_path / "trees").mkdir()
+    assert domains.fields(tmp_path) == [tmp_path / "trees"]
+    pytest.importorskip("astropy")
+    with pytest.raises(UnreadableImage, match=r"nope\.fits: no such file$"):
+        domains.sky(tmp_path / "nope.fits")
+
+
+def test_a_sky_without_stars() -> None:
+    of = domains.candidates(["bicubic"])
+    with pytest.raises(DataError, match="no star in the image"):
+        domains.bench_stars(np.full((40, 50), 7.0), 2, of)
+    holed = np.ones((40, 50))
+    holed[3, 4] = np.nan
+    with pytest.raises(DataError, match="pixels without a value"):
+        domains.bench_stars(holed, 2, of)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from subpixel import models
-from subpixel.benchmarks.speed import shares
-from subpixel.errors import UnknownName
+from subpixel.benchmarks.speed import against_opencv, shares
+from subpixel.errors import BadWeights, UnknownName
 
 
 def test_each_share_is_there_before_the_next_model_is_opened() -> None:
@@ -16,3 +18,12 @@ def test_each_share_is_there_before_the_next_model_is_opened() -> None:
     assert row.gigaflops * row.milliseconds == pytest.approx(2 * macs * 16 * 24 / 1e6)
     with pytest.raises(UnknownName):
         next(rows)
+
+
+def test_opencvs_files_are_looked_at_first(tmp_path: Path) -> None:
+    pytest.importorskip("cv2")
+    with pytest.raises(BadWeights, match=r"FSRCNN_x2\.pb: No such file"):
+        against_opencv(tmp_path / "nope")
+    (tmp_path / "FSRCNN_x2.pb").write_bytes(b"\x89PNG nothing")
+    with pytest.raises(BadWeights, match=r"FSRCNN_x2\.pb: it is not a frozen TensorFlow graph"):
+        against_opencv(tmp_path)

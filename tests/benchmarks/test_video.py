@@ -14,6 +14,8 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "video"))
 from clips import Clip, make
 
 from subpixel.benchmarks import video as bench
+from subpixel.errors import BadWeights, UnreadableImage
+from subpixel.video.planes import Layout
 
 _RNG = np.random.default_rng(0)
 NOISE = _RNG.random((96, 96)).astype(np.float32) * 255
@@ -60,3 +62,32 @@ def test_a_clip_is_measured(tmp_path: Path) -> None:
     lines = list(bench.table(rows))
     assert len(lines) == 5
     assert lines[2].startswith("| a.mkv | bicubic | ")
+
+
+def test_luma_is_in_levels_of_8_bits() -> None:
+    green, blue, red = (np.full((1, 1), code, np.uint16) for code in (400, 1000, 40))
+    assert bench.luma([green, blue, red], Layout(10), (0.299, 0.114)).item() == 100
+    y = 0.299 * 40 + 0.587 * 400 + 0.114 * 1000
+    rgb = bench.luma([green, blue, red], Layout(10, is_rgb=True), (0.299, 0.114))
+    assert rgb.item() == pytest.approx(y / 4, rel=1e-6)
+
+
+@pytest.mark.parametrize(("form", "more"), [("yuv420p", "yuv420p10le"), ("gray", "gray16le"), ("bgr0", "gbrp10le")])
+def test_more_bits_are_measured_as_8_bits_are(tmp_path: Path, form: str, more: str) -> None:
+    clips = [Clip("8.mkv", "ffv1", form, (64, 96), 3), Clip("more.mkv", "ffv1", more, (64, 96), 3)]
+    eight, _, other, _ = bench.bench_video([make(tmp_path, clip) for clip in clips], ["bicubic"], 3, threads=1)
+    for name in ("psnr", "difference_psnr"):  # rounding to whole levels is what 8 bits lose
+        assert getattr(eight, name) - 3 < getattr(other, name) < 75
+    assert other.flicker < eight.flicker + 0.5
+
+
+@pytest.mark.parametrize("content", [None, b"\x89PNG nothing"])
+def test_files_are_looked_at_before_anything_is_measured(tmp_path: Path, content: bytes | None) -> None:
+    clip = make(tmp_path, Clip("a.mkv", frames=2))
+    with pytest.raises(UnreadableImage, match=r"nope\.mkv: no such file"):
+        next(bench.table(bench.bench_video([clip, tmp_path / "nope.mkv"], ["bicubic"])))
+    pytest.importorskip("cv2")
+    if content:
+        (tmp_path / "nope.pb").write_bytes(content)
+    with pytest.raises(BadWeights, match=r"nope\.pb: "):
+        next(bench.table(bench.bench_video([clip], ["bicubic"], opencv=tmp_path / "nope.pb")))

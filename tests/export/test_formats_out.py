@@ -212,6 +212,21 @@ def test_wrong_requests(folder: Path, tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("to", ["onnx", "openvino", "torchscript", "safetensors", "opencv-pb"])
+def test_a_full_disk_is_one_line(folder: Path, tmp_path: Path, to: str) -> None:
+    resource = pytest.importorskip("resource")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    target = tmp_path / f"out{formats.FORMATS[to].suffix}"
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1024, limits[1]))
+    try:
+        with pytest.raises(BadRequest, match=rf"^cannot write {target}: ") as caught:
+            export(folder / "fsrcnn-x2.onnx", to, target)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert "\n" not in str(caught.value)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_an_imported_model_is_exported_too(folder: Path, tmp_path: Path) -> None:
     pb = export(folder / "fsrcnn-x2.onnx", "opencv-pb", tmp_path / "f_x2.pb")
     model = import_model(pb, tmp_path / "back.onnx")
