@@ -112,6 +112,12 @@ class Small(Toy):
         return low + self.tail(self.head(low)).mean()
 
 
+class WithoutPaper(Arch[Config]):
+    """Nobody knows where it comes from."""
+
+    EXAMPLE = Config()
+
+
 class WithoutHalo(Arch[Config]):
     """Does not say how far it sees."""
 

@@ -39,6 +39,9 @@ def find(name: str) -> type[Arch]:
 def _own(module: ModuleType, name: str) -> type[Arch]:
     known = {each.__name__: each for each in _architectures(module)}
     if name in known:
+        missing = [what for what in ("paper", "EXAMPLE") if not hasattr(known[name], what)]
+        if missing:
+            raise RecipeError(f"arch: {module.__name__}:{name} has no {missing[0]}; see subpixel.nn.arch.Arch")
         return known[name]
     if hasattr(module, name):
         raise RecipeError(

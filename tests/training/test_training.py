@@ -300,6 +300,7 @@ def test_networks_and_losses_of_ones_own(folder: Path, tmp_path: Path) -> None:
         ({"arch": "no_such_module:Net"}, "arch: cannot import 'no_such_module': ModuleNotFoundError"),
         ({"loss.own": {"no_such_module:edge": 1.0}}, "loss.own: cannot import 'no_such_module'"),
         ({"arch": "json:Net"}, "unknown architecture in json 'Net'; known: none"),
+        ({"arch": "toy_networks:WithoutPaper"}, "arch: toy_networks:WithoutPaper has no paper"),
         ({"arch": "json:JSONDecoder"}, "json:JSONDecoder is no class of that module derived from"),
         ({"arch": "toy_networks:Confg"}, "unknown architecture in toy_networks 'Confg'"),
         (
