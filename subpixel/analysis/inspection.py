@@ -68,7 +68,7 @@ def inspect_rows(source: Rows) -> DegradationReport:
     levels = windows(source)
     if pixel_art.is_pixel_art(levels):  # hard edges on a lattice: neither noise nor blur, and no decoder's output
         return DegradationReport(kind="pixel-art")
-    if min(levels.shape[1:3]) < SMALLEST or screens.repeats(levels):
+    if min(levels.shape[1:3]) < SMALLEST or screens.repeats(levels) or screens.is_slope(levels):
         return UNKNOWN
     compressed = _jpeg(levels, quality)
     last = compressed or Jpeg()

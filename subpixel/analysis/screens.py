@@ -1,4 +1,4 @@
-"""Patterns that are no picture: combs of interlaced video, the dots of print, and what is one tile over and over."""
+"""Patterns that are no picture: combs of interlaced video, the dots of print, slopes, one tile over and over."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ _BLOCK = 64  # of those in which a screen is
 _FEWEST = 9  # blocks with anything in them
 _STANDS_OUT = 4.0  # of log power: a dot screen is that far above the median of its ring
 _VISIBLE = 60.0  # levels^2: the least power of a comb's teeth
+_LAG, _BENT = 4, 4.0
+"""Pixels between the three of which a bend is told; levels^2 that it must have: rounding alone has half of one."""
 _DISTINCT = 0.1  # of the blocks with anything in them: photos have 0.4 or more even as JPEG of quality 2
 
 
@@ -66,6 +68,15 @@ def _rings() -> list[NDArray[np.bool_]]:
     fx = np.arange(_BLOCK // 2 + 1)[None]
     radius, off = np.hypot(fy, fx), (fx > 2) & (fy > 2)
     return [off & (radius >= low) & (radius < low + 2) for low in range(_BLOCK // 10, int(_BLOCK / 2.5), 2)]
+
+
+def is_slope(levels: Floats) -> bool:
+    """Whether hardly a block has more in it than a slope, as in gradients: what rounding leaves looks like anything."""
+    plane, lag = luma(levels), _LAG
+    middle = plane[:, lag:-lag, lag:-lag]
+    down = plane[:, 2 * lag :, lag:-lag] + plane[:, : -2 * lag, lag:-lag] - 2 * middle
+    across = plane[:, lag:-lag, 2 * lag :] + plane[:, lag:-lag, : -2 * lag] - 2 * middle
+    return bool((jpeg.blocks(down**2 + across**2, (0, 0)).mean(axis=1) > _BENT).sum() < _FEWEST)
 
 
 def repeats(levels: Floats) -> bool:

@@ -114,8 +114,11 @@ def _delivered(output: Path) -> Generator[BinaryIO]:
         raise UnwritableImage(output, (error.strerror or str(error)).lower()) from error
 
 
-def submit(url: str, jobs: Iterable[Job], request: Request, overwrite: bool, quiet: bool) -> int:
-    """Enqueues a batch and follows it to its end; the exit status. It goes on where nobody follows it."""
+def submit(url: str, jobs: Iterable[Job], request: Request, overwrite: bool, *, quiet: bool, as_json: bool) -> int:
+    """Enqueues a batch and follows it to its end; the exit status. It goes on where nobody follows it.
+
+    quiet: says nothing but failures. as_json: an object that names the batch, then one for each image and the sum.
+    """
     from subpixel.jobs.batches import Batches
     from subpixel.jobs.queue import hidden, opened
 
@@ -123,13 +126,31 @@ def submit(url: str, jobs: Iterable[Job], request: Request, overwrite: bool, qui
     with opened(url) as queue:
         batches = Batches(queue)
         batch = batches.submit(_accepted(jobs, refused), request, overwrite)
-        typer.echo(
-            f"batch {batch} is in the queue; subpixel batch status {batch} --queue-url '{hidden(url)}'", err=True
-        )
-        for job in refused:
-            typer.echo(f"  {job.refused}", err=True)
+        if as_json:
+            return max(_as_json(batches, batch), _refusals(refused))
+        if not quiet:
+            how = f"subpixel batch status {batch} --queue-url '{hidden(url)}'"
+            typer.echo(f"batch {batch} is in the queue; {how}", err=True)
+        refusals = _refusals(refused)
         outcome = _followed(batches, batch, quiet)
-    return max(_told(outcome), 1 if refused else 0)
+    return max(_told(outcome, quiet), refusals)
+
+
+def _refusals(jobs: list[Job]) -> int:
+    """Says them; the exit status."""
+    for job in jobs:
+        typer.echo(f"  {job.refused}", err=True)
+    return 1 if jobs else 0
+
+
+def _as_json(batches: Batches, batch: str) -> int:
+    typer.echo(json.dumps({"batch": batch}))
+    outcome = _followed(batches, batch, quiet=True)
+    for line in batches.lines(batch):
+        typer.echo(json.dumps(line))
+    made = {"done": outcome.done + outcome.skipped, "failed": len(outcome.failures)}  # or there, as the lines have it
+    typer.echo(json.dumps(made))
+    return 1 if outcome.failures else 0
 
 
 def _accepted(jobs: Iterable[Job], refused: list[Job]) -> Iterator[Job]:
@@ -162,10 +183,11 @@ def _said(outcome: Outcome) -> str:
     return ", ".join(parts)
 
 
-def _told(outcome: Outcome) -> int:
+def _told(outcome: Outcome, quiet: bool = False) -> int:
     from subpixel.errors import printable
 
-    typer.echo(_said(outcome), err=True)
+    if not quiet:
+        typer.echo(_said(outcome), err=True)
     for source, why in outcome.failures:
         text = why if source in why else f"{source}: {why}"
         typer.echo(f"  {printable(text)}", err=True)

@@ -73,7 +73,9 @@ def command(
     ] = "reference",
     metric: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME", help="psnr, ssim, ms_ssim; may be repeated [psnr, ssim].", show_default=False),
+        typer.Option(
+            metavar="NAME", help="May be repeated: psnr, ssim, ms_ssim; by default the first two.", show_default=False
+        ),
     ] = None,
     lpips: Annotated[
         Path | None, typer.Option(metavar="WEIGHTS", help="LPIPS too, with this safetensors file.", show_default=False)

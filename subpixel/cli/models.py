@@ -54,8 +54,11 @@ def command(
 ) -> None:
     """The models in the package: a guide, a family, or the card of one."""
     from subpixel import models
+    from subpixel.errors import BadRequest
     from subpixel.models.naming import meant
 
+    if verify and (measure or as_json):
+        raise BadRequest("--verify prints a line for each file; give it without --measure and --json")
     found = (meant(name, models.names()) or [name]) if name else models.names()
     cards = [models.load(each).card for each in found]  # load verifies
     single = len(cards) == 1 and name is not None
@@ -63,7 +66,9 @@ def command(
         for card in cards:
             typer.echo(f"{card.name}: sha256 {card.sha256} is right")
     elif as_json:
-        dumped = [card.model_dump() for card in cards]
+        speeds = _measured(found if measure else [])
+        measured = [{"ms_per_megapixel": speeds[each]} if measure else {} for each in found]
+        dumped = [card.model_dump() | speed for card, speed in zip(cards, measured, strict=True)]
         typer.echo(json.dumps(dumped[0] if single else dumped, indent=2))
     elif single:
         _print_card(cards[0], _measured(found if measure else []))

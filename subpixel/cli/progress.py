@@ -51,6 +51,8 @@ class Tally:
         self.failures: list[Finished] = []
         self.skipped = Counter[str]()
         self.pixels = 0
+        self.begun = Counter[Job]()
+        """Pixels of images that are being made."""
         self.last = ""
         """The target that was written last."""
         self._started = time.monotonic()
@@ -67,23 +69,33 @@ class Tally:
         """Counts it; raises the error of a job that is the only one."""
         if isinstance(event, Progress):
             self.pixels += event.pixels
-        elif isinstance(event, Passed):
+            self.begun[event.job] += event.pixels
+            return
+        if isinstance(event, Passed):
             self.skipped.update(job.skipped for job in event.jobs)
-        elif event.error is not None:
+            return
+        pixels = self.begun.pop(event.job, 0)
+        if event.error is not None:
             if self.total == 1:
                 raise event.error
+            self.pixels -= pixels
             self.failures.append(event)
         else:
             self.done += 1
             self.last = event.job.target
 
 
+def check_said(quiet: bool, verbose: bool, as_json: bool) -> None:
+    """Raises: BadRequest for wishes that contradict each other."""
+    if quiet + verbose + as_json > 1:
+        raise BadRequest("--quiet, --verbose and --json contradict each other; give one of them")
+
+
 def display(
     jobs: Iterator[Job], *, quiet: bool = False, verbose: bool = False, as_json: bool = False
 ) -> tuple[Iterable[Job], Display]:
     """The jobs, and what shows their events. Raises: BadRequest for wishes that contradict each other."""
-    if quiet + verbose + as_json > 1:
-        raise BadRequest("--quiet, --verbose and --json contradict each other; give one of them")
+    check_said(quiet, verbose, as_json)
     first = list(islice(jobs, _COUNTED))
     tally = Tally(len(first) if len(first) < _COUNTED else None)
     if not as_json:
@@ -98,7 +110,6 @@ class Lines:
 
     def __init__(self, tally: Tally) -> None:
         self.tally = tally
-        self._pixels = Counter[Job]()
 
     def __enter__(self) -> Self:
         return self
@@ -112,13 +123,11 @@ class Lines:
 
     def show(self, event: Event) -> None:
         """Shows one event; raises the error of an image that is the only one."""
-        if isinstance(event, Progress):
-            self._pixels[event.job] += event.pixels
-        elif isinstance(event, Passed):
+        if isinstance(event, Passed):
             for job in event.jobs:
                 self._line({"status": "skipped", **_names(job), "reason": job.skipped})
-        else:
-            self._line(_described(event, self._pixels.pop(event.job, 0)))
+        elif isinstance(event, Finished):
+            self._line(_described(event, self.tally.begun[event.job]))
         self.tally.add(event)
 
     def _line(self, values: dict[str, Any]) -> None:

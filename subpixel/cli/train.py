@@ -46,7 +46,7 @@ def command(
         Path | None,
         typer.Option(
             metavar="FOLDER",
-            help="Of the decoded photos, shared between runs [default: in the run's folder].",
+            help="Of the decoded photos, shared between runs; by default in the run's folder.",
             show_default=False,
         ),
     ] = None,

@@ -254,8 +254,10 @@ def command(
         jobs = find_jobs(inputs, output, suffix=suffix(upscaler), format=kind, shard=shard)
         if queue_url:
             from subpixel.cli.batch import submit
+            from subpixel.cli.progress import check_said
 
-            raise typer.Exit(submit(queue_url, jobs, request, overwrite, quiet))
+            check_said(quiet, verbose, as_json)
+            raise typer.Exit(submit(queue_url, jobs, request, overwrite, quiet=quiet, as_json=as_json))
         said = {"quiet": quiet, "verbose": verbose, "as_json": as_json}
         raise typer.Exit(_enlarge(jobs, upscaler, request, overwrite, said))
 

@@ -50,7 +50,8 @@ def _place(found: Format, target: str | Path | BinaryIO) -> Path:
     """Where the result goes. Raises: UnwritableImage for what is no file of its format."""
     if not isinstance(target, str | Path) or split_ending(str(target))[1].lower() not in found.endings:
         name = target if isinstance(target, str | Path) else "the stream"
-        why = f"{found.name} becomes {found.name}; name the result with -o and one of {', '.join(found.endings)}"
+        endings = ", ".join(filter(None, found.endings))
+        why = f"{found.name} becomes {found.name}; name the result with -o and one of {endings}"
         raise UnwritableImage(name, why)
     return Path(target)
 

@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Literal
 
@@ -286,7 +287,10 @@ def _single(inputs: Sequence[str], output: str | None, kind: str | None) -> Job 
         if len(inputs) > 1:
             raise BadRequest("standard input (-) cannot be mixed with other inputs")
         output = output or "-"
-    elif output is None or (output != "-" and not _names_file(output)):
+    elif output is None:
+        return None
+    elif output != "-" and not _names_file(output):
+        _check_folder(output)
         return None
     if len(inputs) > 1 or _kind(inputs[0]) != "file":
         raise BadRequest(f"-o {output} names one file, and there can be many images; name a folder")
@@ -299,6 +303,13 @@ def _single(inputs: Sequence[str], output: str | None, kind: str | None) -> Job 
     elif not stores.is_url(inputs[0]):
         ensure_safe(Path(output), Path(inputs[0]), overwrite=True)
     return Job(inputs[0], output)
+
+
+def _check_folder(output: str) -> None:
+    """Raises: UnknownName for a new folder that is called like a file with a mistyped ending."""
+    ending = split_ending(output)[1].lower()
+    if get_close_matches(ending, SUFFIXES, 1, 0.8) and not (os.path.isdir(output) or output.endswith(os.sep)):
+        raise UnknownName("format", ending, SUFFIXES)
 
 
 def _names_file(output: str) -> bool:

@@ -15,8 +15,8 @@ from subpixel.jobs import archives, stores
 from subpixel.jobs.job import Job
 
 ATTRIBUTE = "user.subpixel"
-"""Size and time of the source, a digest of the request, and one of the result's own size and time. Short, so that file
-systems keep it in the file's own entry and it is read at once."""
+"""Size and time of the source, a digest of the request, and one of the result's own size and time and of the source's
+name. Short, so that file systems keep it in the file's own entry and it is read at once."""
 EXISTS = "the result exists (--overwrite does it again)"
 
 
@@ -24,8 +24,8 @@ def unfinished(jobs: Iterable[Job], identity: str = "") -> Iterator[Job]:
     """The jobs, those skipped whose results exist; a result of another request or of an older source is made anew.
 
     identity: what the request makes of an image, see `Request.identity`. Nothing but such a result is ever replaced:
-    one that was changed since, or that says nothing of itself, is refused where it is older than its source, else
-    skipped.
+    one that was changed since, is of a source of another name, or says nothing of itself, is refused where it is older
+    than its source, else skipped.
     """
     made, listed = _digest(identity), _Listed()
     for job in jobs:
@@ -65,7 +65,7 @@ def record(job: Job, identity: str) -> None:
     """Lets a result say what it was made from; file systems without attributes cannot keep it."""
     source, result = _source(job.source), _state(job.target)
     if source and result:
-        stated = b"%d %d %b %b" % (*source, _digest(identity), _digest(str(result)))
+        stated = b"%d %d %b %b" % (*source, _digest(identity), _left(job, result))
         with suppress(OSError, AttributeError):  # AttributeError: only Linux has them in Python
             os.setxattr(job.target, ATTRIBUTE, stated)
 
@@ -80,7 +80,7 @@ def _judged(job: Job, made: bytes) -> Job:
     if stated.startswith(b"%d %d %b" % (*source, made)):
         return Job(job.source, job.target, None, EXISTS)
     result = _state(job.target)
-    if result is None or stated.endswith(b" " + _digest(str(result))):  # of another request, and as we left it
+    if result is None or stated.endswith(b" " + _left(job, result)):  # of another request, and as we left it
         return job
     if source[1] > result[1]:
         why = f"{job.target} exists and is older than {job.source}; --overwrite replaces it"
@@ -88,8 +88,13 @@ def _judged(job: Job, made: bytes) -> Job:
     return job._replace(skipped=EXISTS)
 
 
+def _left(job: Job, result: tuple[int, int]) -> bytes:
+    """By which a result of a source of that name is known to be as we left it."""
+    return _digest(f"{result} {os.path.basename(job.source)}")
+
+
 def _digest(text: str) -> bytes:
-    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest().encode()
+    return hashlib.blake2b(os.fsencode(text), digest_size=8).hexdigest().encode()
 
 
 def _source(name: str) -> tuple[int, int] | None:

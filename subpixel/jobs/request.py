@@ -53,7 +53,7 @@ class Request(BaseModel):
     """Keep the aspect and lie inside `size`."""
     restoration: Restoration = Restoration()
     """How much is undone of what is wrong with an image."""
-    tile: Literal["auto"] | int = Field("auto", union_mode="left_to_right")
+    tile: Literal["auto"] | int = Field(default="auto", union_mode="left_to_right")
     """The side of a tile in pixels of the input; 0: the whole image at once."""
     tta: bool = False
     """The mean over 8 flips and turns."""

@@ -21,17 +21,17 @@ class VideoRequest(Request):
 
     codec: Codec = "auto"
     """auto: the source's own where it can be written, else h264, or h265 for more than 8 bits; av1 in WebM."""
-    quality: int = Field(65, ge=1, le=100)
+    quality: int = Field(default=65, ge=1, le=100)
     """Constant quality of the encoder, 100 the best; ffv1 is lossless."""
     deinterlace: Deinterlace = "auto"
     """auto: where it is found, a frame for each frame; field: a frame for each field; off."""
-    start: float = Field(0.0, ge=0)
+    start: float = Field(default=0.0, ge=0)
     """Seconds from the beginning of the source."""
-    stop: float | None = Field(None, gt=0)
+    stop: float | None = Field(default=None, gt=0)
     """Seconds from the beginning; None for the end."""
-    preview: float | None = Field(None, gt=0)
+    preview: float | None = Field(default=None, gt=0)
     """So many seconds out of the middle, in place of start and stop."""
-    fps: float | None = Field(None, gt=0, le=1000)
+    fps: float | None = Field(default=None, gt=0, le=1000)
     """Frames a second of a folder of images, whose times nobody knows; None for 25."""
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from PIL import Image as Pillow
-from PIL import ImageDraw, ImageFont
+from PIL import ImageDraw, ImageFilter, ImageFont
 
 import subpixel
 from subpixel.analysis import screens
@@ -97,3 +97,19 @@ def test_rings_are_not_taken_for_noise_that_outdoes_them(side):
 def test_nothing_but_noise_is_noise():
     levels = np.random.default_rng(2).integers(0, 256, (256, 256, 3), np.uint8)
     assert subpixel.inspect(levels).noise.sigma == pytest.approx(256 / 12**0.5, rel=0.1)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_of_a_gradient_nothing_is_told(seed):
+    """Between four colours, rounded: what rounding leaves has looked like JPEG, a screen or blur."""
+    rng = np.random.default_rng(seed)
+    height, width = rng.integers(150, 600, 2)
+    down, across = np.linspace(0, 1, height)[:, None, None], np.linspace(0, 1, width)[:, None]
+    a, b, c, d = rng.uniform(0, 255, (4, 3))
+    gradient = (a * (1 - across) + b * across) * (1 - down) + (c * (1 - across) + d * across) * down
+    assert subpixel.inspect(gradient.round().astype(np.uint8)).summary == "too little to judge"
+
+
+def test_a_strongly_blurred_photo_is_no_gradient(photo):
+    blurred = Pillow.fromarray(photo).filter(ImageFilter.GaussianBlur(6))
+    assert not screens.is_slope(np.asarray(blurred, np.float32)[None])

@@ -35,6 +35,8 @@ def test_a_batch_is_submitted_followed_and_exported(
     try:
         arguments = ("upscale", tmp_path / "in", "-o", tmp_path / "out", "-m", "bicubic", "--queue-url", url)
         status, _, err = call(*arguments)
+        listed = call("batch", "status", "--queue-url", url)
+        as_json, quiet = call(*arguments, "--json"), call(*arguments, "-q")
     finally:
         worker.send_signal(signal.SIGTERM)
         told = worker.communicate(timeout=60)[1]
@@ -44,14 +46,20 @@ def test_a_batch_is_submitted_followed_and_exported(
     batch = err.split()[1]
     assert err.splitlines()[-2:] == ["3/3 images, 2 made, 1 failed", f"  cannot read {tmp_path}/in/z.png: it is empty"]
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.png", "b,c.png"]
-    status, out, _ = call("batch", "status", "--queue-url", url)
-    assert (status, out.split()[0], out.strip()[-28:]) == (0, batch, "3/3 images, 2 made, 1 failed")
+    assert (listed[0], listed[1].split()[0]) == (0, batch)
+    assert listed[1].endswith("  3/3 images, 2 made, 1 failed\n")
     assert call("batch", "status", batch, "--queue-url", url)[0] == 1
     _, out, _ = call("batch", "export", batch, "--queue-url", url)
     lines = [json.loads(line) for line in out.splitlines()]
     assert [(Path(line["source"]).name, line["status"]) for line in lines] == [
         ("a.png", "done"), ("b,c.png", "done"), ("z.png", "failed"),
     ]  # fmt: skip
+    assert (as_json[0], as_json[2]) == (1, "")
+    _, *again, total = map(json.loads, as_json[1].splitlines())
+    assert again == lines
+    assert total == {"done": 2, "failed": 1}
+    assert quiet == (1, "", f"  cannot read {tmp_path}/in/z.png: it is empty\n")
+    assert call(*arguments, "-q", "--json")[0] == 2
     assert call("batch", "export", batch, "--format", "csv", "-o", tmp_path / "t.csv", "--queue-url", url)[0] == 0
     table = (tmp_path / "t.csv").read_text().splitlines()
     assert table[0] == "source,target,status,error"

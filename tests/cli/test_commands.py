@@ -100,6 +100,10 @@ def test_models(call: Call, model: str, tmp_path: Path) -> None:
     assert call("models", model, "--verify")[1] == f"tiny-x2: sha256 {card['sha256']} is right\n"
     assert isinstance(json.loads(call("models", "--json")[1]), list)
     assert call("models", "--verify")[0] == 0
+    assert call("models", "--verify", "--json")[0] == 2
+    measured = json.loads(call("models", model, "--json", "--measure")[1])
+    assert measured.pop("ms_per_megapixel") > 0
+    assert measured == card
     damaged = bytearray(Path(model).read_bytes())
     at = damaged.index(b'"sha256":"') + 12
     damaged[at] = ord("0") if damaged[at] != ord("0") else ord("1")

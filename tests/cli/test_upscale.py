@@ -17,9 +17,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from subpixel.cli.progress import Tally
+from subpixel.errors import BadRequest
 from subpixel.images import Encoding, Image, Metadata, read, write
 from subpixel.inference.upscaler import Upscaler
 from subpixel.jobs.done import EXISTS
+from subpixel.jobs.job import Job
+from subpixel.jobs.pool import Finished, Progress
 from subpixel.runtimes import Execution
 
 Call = Callable[..., tuple[int, str, str]]
@@ -344,6 +348,13 @@ def test_json_is_a_line_for_each_image_and_the_sum(call: Call, tmp_path: Path) -
     assert {line["reason"] for line in again if line.get("status") == "skipped"} == {EXISTS}
     assert call(*three(tmp_path), "--json", "-q")[0] == 2
     assert call("upscale", tmp_path / "in/a.png", "-o", "-", "--json")[0] == 2
+
+
+def test_pixels_of_an_image_that_fails_do_not_count() -> None:
+    tally, job = Tally(2), Job("a.png", "b.png")
+    tally.add(Progress(job, 500, 0.5, ""))
+    tally.add(Finished(job, None, BadRequest("the disk is full")))
+    assert tally.pixels == 0
 
 
 def test_another_model_and_a_changed_source_are_made_anew(call: Call, tmp_path: Path) -> None:

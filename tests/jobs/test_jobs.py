@@ -285,3 +285,20 @@ def test_a_folder_is_looked_into_when_its_jobs_are_wanted(tmp_path: Path, monkey
     assert next(jobs).source == str(tmp_path / "00/a.png")
     assert [path for path in looked if "out" not in path] == [str(tmp_path), str(tmp_path / "00")]
     assert len(list(jobs)) == 19
+
+
+@pytest.mark.usefixtures("tree")
+@pytest.mark.parametrize(("ending", "meant"), [(".jpgg", ".jpg"), (".tif2", ".tif")])
+def test_a_mistyped_ending_is_no_folder(ending: str, meant: str) -> None:
+    assert refused("a.png", output=f"out{ending}") == f"unknown format '{ending}'; did you mean '{meant}'?"
+    assert found("a.png", output=f"out{ending}/") == {"a.png": f"out{ending}/a.png"}
+
+
+def test_a_result_of_an_image_of_another_name_is_not_replaced(tmp_path: Path) -> None:
+    first, second = (Job(str(tmp_path / name), str(tmp_path / "a_x4.png")) for name in ("a.bmp", "a.tga"))
+    for path in (first.source, second.source, first.target):
+        Path(path).touch()
+    done.record(first, "bicubic")
+    assert next(done.unfinished([first], "nearest")).skipped == ""
+    os.utime(second.source, (1, 1))
+    assert next(done.unfinished([second], "nearest")).skipped == done.EXISTS
