@@ -187,7 +187,7 @@ def storable(file_format: FileFormat, metadata: Metadata, gray: bool) -> Metadat
         too_long = [b for b, limit in limits.items() if len(getattr(metadata, b) or b"") > limit]
         metadata = replace(metadata, **dict.fromkeys(too_long))
     metadata = replace(metadata, text=tuple(t for t in metadata.text if _has_room(file_format, t.keyword)))
-    notes = ("its colours became 256 a frame",) if file_format.palette else ()
+    notes = ("its colours became 256 a frame, transparency all or none",) if file_format.palette else ()
     notes = (*metadata.notes, *notes, *_times_sentence(file_format, metadata))
     metadata = replace(metadata, depth=_stored_depth(file_format, metadata.depth), notes=notes)
     return _with_fitting_profile(_with_stated_colour(metadata, file_format), gray and file_format.gray)
