@@ -51,6 +51,13 @@ def _shown(character: str) -> str:
     return character.encode("unicode_escape").decode() if harmful or directed else character
 
 
+def unread(error: OSError) -> str:
+    """Why a file cannot be read, in the words that are used everywhere."""
+    if isinstance(error, FileNotFoundError):
+        return "no such file"
+    return "it is a folder" if isinstance(error, IsADirectoryError) else (error.strerror or str(error)).lower()
+
+
 def first_problem(error: ValidationError) -> str:
     """Where the first of values that pydantic refused is, what was expected, and what was given."""
     first, *others = error.errors()

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from subpixel import color
-from subpixel.errors import DataError, UnreadableImage
+from subpixel.errors import DataError, UnreadableImage, unread
 from subpixel.images import Image, open_image, quantise, read
 from subpixel.images.formats import PHOTOS
 
@@ -137,7 +137,7 @@ def _content(source: Path | bytes) -> bytes:
     try:
         return source if isinstance(source, bytes) else source.read_bytes()
     except OSError as error:
-        raise UnreadableImage(str(source), (error.strerror or str(error)).lower()) from None
+        raise UnreadableImage(str(source), unread(error)) from None
 
 
 def find_images(folder: Path) -> list[ImageFile]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import io
 import os
 import shutil
@@ -16,7 +15,7 @@ from typing import Any, BinaryIO, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from subpixel.errors import TooLarge, UnreadableImage
+from subpixel.errors import TooLarge, UnreadableImage, unread
 from subpixel.images import exif, jpeg, profiles, xmp
 from subpixel.images.animation import AnimationReader, apng_frames, timing
 from subpixel.images.budget import check_decoding, check_decoding_beside
@@ -153,8 +152,7 @@ def _head(source: str | Path | bytes) -> bytes:
         with open(source, "rb") as file:
             return file.read(HEAD)
     except OSError as error:
-        reasons = {errno.ENOENT: "no such file", errno.EISDIR: "it is a folder"}
-        raise UnreadableImage(source, reasons.get(error.errno or 0, str(error.strerror).lower())) from error
+        raise UnreadableImage(source, unread(error)) from error
     except ValueError as error:
         raise UnreadableImage(repr(str(source)), "not a file name") from error
 

@@ -14,7 +14,7 @@ from unittest.mock import patch
 import torch
 from torch import Tensor, nn
 
-from subpixel.errors import BadWeights, MissingExtra, RuntimeUnavailable
+from subpixel.errors import BadWeights, MissingExtra, RuntimeUnavailable, unread
 from subpixel.models import store
 
 if TYPE_CHECKING:
@@ -140,7 +140,7 @@ def read_weights(path: Path) -> dict[str, Any]:
             path, "it is damaged, or holds more than weights, which is refused: it could run code"
         ) from None
     except OSError as error:
-        raise BadWeights(path, error.strerror or str(error)) from None
+        raise BadWeights(path, unread(error)) from None
     except Exception as error:  # a damaged archive raises nearly anything
         raise BadWeights(path, f"it is damaged ({' '.join(str(error).split())[:200]})") from None
 

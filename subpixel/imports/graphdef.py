@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from subpixel.errors import BadWeights
+from subpixel.errors import BadWeights, unread
 from subpixel.imports.graphdef_messages import ONE_OF, message_classes
 
 LARGEST = 1 << 26
@@ -48,7 +48,7 @@ def read(path: str | Path) -> list[Node]:
             raise BadWeights(path, f"it is larger than {LARGEST >> 20} MiB")
         content = path.read_bytes()
     except OSError as error:
-        raise BadWeights(path, error.strerror or str(error)) from None
+        raise BadWeights(path, unread(error)) from None
     try:
         return ordered(parse(content))
     except ValueError as error:

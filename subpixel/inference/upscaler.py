@@ -79,6 +79,7 @@ class Upscaler:
         check_type("the model", model, str, Path, models.Model)
         check_type("the restoration", restoration, Restoration)
         check_type("the execution", execution, Execution)
+        check_type("tta", tta, bool)
         self.target = Target(scale, size, fit)
         self.tile: Tile = _checked(tile)
         self.execution = execution

@@ -12,7 +12,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from subpixel.errors import BadWeights, UnknownName
+from subpixel.errors import BadWeights, UnknownName, unread
 
 WIDTHS = (64, 128, 256, 512, 512)
 DEPTHS = (2, 2, 4, 4, 4)
@@ -93,7 +93,9 @@ def _weights(path: Path) -> dict[str, Tensor]:
         stored: dict[str, Any] = (
             torch.load(path, weights_only=True, map_location="cpu") if path.suffix == ".pth" else load_file(path)
         )
-    except (OSError, RuntimeError, SafetensorError, UnpicklingError, EOFError) as error:
+    except OSError as error:
+        raise BadWeights(path, unread(error)) from None
+    except (RuntimeError, SafetensorError, UnpicklingError, EOFError) as error:
         raise BadWeights(path, " ".join(str(error).split())) from None
     weights: dict[str, Tensor] = {}
     for key, value in stored.items():

@@ -14,7 +14,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from subpixel.errors import BadRequest, BadWeights
+from subpixel.errors import BadRequest, BadWeights, unread
 from subpixel.metrics.protocol import same_shape
 
 
@@ -116,7 +116,9 @@ def load(path: str | Path) -> Lpips:
     """
     try:
         weights = load_file(path)
-    except (OSError, SafetensorError) as error:
+    except OSError as error:
+        raise BadWeights(path, unread(error)) from None
+    except SafetensorError as error:
         raise BadWeights(path, str(error)) from None
     renamed = {re.sub(r"^lin(\d)\.model\.1", r"lin.\1", key): value for key, value in weights.items()}
     network = Lpips("squeeze" if "features.3.squeeze.weight" in weights else "alex")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 
 from subpixel import atomic
-from subpixel.errors import BadRequest, BadWeights, UnknownName
+from subpixel.errors import BadRequest, BadWeights, UnknownName, unread
 from subpixel.models.blending import blend
 from subpixel.models.card import Card
 from subpixel.models.compact import load_full
@@ -140,7 +140,7 @@ def _bytes(path: Path) -> bytes:
             raise BadWeights(path, "it is larger than 1 GiB")
         return path.read_bytes()
     except OSError as error:
-        raise BadWeights(path, error.strerror or str(error)) from None
+        raise BadWeights(path, unread(error)) from None
 
 
 def parse(path: Path, content: bytes) -> ModelProto:

@@ -147,7 +147,7 @@ def test_hostile_files_are_refused_in_one_line(name: str, tmp_path: Path) -> Non
 
 
 def test_a_missing_and_a_huge_file(tmp_path: Path) -> None:
-    with pytest.raises(BadWeights, match="No such file"):
+    with pytest.raises(BadWeights, match="no such file"):
         graphdef.read(tmp_path / "none.pb")
     with (tmp_path / "huge.pb").open("wb") as file:
         file.truncate(graphdef.LARGEST + 1)  # sparse

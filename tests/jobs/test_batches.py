@@ -144,8 +144,9 @@ def deadly(source: Path, target: Path, *rest: Any) -> str | None:
     """Ends its process at the images that are called so; at some of them only the first time."""
     with open(source.with_suffix(".log"), "a") as log:
         print("begun", file=log)
-    if "weak" in source.name:  # not before the deadly one: what both have in hand counts for both
-        until(source.with_name("0000-deadly.log").exists)
+    if "weak" in source.name:  # not before the deadly one has said so: what both have in hand counts for both
+        other = source.with_name("0000-deadly.log")
+        until(lambda: other.exists() and other.stat().st_size > 0)
     again = source.with_suffix(".log").read_text().count("begun") > 1
     if "deadly" in source.name or ("weak" in source.name and not again):
         os.kill(os.getpid(), signal.SIGSEGV)
