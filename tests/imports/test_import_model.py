@@ -193,6 +193,14 @@ def test_a_graph_that_holds_for_one_size_gets_the_size_of_a_tile(windowed: model
     assert (card.fixed_size, card.tile_stride, card.halo) == (192, 8, 8)  # 7 pixels are seen: a multiple of 8
 
 
+def test_a_graph_that_is_not_of_its_cards_shape_is_never_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It wrote where it may not, and the process ended at some later call."""
+    run: list[int | None] = []
+    monkeypatch.setattr(imports, "compare", lambda source, model, *rest, **sizes: run.append(model.card.fixed_size))
+    imports._model(Path("2x_windows.pth"), ForeignNetwork(Windows(), "Windows", 2, 1))
+    assert run == [192]  # not the one for images of any size, which was tried first
+
+
 @pytest.mark.parametrize("tile", ["auto", 0, 40])
 def test_its_tiles_are_the_whole_image(windowed: models.Model, tile: int) -> None:
     photo = np.random.default_rng(0).random((229, 309, 3), dtype=np.float32)
