@@ -17,7 +17,7 @@ _FEWEST = 9  # blocks with anything in them
 _STANDS_OUT = 4.0  # of log power: a dot screen is that far above the median of its ring
 _VISIBLE = 60.0  # levels^2: the least power of a comb's teeth
 _LAG, _BENT = 4, 4.0
-"""Pixels between the three of which a bend is told; levels^2 that it must have: rounding alone has half of one."""
+"""Pixels between the three of which a bend is told; levels^2 that it must have: rounding alone has one in gray."""
 _DISTINCT = 0.1  # of the blocks with anything in them: photos have 0.4 or more even as JPEG of quality 2
 
 

@@ -59,7 +59,7 @@ def windows(source: Rows) -> Floats:
     height, width = min(SIDE, shape.height), min(SIDE, shape.width)
     lefts = _corners(shape.width, width)
     cut = [
-        strip[:, x : x + width].copy()
+        strip[:, x : x + width].copy()  # a view would keep the strip
         for strip in (_samples(source, y, y + height) for y in _corners(shape.height, height))
         for x in lefts
     ]

@@ -9,6 +9,7 @@ from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from importlib import import_module
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
 
@@ -127,30 +128,25 @@ def submit(url: str, jobs: Iterable[Job], request: Request, overwrite: bool, *, 
         batches = Batches(queue)
         batch = batches.submit(_accepted(jobs, refused), request, overwrite)
         if as_json:
-            return max(_as_json(batches, batch), _refusals(refused))
+            return _as_json(batches, batch, refused)
         if not quiet:
             how = f"subpixel batch status {batch} --queue-url '{hidden(url)}'"
             typer.echo(f"batch {batch} is in the queue; {how}", err=True)
-        refusals = _refusals(refused)
+        for job in refused:
+            typer.echo(f"  {job.refused}", err=True)
         outcome = _followed(batches, batch, quiet)
-    return max(_told(outcome, quiet), refusals)
+    return max(_told(outcome, quiet), 1 if refused else 0)
 
 
-def _refusals(jobs: list[Job]) -> int:
-    """Says them; the exit status."""
-    for job in jobs:
-        typer.echo(f"  {job.refused}", err=True)
-    return 1 if jobs else 0
-
-
-def _as_json(batches: Batches, batch: str) -> int:
+def _as_json(batches: Batches, batch: str, refused: list[Job]) -> int:
     typer.echo(json.dumps({"batch": batch}))
     outcome = _followed(batches, batch, quiet=True)
-    for line in batches.lines(batch):
+    never = ({"source": j.source, "target": j.target, "status": "failed", "error": str(j.refused)} for j in refused)
+    for line in chain(batches.lines(batch), never):
         typer.echo(json.dumps(line))
-    made = {"done": outcome.done + outcome.skipped, "failed": len(outcome.failures)}  # or there, as the lines have it
-    typer.echo(json.dumps(made))
-    return 1 if outcome.failures else 0
+    failed = len(outcome.failures) + len(refused)
+    typer.echo(json.dumps({"done": outcome.done + outcome.skipped, "failed": failed}))
+    return 1 if failed else 0
 
 
 def _accepted(jobs: Iterable[Job], refused: list[Job]) -> Iterator[Job]:

@@ -98,7 +98,7 @@ def speed(
     from subpixel.benchmarks import speed as bench
 
     _need_torch()  # starting it is the alternative of the first row
-    beside_opencv = [] if opencv_files is None else bench.against_opencv(opencv_files, runs)
+    beside_opencv = bench.against_opencv(opencv_files, runs) if opencv_files else []  # first: it reads files
     rows = bench.whole_process(runs) + beside_opencv
     typer.echo("| call | median ms | fastest ms | alternative | times as fast |\n|---|---|---|---|---|")
     for row in rows:

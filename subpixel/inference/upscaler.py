@@ -129,7 +129,7 @@ class Upscaler:
         choice = self._choose(report)
         sides = self.target.sides(shape.height, shape.width, self.factor)
         networks = [self._load(model) for model in choice.networks(shape.height, shape.width, sides)]
-        if choice.detail and networks:
+        if choice.detail and networks:  # where a kernel does all, there is none
             networks[0] = networks[0].blended(self._load(detailed(networks[0].card)), choice.detail)
         networks = [model.on_gray for model in networks] if shape.channels == 1 else networks
         cards = [model.card for model in networks]

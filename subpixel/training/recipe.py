@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from subpixel.errors import RecipeError, UnknownName, first_problem
+from subpixel.errors import RecipeError, UnknownName, first_problem, unread
 from subpixel.losses.adversarial import Kind
 from subpixel.models.card import FileName, Number
 
@@ -197,16 +197,15 @@ def _locate(name_or_path: str | Path) -> Path:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        if not path.is_file():
-            why = "it is no file" if path.exists() else "no such file"
-            raise RecipeError(f"cannot read the recipe {path}: {why}")
+        if path.exists() and not path.is_file():
+            raise RecipeError(f"cannot read the recipe {path}: it is no file")
         return tomllib.loads(path.read_text("utf-8"))
     except RecursionError:
         raise RecipeError(f"cannot read the recipe {path}: its tables or lists nest too deeply") from None
     except UnicodeDecodeError:
         raise RecipeError(f"cannot read the recipe {path}: it is no text; expected TOML") from None
     except OSError as error:
-        raise RecipeError(f"cannot read the recipe {path}: {(error.strerror or str(error)).lower()}") from None
+        raise RecipeError(f"cannot read the recipe {path}: {unread(error)}") from None
     except tomllib.TOMLDecodeError as error:
         raise RecipeError(f"cannot read the recipe {path}: {error}") from None
 

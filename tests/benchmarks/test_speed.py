@@ -22,7 +22,7 @@ def test_each_share_is_there_before_the_next_model_is_opened() -> None:
 
 def test_opencvs_files_are_looked_at_first(tmp_path: Path) -> None:
     pytest.importorskip("cv2")
-    with pytest.raises(BadWeights, match=r"FSRCNN_x2\.pb: No such file"):
+    with pytest.raises(BadWeights, match=r"FSRCNN_x2\.pb: no such file"):
         against_opencv(tmp_path / "nope")
     (tmp_path / "FSRCNN_x2.pb").write_bytes(b"\x89PNG nothing")
     with pytest.raises(BadWeights, match=r"FSRCNN_x2\.pb: it is not a frozen TensorFlow graph"):

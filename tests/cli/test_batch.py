@@ -36,7 +36,9 @@ def test_a_batch_is_submitted_followed_and_exported(
         arguments = ("upscale", tmp_path / "in", "-o", tmp_path / "out", "-m", "bicubic", "--queue-url", url)
         status, _, err = call(*arguments)
         listed = call("batch", "status", "--queue-url", url)
-        as_json, quiet = call(*arguments, "--json"), call(*arguments, "-q")
+        (tmp_path / "empty").mkdir()
+        as_json = call("upscale", tmp_path / "empty", *arguments[1:], "--json")
+        quiet = call(*arguments, "-q")
     finally:
         worker.send_signal(signal.SIGTERM)
         told = worker.communicate(timeout=60)[1]
@@ -55,9 +57,11 @@ def test_a_batch_is_submitted_followed_and_exported(
         ("a.png", "done"), ("b,c.png", "done"), ("z.png", "failed"),
     ]  # fmt: skip
     assert (as_json[0], as_json[2]) == (1, "")
-    _, *again, total = map(json.loads, as_json[1].splitlines())
+    named, *again, never, total = map(json.loads, as_json[1].splitlines())
+    assert list(named) == ["batch"]
     assert again == lines
-    assert total == {"done": 2, "failed": 1}
+    assert (never["source"], never["status"]) == (f"{tmp_path}/empty", "failed")
+    assert total == {"done": 2, "failed": 2}
     assert quiet == (1, "", f"  cannot read {tmp_path}/in/z.png: it is empty\n")
     assert call(*arguments, "-q", "--json")[0] == 2
     assert call("batch", "export", batch, "--format", "csv", "-o", tmp_path / "t.csv", "--queue-url", url)[0] == 0
