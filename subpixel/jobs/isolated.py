@@ -83,10 +83,7 @@ class Isolated:
             self._free.clear()
 
     def _called(self, argument: Any, tell: Tell, check: Check) -> Any:
-        process = self._take()
-        while not process.begin(argument):  # it was about to end, being idle
-            self._forget(process)
-            process = self._take()
+        process = self._begun(argument, check)
         try:
             kind, value = process.outcome(tell, check)
         except BaseException:
@@ -99,6 +96,18 @@ class Isolated:
         if kind == "raised":
             raise value
         return value
+
+    def _begun(self, argument: Any, check: Check) -> _Process:
+        """A process that has begun with the work."""
+        while True:
+            process, begins = self._take(), False
+            try:
+                begins = process.begin(argument, check)
+            finally:
+                if not begins:  # it was about to end, being idle, or starts for a result that is not wanted any more
+                    self._forget(process)
+            if begins:
+                return process
 
     def _take(self) -> _Process:
         with self._lock:
@@ -136,10 +145,12 @@ class _Process:
     def is_alive(self) -> bool:
         return self._process.is_alive()
 
-    def begin(self, argument: Any) -> bool:
-        """Whether it has begun with the work; False where it had ended before."""
+    def begin(self, argument: Any, check: Check) -> bool:
+        """Whether it has begun with the work, once it has started; False where it had ended before."""
         try:
             self._line.send(argument)
+            while not self._line.poll(_LOOK):
+                check()
             return self._line.recv() == ("begun", None)
         except (OSError, EOFError):
             return False

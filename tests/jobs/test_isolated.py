@@ -98,6 +98,25 @@ def test_an_unwanted_call_ends_at_the_next_band_and_a_deaf_one_with_its_process(
         call.close()
 
 
+class Slow:
+    """What takes long until it is understood, as a process does that still imports."""
+
+    def __reduce__(self) -> Any:
+        return time.sleep, (20,)
+
+
+def test_a_call_is_unwanted_while_its_process_still_starts() -> None:
+    call, since = Isolated(work), time.monotonic()
+    try:
+        with pytest.raises(Unwanted):
+            call(Slow(), check=_later(0.2))
+        assert time.monotonic() - since < 5
+        assert call.pids == []
+        assert call("abc") == "ABC"
+    finally:
+        call.close()
+
+
 def test_so_many_at_once_and_no_more() -> None:
     call = Isolated(work, processes=1)
     try:
@@ -117,9 +136,10 @@ def test_so_many_at_once_and_no_more() -> None:
 def test_an_idle_process_ends_and_the_next_call_has_a_new_one() -> None:
     call = Isolated(work, idle=0.2)
     try:
-        first = call("pid")
-        time.sleep(0.6)
-        assert call.pids == []
+        first, deadline = call("pid"), time.monotonic() + 10
+        while call.pids:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
         assert call("pid") != first
     finally:
         call.close()
