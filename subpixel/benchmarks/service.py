@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 import zlib
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,10 +26,13 @@ from subpixel.images import Encoding, Image, write
 from subpixel.jobs.batch import upscale_batch
 from subpixel.jobs.job import Job
 from subpixel.jobs.request import Request
+from subpixel.runtimes import installed
 
 _QUERY = "model=swift&scale=2"
 _LARGE = 5000
 """Pixels a side of an image whose result has 100 megapixels."""
+_VIDEO = 720, 1280, 250
+"""Height, width and frames."""
 _PLENTY = 10**6
 
 
@@ -44,12 +47,16 @@ class Served:
     health: float
     """Seconds of the slowest answer of /healthz in that time."""
     health_median: float
-    cancel: float
-    """Seconds from the request to cancel a result of 100 megapixels until the next job begins."""
+    cancel: dict[str, float]
+    """Seconds from the request to cancel a large job until the next one begins, at most; of a video with that extra."""
     bomb: float
     """Seconds in which an image that claims 2,500 megapixels is refused."""
     idle: float
     """MiB of the server and its processes before the first image."""
+
+    @property
+    def ratio(self) -> float:
+        return self.service / self.batch
 
 
 def measure(place: Path, images: int = 40, side: int = 512, rounds: int = 3) -> Served:
@@ -71,7 +78,8 @@ def measure(place: Path, images: int = 40, side: int = 512, rounds: int = 3) -> 
             answers += asked
         bomb = median(_refused(server) for _ in range(5))
     with _running(place / "data", 1) as server:
-        cancel = _cancelled(server, place / "large.png", paths[0])
+        small = paths[0].read_bytes()
+        cancel = {what: max(_cancelled(server, *dear, small) for _ in range(rounds)) for what, *dear in _dear(place)}
     per_second = [images / median(seconds) for seconds in (batch, service)]
     return Served(per_second[0], per_second[1], max(answers), median(answers), cancel, bomb, idle)
 
@@ -178,13 +186,37 @@ def _asking(server: _Server) -> Generator[list[float]]:
         thread.join()
 
 
-def _cancelled(server: _Server, large: Path, small: Path) -> float:
+def _dear(place: Path) -> Iterator[tuple[str, str, bytes]]:
+    """What takes long: its name, what is asked for, and its body."""
     piece = np.random.default_rng(0).integers(0, 256, (100, 100, 3), np.uint8)  # again and again: a small file
+    large, clip = place / "large.png", place / "clip.mkv"
     write(large, Image.from_array(np.tile(piece, (_LARGE // 100, _LARGE // 100, 1))), Encoding(compress=True))
-    job = server.ask("POST", f"/v1/jobs?{_QUERY}&encoding.format=tif", large.read_bytes())[1]
+    yield f"a job of {4 * _LARGE**2 / 1e6:.0f} megapixels", "&encoding.format=tif", large.read_bytes()
+    if installed("av"):
+        _film(clip)
+        yield f"a video of {_VIDEO[1]} x {_VIDEO[0]}", "", clip.read_bytes()
+
+
+def _film(path: Path) -> None:
+    """A wave that moves."""
+    import av
+
+    height, width, frames = _VIDEO
+    y, x = np.mgrid[:height, :width] / 20
+    wave = (128 + 90 * np.sin(x) * np.cos(y)).astype(np.uint8)[..., None].repeat(3, 2)
+    with av.open(str(path), "w") as file:
+        stream: Any = file.add_stream("mpeg4", rate=25, width=width, height=height, pix_fmt="yuv420p")
+        for number in range(frames):
+            file.mux(stream.encode(av.VideoFrame.from_ndarray(np.roll(wave, number, 1))))
+        file.mux(stream.encode(None))
+
+
+def _cancelled(server: _Server, query: str, body: bytes, small: bytes) -> float:
+    status, job = server.ask("POST", f"/v1/jobs?{_QUERY}{query}", body)
+    assert status == 202, job
     place = f"/v1/jobs/{job['id']}"
     _until(lambda: server.ask("GET", place)[1]["progress"] > 0)
-    following = f"/v1/jobs/{_posted(server, small.read_bytes())}"
+    following = f"/v1/jobs/{_posted(server, small)}"
     start = time.perf_counter()
     server.ask("DELETE", place)
     _until(lambda: server.ask("GET", following)[1]["state"] != "waiting")

@@ -320,11 +320,11 @@ def service(
 
     with tempfile.TemporaryDirectory() as place:
         served = bench.measure(Path(place), images, side, rounds)
-    ratio = served.service / served.batch
     typer.echo("| what | measured |\n|---|---|")
     typer.echo(f"| images of {side} x {side} by upscale_batch | {served.batch:.2f} a second |")
-    typer.echo(f"| the same by the service | {served.service:.2f} a second, {ratio:.2f} of that |")
+    typer.echo(f"| the same by the service | {served.service:.2f} a second, {served.ratio:.2f} of that |")
     typer.echo(f"| health meanwhile | {1000 * served.health_median:.0f} ms, at most {1000 * served.health:.0f} ms |")
-    typer.echo(f"| a job of 100 megapixels is cancelled | {served.cancel:.2f} s |")
+    for what, seconds in served.cancel.items():
+        typer.echo(f"| {what} is cancelled | {seconds:.2f} s at most |")
     typer.echo(f"| a bomb is refused | {served.bomb:.3f} s |")
     typer.echo(f"| idle memory | {served.idle:.0f} MiB |")
