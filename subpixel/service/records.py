@@ -118,8 +118,13 @@ class Records:
 
     def ahead(self, record: Record) -> int:
         """Jobs that will be taken before a waiting one."""
-        waiting = self._select(self._table.c.state == "waiting")
-        return sum((other.turn, other.created) < (record.turn, record.created) for other in waiting)
+        from sqlalchemy import func, select, tuple_
+
+        table = self._table
+        sooner = tuple_(table.c.turn, table.c.created) < (record.turn, record.created)
+        query = select(func.count()).where(table.c.state == "waiting", sooner)
+        with self._queue.engine.connect() as connection:
+            return int(connection.execute(query).scalar() or 0)
 
     def change(self, id: str, before: Sequence[str], **values: Any) -> bool:
         """Whether the job was in one of these states, and is changed now."""
