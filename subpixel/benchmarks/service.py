@@ -79,7 +79,7 @@ def measure(place: Path, images: int = 40, side: int = 512, rounds: int = 3) -> 
         bomb = median(_refused(server) for _ in range(5))
     with _running(place / "data", 1) as server:
         small = paths[0].read_bytes()
-        cancel = {what: max(_cancelled(server, *dear, small) for _ in range(rounds)) for what, *dear in _dear(place)}
+        cancel = {dear.name: max(_cancelled(server, dear, small) for _ in range(rounds)) for dear in _dear(place)}
     per_second = [images / median(seconds) for seconds in (batch, service)]
     return Served(per_second[0], per_second[1], max(answers), median(answers), cancel, bomb, idle)
 
@@ -186,15 +186,23 @@ def _asking(server: _Server) -> Generator[list[float]]:
         thread.join()
 
 
-def _dear(place: Path) -> Iterator[tuple[str, str, bytes]]:
-    """What takes long: its name, what is asked for, and its body."""
+@dataclass(frozen=True)
+class _Dear:
+    """What takes long."""
+
+    name: str
+    query: str
+    body: bytes
+
+
+def _dear(place: Path) -> Iterator[_Dear]:
     piece = np.random.default_rng(0).integers(0, 256, (100, 100, 3), np.uint8)  # again and again: a small file
     large, clip = place / "large.png", place / "clip.mkv"
     write(large, Image.from_array(np.tile(piece, (_LARGE // 100, _LARGE // 100, 1))), Encoding(compress=True))
-    yield f"a job of {4 * _LARGE**2 / 1e6:.0f} megapixels", "&encoding.format=tif", large.read_bytes()
+    yield _Dear(f"a job of {4 * _LARGE**2 / 1e6:.0f} megapixels", "&encoding.format=tif", large.read_bytes())
     if installed("av"):
         _film(clip)
-        yield f"a video of {_VIDEO[1]} x {_VIDEO[0]}", "", clip.read_bytes()
+        yield _Dear(f"a video of {_VIDEO[1]} x {_VIDEO[0]}", "", clip.read_bytes())
 
 
 def _film(path: Path) -> None:
@@ -211,8 +219,8 @@ def _film(path: Path) -> None:
         file.mux(stream.encode(None))
 
 
-def _cancelled(server: _Server, query: str, body: bytes, small: bytes) -> float:
-    status, job = server.ask("POST", f"/v1/jobs?{_QUERY}{query}", body)
+def _cancelled(server: _Server, dear: _Dear, small: bytes) -> float:
+    status, job = server.ask("POST", f"/v1/jobs?{_QUERY}{dear.query}", dear.body)
     assert status == 202, job
     place = f"/v1/jobs/{job['id']}"
     _until(lambda: server.ask("GET", place)[1]["progress"] > 0)
