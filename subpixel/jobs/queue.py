@@ -14,6 +14,7 @@ import sys
 from collections.abc import Generator, Iterable, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -270,7 +271,9 @@ def _postgres(url: sa.URL) -> sa.Engine:
     )  # fmt: skip
 
 
+@cache
 def _tables() -> sa.MetaData:
+    """Made once: SQLAlchemy compiles, and keeps, each statement anew for each new table."""
     import sqlalchemy as sa
 
     tables = sa.MetaData()

@@ -47,6 +47,16 @@ def settled(queue: Queue, prefix: str = "") -> bool:
     return all(state.state not in ("waiting", "running") for state in queue.states(prefix=prefix).values())
 
 
+def test_a_statement_that_comes_again_and_again_is_compiled_once(queue: Queue) -> None:
+    kept = queue.engine._compiled_cache
+
+    def after_a_look() -> int:
+        queue.beats()
+        return len(kept)
+
+    assert 0 < after_a_look() == after_a_look()
+
+
 def test_tasks_are_done_in_the_order_of_their_priority_and_failures_are_told(queue: Queue) -> None:
     done = list[str]()
 
