@@ -176,11 +176,11 @@ def _jobs(folder: Folder, naming: Naming, known: _Inputs, taken: _Taken) -> Iter
     there, within = os.path.join(place, ""), naming.below is not None and known.has(real_path(place))
     several = taken.several
     linked = _looked_at(place)
-    tagged = naming.below is None or len(folder.suffixes) > 1
+    tagged, alike = naming.below is None or len(folder.suffixes) > 1, naming.keeps(folder)
     for name in folder.names:
         if several and taken.source(os.path.join(folder.real, name)):
             continue
-        called = naming.name(name)
+        called = name if alike else naming.name(name)
         job = Job(here + name, there + called)
         if tagged and naming.is_result(name, folder):
             yield job._replace(skipped="they are results of images beside them")

@@ -47,6 +47,10 @@ class Naming:
         stem, ending = split_ending(source)
         return stem + self._tag + (self.ending or suffix_of_result(ending))
 
+    def keeps(self, folder: Folder) -> bool:
+        """Whether all results of a folder are called as their images are."""
+        return not self._tag and all((self.ending or suffix_of_result(own)) == own for own in folder.suffixes)
+
     def rivals(self, name: str, target: str, folder: Folder) -> list[str]:
         """Other images of a folder whose results would have the same name."""
         if len(folder.suffixes) == 1:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -27,10 +27,13 @@ class Folder:
     """Names that cannot be done, and why."""
     skipped: Sequence[tuple[str, str]] = ()
     """Names that are left out, and why."""
+    endings: Collection[str] | None = None
+    """Those of the names, where they are known already."""
 
     @cached_property
     def suffixes(self) -> frozenset[str]:
-        return frozenset(split_ending(name)[1] for name in self.names)
+        own = (split_ending(name)[1] for name in self.names)
+        return frozenset(own if self.endings is None else self.endings)
 
     def has(self, name: str) -> bool:
         at = bisect_left(self.names, name)
@@ -72,7 +75,7 @@ def below(top: str, place: str = "", without: str | None = None) -> Iterator[Fol
             why = f"cannot look into the folder: {(error.strerror or '').lower()}"
             yield Folder(*names, (), refused=[("", why)])
             continue
-        yield Folder(*names, sorted(found.images), sorted(found.refused), sorted(found.skipped))
+        yield Folder(*names, sorted(found.images), sorted(found.refused), sorted(found.skipped), found.endings)
         waiting += [
             _Place(os.path.join(here.path, name), os.path.join(here.place, name), real, here.above | {identity})
             for name in sorted(found.folders, reverse=True)
@@ -85,6 +88,7 @@ class _Contents:
     """What lies in a folder, in no order."""
 
     images: list[str] = field(default_factory=list)
+    endings: set[str] = field(default_factory=set)
     folders: list[str] = field(default_factory=list)
     links: set[str] = field(default_factory=set)
     """Those of the folders that are links."""
@@ -93,15 +97,18 @@ class _Contents:
 
     def add(self, entry: os.DirEntry[str]) -> None:
         name = entry.name
-        ending = split_ending(name)[1].lower()
+        written = split_ending(name)[1]
+        ending = written.lower()
         if ending in READABLE and entry.is_file(follow_symlinks=False):  # first: there may be a million
             self.images.append(name)
+            self.endings.add(written)
         elif entry.is_dir() and not (ending in READABLE and is_folder(name)):
             self.folders.append(name)
             if entry.is_symlink():
                 self.links.add(name)
         elif ending in READABLE and (entry.is_file() or entry.is_dir() or entry.is_symlink()):
             self.images.append(name)  # a link that leads nowhere is told of when it is opened
+            self.endings.add(written)
         elif ending in READABLE:
             self.refused.append((name, "it is a pipe, a socket or a device, not a file"))
         elif ending in MISSING_EXTRAS:

@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 
 from subpixel.errors import BadRequest, SubpixelError, UnknownName, UnwritableImage
+from subpixel.images import split_ending
 from subpixel.images.streams import STREAM
 from subpixel.inference.upscaler import Upscaler
 from subpixel.jobs import done, walk
 from subpixel.jobs.discovery import ensure_safe, find_jobs
 from subpixel.jobs.job import Job
-from subpixel.jobs.naming import suffix
+from subpixel.jobs.naming import Naming, suffix
 
 
 @pytest.fixture
@@ -302,3 +303,17 @@ def test_a_result_of_an_image_of_another_name_is_not_replaced(tmp_path: Path) ->
     assert next(done.unfinished([first], "nearest")).skipped == ""
     os.utime(second.source, (1, 1))
     assert next(done.unfinished([second], "nearest")).skipped == done.EXISTS
+
+
+@pytest.mark.parametrize("below", [None, "out"])
+@pytest.mark.parametrize("ending", [None, ".png"])
+@pytest.mark.parametrize("names", [["a.png"], ["a.png", "b.JPG"], ["a.png", "b.gif", "c.bmp"], ["a.b.fits.gz", "a"]])
+def test_a_folder_knows_its_endings_and_whether_results_are_called_alike(
+    tmp_path: Path, names: list[str], ending: str | None, below: str | None
+) -> None:
+    for name in names:
+        (tmp_path / name).touch()
+    (folder,) = walk.below(str(tmp_path))
+    assert folder.suffixes == {split_ending(name)[1] for name in folder.names}
+    naming = Naming(below, "x2", ending)
+    assert naming.keeps(folder) is all(naming.name(name) == name for name in folder.names)
