@@ -1,4 +1,5 @@
-"""Animations: frames of one size that follow each other, each complete; libvips decodes GIF and WebP, Pillow APNG."""
+"""Animations: frames of one size that follow each other, each complete; libvips decodes GIF and WebP, Pillow APNG of 8
+bits and `apng` of 16."""
 
 from __future__ import annotations
 
@@ -13,12 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from subpixel.errors import UnreadableImage
+from subpixel.images.apng import Apng
 from subpixel.images.metadata import Animation, Metadata
 from subpixel.images.png import SIGNATURE, chunk, chunks
 from subpixel.images.samples import vips
 from subpixel.ports import Shape
 
-Levels = NDArray[np.uint8]
+Levels = NDArray[np.uint8] | NDArray[np.uint16]
+_DEPTH = 24
+"""Where a PNG says how many bits a sample has."""
 _TIMES = 65535
 """The longest that a frame of an APNG is shown, in milliseconds, and the most often that one is played."""
 
@@ -52,6 +56,8 @@ def apng_frames(name: str | Path, file: BinaryIO) -> tuple[Shape, Animation, Cal
     """The frames of an animated PNG, blended as it says. Raises: UnreadableImage, also from the frames."""
     file.seek(0)
     data = file.read()
+    if data[_DEPTH] == 16:
+        return _of_16_bits(name, data)
     with _refusing(name):
         image = _apng(data)
         delays, loop = _delays(data), int(image.info.get("loop", 0))
@@ -68,6 +74,18 @@ def apng_frames(name: str | Path, file: BinaryIO) -> tuple[Shape, Animation, Cal
             yield frame
 
     return shape, Animation(delays, loop), frames
+
+
+def _of_16_bits(name: str | Path, data: bytes) -> tuple[Shape, Animation, Callable[[], Iterator[Levels]]]:
+    with _refusing(name):
+        opened = Apng(data)
+        shape = Shape(opened.height, opened.width, 3, opened.alpha, "uint16")
+
+    def frames() -> Iterator[Levels]:
+        with _refusing(name):
+            yield from opened.shown()
+
+    return shape, Animation(tuple(frame.delay for frame in opened.frames), opened.plays), frames
 
 
 def _apng(data: bytes) -> Any:

@@ -238,11 +238,10 @@ def _apng(
     name: str | Path, file: BinaryIO, contents: Contents, check_size: Callable[[str | Path, int, int], None]
 ) -> AnimationReader:
     shape, animation, frames = apng_frames(name, file)
-    file.seek(24)  # IHDR's bits of a sample
-    if file.read(1) == b"\x10":
-        contents.notes.append("its frames were read with 8 bits")
     check_size(name, shape.width, shape.height * len(animation.delays))
-    metadata = replace(_metadata(contents, 8, (shape.height, shape.width)), animation=animation)
+    depth: Depth = 16 if shape.dtype == "uint16" else 8
+    check_decoding_beside(name, "PNG", shape.width, shape.height, 2 if depth == 16 else 0)
+    metadata = replace(_metadata(contents, depth, (shape.height, shape.width)), animation=animation)
     return AnimationReader(name, shape, metadata, frames)
 
 

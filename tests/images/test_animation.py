@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import subprocess
 import sys
-import zlib
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -52,15 +51,6 @@ def seen(data: bytes | Path) -> tuple[list[np.ndarray], list[int], int | None]:
             found.append(np.asarray(frame.convert("RGBA")).copy())
             times.append(round(frame.info["duration"]))
         return found, times, image.info.get("loop")
-
-
-def test_an_animated_png_of_16_bits_is_read_with_8_and_it_is_said(tmp_path: Path) -> None:
-    data = bytearray(animated("png", frames()))
-    assert open_any(bytes(data)).metadata.notes == ()
-    plain = data[8:33]
-    plain[16] = 16  # IHDR says 16 bits; the rest is not looked at here
-    data[8:33] = plain[:21] + zlib.crc32(plain[4:21]).to_bytes(4, "big")
-    assert open_any(bytes(data)).metadata.notes == ("its frames were read with 8 bits",)
 
 
 def agree(one: np.ndarray, other: np.ndarray) -> bool:
