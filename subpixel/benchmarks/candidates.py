@@ -7,6 +7,7 @@ from pathlib import Path
 
 from subpixel import models
 from subpixel.benchmarks.quality import Candidate, bicubic
+from subpixel.errors import UnknownName
 from subpixel.evaluation.report import Report
 from subpixel.inference.upscaler import Upscaler
 from subpixel.models import store
@@ -36,7 +37,11 @@ def candidate(name: str, scale: int | None = None) -> Candidate:
         return Candidate(name, scale or 2, Upscaler(name, scale=scale or 2))
     in_family = meant(str(ModelName(name, scale or 2)), models.names())
     chosen = in_family[0] if in_family else model_file(name, scale)
-    card = models.load(chosen).card
+    try:
+        card = models.load(chosen).card
+    except UnknownName:
+        families = {known.family for text in models.names() if (known := ModelName.parse(text))}
+        raise UnknownName("model", name, {*models.names(), *families, *KERNELS}) from None
     label = Path(chosen).stem if Path(chosen).suffix else chosen
     upscale = Upscaler(chosen, scale=scale, execution=Execution(precision="f32"))
     paper = card.family if scale in (None, card.scale) else ""

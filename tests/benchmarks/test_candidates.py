@@ -44,6 +44,12 @@ def test_a_training_runs_folder_stands_for_its_model(tmp_path: Path) -> None:
 def test_unknown_names() -> None:
     with pytest.raises(UnknownName, match="did you mean 'swift-x2'"):
         candidate("swft-x2")
+    with pytest.raises(UnknownName, match="did you mean 'bicubic'"):
+        candidate("bicubc")
+    with pytest.raises(
+        UnknownName, match="unknown model 'nope'; known: bicubic, bilinear, carn, .*, swift, swift-large, "
+    ):
+        candidate("nope", 3)
 
 
 def test_by_default_everything_and_bicubic_at_each_scale() -> None:
