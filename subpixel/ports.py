@@ -101,6 +101,11 @@ class Ports:
         return len(self.inputs) == 1 and first.kind == "image" and first.depth == self.inputs[0].depth
 
     @property
+    def carries(self) -> bool:
+        """Whether there is a map in and out beside the image: what is kept of a frame goes on to the next."""
+        return all([port.kind for port in ports] == ["image", "map"] for ports in (self.inputs, self.outputs))
+
+    @property
     def is_plain(self) -> bool:
         """Whether there is one RGB or gray image in and one out, and nothing else."""
         ends = [[(port.kind, port.depth) for port in ports] for ports in (self.inputs, self.outputs)]

@@ -106,7 +106,7 @@ def speed(
         typer.echo(f"| {row.name} | {1000 * row.seconds:.0f} | {1000 * row.fastest:.0f} | {beside} |")
     typer.echo("\n" + budget.table(list(budget.budgets(size=(height, height * 16 // 9), runs=runs))), nl=False)
     typer.echo("\n| model | precision | network ms, 640x360 | GFLOP/s | of the ceiling |\n|---|---|---|---|---|")
-    for share in bench.shares(models.names(), runs=runs):
+    for share in bench.shares(models.of_photos(), runs=runs):
         reached = f"{share.gigaflops:.0f} | {share.share:.0%}"
         typer.echo(f"| {share.model} | {share.precision} | {share.milliseconds:.0f} | {reached} |")
 

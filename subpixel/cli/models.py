@@ -26,6 +26,7 @@ PURPOSES = {
     "swift": "clean photos, drawings, screenshots: near the best, at a small network's cost",
     "restore": "what is noisy, compressed or blurred, as most found images are",
     "restore-gan": "restore for the eye: invents detail; upscale --detail goes towards it",
+    "swift-video": "videos: swift with a memory of the frames before (subpixel video)",
     "swift-large": "swift, a little better, four times as slow",
     "espcn": "the fastest",
     "fsrcnn": "nearly as fast, a little better",
@@ -67,7 +68,7 @@ def command(
             typer.echo(f"{card.name}: sha256 {card.sha256} is right")
     elif as_json:
         speeds = _measured(found if measure else [])
-        measured = [{"ms_per_megapixel": speeds[each]} if measure else {} for each in found]
+        measured = [{"ms_per_megapixel": speeds[each]} if each in speeds else {} for each in found]
         dumped = [card.model_dump() | speed for card, speed in zip(cards, measured, strict=True)]
         typer.echo(json.dumps(dumped[0] if single else dumped, indent=2))
     elif single:
@@ -80,9 +81,10 @@ def command(
 
 def _measured(names: Iterable[str]) -> Mapping[str, float]:
     """Milliseconds for a megapixel of the result."""
+    from subpixel import models
     from subpixel.benchmarks.speed import per_megapixel
 
-    return {name: 1000 * per_megapixel(name) for name in names}
+    return {name: 1000 * per_megapixel(name) for name in names if models.load(name).card.ports.enlarges}
 
 
 def _print_guide(cards: list[Card], measure: bool) -> None:
@@ -98,7 +100,7 @@ def _print_guide(cards: list[Card], measure: bool) -> None:
             family[0].family + ("*" if family[0].family in (CLEAN, DEGRADED) else ""),
             " ".join(f"x{card.scale}" for card in family),
             *_scores(family),
-            *([f"{speeds[_usual(family).name]:.0f}"] if measure else []),
+            *([_speed(speeds, _usual(family))] if measure else []),
             PURPOSES.get(family[0].family, ""),
         ]
         for family in families
@@ -112,6 +114,10 @@ def _print_guide(cards: list[Card], measure: bool) -> None:
         f"Without a network: {', '.join(KERNELS)}. More: subpixel models FAMILY, subpixel models MODEL.",
     ]
     typer.echo("\n" + "\n".join(notes))
+
+
+def _speed(speeds: Mapping[str, float], card: Card) -> str:
+    return f"{speeds[card.name]:.0f}" if card.name in speeds else "-"
 
 
 def _usual(family: list[Card]) -> Card:
@@ -140,7 +146,7 @@ def _print_family(cards: list[Card], speeds: Mapping[str, float]) -> None:
         [
             *(card.name, f"{card.parameters:,}", f"{card.macs:,.0f}"),
             *(_score(card, "Set5", "psnr", 2), _score(card, "BSD100", "lpips", 3)),
-            *([f"{speeds[card.name]:.0f}"] if speeds else []),
+            *([_speed(speeds, card)] if speeds else []),
         ]
         for card in cards
     ]

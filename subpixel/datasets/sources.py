@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from subpixel.datasets.degraded import Degradation, Degraded
 from subpixel.datasets.files import ImageFile, find_images
 from subpixel.datasets.layouts import Layout, find_layout, match_pairs, size_mismatch
+from subpixel.datasets.moving import Moving
 from subpixel.datasets.packed import PackedImages, Pixels, pack
 from subpixel.datasets.pairs import Pairs
 from subpixel.errors import DataError, UnreadableImage
@@ -54,6 +55,15 @@ def degraded(folder: Path, scale: int, degradation: Degradation, cache: Path, ch
     highs = find_layout(folder).high
     high = _pack(highs, lambda k: _samples(highs[k], channels), cache, "rgb", channels)
     return Degraded(high, scale, degradation)
+
+
+def moving(folder: Path, scale: int, frames: int, cache: Path) -> Moving:
+    """Packs the luma of the HR training images of a folder or zip; clips of so many frames are made of them.
+
+    Raises: DataError naming the folder that is empty or the image that cannot be used.
+    """
+    highs = find_layout(folder).high
+    return Moving(_pack(highs, lambda k: _samples(highs[k], 1), cache, "rgb", 1), scale, frames)
 
 
 def file_pairs(layout: Layout, scale: int) -> list[tuple[ImageFile, ImageFile]]:

@@ -105,12 +105,12 @@ class Upscaler:
     @cached_property
     def channels(self) -> int:
         """Of the images that its networks take; 3 where there is none."""
-        return next((self._load(model).card.ports.channels for model in self._family.values()), 3)
+        return next((card.ports.channels for card in map(self._card, self._family.values())), 3)
 
     @cached_property
     def _is_told(self) -> bool:
         """Whether the networks want to know what is wrong with an image."""
-        return any(self._load(model).card.condition for model in self._family.values())
+        return any(card.condition for card in map(self._card, self._family.values()))
 
     @property
     def looks(self) -> bool:
@@ -118,7 +118,12 @@ class Upscaler:
         return self._model == AUTO or self._is_told
 
     def plan(self, source: Rows) -> Plan:
-        """What will be done to an image, which is looked at first where that decides; its networks are compiled."""
+        """What will be done to an image, which is looked at first where that decides; its networks are compiled.
+
+        Raises: BadRequest for a network that enlarges the frames of videos.
+        """
+        for name in [card.name for card in map(self._card, self._family.values()) if card.ports.carries]:
+            raise BadRequest(f"{name} carries what it sees from frame to frame; it is for videos: subpixel video")
         return self.prepare(source.shape, inspect_rows(source) if self.looks else DegradationReport())
 
     def prepare(self, shape: Shape, report: DegradationReport = DegradationReport(), limited: bool = True) -> Plan:
@@ -164,6 +169,9 @@ class Upscaler:
             raise BadRequest(f"detail: {name} invents none; use {AUTO} or {DEGRADED}")
         return Choice(self._family, detail=self._restoration.detail, kernel=self._kernel)
 
+    def _card(self, model: str | models.Model) -> models.Card:
+        return self._load(model).card
+
     def _load(self, model: str | models.Model) -> models.Model:
         if isinstance(model, models.Model):
             return model
@@ -177,7 +185,7 @@ class Upscaler:
 
         Raises: BadRequest for one that does not make an image of an image.
         """
-        if not model.card.ports.enlarges:
+        if not (model.card.ports.enlarges or model.card.ports.carries):
             raise BadRequest(f"{model.card.name} is no network from one image to a larger one of as many channels")
         values = condition if condition and model.card.condition else {}
         key = (model.card.name, model.card.sha256, execution.precision, *values.values())

@@ -93,9 +93,14 @@ def names() -> list[str]:
     return sorted(path.stem for path in FOLDER.glob("*.onnx"))
 
 
+def of_photos() -> list[str]:
+    """Those that enlarge one image; the others carry what they see from frame to frame."""
+    return [name for name in names() if load(name).card.ports.enlarges]
+
+
 def enlarging() -> list[str]:
-    """Those that only enlarge, and so are measured by the field's benchmarks; the others are told what to undo."""
-    return [name for name in names() if load(name).card.condition is None]
+    """Those of photos that do nothing else, and so are measured by the field's benchmarks."""
+    return [name for name in of_photos() if load(name).card.condition is None]
 
 
 def load(name_or_path: str | Path) -> Model:

@@ -134,7 +134,7 @@ def _inspect(order: Order, tell: Tell) -> dict[str, Any]:
 def _models(order: Order, tell: Tell) -> list[dict[str, Any]]:
     from subpixel import models
 
-    cards = [models.load(name).card for name in models.names()]
+    cards = [models.load(name).card for name in models.of_photos()]
     return [{"name": c.name, "family": c.family, "scale": c.scale, "licence": c.licence} for c in cards]
 
 

@@ -43,6 +43,9 @@ class Data(_Strict):
     """The scales of a network that has several, one at random each step; empty: the configuration's."""
     degradation: Preset | dict[str, Any] = "bicubic"
     """What makes the low resolution: the benchmarks' bicubic, a preset, or a table with a `kind`."""
+    frames: int = Field(default=1, ge=1, le=32)
+    """Above 1: frames of a clip, for a network that carries what it keeps of one to the next; a camera moves over the
+    images, and their luma is what it sees."""
     label_noise: float = Field(default=0.0, ge=0, lt=1)
     """How far off, as a share of itself, what a conditioned network is told of the degradation may be."""
     label_dropout: float = Field(default=0.0, ge=0, le=1)

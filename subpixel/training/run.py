@@ -13,6 +13,7 @@ from subpixel.datasets import sources
 from subpixel.datasets.degraded import Degraded
 from subpixel.datasets.layouts import find_layout
 from subpixel.datasets.leakage import check_disjoint
+from subpixel.datasets.moving import Moving
 from subpixel.datasets.pairs import Pairs
 from subpixel.degradations import PRESETS, Degradation, classical, from_dict
 from subpixel.errors import BadRequest, RecipeError
@@ -65,11 +66,12 @@ def run(
     with processes.process_group(device):
         init = _initial_weights(recipe) if recipe.init else None
         untrained = build_network(recipe, init, processes.local_device(device))
+        _check_frames(untrained, recipe)
         if init and not (folder / LAST).exists():
             tell(f"init: {taken(untrained, init)} of the weights of {recipe.init}")
         validate = _validation(untrained, recipe, data, validation, folder / "samples", lpips)
         with processes.rank0_first():
-            patch_sources = _patch_sources(recipe, data, cache or folder / "cache", untrained.ports.channels)
+            patch_sources = _patch_sources(untrained, recipe, data, cache or folder / "cache")
         for note in patch_sources[recipe.scales[0]].high.notes:
             tell(f"{data}: {note}")
         folders = {"data": sources.fingerprint(data), "validation": sources.fingerprint(validation)}
@@ -107,6 +109,15 @@ def _check_request(
         raise RecipeError("loss.perceptual: needs the weights of LPIPS; name their file with --lpips")
 
 
+def _check_frames(network: Arch, recipe: Recipe) -> None:
+    data = recipe.data
+    if (data.frames > 1) != network.ports.carries:
+        sees = "clips; expected more than one frame" if network.ports.carries else "one image at a time"
+        raise RecipeError(f"data.frames: {data.frames}; {recipe.arch} sees {sees}")
+    if data.frames > 1 and data.degradation != "bicubic":
+        raise RecipeError(f"data.degradation: {data.degradation}; clips are reduced by bicubic alone")
+
+
 def _feature_losses(loss: Loss, device: str, vgg: Path | None, lpips: Path | None) -> dict[str, nn.Module]:
     losses = dict[str, nn.Module]()
     if loss.content and vgg:
@@ -116,7 +127,12 @@ def _feature_losses(loss: Loss, device: str, vgg: Path | None, lpips: Path | Non
     return losses
 
 
-def _patch_sources(recipe: Recipe, data: Path, cache: Path, channels: int) -> dict[int, Pairs] | dict[int, Degraded]:
+def _patch_sources(
+    network: Arch, recipe: Recipe, data: Path, cache: Path
+) -> dict[int, Pairs] | dict[int, Degraded] | dict[int, Moving]:
+    channels, frames = network.ports.channels, recipe.data.frames
+    if frames > 1:
+        return {scale: sources.moving(data, scale, frames, cache) for scale in recipe.scales}
     if recipe.data.degradation == "bicubic":
         return {scale: sources.pairs(data, scale, resize, cache, channels) for scale in recipe.scales}
     degradations = {scale: _degradation(recipe, scale) for scale in recipe.scales}
@@ -144,7 +160,8 @@ def _validation_sets(network: Arch, recipe: Recipe, data: Path, validation: Path
     else:
         degradations = {s: classical(s) for s in output_scales(network, recipe)}
     channels = network.ports.channels
-    return {s: ValidationSet.find(validation, s, each, channels) for s, each in degradations.items()}
+    frames = recipe.data.frames
+    return {s: ValidationSet.find(validation, s, each, channels, frames) for s, each in degradations.items()}
 
 
 def _degradation(recipe: Recipe, scale: int) -> Degradation:

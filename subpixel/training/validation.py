@@ -27,7 +27,7 @@ DETAIL = 192
 TILE = 256
 """Side of the tiles that a network sees, in low-resolution pixels, without the halo."""
 EVERY_CHANNEL = Protocol(luma=False, round8="none")
-"""How images are measured that are neither gray nor RGB."""
+"""How images are measured that are neither gray nor RGB: clips with their frames as channels, too."""
 LPIPS_SIDE = 32
 """Pixels of a side that the perceptual distance needs."""
 
@@ -111,7 +111,7 @@ def _measure(
         model="network",
         dataset=images.name,
         degradation=images.degradation,
-        protocol=STANDARD if images.channels in (1, 3) else EVERY_CHANNEL,
+        protocol=STANDARD if images.channels in (1, 3) and images.frames == 1 else EVERY_CHANNEL,
         metrics=metrics,
         colour=colour or {},
     )

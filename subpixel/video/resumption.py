@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 from itertools import chain
 
+from subpixel.video.carrying import WARMING
 from subpixel.video.damage import Damage
 from subpixel.video.decoding import Frame, Frames
 
@@ -19,17 +21,19 @@ class Resumed:
     def __init__(self, sought: Frames, whole: Frames, tail: list[list[int]] | None) -> None:
         self.damage = Damage()
         self._sought, self._whole, self._tail = sought, whole, tail
+        self.before: deque[Frame] = deque(maxlen=WARMING)
+        """The last frames of the segment before the first one, once that is there."""
 
     def __iter__(self) -> Iterator[Frame]:
         if self._tail is None:
             yield from self._counted(self._whole, iter(self._whole))
             return
         frames = iter(self._sought)
-        if _found(frames, self._tail):
+        if self._found(frames, self._tail):
             yield from self._counted(self._sought, frames)
             return
         frames = iter(self._whole)
-        yield from self._counted(self._whole, (f for f in frames if f.pts > self._tail[-1][0]))
+        yield from self._counted(self._whole, self._after(frames, self._tail))
 
     def _counted(self, source: Frames, frames: Iterator[Frame]) -> Iterator[Frame]:
         """Counts what is lost from here on, beside what was lost before."""
@@ -40,13 +44,22 @@ class Resumed:
             if frame is not None:
                 yield frame
 
+    def _found(self, frames: Iterator[Frame], tail: list[list[int]]) -> bool:
+        """Whether the frames begin before the tail and hold it as it is; they are taken up to its end."""
+        wanted = {last[0]: last[1] for last in tail}
+        for frame in frames:
+            if frame.pts in wanted:
+                self.before.append(frame)
+                if frame.crc() != wanted.pop(frame.pts):
+                    return False
+            if frame.pts >= tail[-1][0]:
+                return not wanted
+        return False
 
-def _found(frames: Iterator[Frame], tail: list[list[int]]) -> bool:
-    """Whether the frames begin before the tail and hold it as it is; they are taken up to its end."""
-    wanted = {last[0]: last[1] for last in tail}
-    for frame in frames:
-        if frame.pts in wanted and frame.crc() != wanted.pop(frame.pts):
-            return False
-        if frame.pts >= tail[-1][0]:
-            return not wanted
-    return False
+    def _after(self, frames: Iterator[Frame], tail: list[list[int]]) -> Iterator[Frame]:
+        self.before.clear()
+        for frame in frames:
+            if frame.pts > tail[-1][0]:
+                yield frame
+            elif frame.pts >= tail[0][0]:
+                self.before.append(frame)

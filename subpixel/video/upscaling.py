@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Generator, Iterator
+from collections import deque
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -20,6 +21,7 @@ from subpixel.errors import BadRequest, DataError, UnreadableImage
 from subpixel.jobs.job import Job
 from subpixel.jobs.pool import Finished, Progress
 from subpixel.video import muxing, numbered
+from subpixel.video.carrying import WARMING
 from subpixel.video.complaints import Complaints
 from subpixel.video.damage import Damage
 from subpixel.video.decoding import FieldOrder, Frame, Frames, field_order
@@ -201,10 +203,22 @@ class _Work:
             if first is None:
                 return
             origin = ends[-1].origin if ends else first.pts
-            enlarged = ((frame, self.larger(frame.planes)) for frame in chain([first], decoded))
+            enlarged = self._enlarged(chain([first], decoded), origin, frames.before)
             with closing(ahead(enlarged)) as results:
                 for number, group in groupby(results, lambda item: self._segment(item[0].pts - origin)):
                     yield from self._segment_of(group, partial, number, origin, frames.damage)
+
+    def _enlarged(
+        self, frames: Iterator[Frame], origin: int, before: Iterable[Frame]
+    ) -> Iterator[tuple[Frame, list[Plane]]]:
+        """Each frame with its planes; what is carried on begins anew with each segment, from the frames before it."""
+        recent = deque(before, WARMING)
+        for _, segment in groupby(frames, lambda frame: self._segment(frame.pts - origin)):
+            self.larger.begin([frame.planes for frame in recent])
+            recent.clear()
+            for frame in segment:
+                recent.append(frame)
+                yield frame, self.larger(frame.planes)
 
     def _segment(self, ticks: int) -> int:
         return int(ticks * self.encoder.time_base // SECONDS)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from subpixel import archs
 from subpixel.errors import BadRequest, RecipeError
@@ -73,6 +73,18 @@ def network(label: str) -> Arch:
     return model
 
 
+def images(model: Arch, *size: int, batch: int = 1) -> tuple[Tensor, ...]:
+    """Random tensors for all that a network takes."""
+    torch.manual_seed(1)
+    return weights.examples(model.ports, *size, batch=batch)
+
+
+def enlarged(model: Arch, *inputs: Tensor) -> Tensor:
+    """The first of a network's results."""
+    result = model(*inputs)
+    return result[0] if isinstance(result, tuple) else result
+
+
 def test_every_file_is_an_architecture_of_small_size() -> None:
     files = {path.stem for path in Path(archs.__path__[0]).glob("*.py")} - {"__init__"}
     assert set(archs.NAMES) == files
@@ -86,8 +98,8 @@ def test_every_file_is_an_architecture_of_small_size() -> None:
 def test_any_size_is_enlarged_exactly(label: str, size: tuple[int, int]) -> None:
     model = network(label)
     with torch.no_grad():
-        y = model(torch.rand(2, 3, *size))
-    assert y.shape == (2, 3, size[0] * model.config.scale, size[1] * model.config.scale)
+        y = enlarged(model, *images(model, *size, batch=2))
+    assert y.shape == (2, model.ports.channels, size[0] * model.config.scale, size[1] * model.config.scale)
     assert y.isfinite().all()
     assert y.dtype == torch.float32
 
@@ -103,10 +115,10 @@ def test_the_halo_is_exact(label: str, axis: int) -> None:
             if layer.bias is not None:
                 nn.init.zeros_(layer.bias)
     centre, scale = halo + 2, model.config.scale
-    shape = [1, 3, 1, 1]
-    shape[axis] = 2 * centre + 1
-    x = torch.full(shape, 0.9, requires_grad=True)
-    model(x).narrow(axis, centre * scale, scale).sum().backward()
+    size = [1, 1]
+    size[axis - 2] = 2 * centre + 1
+    x, *others = (torch.full_like(each, 0.9) for each in images(model, *size))
+    enlarged(model, x.requires_grad_(), *others).narrow(axis, centre * scale, scale).sum().backward()
     assert x.grad is not None
     seen = x.grad.abs().sum((0, 1, 5 - axis)).nonzero().flatten() - centre
     assert max(-int(seen.min()), int(seen.max())) == halo
@@ -116,9 +128,9 @@ def test_the_halo_is_exact(label: str, axis: int) -> None:
 def test_a_tile_with_its_halo_equals_the_whole_image(label: str) -> None:
     model = network(label).deploy()
     halo, scale = model.halo, model.config.scale
-    x = torch.rand(1, 3, halo + 5, 2 * halo + 6)
+    whole_image = images(model, halo + 5, 2 * halo + 6)
     with torch.no_grad():
-        whole, tile = model(x), model(x[..., :, 2:-3])
+        whole, tile = enlarged(model, *whole_image), enlarged(model, *(x[..., 2:-3] for x in whole_image))
     inner = slice(halo * scale, (halo + 1) * scale)
     shifted = slice((halo + 2) * scale, (halo + 3) * scale)
     torch.testing.assert_close(tile[..., inner], whole[..., shifted], atol=1e-5, rtol=0)
@@ -126,12 +138,12 @@ def test_a_tile_with_its_halo_equals_the_whole_image(label: str) -> None:
 
 @every
 def test_deploy_computes_the_same(label: str) -> None:
-    model, x = network(label), torch.rand(1, 3, 6, 7)
-    plain = model.deploy()
+    model = network(label)
+    plain, inputs = model.deploy(), images(model, 6, 7)
     with torch.no_grad():
-        expected = model(x)
-        torch.testing.assert_close(plain(x), expected, atol=1e-5, rtol=1e-5)
-        torch.testing.assert_close(plain.deploy()(x), expected, atol=1e-5, rtol=1e-5)
+        expected = model(*inputs)
+        torch.testing.assert_close(plain(*inputs), expected, atol=1e-5, rtol=1e-5)
+        torch.testing.assert_close(plain.deploy()(*inputs), expected, atol=1e-5, rtol=1e-5)
     assert (plain.halo, plain.config.scale) == (model.halo, model.config.scale)
     assert not any(isinstance(m, nn.BatchNorm2d) for m in plain.modules())
 
@@ -141,22 +153,23 @@ def test_the_deploy_form_is_rebuilt_from_its_configuration(label: str) -> None:
     plain = network(label).deploy()
     again = archs.create(CASES[label][0], dataclasses.asdict(plain.config)).deploy()
     again.load_state_dict(plain.state_dict())
-    x = torch.rand(1, 3, 5, 4)
+    inputs = images(plain, 5, 4)
     with torch.no_grad():
-        assert torch.equal(again(x), plain(x))
+        assert torch.equal(enlarged(again, *inputs), enlarged(plain, *inputs))
 
 
 @every
 def test_views_share_their_parameters(label: str) -> None:
-    model, x = network(label), torch.rand(1, 3, 4, 5)
+    model = network(label)
+    inputs = images(model, 4, 5)
     assert model.config.scale in model.supported_scales
     for scale in model.supported_scales:
         view = model.at_scale(scale)
         assert view.config.scale == scale
         assert [id(p) for p in view.parameters()] == [id(p) for p in model.parameters()]
         with torch.no_grad():
-            assert view(x).shape == (1, 3, 4 * scale, 5 * scale)
-            torch.testing.assert_close(view.deploy()(x), view(x), atol=1e-5, rtol=1e-5)
+            assert enlarged(view, *inputs).shape == (1, model.ports.channels, 4 * scale, 5 * scale)
+            torch.testing.assert_close(view.deploy()(*inputs), view(*inputs), atol=1e-5, rtol=1e-5)
     assert model.config.scale == CASES[label][1]["scale"]
     with pytest.raises(BadRequest, match="not x7" if 7 not in model.supported_scales else "not x9"):
         model.at_scale(7 if 7 not in model.supported_scales else 9)
@@ -164,12 +177,14 @@ def test_views_share_their_parameters(label: str) -> None:
 
 @every
 def test_the_last_output_is_the_networks(label: str) -> None:
-    model, x = network(label), torch.rand(1, 3, 4, 5)
+    """Of the first frame, where a network carries something on."""
+    model = network(label)
+    x, *others = images(model, 4, 5)
     with torch.no_grad():
         outputs = model.outputs(x)
-        torch.testing.assert_close(outputs[-1][0], model(x))
+        torch.testing.assert_close(outputs[-1][0], enlarged(model, x, *map(torch.zeros_like, others)))
     assert outputs[-1][1] == model.config.scale
-    assert all(y.shape == (1, 3, 4 * scale, 5 * scale) for y, scale in outputs)
+    assert all(y.shape == (1, model.ports.channels, 4 * scale, 5 * scale) for y, scale in outputs)
 
 
 @each
@@ -181,11 +196,12 @@ def test_the_model_file_computes_the_same_at_other_sizes(label: str, tmp_path: P
     session = onnxruntime.InferenceSession(model.path, providers=["CPUExecutionProvider"])
     again = weights.network(model)
     for size in [(9, 8), (1, 1), (5, 12)]:
-        x = torch.rand(1, 3, *size)
+        inputs = images(plain, *size)
         with torch.no_grad():
-            expected = plain(x)
-            torch.testing.assert_close(again(x), expected, atol=1e-5, rtol=1e-5)
-        (found,) = session.run(None, {session.get_inputs()[0].name: x.numpy()})
+            expected = enlarged(plain, *inputs)
+            torch.testing.assert_close(enlarged(again, *inputs), expected, atol=1e-5, rtol=1e-5)
+        names = [each.name for each in session.get_inputs()]
+        found = session.run(None, dict(zip(names, (x.numpy() for x in inputs), strict=True)))[0]
         np.testing.assert_allclose(found, expected.numpy(), atol=1e-4, rtol=1e-4)
 
 

@@ -19,7 +19,7 @@ EXACT = Execution("openvino", "f32", 1)
 COLOURS = ([0, 0, 0], [255, 255, 255], [200, 60, 30], [10, 90, 240])
 
 
-@pytest.mark.parametrize("name", models.names())
+@pytest.mark.parametrize("name", models.of_photos())
 def test_a_constant_image_stays_constant_to_one_level(name: str) -> None:
     with Upscaler(name, scale=models.load(name).card.scale, execution=EXACT) as upscaler:
         for colour in COLOURS:
@@ -82,7 +82,7 @@ def test_photos_are_left_to_the_network(examples: Path) -> None:
 
 
 # restore-gan invents detail: its second difference is 4 levels of 65535 where bicubic's is 1.
-SMOOTH = [name for name in models.names() if name.endswith("-x2") and "gan" not in name]
+SMOOTH = [name for name in models.of_photos() if name.endswith("-x2") and "gan" not in name]
 
 
 @pytest.mark.parametrize("name", ["swift-x4", *SMOOTH])

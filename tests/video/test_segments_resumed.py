@@ -66,6 +66,24 @@ def test_an_interrupted_job_gives_the_same_bytes(codec: str, tmp_path: Path) -> 
     assert not partial.exists()
 
 
+@pytest.mark.usefixtures("short")
+def test_what_is_carried_on_begins_anew_with_each_segment(tmp_path: Path) -> None:
+    """Seen again are the frames before it, whether they were made by the same run or not."""
+    clip = Clip("small.mkv", size=(32, 48), frames=25, options={"g": "25"})
+    source, whole, halved = make(tmp_path, clip), tmp_path / "whole.mkv", tmp_path / "halved.mkv"
+    asked = request(model="swift-video", codec="ffv1")
+    list(upscale(source, whole, asked))
+    events = upscale(source, halved, asked)
+    list(islice(events, 16))
+    events.close()
+    resumed = upscale(source, halved, asked)
+    first = next(resumed)
+    assert isinstance(first, Started)
+    assert first.resumed == 10
+    list(resumed)
+    assert halved.read_bytes() == whole.read_bytes()
+
+
 def content(path: Path) -> dict[str, bytes]:
     """Of a file, or of each file in a folder."""
     return {file.name: file.read_bytes() for file in path.iterdir()} if path.is_dir() else {"": path.read_bytes()}
