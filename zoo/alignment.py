@@ -1,4 +1,4 @@
-"""Writes the graphs that carry what a recurrent network keeps along the motion: no weights, one file a scale.
+"""Writes the graph that carries what a recurrent network keeps along the motion; it has no weights.
 
 python -m zoo.alignment
 """
@@ -41,6 +41,5 @@ def write(config: Config, folder: Path = FOLDER) -> Path:
 
 
 if __name__ == "__main__":
-    for scale in (2, 4):
-        path = write(Config(scale=scale))
-        print(path, path.stat().st_size)
+    written = write(Config(scale=2))
+    print(written, written.stat().st_size)
