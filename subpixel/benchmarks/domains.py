@@ -22,7 +22,7 @@ from subpixel.datasets.files import find_images
 from subpixel.domains.formats import format_of
 from subpixel.domains.frames import nowhere
 from subpixel.domains.planes import Enlarged, Plane
-from subpixel.domains.source import in_memory
+from subpixel.domains.values import in_memory
 from subpixel.errors import DataError, RuntimeUnavailable, UnreadableImage
 from subpixel.images import Image, write
 from subpixel.inference.upscaler import Upscaler

@@ -125,6 +125,15 @@ Bands = Annotated[
     str | None,
     typer.Option(metavar="N,N...", help="Of a GeoTIFF these alone.", show_default=False, rich_help_panel=_FILE),
 ]
+Window = Annotated[
+    str | None,
+    typer.Option(
+        metavar="X,Y,WxH",
+        help="Of a GeoTIFF, FITS or OME-Zarr this part alone, in its pixels: 1024,512,800x600.",
+        show_default=False,
+        rich_help_panel=_FILE,
+    ),
+]
 Format = Annotated[
     str | None,
     typer.Option(
@@ -203,6 +212,7 @@ def command(
     consistent: Consistent = "auto",
     kind: Format = None,
     bands: Bands = None,
+    window: Window = None,
     quality: Quality = 95,
     lossless: Lossless = None,
     compress: Compress = False,
@@ -246,6 +256,7 @@ def command(
         tta=tta,
         consistent=consistent,
         bands=_numbers(bands),
+        window=window,
         execution=Execution(runtime, precision, threads, device),
         encoding=Encoding(kind, quality, lossless, compress, keep_time),
     )

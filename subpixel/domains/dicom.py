@@ -22,7 +22,8 @@ from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian, generate
 from subpixel import archs
 from subpixel.domains.frames import AffineFrame, Factors, nowhere
 from subpixel.domains.planes import Enlarged, Plane
-from subpixel.domains.source import Enlarge, ReadRows
+from subpixel.domains.source import Enlarge
+from subpixel.domains.values import ReadRows
 from subpixel.errors import BadRequest, UnreadableImage
 
 FAULTS = (InvalidDicomError, ValueError, TypeError, KeyError, AttributeError, RuntimeError, OSError)
@@ -53,10 +54,10 @@ class Dicom:
     def _plane(self, number: int, dtype: np.dtype[Any]) -> Plane:
         data, padding = self._data, _padding(self._data)
         height, width, channels = data.Rows, data.Columns, data.SamplesPerPixel
-        missing = ReadRows(height, width, 1, lambda y0, y1: ~padding(self._frame(number)[y0:y1])) if padding else None
+        missing = ReadRows(height, width, 1, lambda *part: ~padding(self._frame(number)[part])) if padding else None
         return Plane(
             _frame(data, number),
-            ReadRows(height, width, channels, lambda y0, y1: self._frame(number)[y0:y1]),
+            ReadRows(height, width, channels, lambda *part: self._frame(number)[part]),
             dtype,
             missing,
             nodata=float(data.PixelPaddingValue) if padding else None,

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
 from subpixel import atomic
-from subpixel.domains.formats import Format, format_of, in_one_line
+from subpixel.domains.formats import Format, check_asked, format_of, in_one_line
 from subpixel.domains.frames import verify
-from subpixel.domains.planes import Enlarged, Plane, Tally, suited, target_sides
+from subpixel.domains.planes import Enlarged, Plane, Tally, grid_of, suited
 from subpixel.domains.source import Source
 from subpixel.errors import BadRequest, SubpixelError, UnreadableImage, UnwritableImage
 from subpixel.images import Encoding, split_ending
@@ -19,6 +18,7 @@ from subpixel.images.streams import comes_once
 from subpixel.inference.file import OnProgress
 from subpixel.inference.file import upscale_file as upscale_photo
 from subpixel.inference.upscaler import Upscaler
+from subpixel.ports import Shape
 
 
 def upscale_file(
@@ -37,9 +37,8 @@ def upscale_file(
     found = None
     if isinstance(source, str | Path) and not comes_once(source):
         found = format_of(source, upscaler.channels)
+    check_asked(source, found, upscaler)
     if found is None:
-        if upscaler.bands:
-            raise BadRequest(f"{source}: bands are chosen of a GeoTIFF alone")
         return upscale_photo(source, target, upscaler, encoding, on_progress)
     path, place = Path(str(source)), _place(found, target)
     with closing(found.open(path, upscaler.bands, upscaler.channels)) as opened:
@@ -82,12 +81,12 @@ def _compare(path: Path, planes: Sequence[Plane], results: Sequence[Plane], upsc
         raise UnwritableImage(path, f"its {len(planes)} planes became {len(results)}")
     seen = set[tuple[int, int]]()
     for plane, result in zip(planes, results, strict=True):
-        sides, factors = target_sides(plane, upscaler)
-        if result.sides != sides:
-            raise UnwritableImage(path, f"a plane of {sides[1]} x {sides[0]} pixels became {result.sides}")
+        grid = grid_of(plane, upscaler)
+        if result.sides != (grid.height, grid.width):
+            raise UnwritableImage(path, f"a plane of {grid.width} x {grid.height} pixels became {result.sides}")
         if (pair := (id(plane.frame), id(result.frame))) not in seen:
             seen.add(pair)
-            verify(path, plane.frame, result.frame, plane.sides, factors)
+            verify(path, plane.frame, result.frame, grid)
 
 
 class _Results:
@@ -98,8 +97,9 @@ class _Results:
             raise BadRequest("there is no image in it")
         self._upscaler, self._on_progress = upscaler, on_progress
         self._tallies = list[Tally]()
-        self._done, self._total = 0.0, sum(plane.sides[0] * plane.sides[1] for plane in planes)
-        shape = replace(planes[0].values.shape, dtype="float32")
+        windows = [grid_of(plane, upscaler).window for plane in planes]
+        self._done, self._total = 0.0, sum(window.width * window.height for window in windows)
+        shape = Shape(windows[0].height, windows[0].width, planes[0].values.shape.channels)
         self._plan = suited(planes[0], upscaler).prepare(shape, limited=False)
         if on_progress:
             on_progress(self._plan, 0)

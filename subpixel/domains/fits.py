@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 from subpixel.domains.fits_header import scaled_header
 from subpixel.domains.frames import Frame, Points, nowhere
 from subpixel.domains.planes import Enlarged, Plane
-from subpixel.domains.source import Enlarge, ReadRows, bands, places
+from subpixel.domains.source import Enlarge, bands, places
+from subpixel.domains.values import ReadRows
 from subpixel.errors import UnreadableImage
 
 FAULTS = (OSError, ValueError, TypeError, KeyError, IndexError, EOFError, fits.VerifyError)
@@ -37,7 +38,7 @@ RIM = "RIM"
 class WcsFrame:
     """Celestial or linear coordinates of the first two axes, at the first place on all others."""
 
-    precision = 0.0
+    precision, placed = 0.0, True
 
     def __init__(self, wcs: WCS) -> None:
         self._wcs = wcs
@@ -113,8 +114,8 @@ def _planes(path: Path, hdu: Any) -> list[Plane]:
 
 
 def _rows(hdu: Any, place: tuple[int, ...]) -> ReadRows:
-    def read(y0: int, y1: int) -> NDArray[Any]:
-        values = np.asarray(hdu.section[(*place, slice(y0, y1), slice(None))])
+    def read(rows: slice, columns: slice) -> NDArray[Any]:
+        values = np.asarray(hdu.section[(*place, rows, columns)])
         return values.astype(values.dtype.newbyteorder("="), copy=False)[..., None]
 
     height, width = hdu.shape[-2:]
@@ -208,7 +209,7 @@ def _write_rim(file: BinaryIO, first: Enlarged, count: int, results: list[Enlarg
 
 
 def _header(hdu: Any, number: int, result: Enlarged) -> Any:
-    header = scaled_header(hdu.header, result.factors)
+    header = scaled_header(hdu.header, result.grid)
     for key in _STALE:
         header.remove(key, ignore_missing=True, remove_all=True)
     header["BITPIX"] = -32 if result.plane.dtype == np.float32 else -64

@@ -1,6 +1,7 @@
 """FITS headers whose coordinates are those of the result.
 
-Pixels grow smaller about the corner (0.5, 0.5) of FITS's counting: CRPIX' = S (CRPIX - 1/2) + 1/2.
+Pixels grow smaller about the corner (0.5, 0.5) of FITS's counting, and of a window that begins at X the result is
+counted from its corner: CRPIX' = S (CRPIX - 1/2 - X) + 1/2.
 Source: Greisen and Calabretta, A&A 395 (2002), papers I and II; Shupe et al., ADASS XIV (2005), for SIP.
 """
 
@@ -9,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from subpixel.domains.frames import Factors
+from subpixel.domains.frames import Grid
 
 Header = Any
 """astropy's, whose values have any type."""
@@ -28,13 +29,14 @@ _SIZES = {
 _SECTIONS = ("DATASEC", "TRIMSEC", "BIASSEC")
 
 
-def scaled_header(header: Header, factors: Factors) -> Header:
+def scaled_header(header: Header, grid: Grid) -> Header:
     """A copy in which everything that counts in pixels does so in those of the result."""
-    made, by = header.copy(), {1: factors[1], 2: factors[0]}
+    made, factors = header.copy(), grid.factors
+    by = {1: factors[1], 2: factors[0]}
     for letter in _LETTERS:
-        _scale_linear(made, letter, by)
+        _scale_linear(made, letter, by, grid)
     for axis, factor in by.items():
-        _scale_physical(made, axis, factor)
+        _scale_physical(made, axis, factor, grid)
     for key in [key for key in made if re.fullmatch(r"[AB]P?_\d_\d", key)]:
         _scale_sip(made, key, by)
     for key in {"A_DMAX", "B_DMAX"} & set(made):
@@ -43,17 +45,20 @@ def scaled_header(header: Header, factors: Factors) -> Header:
         if isinstance(made.get(key), int | float):
             made[key] /= factors[axis]
     for key in {*_SECTIONS} & set(made):
-        made[key] = _section(str(made[key]), factors)
+        if section := _section(str(made[key]), grid):
+            made[key] = section
+        else:
+            del made[key]
     return made
 
 
-def _scale_linear(made: Header, letter: str, by: dict[int, float]) -> None:
+def _scale_linear(made: Header, letter: str, by: dict[int, float], grid: Grid) -> None:
     """CRPIX, and the matrix that is there: CD, else PC with CDELT."""
     cd, pc = _matrix(made, "CD", letter), _matrix(made, "PC", letter)
     if not (cd or pc or any(f"{name}1{letter}" in made for name in ("CRPIX", "CDELT", "CTYPE", "CRVAL"))):
         return
     for axis, factor in by.items():
-        made[f"CRPIX{axis}{letter}"] = factor * (made.get(f"CRPIX{axis}{letter}", 0.0) - 0.5) + 0.5
+        made[f"CRPIX{axis}{letter}"] = grid.moved(2 - axis, made.get(f"CRPIX{axis}{letter}", 0.0) - 0.5) + 0.5
         if cd:
             _divide_column(made, cd, axis, factor)
         elif _mixes(made, pc, by):
@@ -80,12 +85,12 @@ def _mixes(made: Header, pc: dict[str, tuple[int, int]], by: dict[int, float]) -
     return any(by.get(i, 1.0) != by.get(j, 1.0) for key, (i, j) in pc.items() if made[key])
 
 
-def _scale_physical(made: Header, axis: int, factor: float) -> None:
+def _scale_physical(made: Header, axis: int, factor: float, grid: Grid) -> None:
     """IRAF's own coordinates: pixel = LTM physical + LTV."""
     for key in {f"LTM{axis}_1", f"LTM{axis}_2"} & set(made):
         made[key] *= factor
     if f"LTV{axis}" in made:
-        made[f"LTV{axis}"] = factor * (made[f"LTV{axis}"] - 0.5) + 0.5
+        made[f"LTV{axis}"] = grid.moved(2 - axis, made[f"LTV{axis}"] - 0.5) + 0.5
 
 
 def _scale_sip(made: Header, key: str, by: dict[int, float]) -> None:
@@ -95,13 +100,13 @@ def _scale_sip(made: Header, key: str, by: dict[int, float]) -> None:
     made[key] *= own / (by[1] ** p * by[2] ** q)
 
 
-def _section(text: str, factors: Factors) -> str:
-    """[x1:x2,y1:y2], both ends counted from 1 and within."""
+def _section(text: str, grid: Grid) -> str:
+    """[x1:x2,y1:y2], both ends counted from 1 and within; empty for one that is not within the window."""
     match = re.fullmatch(r"\s*\[(\d+):(\d+),(\d+):(\d+)\]\s*", text)
     if match is None:
         return text
     x1, x2, y1, y2 = map(int, match.groups())
-    down, across = factors
-    starts = [round((n - 1) * by) + 1 for n, by in ((x1, across), (y1, down))]
-    stops = [round(n * by) for n, by in ((x2, across), (y2, down))]
-    return f"[{starts[0]}:{stops[0]},{starts[1]}:{stops[1]}]"
+    starts = [max(0, round(grid.moved(axis, n - 1))) + 1 for axis, n in ((1, x1), (0, y1))]
+    stops = [min(side, round(grid.moved(axis, n))) for axis, n, side in ((1, x2, grid.width), (0, y2, grid.height))]
+    within = starts[0] <= stops[0] and starts[1] <= stops[1]
+    return f"[{starts[0]}:{stops[0]},{starts[1]}:{stops[1]}]" if within else ""

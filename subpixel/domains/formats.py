@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from subpixel.domains.source import Source
 from subpixel.errors import BadRequest, SubpixelError, UnreadableImage
@@ -27,6 +28,15 @@ _PREFIX = 4096
 """Bytes in which DICOM, FITS and NIfTI say what they are, also where they are compressed."""
 
 
+class Asked(Protocol):
+    """What only some formats can be asked for: an `Upscaler` and a `Request` say it."""
+
+    @property
+    def bands(self) -> Sequence[int]: ...
+    @property
+    def window(self) -> object: ...
+
+
 @dataclass(frozen=True)
 class Format:
     """A format, and the module of this package that reads and writes it."""
@@ -39,14 +49,14 @@ class Format:
     needs: str
     banded: bool = False
     """Whether its bands can be chosen, and go through a network of many channels together."""
+    windowed: bool = False
+    """Whether a part of it can be enlarged, and says where it lies."""
 
     def open(self, path: Path, bands: Sequence[int] = (), channels: int = 3) -> Source:
         """Opens a file of it. bands: those that are taken, counted from 1; none: all. channels: of the network.
 
-        Raises: UnreadableImage; BadRequest for bands where they cannot be chosen.
+        Raises: UnreadableImage.
         """
-        if bands and not self.banded:
-            raise BadRequest(f"{path}: bands are chosen of a GeoTIFF alone")
         if not path.exists():
             raise UnreadableImage(path, "no such file")
         open_: Callable[..., Source] = importlib.import_module(f"subpixel.domains.{self.module}").open_
@@ -64,14 +74,23 @@ class Format:
 
 
 FORMATS = {
-    "GeoTIFF": Format("GeoTIFF", "geotiff", _TIFF, "geo", "rasterio", banded=True),
-    "FITS": Format("FITS", "fits", (".fits", ".fit", ".fts", ".fits.gz"), "astro", "astropy"),
+    "GeoTIFF": Format("GeoTIFF", "geotiff", _TIFF, "geo", "rasterio", banded=True, windowed=True),
+    "FITS": Format("FITS", "fits", (".fits", ".fit", ".fts", ".fits.gz"), "astro", "astropy", windowed=True),
     "DICOM": Format("DICOM", "dicom", (".dcm", ".dicom", ""), "medical", "pydicom"),
     "NIfTI": Format("NIfTI", "nifti", (".nii", ".nii.gz"), "medical", "nibabel"),
     "OME-TIFF": Format("OME-TIFF", "ome_tiff", (".ome.tif", ".ome.tiff", *_TIFF), "micro", "tifffile"),
-    "OME-Zarr": Format("OME-Zarr", "ome_zarr", (".ome.zarr", ".zarr"), "micro", "zarr"),
+    "OME-Zarr": Format("OME-Zarr", "ome_zarr", (".ome.zarr", ".zarr"), "micro", "zarr", windowed=True),
     "slide": Format("slide", "slide", (".ome.tif", ".ome.tiff"), "micro", "tiffslide"),
 }
+
+
+def check_asked(name: object, found: Format | None, asked: Asked) -> None:
+    """Raises: BadRequest for bands, or a window, of an image that has none. found: its format, None for a photo."""
+    if asked.bands and not (found and found.banded):
+        raise BadRequest(f"{name}: bands are chosen of a GeoTIFF alone")
+    if asked.window and not (found and found.windowed):
+        kinds = ", ".join(each.name for each in FORMATS.values() if each.windowed)
+        raise BadRequest(f"{name}: a window is enlarged of {kinds} alone")
 
 
 def in_one_line(error: Exception) -> str:

@@ -1,11 +1,12 @@
 """Where pixels lie in the world, and what becomes of that when they grow smaller.
 
 Positions are (x, y) in pixels from the outer corner of the first pixel: its centre is (0.5, 0.5), and in the result of
-factors (down, across) the same place is (across x, down y).
+factors (down, across) of a window the same place is (across (x - window.x), down (y - window.y)).
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, Protocol, Self
 
@@ -13,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from subpixel.errors import UnwritableImage
+from subpixel.inference.window import Window
 
 Factors = tuple[float, float]
 """By how much height and width grow."""
@@ -21,11 +23,46 @@ _COMPARED = 200
 _TOLERANCE = 1e-6
 
 
+@dataclass(frozen=True)
+class Grid:
+    """The pixels of a result, and the part of its source that they cover."""
+
+    window: Window
+    height: int
+    width: int
+
+    @property
+    def factors(self) -> Factors:
+        return self.height / self.window.height, self.width / self.window.width
+
+    @property
+    def units(self) -> tuple[int, int]:
+        """The fewest rows, and columns, of the source that are a whole number of those of the result."""
+        window = self.window
+        return (
+            window.height // math.gcd(window.height, self.height),
+            window.width // math.gcd(window.width, self.width),
+        )
+
+    def counted(self, rows: int, columns: int) -> tuple[int, int]:
+        """So many rows and columns of the source, multiples of the units, as pixels of the result."""
+        return rows * self.height // self.window.height, columns * self.width // self.window.width
+
+    def moved(self, axis: int, position: float) -> float:
+        """A position of the source in the result, both from the corner. axis: 0 down, 1 across."""
+        return (position - (self.window.y, self.window.x)[axis]) * self.factors[axis]
+
+
 class Frame(Protocol):
     """The coordinates of a plane."""
 
     @property
     def precision(self) -> float: ...
+    @property
+    def placed(self) -> bool:
+        """Whether they are of the world, and not of the image alone."""
+        ...
+
     def world(self, points: Points) -> Points:
         """Positions, N 2, to coordinates, N K."""
         ...
@@ -44,6 +81,7 @@ class AffineFrame:
     down: NDArray[np.float64]
     precision: float = 0.0
     """Of the numbers that a format has for coordinates, in pixels: NIfTI's have 24 bits."""
+    placed: bool = True
 
     @classmethod
     def of(cls, origin: Any, across: Any, down: Any) -> Self:
@@ -63,18 +101,19 @@ class AffineFrame:
 
 def nowhere(height: int, width: int) -> AffineFrame:
     """That of an image which says nothing of where it is: shares of its own width and height."""
-    return AffineFrame.of((0, 0), (1 / width, 0), (0, 1 / height))
+    return AffineFrame(np.zeros(2), np.array([1 / width, 0]), np.array([0, 1 / height]), placed=False)
 
 
-def verify(name: object, source: Frame, result: Frame, sides: tuple[int, int], factors: Factors) -> None:
+def verify(name: object, source: Frame, result: Frame, grid: Grid) -> None:
     """Compares 200 points of a frame and of the one that was read back from the result.
 
-    sides: height and width of the source. Raises: UnwritableImage where one is off by
-    more than 1e-6 pixel and what the format rounds.
+    Raises: UnwritableImage where one is off by more than 1e-6 pixel and what the format rounds.
     """
-    unit = np.random.default_rng(0).random((_COMPARED, 2))
-    points = unit * (sides[1], sides[0])
-    there = source.pixel(result.world(points * (factors[1], factors[0])))
+    if not (source.placed or result.placed):
+        return
+    unit, window = np.random.default_rng(0).random((_COMPARED, 2)), grid.window
+    points = unit * (window.width, window.height) + (window.x, window.y)
+    there = source.pixel(result.world(unit * (grid.width, grid.height)))
     off = float(np.max(np.abs(there - points)))
     if not off <= _TOLERANCE + result.precision:  # NaN too
         why = f"its coordinates would be off by {off:.3g} pixels, more than {_TOLERANCE:g}"

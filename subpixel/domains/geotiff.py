@@ -20,10 +20,12 @@ from rasterio.rpc import RPC
 from rasterio.transform import Affine, from_gcps
 from rasterio.windows import Window
 
-from subpixel.domains.frames import AffineFrame, Factors, nowhere
+from subpixel.domains.frames import AffineFrame, Factors, Grid, nowhere
 from subpixel.domains.planes import Plane
-from subpixel.domains.source import Enlarge, ReadRows, bands
+from subpixel.domains.source import Enlarge, bands
+from subpixel.domains.values import ReadRows
 from subpixel.errors import BadRequest, UnreadableImage
+from subpixel.inference.window import Window as Part
 from subpixel.ports import Shape
 
 FAULTS = (RasterioError, ValueError, TypeError)
@@ -70,12 +72,11 @@ class GeoTiff:
     def _plane(self, indexes: Sequence[int]) -> Plane:
         file, first = self._file, indexes[0]
 
-        def read(y0: int, y1: int) -> NDArray[Any]:
-            window = Window(0, y0, file.width, y1 - y0)  # pyright: ignore[reportCallIssue]
-            return file.read(indexes, window=window).transpose(1, 2, 0)
+        def read(rows: slice, columns: slice) -> NDArray[Any]:
+            return file.read(indexes, window=Window.from_slices(rows, columns)).transpose(1, 2, 0)
 
-        def mask(y0: int, y1: int) -> NDArray[Any]:
-            window = Window(0, y0, file.width, y1 - y0)  # pyright: ignore[reportCallIssue]
+        def mask(rows: slice, columns: slice) -> NDArray[Any]:
+            window = Window.from_slices(rows, columns)
             return (file.read_masks(indexes, window=window) > 0).all(0)[..., None]
 
         labels = _is_label(file, first)
@@ -92,23 +93,23 @@ class GeoTiff:
 
     def create(self, part: Path, enlarge: Enlarge) -> list[str]:
         source, results = self._file, [enlarge(plane) for plane in self.planes]
-        shape, factors = results[0].shape, results[0].factors
+        shape, grid = results[0].shape, results[0].grid
         is_cog = source.tags(ns="IMAGE_STRUCTURE").get("LAYOUT") == "COG"
         plain = part.with_name("plain.tif") if is_cog else part
-        with _opened(plain, "w", **self._profile(shape, factors)) as file:
-            _describe(source, file, factors, self._bands)
+        with _opened(plain, "w", **self._profile(shape, grid)) as file:
+            _describe(source, file, grid, self._bands)
             for indexes, result in zip(self._indexes, results, strict=True):
                 places = [self._bands.index(band) + 1 for band in indexes]
                 for y, values in bands(result, _BLOCK):
                     file.write(values.transpose(2, 0, 1), places, window=_rows(file, y, len(values)))
             if MaskFlags.per_dataset in source.mask_flag_enums[0] and MaskFlags.alpha not in source.mask_flag_enums[0]:
-                _write_mask(source, file)
-        levels = source.overviews(1)
+                _write_mask(source, file, grid.window)
+        levels = [level for level in source.overviews(1) if level < min(grid.height, grid.width)]
         labels = any(plane.labels for plane in self.planes)
         self._finish(plain, part, levels, Resampling.nearest if labels else Resampling.average, is_cog)
         return _lost(source, part, self._bands)
 
-    def _profile(self, shape: Shape, factors: Factors) -> dict[str, Any]:
+    def _profile(self, shape: Shape, grid: Grid) -> dict[str, Any]:
         source, given = self._file, self._file.profile
         compress = str(given.get("compress", "")).lower()
         lossless = compress if compress in _LOSSLESS else "deflate" if compress not in ("", "none") else None
@@ -119,7 +120,7 @@ class GeoTiff:
             "blockxsize": _BLOCK, "blockysize": _BLOCK,
         }  # fmt: skip
         if not (source.transform.is_identity or source.gcps[0]):
-            profile["transform"] = _scaled(source.transform, factors)
+            profile["transform"] = _scaled(source.transform, grid)
         if lossless:
             profile["compress"] = lossless
         bits = source.tags(1, ns="IMAGE_STRUCTURE").get("NBITS")
@@ -177,10 +178,11 @@ def _frame(file: Any) -> AffineFrame:
     return AffineFrame.of((t.c, t.f), (t.a, t.d), (t.b, t.e))
 
 
-def _scaled(transform: Affine, factors: Factors) -> Affine:
-    down, across = factors
+def _scaled(transform: Affine, grid: Grid) -> Affine:
+    down, across = grid.factors
     t = transform
-    return Affine(t.a / across, t.b / down, t.c, t.d / across, t.e / down, t.f)
+    x, y = t @ (grid.window.x, grid.window.y)
+    return Affine(t.a / across, t.b / down, x, t.d / across, t.e / down, y)
 
 
 def _of(source: Any, what: str, bands: list[int]) -> tuple[Any, ...]:
@@ -188,19 +190,19 @@ def _of(source: Any, what: str, bands: list[int]) -> tuple[Any, ...]:
     return tuple(values[band - 1] for band in bands)
 
 
-def _describe(source: Any, file: Any, factors: Factors, bands: list[int]) -> None:
+def _describe(source: Any, file: Any, grid: Grid, bands: list[int]) -> None:
     """Everything that is said of the image and its bands, made true."""
     for what in _OF_BANDS:
         setattr(file, what, _of(source, what, bands))
-    _write_tags(source, file, factors, bands)
+    _write_tags(source, file, grid.factors, bands)
     for index, band in enumerate(bands, 1):
         if source.colorinterp[band - 1] == ColorInterp.palette:
             file.write_colormap(index, source.colormap(band))
     points, system = source.gcps
     if points:
-        file.gcps = [_moved(point, factors) for point in points], system
+        file.gcps = [_moved(point, grid) for point in points], system
     if source.rpcs:
-        file.rpcs = _scaled_rpc(source.rpcs, factors)
+        file.rpcs = _scaled_rpc(source.rpcs, grid)
 
 
 def _write_tags(source: Any, file: Any, factors: Factors, bands: list[int]) -> None:
@@ -219,23 +221,24 @@ def _resolution(tags: dict[str, str], factors: Factors) -> dict[str, str]:
     return {key: repr(float(tags[key].split()[0]) * factor) for key, factor in found if key in tags}
 
 
-def _moved(point: GroundControlPoint, factors: Factors) -> GroundControlPoint:
+def _moved(point: GroundControlPoint, grid: Grid) -> GroundControlPoint:
     """Rows and columns of ground control points count from the corner."""
-    row, col = float(point.row or 0) * factors[0], float(point.col or 0) * factors[1]
+    row, col = grid.moved(0, float(point.row or 0)), grid.moved(1, float(point.col or 0))
     return GroundControlPoint(row, col, point.x, point.y, point.z, point.id, point.info)
 
 
-def _scaled_rpc(rpc: RPC, factors: Factors) -> RPC:
+def _scaled_rpc(rpc: RPC, grid: Grid) -> RPC:
     """Lines and samples of rational polynomials count from the centre of the first pixel."""
     values = dict(rpc.to_dict())
-    for axis, factor in zip(("line", "samp"), factors, strict=True):
-        values[f"{axis}_off"] = factor * (values[f"{axis}_off"] + 0.5) - 0.5
-        values[f"{axis}_scale"] *= factor
+    for axis, name in enumerate(("line", "samp")):
+        values[f"{name}_off"] = grid.moved(axis, values[f"{name}_off"] + 0.5) - 0.5
+        values[f"{name}_scale"] *= grid.factors[axis]
     return RPC(**values)
 
 
-def _write_mask(source: Any, file: Any) -> None:
-    down, across = ((2 * np.arange(n) + 1) * m // (2 * n) for n, m in zip(file.shape, source.shape, strict=True))
+def _write_mask(source: Any, file: Any, part: Part) -> None:
+    pairs = ((file.height, part.height, part.y), (file.width, part.width, part.x))
+    down, across = (first + (2 * np.arange(n) + 1) * m // (2 * n) for n, m, first in pairs)
     for y in range(0, file.height, _BLOCK):
         rows = down[y : y + _BLOCK]
         first, last = int(rows[0]), int(rows[-1]) + 1

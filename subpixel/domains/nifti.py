@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 from subpixel.domains import formats
 from subpixel.domains.frames import AffineFrame, Factors, nowhere
 from subpixel.domains.planes import Enlarged, Plane
-from subpixel.domains.source import Enlarge, ReadRows, bands, places
+from subpixel.domains.source import Enlarge, bands, places
+from subpixel.domains.values import ReadRows
 from subpixel.errors import UnreadableImage
 
 FAULTS = (ImageFileError, HeaderDataError, OSError, EOFError, zlib.error, ValueError, TypeError)
@@ -68,11 +69,11 @@ class Nifti:
         """Rows are the first axis. place: the indices of the other axes, the last one first."""
         height, width = self._image.shape[:2]
 
-        def read(y0: int, y1: int) -> Array:
-            return np.asarray(self._slice(number)[y0:y1], self._dtype.newbyteorder("="))[..., None]
+        def read(rows: slice, columns: slice) -> Array:
+            return np.asarray(self._slice(number)[rows, columns], self._dtype.newbyteorder("="))[..., None]
 
-        rows = ReadRows(height, width, 1, read)
-        return Plane(frame, rows, self._dtype.newbyteorder("="), labels=self._labels, name=f"slice {place[::-1]}")
+        values = ReadRows(height, width, 1, read)
+        return Plane(frame, values, self._dtype.newbyteorder("="), labels=self._labels, name=f"slice {place[::-1]}")
 
     def _slice(self, number: int) -> Array:
         """One slice; the last one that was read is held. What is compressed is read from its beginning to its end."""

@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 from subpixel.domains.frames import AffineFrame, nowhere
 from subpixel.domains.levels import Levels, tiles
 from subpixel.domains.planes import Enlarged, Plane
-from subpixel.domains.source import Enlarge, ReadRows, places
+from subpixel.domains.source import Enlarge, places
+from subpixel.domains.values import ReadRows
 from subpixel.errors import UnreadableImage
 
 FAULTS = (tifffile.TiffFileError, ElementTree.ParseError, OSError, ValueError, TypeError, KeyError, IndexError)
@@ -98,8 +99,9 @@ def _planes(series: Any, pixels: Any) -> list[Plane]:
 
 
 def _rows(array: Any, place: tuple[int, ...], height: int, width: int, channels: int) -> ReadRows:
-    def read(y0: int, y1: int) -> NDArray[Any]:
-        return np.asarray(array[(*place, slice(y0, y1))]).reshape(y1 - y0, width, channels)
+    def read(rows: slice, columns: slice) -> NDArray[Any]:
+        values = np.asarray(array[(*place, rows, columns)])
+        return values.reshape(*values.shape[:2], channels)
 
     return ReadRows(height, width, channels, read)
 

@@ -14,10 +14,11 @@ import zarr
 from numpy.typing import NDArray
 from zarr.errors import BaseZarrError
 
-from subpixel.domains.frames import AffineFrame
+from subpixel.domains.frames import AffineFrame, Grid
 from subpixel.domains.levels import Levels
 from subpixel.domains.planes import Plane
-from subpixel.domains.source import Enlarge, ReadRows, places
+from subpixel.domains.source import Enlarge, places
+from subpixel.domains.values import ReadRows
 from subpixel.errors import UnreadableImage
 
 FAULTS = (BaseZarrError, OSError, ValueError, TypeError, KeyError, IndexError)
@@ -55,8 +56,8 @@ class OmeZarr:
     def _rows(self, place: tuple[int, ...]) -> ReadRows:
         array = self._array
 
-        def read(y0: int, y1: int) -> NDArray[Any]:
-            return np.asarray(array[(*place, slice(y0, y1))])[..., None]
+        def read(rows: slice, columns: slice) -> NDArray[Any]:
+            return np.asarray(array[(*place, rows, columns)])[..., None]
 
         height, width = array.shape[-2:]
         return ReadRows(height, width, 1, read)
@@ -69,7 +70,7 @@ class OmeZarr:
             for k, data in enumerate(self._scales["datasets"])
             if min(first.shape.height, first.shape.width) >> k
         ]
-        self._describe(first.factors, len(arrays))
+        self._describe(first.grid, len(arrays))
         group.attrs.update(self._attributes)
         for place, plane in zip(places(*self._array.shape[:-2]), self.planes, strict=True):
             levels = Levels(first if plane is self.planes[0] else enlarge(plane), plane.dtype, len(arrays), part.parent)
@@ -88,14 +89,15 @@ class OmeZarr:
             about = {"dimension_names": source.metadata.dimension_names}
         return group.create_array(name, shape=shape, dtype=source.dtype, chunks=chunks, **about)
 
-    def _describe(self, factors: tuple[float, float], count: int) -> None:
+    def _describe(self, grid: Grid, count: int) -> None:
         """Scale and translation of each level; all others of the file stay."""
         del self._scales["datasets"][count:]
-        by = np.array([1.0] * (self._array.ndim - 2) + list(factors))
+        outer = [0.0] * (self._array.ndim - 2)
+        by, begin = np.array([*np.add(outer, 1), *grid.factors]), np.array([*outer, grid.window.y, grid.window.x])
         for k, data in enumerate(self._scales["datasets"]):
             own = np.array([1.0] * (self._array.ndim - 2) + [2.0**k] * 2)
             scale = self._scale / by * own
-            shift = self._shift + self._scale * (1 / by - 1) / 2 + self._scale / by * (own - 1) / 2
+            shift = self._shift + self._scale * (begin + (1 / by - 1) / 2) + self._scale / by * (own - 1) / 2
             data["coordinateTransformations"] = [
                 {"type": "scale", "scale": scale.tolist()},
                 {"type": "translation", "translation": shift.tolist()},

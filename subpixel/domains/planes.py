@@ -11,13 +11,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from subpixel.domains.frames import Factors, Frame
-from subpixel.domains.values import FilledRows, Law, Normalisation, ValidRows, normalisation, rim, sampled
+from subpixel.domains.frames import Frame, Grid
+from subpixel.domains.values import FilledRows, Law, Normalisation, ReadRows, ValidRows, normalisation, rim, sampled
 from subpixel.errors import BadRequest
 from subpixel.inference.consistency import Reduction, consistent, parse
 from subpixel.inference.plan import Plan
 from subpixel.inference.rows import Rows
 from subpixel.inference.upscaler import Upscaler
+from subpixel.inference.window import Window
 from subpixel.ports import Shape
 
 Array = NDArray[Any]
@@ -25,6 +26,8 @@ _BAND = 2**20
 """Numbers that are computed together in double precision."""
 _NEAR = 2
 """Pixels that a kernel can see."""
+_WIDEST = 3
+"""Pixels that the widest kernel can see."""
 
 
 @dataclass(frozen=True)
@@ -32,11 +35,11 @@ class Plane:
     """Channels that are enlarged together, 3 where they are colours, in the numbers of their file."""
 
     frame: Frame
-    values: Rows
+    values: ReadRows
     """H W C of any number type."""
     dtype: np.dtype[Any]
     """Of the result."""
-    mask: Rows | None = None
+    mask: ReadRows | None = None
     """H W 1: which pixels were measured; what is not finite was not."""
     law: Law = "affine"
     labels: bool = False
@@ -60,19 +63,26 @@ class Plane:
     def valid(self) -> Rows:
         return ValidRows(self.values, self.mask)
 
+    def within(self, window: Window) -> Plane:
+        """A part of it, whose frame is still that of the whole."""
+        mask = self.mask.within(window) if self.mask else None
+        return replace(self, values=self.values.within(window), mask=mask)
+
 
 def suited(plane: Plane, upscaler: Upscaler) -> Upscaler:
     """With auto, stars are enlarged by Lanczos: networks that never saw any are farther from the truth."""
     return upscaler.otherwise("lanczos") if plane.law == "asinh" else upscaler
 
 
-def target_sides(plane: Plane, upscaler: Upscaler) -> tuple[tuple[int, int], Factors]:
-    """Height and width of a plane's result, and by how much it grows. Raises: BadRequest for one that shrinks."""
+def grid_of(plane: Plane, upscaler: Upscaler) -> Grid:
+    """The pixels of a plane's result. Raises: BadRequest for one that shrinks, or a window that is not within."""
     height, width = plane.sides
-    high, wide = upscaler.target.sides(height, width, upscaler.factor)
-    if high < height or wide < width:
+    window = upscaler.window or Window(0, 0, width, height)
+    window.check_inside(height, width)
+    high, wide = upscaler.target.sides(window.height, window.width, upscaler.factor)
+    if high < window.height or wide < window.width:
         raise BadRequest("what has places in the world is enlarged only; give a factor of 1 or more")
-    return (high, wide), (high / height, wide / width)
+    return Grid(window, high, wide)
 
 
 @dataclass
@@ -93,19 +103,25 @@ class Enlarged:
 
     tell: hears of how many pixels of the plane a band was made.
 
+    The law is that of the whole plane, and a window is computed with what it can see around it: at whole factors it is
+    equal to that part of the result of the whole.
+
     Values go through the network in about [0, 1], come back to their units in double precision, and are made
     consistent there, with the box unless the upscaler says otherwise; whole numbers are rounded at the very end.
     Raises: BadRequest for counts where the factor is not whole.
     """
 
     def __init__(self, plane: Plane, upscaler: Upscaler, tell: Callable[[float], object] = lambda _: None) -> None:
-        upscaler = suited(plane, upscaler)
-        (height, width), self.factors = target_sides(plane, upscaler)
-        self.plane = plane
-        self.shape = Shape(height, width, plane.values.shape.channels)
+        self.plane, self.grid = plane, grid_of(plane, upscaler)
+        self.factors = self.grid.factors
+        self.shape = Shape(self.grid.height, self.grid.width, plane.values.shape.channels)
         self.plan: Plan | None = None
+        self._part = plane.within(self.grid.window)
+        """The window with what is computed around it."""
+        self._inset = 0, 0
+        """Where in the result of the part that of the window begins, down and across."""
         self.tally, self._tell = Tally(self.shape.pixels * self.shape.channels), tell
-        self._rows, self.tally.reach = self._stages(upscaler) if not plane.labels else (None, 0)
+        self._rows, self.tally.reach = self._stages(suited(plane, upscaler)) if not plane.labels else (None, 0)
 
     def _stages(self, upscaler: Upscaler) -> tuple[Rows, int]:
         plane = self.plane
@@ -113,15 +129,23 @@ class Enlarged:
         whole = all(float(factor).is_integer() for factor in self.factors)
         if plane.counts and not (whole and reduction == Reduction("box")):
             raise BadRequest("a sum over a pixel's area is kept at whole factors, with the box; give such as -s 2")
-        shape = Shape(*plane.sides, plane.values.shape.channels)
-        self.plan = plan = upscaler.prepare(shape, limited=False)
-        reach = sum(step.card.halo for step in plan.steps) or _NEAR
+        self.plan = upscaler.prepare(self._shape(self.grid.window), limited=False)
+        reach = sum(step.card.halo for step in self.plan.steps) or _NEAR
         sample = sampled(plane.values, plane.valid)
         law = normalisation(sample, plane.law)
         otherwise = float(np.median(sample)) if sample.size else 0.0
-        filled = FilledRows(plane.values, plane.valid, reach, otherwise)
+        around = 2 * reach + _WIDEST + (reduction.reach if reduction else 0)  # what fills, the network, what follows
+        seen = self.grid.window.widened(around, self.grid.units, plane.sides)
+        self._inset = self.grid.counted(self.grid.window.y - seen.y, self.grid.window.x - seen.x)
+        sides = self.grid.counted(seen.height, seen.width)
+        plan = upscaler.prepare(self._shape(seen), limited=False, sides=sides)
+        self._part = part = plane.within(seen)
+        filled = FilledRows(part.values, part.valid, reach, otherwise)
         result: Rows = _Undone(plan.rows(_Normalised(filled, law)), law)
         return consistent(result, filled, reduction) if reduction else result, reach
+
+    def _shape(self, window: Window) -> Shape:
+        return Shape(window.height, window.width, self.shape.channels)
 
     def rows(self, y0: int, y1: int) -> Array:
         """Rows y0 to y1 of the result, H W C of the plane's dtype; what was missing is what the file holds there."""
@@ -138,14 +162,15 @@ class Enlarged:
         down, across = self._nearest(y0, y1)
         first, last = int(down[0]), int(down[-1]) + 1
         if self._rows is None:
-            return self.plane.values.rows(first, last)[down - first][:, across].astype(self.plane.dtype, copy=False)
-        values = self._rows.rows(y0, y1)
+            return self._part.values.rows(first, last)[down - first][:, across].astype(self.plane.dtype, copy=False)
+        top, left = self._inset
+        values = self._rows.rows(top + y0, top + y1)[:, left : left + self.shape.width]
         values = values / math.prod(self.factors) if self.plane.counts else values
         stored = self._stored(values)
-        valid = self.plane.valid.rows(first, last)[..., 0]
+        valid = self._part.valid.rows(first, last)[..., 0]
         if not valid.all():
             missing = ~valid[down - first][:, across]
-            source = self.plane.values.rows(first, last)[down - first][:, across]
+            source = self._part.values.rows(first, last)[down - first][:, across]
             with np.errstate(invalid="ignore"):
                 stored[missing] = source[missing].astype(self.plane.dtype)
         self.tally.rim += int(np.count_nonzero(self._rim(first, last, down, across)))
@@ -157,7 +182,7 @@ class Enlarged:
         return self._rim(int(down[0]), int(down[-1]) + 1, down, across)
 
     def _rim(self, first: int, last: int, down: Array, across: Array) -> NDArray[np.bool_]:
-        near = rim(self.plane.valid, first, last, self.tally.reach)
+        near = rim(self._part.valid, first, last, self.tally.reach)
         return near[down - first][:, across] if near.any() else np.zeros((len(down), len(across)), np.bool_)
 
     def _stored(self, values: Array) -> Array:
@@ -174,10 +199,11 @@ class Enlarged:
         return stored
 
     def _nearest(self, y0: int, y1: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """The row and the column of the source that each row and column of the result lies in."""
-        sides, (tall, wide) = self.plane.sides, (self.shape.height, self.shape.width)
-        down = (2 * np.arange(y0, y1) + 1) * sides[0] // (2 * tall)
-        return down, (2 * np.arange(wide) + 1) * sides[1] // (2 * wide)
+        """The row and the column of the part that each row and column of the result lies in."""
+        top, left = self._inset
+        (height, width), (tall, wide) = self._part.sides, self.grid.counted(*self._part.sides)
+        down = (2 * np.arange(top + y0, top + y1) + 1) * height // (2 * tall)
+        return down, (2 * np.arange(left, left + self.shape.width) + 1) * width // (2 * wide)
 
 
 class _Normalised:

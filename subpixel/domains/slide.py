@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from subpixel.domains import ome_tiff
 from subpixel.domains.frames import AffineFrame, nowhere
 from subpixel.domains.planes import Plane
-from subpixel.domains.source import Enlarge, ReadRows, Source
+from subpixel.domains.source import Enlarge, Source
+from subpixel.domains.values import ReadRows
 
 FAULTS = (tiffslide.TiffFileError, *ome_tiff.FAULTS)
 _SPACE = "http://www.openmicroscopy.org/Schemas/OME/2016-06"
@@ -35,8 +36,9 @@ class Slide:
         if x and y:
             frame = AffineFrame.of((0, 0), (float(x), 0), (0, float(y)))
 
-        def read(y0: int, y1: int) -> NDArray[Any]:
-            return np.asarray(slide.read_region((0, y0), 0, (width, y1 - y0), as_array=True))[..., :3]
+        def read(rows: slice, columns: slice) -> NDArray[Any]:
+            size = columns.stop - columns.start, rows.stop - rows.start
+            return np.asarray(slide.read_region((columns.start, rows.start), 0, size, as_array=True))[..., :3]
 
         self.planes = [Plane(frame, ReadRows(height, width, 3, read), np.dtype(np.uint8))]
 

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from subpixel.domains.planes import Enlarged, Plane
 from subpixel.inference.rows import Rows
-from subpixel.ports import Shape
 
 Enlarge = Callable[[Plane], Enlarged]
 """Gives the result of a plane; nothing is computed before its rows are pulled."""
@@ -43,24 +42,6 @@ def places(*sides: int) -> Iterator[tuple[int, ...]]:
     if math.prod(sides) > _MOST:
         raise ValueError(f"it claims {math.prod(sides):,} planes; no more than {_MOST:,} are read")
     return np.ndindex(*sides)
-
-
-class ReadRows:
-    """Rows that a function reads: (y0, y1) to (y1 - y0, W, C)."""
-
-    def __init__(self, height: int, width: int, channels: int, read: Callable[[int, int], NDArray[Any]]) -> None:
-        self.shape = Shape(height, width, channels)
-        self._read = read
-
-    def rows(self, y0: int, y1: int) -> NDArray[Any]:
-        return self._read(y0, y1)
-
-
-def in_memory(values: NDArray[Any]) -> Rows:
-    """An array H W or H W C as rows."""
-    values = values[..., None] if values.ndim == 2 else values
-    height, width, channels = values.shape
-    return ReadRows(height, width, channels, lambda y0, y1: values[y0:y1])
 
 
 def bands(rows: Rows, step: int = 256) -> Iterator[tuple[int, NDArray[Any]]]:

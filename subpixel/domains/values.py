@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from subpixel.inference.rows import Rows
+from subpixel.inference.window import Window
+from subpixel.ports import Shape
 
 Array = NDArray[Any]
 Law = Literal["affine", "asinh"]
@@ -23,6 +26,33 @@ _SIGMA = 1.4826
 """A normal distribution's standard deviation, by its median absolute deviation."""
 _SOFTENING = 3.0
 """From so many standard deviations of the background on, asinh turns from linear to logarithmic."""
+
+
+class ReadRows:
+    """Rows that a function reads: slices of rows and columns to (height, width, C)."""
+
+    def __init__(self, height: int, width: int, channels: int, read: Callable[[slice, slice], Array]) -> None:
+        self.shape = Shape(height, width, channels)
+        self._read = read
+
+    def rows(self, y0: int, y1: int) -> Array:
+        return self._read(slice(y0, y1), slice(0, self.shape.width))
+
+    def within(self, window: Window) -> Self:
+        """Those of a part."""
+        y, x = window.y, window.x
+
+        def read(rows: slice, columns: slice) -> Array:
+            return self._read(slice(rows.start + y, rows.stop + y), slice(columns.start + x, columns.stop + x))
+
+        return type(self)(window.height, window.width, self.shape.channels, read)
+
+
+def in_memory(values: Array) -> ReadRows:
+    """An array H W or H W C as rows."""
+    values = values[..., None] if values.ndim == 2 else values
+    height, width, channels = values.shape
+    return ReadRows(height, width, channels, lambda rows, columns: values[rows, columns])
 
 
 @dataclass(frozen=True)

@@ -39,6 +39,11 @@ class Reduction:
         if self.kernel == "gaussian" and not 0.1 <= self.sigma <= 4:
             raise BadRequest(f"consistent sigma={self.sigma:g}; expected 0.1 to 4 pixels of the image")
 
+    @property
+    def reach(self) -> int:
+        """Pixels of the image that a mended pixel can see to each side, in all steps together."""
+        return _STEPS * {"box": 1, "bicubic": 5, "gaussian": math.ceil(4 * self.sigma) + 4}[self.kernel]
+
     def down(self, length: int, target: int) -> Taps:
         """What reduces `length` pixels of a result to `target` of the image."""
         if self.kernel == "bicubic":

@@ -32,6 +32,7 @@ from subpixel.inference.consistency import parse
 from subpixel.inference.plan import Plan, Step, Tile, exact_enough, inputs_of, target_shape, tile_of
 from subpixel.inference.rows import ArrayRows, Rows
 from subpixel.inference.target import Target
+from subpixel.inference.window import Window
 from subpixel.ports import Shape
 from subpixel.resample import KERNELS
 from subpixel.runtimes import Execution, Runtime, open_runtime
@@ -53,8 +54,8 @@ class Upscaler:
     tile in input pixels, 0 for the whole image at once, "auto" for what suits the memory; a graph for one size gets at
     most that. tta: the mean over 8 flips and turns, 8 times as slow. consistent: what the result,
     reduced so, is the image again: "box", "bicubic" or "sigma=PIXELS"; "auto" is none for photos and the box for what
-    `subpixel.domains` enlarges. bands: those of a GeoTIFF that are taken, counted from 1; none: all. execution: how
-    it is run.
+    `subpixel.domains` enlarges. bands: those of a GeoTIFF that are taken, counted from 1; none: all. window: the part
+    of what has coordinates that is enlarged; None: all. execution: how it is run.
 
     Called with an image it returns one of the same kind: Image, numpy array (uint8, uint16, or float; H W, H W 1 to 4,
     or as many channels as its networks take) or Pillow image; a path, the bytes of a file and an open binary file are
@@ -74,17 +75,19 @@ class Upscaler:
         tta: bool = False,
         consistent: str = "auto",
         bands: tuple[int, ...] = (),
+        window: Window | None = None,
         execution: Execution = Execution(),
     ) -> None:
         check_type("the model", model, str, Path, models.Model)
         check_type("the restoration", restoration, Restoration)
         check_type("the execution", execution, Execution)
         check_type("tta", tta, bool)
+        check_type("the window", window, Window, type(None))
         self.target = Target(scale, size, fit)
         self.tile: Tile = _checked(tile)
         self.execution = execution
         self._restoration, self._tta = restoration, tta
-        self.bands = bands
+        self.bands, self.window = bands, window
         self.consistent, self._reduction = consistent, parse(consistent)
         self._model = model
         is_kernel = isinstance(model, str) and model in KERNELS
@@ -126,13 +129,20 @@ class Upscaler:
             raise BadRequest(f"{name} carries what it sees from frame to frame; it is for videos: subpixel video")
         return self.prepare(source.shape, inspect_rows(source) if self.looks else DegradationReport())
 
-    def prepare(self, shape: Shape, report: DegradationReport = DegradationReport(), limited: bool = True) -> Plan:
+    def prepare(
+        self,
+        shape: Shape,
+        report: DegradationReport = DegradationReport(),
+        limited: bool = True,
+        sides: tuple[int, int] | None = None,
+    ) -> Plan:
         """What will be done to an image of this shape of which the report is true; its networks are compiled.
 
         limited: False for one whose floats are no image's, may leave [0, 1], and are made consistent by the caller.
+        sides: height and width of the result; None: as they are asked for.
         """
         choice = self._choose(report)
-        sides = self.target.sides(shape.height, shape.width, self.factor)
+        sides = sides or self.target.sides(shape.height, shape.width, self.factor)
         networks = [self._load(model) for model in choice.networks(shape.height, shape.width, sides)]
         if choice.detail and networks:  # where a kernel does all, there is none
             networks[0] = networks[0].blended(self._load(detailed(networks[0].card)), choice.detail)

@@ -12,14 +12,15 @@ from subpixel.inference.upscaler import Upscaler
 from subpixel.jobs import stores
 from subpixel.jobs.walk import Folder
 
-_SIZE = r"x[0-9.]+|[0-9]+x[0-9]*"
+_SIZE = r"(?:x[0-9.]+|[0-9]+x[0-9]*)(?:\+[0-9]+\+[0-9]+\+[0-9]+x[0-9]+)?"
 """What `suffix` puts into names."""
 
 
 def suffix(upscaler: Upscaler) -> str:
-    """What the name of a result says of its size: x2, x2.7, 1920x1080."""
-    size = upscaler.target.size
-    return size.strip().lower() if size else f"x{upscaler.factor:g}"
+    """What the name of a result says of its size, and of its part of the image: x2, x2.7, 1920x1080, x2+8+0+64x64."""
+    size, window = upscaler.target.size, upscaler.window
+    text = size.strip().lower() if size else f"x{upscaler.factor:g}"
+    return f"{text}+{window.x}+{window.y}+{window.width}x{window.height}" if window else text
 
 
 def real_path(path: str) -> str:

@@ -14,6 +14,7 @@ from subpixel.inference.choice import AUTO, CLEAN, DEGRADED, Restoration
 from subpixel.inference.consistency import parse
 from subpixel.inference.target import Target
 from subpixel.inference.upscaler import Upscaler
+from subpixel.inference.window import Window
 from subpixel.models.naming import meant
 from subpixel.models.store import FOLDER, names
 from subpixel.ports import ModelName
@@ -61,6 +62,8 @@ class Request(BaseModel):
     """What the result, reduced so, is the image again: auto, none, box, bicubic or sigma=PIXELS."""
     bands: tuple[int, ...] = ()
     """Those of a GeoTIFF that are taken, counted from 1; none: all."""
+    window: str | None = None
+    """X,Y,WIDTHxHEIGHT: the part of an image with coordinates that is enlarged, in its pixels; None: all."""
     execution: Execution = Execution()
     encoding: Encoding = Encoding()
 
@@ -74,6 +77,8 @@ class Request(BaseModel):
             raise BadRequest(first_problem(error)) from None
         Target(request.scale, request.size, request.fit)
         parse(request.consistent)
+        if request.window is not None:
+            Window.parse(request.window)
         return request
 
     @property
@@ -96,5 +101,6 @@ class Request(BaseModel):
             tta=self.tta,
             consistent=self.consistent,
             bands=self.bands,
+            window=Window.parse(self.window) if self.window is not None else None,
             execution=self.execution,
         )

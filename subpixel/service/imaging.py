@@ -34,17 +34,18 @@ def perform(order: Order, tell: Tell) -> Any:
 
 def _examine(order: Order, tell: Tell) -> Examined:
     """Reads the header alone, where the decoder allows it, and refuses what will not be possible."""
-    from subpixel.domains.formats import format_of
+    from subpixel.domains.formats import check_asked, format_of
     from subpixel.service import science
 
     request = VideoRequest.parse(order.request)
     photo, is_video = _looked_at(order.source)
+    found = None if is_video else format_of(order.source)
+    check_asked(order.source, found, request)
     if is_video:
         return videos.examine(order, request)
     given = [name for name, default in _OF_VIDEOS.items() if getattr(request, name) != default]
     if given:
         raise BadRequest(f"{', '.join(given)}: for videos alone; this is an image")
-    found = format_of(order.source)
     return science.examine(found, order, request) if found else _examine_photo(photo, order, request)
 
 

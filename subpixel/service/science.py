@@ -6,7 +6,7 @@ from contextlib import closing
 from pathlib import Path
 
 from subpixel.domains.formats import Format
-from subpixel.domains.planes import target_sides
+from subpixel.domains.planes import grid_of
 from subpixel.errors import BadRequest, TooLarge, UnreadableImage
 from subpixel.service.orders import Examined, Order
 from subpixel.video.request import VideoRequest
@@ -19,13 +19,13 @@ def examine(found: Format, order: Order, request: VideoRequest) -> Examined:
         raise BadRequest(f"encoding.format {request.encoding.format}; {found.name} becomes {own}, and nothing else")
     upscaler, path = request.upscaler(), Path(order.source)
     with closing(found.open(path, request.bands, upscaler.channels)) as source:
-        planes = [(plane.sides, target_sides(plane, upscaler)[0]) for plane in source.planes]
+        planes = [(plane.sides, grid_of(plane, upscaler)) for plane in source.planes]
     if not planes:
         raise UnreadableImage(path, f"there is no image in this {found.name}")
-    pixels = sum(max(h * w, high * wide) for (h, w), (high, wide) in planes)
+    pixels = sum(max(h * w, grid.height * grid.width) for (h, w), grid in planes)  # all are read, also for a window
     if pixels > order.most:
         raise TooLarge(
             "the image", f"{len(planes)} planes have {pixels:,} pixels, more than the limit of {order.most:,}"
         )
-    (height, width), (high, wide) = planes[0]
-    return Examined(found.name, width, height, len(planes), own, wide, high)
+    (height, width), grid = planes[0]
+    return Examined(found.name, width, height, len(planes), own, grid.width, grid.height)

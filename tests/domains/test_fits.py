@@ -12,7 +12,9 @@ from doubled import Doubled, blocks, smooth
 
 from subpixel import Upscaler
 from subpixel.domains.fits_header import scaled_header
+from subpixel.domains.frames import Grid
 from subpixel.errors import UnreadableImage, UnwritableImage
+from subpixel.inference.window import Window
 
 fits = pytest.importorskip("astropy.io.fits")
 from astropy.wcs import WCS  # noqa: E402
@@ -48,22 +50,28 @@ def wcs(of: Any, key: str = " ") -> Any:
         return WCS(of, key=key, fix=False)
 
 
-@pytest.mark.parametrize("factors", [(2.0, 2.0), (3.0, 3.0), (2.0, 3.0)], ids=str)
+def grown(down: int, across: int, x: int = 0, y: int = 0) -> Grid:
+    """That of a window of 20 x 30 pixels."""
+    return Grid(Window(x, y, 20, 30), 30 * down, 20 * across)
+
+
+@pytest.mark.parametrize("grid", [grown(2, 2), grown(3, 3), grown(2, 3), grown(2, 3, 7, 4)])
 @pytest.mark.parametrize("kind", [k for k in KINDS if k != "CROTA"])
-def test_a_star_is_where_it_was(kind: str, factors: tuple[float, float]) -> None:
+def test_a_star_is_where_it_was(kind: str, grid: Grid) -> None:
     """By astropy's own WCS, for random places; corners of FITS pixels are at 0.5."""
-    low, high = wcs(header(kind)), wcs(scaled_header(header(kind), factors))
+    low, high = wcs(header(kind)), wcs(scaled_header(header(kind), grid))
     places = np.random.default_rng(0).uniform(0, 40, (50, 2))
     again = high.all_world2pix(low.all_pix2world(places + 0.5, 1), 1, tolerance=1e-10, maxiter=50) - 0.5
-    np.testing.assert_allclose(again, places * factors[::-1], atol=1e-6)
+    corner = grid.window.x, grid.window.y
+    np.testing.assert_allclose(again, (places - corner) * grid.factors[::-1], atol=1e-6)
 
 
 def test_alternate_and_rotated_coordinates() -> None:
-    low, high = (wcs(h, "A") for h in (header("alternate"), scaled_header(header("alternate"), (2, 2))))
+    low, high = (wcs(h, "A") for h in (header("alternate"), scaled_header(header("alternate"), grown(2, 2))))
     np.testing.assert_allclose(
         high.all_pix2world([[0.5, 0.5], [2.5, 4.5]], 1), low.all_pix2world([[0.5, 0.5], [1.5, 2.5]], 1)
     )
-    low, high = (wcs(h) for h in (header("CROTA"), scaled_header(header("CROTA"), (3, 3))))
+    low, high = (wcs(h) for h in (header("CROTA"), scaled_header(header("CROTA"), grown(3, 3))))
     np.testing.assert_allclose(high.all_pix2world([[30.5, 15.5]], 1), low.all_pix2world([[10.5, 5.5]], 1), rtol=1e-12)
 
 

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from subpixel import Upscaler
-from subpixel.domains.frames import AffineFrame, nowhere, verify
+from subpixel.domains.frames import AffineFrame, Grid, nowhere, verify
 from subpixel.domains.planes import Enlarged, Plane
-from subpixel.domains.source import in_memory
-from subpixel.domains.values import FilledRows, ValidRows, normalisation, rim
+from subpixel.domains.values import FilledRows, ValidRows, in_memory, normalisation, rim
 from subpixel.errors import BadRequest, UnwritableImage
+from subpixel.inference.window import Window
 
 RNG = np.random.default_rng(0)
 SMOOTH = np.add.outer(np.sin(np.arange(24) / 4), np.cos(np.arange(20) / 5))
@@ -124,7 +124,8 @@ def test_counts_need_a_whole_factor_and_nothing_shrinks() -> None:
 
 def test_coordinates_that_are_off_are_found() -> None:
     frame = AffineFrame.of((10, 20, 30), (0.3, 0.1, 0), (0.1, -0.3, 0.2))
-    verify("a", frame, frame.scaled((3, 2)), (50, 60), (3, 2))
+    grid = Grid(Window(0, 0, 60, 50), 150, 120)
+    verify("a", frame, frame.scaled((3, 2)), grid)
     for wrong in (frame, AffineFrame(frame.origin + 1e-5, frame.across / 2, frame.down / 3)):
         with pytest.raises(UnwritableImage, match="off by"):
-            verify("a", frame, wrong, (50, 60), (3, 2))
+            verify("a", frame, wrong, grid)

@@ -11,6 +11,7 @@ from subpixel.errors import BadRequest, SubpixelError, UnknownName, UnwritableIm
 from subpixel.images import split_ending
 from subpixel.images.streams import STREAM
 from subpixel.inference.upscaler import Upscaler
+from subpixel.inference.window import Window
 from subpixel.jobs import done, walk
 from subpixel.jobs.discovery import ensure_safe, find_jobs
 from subpixel.jobs.job import Job
@@ -269,6 +270,7 @@ def test_what_exists_is_done(tree: Path) -> None:
         ({"scale": 8}, "x8"),
         ({"size": " 4096X"}, "4096x"),
         ({"scale": 0.5}, "x0.5"),
+        ({"window": Window(8, 0, 64, 32)}, "x2+8+0+64x32"),
     ],
 )
 def test_the_name_says_the_size(options: dict, tag: str) -> None:

@@ -142,6 +142,7 @@ def test_what_is_deleted_is_gone(server: Server) -> None:
         ("/v1/jobs?fps=3", png(), 400, "unknown parameter 'fps'"),
         ("/v1/jobs?codec=av1", png(), 400, "codec: for videos alone; this is an image"),
         ("/v1/jobs?stop=2&quality=9&scale=2", png(), 400, "quality, stop: for videos alone; this is an image"),
+        ("/v1/jobs?window=0,0,1x1", png(), 400, "the file: a window is enlarged of GeoTIFF, FITS, OME-Zarr alone"),
         ("/v1/jobs?tile=0", png(), 400, "the server decides"),
         ("/v1/jobs?execution.threads=64", png(), 400, "the server decides"),
         ("/v1/jobs?model=/etc/passwd", png(), 400, "expected auto, a kernel, or a name"),

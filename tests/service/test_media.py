@@ -132,15 +132,17 @@ def fits() -> bytes:
 def test_an_image_of_science_stays_one(server: Server, tmp_path: Path) -> None:
     from subpixel.domains import upscale_file
 
-    job = server.submit(fits(), "scale=2")
+    job = server.submit(fits(), "scale=2&window=3,4,20x10")
     assert job["source"] == {"format": "FITS", "width": 30, "height": 20, "bytes": len(fits())}
-    assert job["target"] == {"format": "fits", "width": 60, "height": 40, "bytes": None}
+    assert job["target"] == {"format": "fits", "width": 40, "height": 20, "bytes": None}
     done = server.finished(job["id"])
     assert done["state"] == "done", done["error"]
     result = server.client.get(done["links"]["result"])
     assert result.headers["content-type"] == "image/fits"
     (tmp_path / "a.fits").write_bytes(fits())
-    upscale_file(tmp_path / "a.fits", tmp_path / "b.fits", Request.parse({"scale": 2}).upscaler())
+    upscale_file(
+        tmp_path / "a.fits", tmp_path / "b.fits", Request.parse({"scale": 2, "window": "3,4,20x10"}).upscaler()
+    )
     assert _numbers(result.content) == _numbers((tmp_path / "b.fits").read_bytes())
     other = server.client.get(done["links"]["result"], headers={"Accept": "image/png"})
     assert (other.status_code, other.json()["type"]) == (406, "/problems/not-acceptable")
@@ -159,6 +161,8 @@ def _numbers(content: bytes) -> tuple[bytes, Any]:
         ("/v1/jobs?encoding.format=png", 400, "FITS becomes fits, and nothing else"),
         ("/v1/jobs?scale=2000", 413, "more than the limit of 100,000,000"),
         ("/v1/jobs?scale=0.5", 400, "is enlarged only"),
+        ("/v1/jobs?window=15,0,20x20", 400, "window 15,0,20x20 does not lie within its 30 x 20 pixels"),
+        ("/v1/jobs?bands=1", 400, "the file: bands are chosen of a GeoTIFF alone"),
         ("/v1/inspect", 422, "it is FITS; only photos are inspected"),
     ],
 )

@@ -24,6 +24,7 @@ ASKED = {
     "tta": ("1", True),
     "consistent": ("box", "box"),
     "bands": ("3,2,1", (3, 2, 1)),
+    "window": ("8,0,64x32", "8,0,64x32"),
     "encoding.format": ("webp", "webp"),
     "encoding.quality": ("80", 80),
     "encoding.lossless": ("true", True),
@@ -57,6 +58,7 @@ def test_all_that_is_listed_can_be_asked_for() -> None:
         ([("scale", "2"), ("scale", "2")], "scale is given twice"),
         ([("encoding.quality", "2"), ("encoding.quality", "3")], "encoding.quality is given twice"),
         ([("execution.threads", "2")], "execution.threads is not asked for over the network; the server decides"),
+        ([("window", "8,0,64")], "window '8,0,64'; expected X,Y,WIDTHxHEIGHT in whole pixels, such as 100,0,512x512"),
         ([("bands", "1,x")], "bands.1: Input should be a valid integer, unable to parse string as an integer, not 'x'"),
     ],
 )
