@@ -73,6 +73,8 @@ class Plan:
     """What is undone by a filter before the networks."""
     limited: bool = True
     """Floats are clipped to [0, 1] at the end; else they leave it."""
+    deep: bool = False
+    """The image has more than 8 bits: what is smooth in it stays so."""
 
     @property
     def networks(self) -> str:
@@ -121,7 +123,8 @@ class Plan:
         for step in self.steps:
             run = self_ensemble(step.runtime.run) if self.ensemble else step.runtime.run
             ours = step.card.arch in archs.NAMES  # another program's network gives what it gives there
-            rows = TiledNetwork(rows, run, step.card.ports, step.card.geometry, step.tile, None, ours, limits)
+            smooth = ours and self.deep
+            rows = TiledNetwork(rows, run, step.card.ports, step.card.geometry, step.tile, None, ours, limits, smooth)
         if self.kernel:
             rows = ResizedRows(rows, self.target.height, self.target.width, self.kernel, limits)
         rows = consistent(rows, source, self.consistent) if self.consistent else rows

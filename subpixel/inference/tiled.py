@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 
 from subpixel.errors import BadRequest, OutOfMemory
 from subpixel.images import Floats
-from subpixel.inference import tiles
+from subpixel.inference import flat, smooth, tiles
 from subpixel.inference.adapt import adapt
-from subpixel.inference.flat import REACH, keep_flat
+from subpixel.inference.flat import keep_flat
 from subpixel.inference.rows import UNIT, Rows
+from subpixel.inference.smooth import keep_smooth
 from subpixel.ports import Geometry, Port, Ports
 from subpixel.runtimes import Run, Tensors
 from subpixel.runtimes.checked import out_of_memory
@@ -50,7 +51,8 @@ class TiledNetwork:
 
     source: the rows of the first input. run: see `Runtime.run`. maps: what the other inputs are fed, whole, H W C at
     the port's scale. keeps_flat: flat colour at the image's border stays what it is, whatever the network makes of it
-    (see `flat`). The dtype is the source's: 8-bit levels give 8-bit levels.
+    (see `flat`). keeps_smooth: so does a plane anywhere, of floats (see `smooth`). The dtype is the source's: 8-bit
+    levels give 8-bit levels.
 
     A row of tiles is computed at once and kept until a call no longer reaches it, so neighbouring calls may overlap at
     no cost. The other outputs gather in `maps`, H W C, as their rows are computed, and in `vectors`; a network with a
@@ -70,6 +72,7 @@ class TiledNetwork:
         maps: Mapping[str, Floats] | None = None,
         keeps_flat: bool = True,
         limits: tuple[float, float] = UNIT,
+        keeps_smooth: bool = False,
     ) -> None:
         shape = source.shape
         vectors = any(port.kind == "vector" for port in ports.outputs)
@@ -83,7 +86,8 @@ class TiledNetwork:
         self._fed = {port.name: _checked(port, (maps or {}).get(port.name), source) for port in ports.inputs[1:]}
         self.maps = {port.name: self._zeros(port) for port in ports.outputs[1:] if port.kind != "vector"}
         self.vectors: dict[str, Floats] = {}
-        self._reach = min(REACH, geometry.halo) if keeps_flat else 0
+        self._flat = min(flat.REACH, geometry.halo) if keeps_flat else 0
+        self._smooth = min(smooth.REACH, geometry.halo - 1) if keeps_smooth else 0
         self._bands = self._spans(0, shape.height, tile[0] if not vectors else shape.height, shape.height)
         self._kept: dict[tiles.Span, Pixels] = {}
 
@@ -136,11 +140,19 @@ class TiledNetwork:
                 target = out[s * (row.start - band.start) : s * (row.stop - band.start), s * column.start :]
                 own = target[:, : s * (column.stop - column.start)]
                 self._put(results[first.name], row, column, own)
-                if self._reach and own.shape[2] == patch.shape[2]:
-                    keep_flat(patch, row, column, (shape.height, shape.width), self._reach, own)
+                if own.shape[2] == patch.shape[2]:
+                    self._keep(patch, row, column, own)
                 for port in others:
                     self._gather(port, results[port.name], row, column)
         return out
+
+    def _keep(self, patch: Pixels, row: tiles.Span, column: tiles.Span, own: Pixels) -> None:
+        """What the network was not to change, in its result for a tile."""
+        if self._smooth > 0:
+            keep_smooth(patch, row, column, self._smooth, self._limits, own)
+        if self._flat:
+            size = self._source.shape.height, self._source.shape.width
+            keep_flat(patch, row, column, size, self._flat, own)
 
     def _feeds(self, patch: Pixels, row: tiles.Span, column: tiles.Span) -> Tensors:
         first, *others = self._ports.inputs

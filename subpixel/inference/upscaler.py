@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -164,7 +165,8 @@ class Upscaler:
         target = target_shape(shape, sides, cards, kernel, in_floats)
         idle = bool(choice.first) and not steps and not choice.blur
         reason = choice.reason if limited else ""
-        return Plan(shape, target, steps, kernel, self._tta, idle, grain, reason, reduction, choice.blur, limited)
+        deep = limited and shape.dtype != "uint8"
+        return Plan(shape, target, steps, kernel, self._tta, idle, grain, reason, reduction, choice.blur, limited, deep)
 
     def _choose(self, report: DegradationReport) -> Choice:
         if self._model == AUTO:
@@ -222,7 +224,8 @@ class Upscaler:
             result = result if result.dtype == np.uint8 else quantise(result, depth)  # pyright: ignore[reportArgumentType]
             return result.reshape(*result.shape[:2], *array.shape[2:]).astype(array.dtype, copy=False)
         if isinstance(image, Image):
-            return Image.from_samples(self._computed(ArrayRows.of(image)), image.metadata, image.has_alpha)
+            result = self._computed(ArrayRows.of(image), deep=image.metadata.depth > 8)
+            return Image.from_samples(result, image.metadata, image.has_alpha)
         pillow = sys.modules.get("PIL.Image")
         if pillow is not None and isinstance(image, pillow.Image):
             return self(Image.from_pil(image)).to_pil()
@@ -235,9 +238,10 @@ class Upscaler:
         given = f"an image of type {type(image).__name__}"
         raise BadRequest(f"{given}; expected an Image, a numpy array, a Pillow image, a path, bytes or an open file")
 
-    def _computed(self, source: Rows) -> NDArray[Any]:
-        """The whole result, floats or 8-bit levels."""
-        rows = self.plan(source).rows(source)
+    def _computed(self, source: Rows, deep: bool = True) -> NDArray[Any]:
+        """The whole result, floats or 8-bit levels. deep: whether floats can have been more than 8-bit levels."""
+        plan = self.plan(source)
+        rows = replace(plan, deep=plan.deep and deep).rows(source)
         try:
             return rows.rows(0, rows.shape.height)
         except OutOfMemory:

@@ -60,7 +60,7 @@ class FrameUpscaler:
             and still_share(neighbours, plan.steps[0].card.halo) >= PAYS
         ):
             plan, self._memory = remembering(plan)
-        self.plan: Plan = plan
+        self.plan: Plan = replace(plan, deep=plan.deep and self._given.bits > 8)
         self.height, self.width = plan.target.height, plan.target.width
         self._colours = source.colours_in(layout)
         self._scales = self.height / source.height, self.width / source.width
