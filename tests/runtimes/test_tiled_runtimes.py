@@ -15,7 +15,8 @@ from subpixel.models import weights
 from subpixel.runtimes import MODULES, Execution, installed
 
 
-@pytest.fixture(scope="module", params=archs.NAMES)
+# What carries a map from frame to frame is tried in tests/video/test_carrying.py.
+@pytest.fixture(scope="module", params=[name for name in archs.NAMES if name != "recurrent"])
 def model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.manual_seed(0)
     network = archs.create(request.param, {"scale": 2})
