@@ -32,7 +32,11 @@ class Carrying:
         exact = replace(execution, runtime=runtime.name, precision="f32")  # places need all digits
         self._step, self._alignment = step, open_runtime(models.load(graph), exact)
         self._known: dict[int, dict[str, Floats]] = {}
-        self.close = runtime.close
+
+    def close(self) -> None:
+        """Frees both graphs."""
+        self._step.runtime.close()
+        self._alignment.close()
 
     def begin(self) -> None:
         """Forgets what it has seen."""
