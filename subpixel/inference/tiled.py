@@ -149,7 +149,10 @@ class TiledNetwork:
     def _keep(self, patch: Pixels, row: tiles.Span, column: tiles.Span, own: Pixels) -> None:
         """What the network was not to change, in its result for a tile."""
         if self._smooth > 0:
-            keep_smooth(patch, row, column, self._smooth, self._limits, own)
+            together = patch.shape[2] if self._adapter.equal else 1  # what goes alone is smooth or not by itself
+            for k in range(0, patch.shape[2], together):
+                part = slice(k, k + together)
+                keep_smooth(patch[..., part], row, column, self._smooth, self._limits, own[..., part])
         if self._flat:
             size = self._source.shape.height, self._source.shape.width
             keep_flat(patch, row, column, size, self._flat, own)
