@@ -77,9 +77,7 @@ def _scene(photo: Callable[[], Pixels], frames: int, side: int, rng: np.random.G
 
 def view(photo: Pixels, frames: int, side: int, rng: np.random.Generator) -> Pixels:
     """What a camera sees of a photo along a path: windows at whole pixels of it, reduced; T S S of 8 bits."""
-    least = min(photo.shape)
-    finest = min(_FINEST, least / side)
-    reach = np.clip(rng.uniform(_FINEST, _COARSEST) * (1 + _zoom(frames, rng)), finest, least / side)
+    reach = np.minimum(rng.uniform(_FINEST, _COARSEST) * (1 + _zoom(frames, rng)), min(photo.shape) / side)
     windows = np.floor(reach * side + 1e-6).astype(int)
     path = reach[:, None] * _path(frames, rng)
     middle = [rng.uniform(windows.max() / 2, max(windows.max() / 2, n - windows.max() / 2)) for n in photo.shape]

@@ -127,7 +127,7 @@ def _enlarged(name: str, low: Floats, box: Box, scale: int, original: Floats | N
     large = box.times(scale)
     with Upscaler(name, scale=scale) as upscaler:
         source = ArrayRows.of(Image(low))
-        plan = upscaler.plan(source)
+        plan = upscaler.plan(source, deep=False)  # shown with 8 bits
         rows = plan.rows(source)
         top, bottom = (large.y, large.y + large.height) if original is None else (0, rows.shape.height)
         result = rows.rows(top, bottom)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Mapping
-from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -121,14 +120,16 @@ class Upscaler:
         """Whether what it does depends on what is wrong with an image."""
         return self._model == AUTO or self._is_told
 
-    def plan(self, source: Rows) -> Plan:
+    def plan(self, source: Rows, deep: bool = True) -> Plan:
         """What will be done to an image, which is looked at first where that decides; its networks are compiled.
 
+        deep: see `prepare`.
         Raises: BadRequest for a network that enlarges the frames of videos.
         """
         for name in [card.name for card in map(self._card, self._family.values()) if card.ports.carries]:
             raise BadRequest(f"{name} carries what it sees from frame to frame; it is for videos: subpixel video")
-        return self.prepare(source.shape, inspect_rows(source) if self.looks else DegradationReport())
+        report = inspect_rows(source) if self.looks else DegradationReport()
+        return self.prepare(source.shape, report, deep=deep)
 
     def prepare(
         self,
@@ -136,11 +137,13 @@ class Upscaler:
         report: DegradationReport = DegradationReport(),
         limited: bool = True,
         sides: tuple[int, int] | None = None,
+        deep: bool = True,
     ) -> Plan:
         """What will be done to an image of this shape of which the report is true; its networks are compiled.
 
         limited: False for one whose floats are no image's, may leave [0, 1], and are made consistent by the caller.
-        sides: height and width of the result; None: as they are asked for.
+        sides: height and width of the result; None: as they are asked for. deep: False for floats that are levels of 8
+        bits.
         """
         choice = self._choose(report)
         sides = sides or self.target.sides(shape.height, shape.width, self.factor)
@@ -165,7 +168,7 @@ class Upscaler:
         target = target_shape(shape, sides, cards, kernel, in_floats)
         idle = bool(choice.first) and not steps and not choice.blur
         reason = choice.reason if limited else ""
-        deep = limited and shape.dtype != "uint8"
+        deep = deep and limited and shape.dtype != "uint8"
         return Plan(shape, target, steps, kernel, self._tta, idle, grain, reason, reduction, choice.blur, limited, deep)
 
     def _choose(self, report: DegradationReport) -> Choice:
@@ -239,9 +242,8 @@ class Upscaler:
         raise BadRequest(f"{given}; expected an Image, a numpy array, a Pillow image, a path, bytes or an open file")
 
     def _computed(self, source: Rows, deep: bool = True) -> NDArray[Any]:
-        """The whole result, floats or 8-bit levels. deep: whether floats can have been more than 8-bit levels."""
-        plan = self.plan(source)
-        rows = replace(plan, deep=plan.deep and deep).rows(source)
+        """The whole result, floats or 8-bit levels. deep: see `prepare`."""
+        rows = self.plan(source, deep).rows(source)
         try:
             return rows.rows(0, rows.shape.height)
         except OutOfMemory:

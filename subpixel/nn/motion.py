@@ -16,8 +16,9 @@ from subpixel.ports import Port, Ports
 
 ROUNDS = (3, 2, 1)
 """How often the flow is improved on each level of the pyramid, the smallest first."""
-REACH = 128
-"""Pixels around one that can change its flow, at most: windows and shifts of all levels, each times its pixels."""
+REACH = 10 * (3 * 4 + 2 * 2 + 1 * 1) + 9
+"""Pixels around one that can change its flow, at most: a round adds ten of its level's, the pyramid and the last
+doubling nine."""
 _STEADY = 16 * 2e-5
 """Added to the squared gradients, so that nothing moves where there are none."""
 

@@ -15,7 +15,7 @@ from subpixel.inference.tiled import TiledNetwork
 from subpixel.ports import Ports, Shape
 from subpixel.runtimes import Execution, Precision, Tensors, open_runtime
 
-WARMING = 3
+WARMING = 5
 """Frames before a segment that are seen again, so that its first one is no worse than those that follow."""
 _CUT = 0.06
 """Mean difference along the motion, in [0, 1], from which nothing of the frame before goes on."""

@@ -45,12 +45,13 @@ class FrameUpscaler:
         self._source, self._given, self.layout = source, source.layout, layout
         dtype = "uint8" if self._given.bits == 8 and not self._given.is_rgb else "float32"
         gray = Shape(source.height, source.width, 1, dtype=dtype)
-        plan = upscaler.prepare(gray, report)
+        deep = self._given.bits > 8
+        plan = upscaler.prepare(gray, report, deep=deep)
         self.restores = any(step.card.condition for step in plan.steps)
         self._in_rgb = self._given.is_rgb or (self.restores and not self._given.is_gray)
         if self._in_rgb:
             alpha = self._given.alpha and layout.alpha
-            plan = upscaler.prepare(replace(gray, channels=3, alpha=alpha, dtype="float32"), report)
+            plan = upscaler.prepare(replace(gray, channels=3, alpha=alpha, dtype="float32"), report, deep=deep)
         plan, self._carrying = carrying(plan, upscaler.execution)
         self._memory: Remembering | None = None
         if (
@@ -60,7 +61,7 @@ class FrameUpscaler:
             and still_share(neighbours, plan.steps[0].card.halo) >= PAYS
         ):
             plan, self._memory = remembering(plan)
-        self.plan: Plan = replace(plan, deep=plan.deep and self._given.bits > 8)
+        self.plan: Plan = plan
         self.height, self.width = plan.target.height, plan.target.width
         self._colours = source.colours_in(layout)
         self._scales = self.height / source.height, self.width / source.width

@@ -64,8 +64,3 @@ def test_some_stand_still_and_some_are_passed_by(monkeypatch: pytest.MonkeyPatch
     given: list[Any] = [np.full((99, 99), level, np.uint8) for level in (255, 0)]
     seen = moving.clip(given.pop, 2, 3, 24, np.random.default_rng(2))[1]
     assert len(np.unique(seen)) == 2  # black, and a disc of white before it
-
-
-def test_a_photo_smaller_than_a_frame_is_shown_enlarged() -> None:
-    frames = moving.view(photo(side=20), 2, 40, np.random.default_rng(0))
-    assert frames.shape == (2, 40, 40)

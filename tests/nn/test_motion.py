@@ -35,6 +35,14 @@ def test_where_nothing_is_to_be_seen_nothing_moves() -> None:
     assert flow(blank, blank).abs().max() < 1e-6
 
 
+def test_what_lies_beyond_its_reach_does_not_change_it() -> None:
+    near, far = torch.rand(2, 1, 1, 24, 2 * motion.REACH + 40), torch.rand(2, 1, 1, 24, 2 * motion.REACH + 40)
+    far[..., 20 : 2 * motion.REACH + 20] = near[..., 20 : 2 * motion.REACH + 20]
+    here = slice(motion.REACH + 20, motion.REACH + 21)
+    torch.testing.assert_close(flow(*far)[..., here], flow(*near)[..., here], atol=1e-3, rtol=0)
+    assert (flow(*far)[..., 25] - flow(*near)[..., 25]).abs().max() > 0.01
+
+
 @pytest.mark.parametrize("size", [(1, 1), (5, 2), (17, 30)])
 def test_any_size_has_a_flow(size: tuple[int, int]) -> None:
     found = flow(torch.rand(2, 1, *size), torch.rand(2, 1, *size))
