@@ -7,6 +7,7 @@ Trained by zoo/edges.py.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 
@@ -32,17 +33,28 @@ UNIT = 0.1
 _ROUNDING = 1 / 12  # the variance that rounding to levels adds
 
 
-def read_edges(levels: Floats) -> dict[str, Estimate] | None:
-    """The covariance of the blur by the names of NAMES, in px^2.
+@dataclass(frozen=True)
+class Edges:
+    """What the edges of an image say."""
 
-    levels: windows N H W C, 0..255. None where the image is too small, the blur wider than what was trained on, or
-    where it looks as if more had been at it: enlarged, moved, out of focus, sharpened, reduced after noise or JPEG.
-    """
+    alone: float
+    """Log odds that a blur, if any, is all that was done: that the image was not enlarged, moved, out of focus,
+    sharpened, or reduced after noise or JPEG."""
+    blur: dict[str, Estimate] | None
+    """Its covariance by the names of NAMES, in px^2; None below even odds, or where it is wider than was trained on."""
+
+
+def read_edges(levels: Floats) -> Edges | None:
+    """Reads windows N H W C of an image, 0..255; None where it is too small."""
     if min(levels.shape[1:3]) < SMALLEST:
         return None
     spectra = local_spectra(_crops(luma(levels)))
-    if _network("odds", spectra).mean() < 0:
-        return None
+    alone = float(_network("odds", spectra).mean())
+    return Edges(alone, _covariance(spectra) if alone >= 0 else None)
+
+
+def _covariance(spectra: Floats) -> dict[str, Estimate] | None:
+    """The mean of what all crops say, each as far as it is sure; None where it is too wide."""
     values, logs = np.split(_network("numbers", spectra).astype(np.float64), 2, axis=1)
     weights = np.exp(-logs) / np.exp(-logs).sum(axis=0)
     means, spreads = (values * weights).sum(axis=0), UNIT * (np.exp(logs) * weights).sum(axis=0)

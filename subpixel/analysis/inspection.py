@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from subpixel.analysis import jpeg, pixel_art, screens
-from subpixel.analysis.edges import read_edges
+from subpixel.analysis.edges import Edges, read_edges
 from subpixel.analysis.estimator import Estimate, estimate
 from subpixel.analysis.report import UNKNOWN, Blur, DegradationReport, Jpeg, Noise
 from subpixel.analysis.statistics import statistics
@@ -36,6 +36,8 @@ SHARP = 0.15
 CAUTION = 0.25
 """Of its spread that a blur is told smaller: to undo a tenth of a pixel too much costs twice what too little costs."""
 RESAMPLED_FLOOR = 0.1
+OTHERS = -2.5
+"""Log odds that a blur is all, below which what the spectra call a blur came with more; Gaussians of 2 px have -2.4."""
 
 
 def inspect(image: Image | NDArray[Any] | PIL.Image.Image | str | Path | bytes | BinaryIO) -> DegradationReport:
@@ -80,7 +82,7 @@ def inspect_rows(source: Rows) -> DegradationReport:
         kind="drawing" if found["drawn"].odds > 0.5 else "photo",
         jpeg=compressed,
         noise=noise,
-        blur=_edge_blur(edges) if edges else _blur(found),
+        blur=_blur(found, edges),
         native_scale=_native_scale(found["resampled"]),
         interlaced=screens.is_interlaced(levels),
         halftone=screens.is_halftone(levels),
@@ -118,8 +120,16 @@ def _noise(found: dict[str, Estimate], needed: float, contrast: float) -> Noise 
     return Noise(sigma=sigma.value, chroma=chroma, shot=shot, confidence=confidence)
 
 
-def _blur(found: dict[str, Estimate]) -> Blur | None:
-    """What the spectra say of it."""
+def _blur(found: dict[str, Estimate], edges: Edges | None) -> Blur | None:
+    """What the edges say of it, and else the spectra; unknown where more was done to the image than to blur it."""
+    if edges and edges.blur:
+        return _edge_blur(edges.blur)
+    blur = _spectral_blur(found)
+    several = edges is not None and edges.alone < OTHERS
+    return None if several and blur and blur.xx + blur.yy else blur
+
+
+def _spectral_blur(found: dict[str, Estimate]) -> Blur | None:
     blurred = found["blurred"].odds
     if blurred < LIKELY or _mean(found).value <= 0:
         return Blur(confidence=1 - blurred) if blurred < ABSENT else None

@@ -9,8 +9,9 @@ import pytest
 
 from subpixel.analysis import inspect
 from subpixel.analysis.edges import local_spectra, read_edges
-from subpixel.degradations import Chain, Degradation, GaussianBlur, GaussianNoise, Jpeg, classical
-from subpixel.images import Floats, Image, read
+from subpixel.analysis.estimator import Estimate
+from subpixel.degradations import Chain, Degradation, GaussianBlur, GaussianNoise, Jpeg, classical, real_world
+from subpixel.images import Floats, Image, dequantise, quantise, read
 from subpixel.resample import resize
 
 PHOTOS = ("astronaut.jpg", "chelsea.jpg", "coffee.jpg", "seeding.jpg")
@@ -26,6 +27,12 @@ def levels(image: Image) -> Floats:
     return np.round(255 * image.pixels)[None].astype(np.float32)
 
 
+def blur_of(image: Image) -> dict[str, Estimate] | None:
+    edges = read_edges(levels(image))
+    assert edges is not None
+    return edges.blur
+
+
 def test_spectra_of_white_noise_are_its_variance() -> None:
     noise = np.random.default_rng(0).normal(128, 10, (40, 64, 64)).astype(np.float32)
     spectra = local_spectra(noise)
@@ -38,7 +45,7 @@ def test_spectra_of_white_noise_are_its_variance() -> None:
 def test_the_deviation_of_a_blur(examples: Path, name: str) -> None:
     found: list[float] = []
     for sigma in (0.5, 0.65, 0.8):
-        said = read_edges(levels(low(examples, name, GaussianBlur(2 * sigma))))
+        said = blur_of(low(examples, name, GaussianBlur(2 * sigma)))
         assert said is not None
         found.append(np.sqrt((said["blur_xx"].value + said["blur_yy"].value) / 2))
     assert np.diff(found) == pytest.approx([0.15, 0.15], abs=0.06)
@@ -50,11 +57,11 @@ def test_what_was_enlarged_is_no_blur(examples: Path, name: str) -> None:
     pixels = np.round(255 * low(examples, name).pixels) / 255
     height, width = pixels.shape[:2]
     smaller = np.round(255 * resize(pixels, height // 2, width // 2)) / 255
-    assert read_edges(levels(Image.from_array(resize(smaller, height, width).clip(0, 1).astype(np.float32)))) is None
+    assert blur_of(Image.from_array(resize(smaller, height, width).clip(0, 1).astype(np.float32))) is None
 
 
 def test_one_axis_is_blurred_more(examples: Path) -> None:
-    said = read_edges(levels(low(examples, "astronaut.jpg", GaussianBlur(1.6, 0.8, 30))))
+    said = blur_of(low(examples, "astronaut.jpg", GaussianBlur(1.6, 0.8, 30)))
     assert said is not None
     long, short = 0.8**2, 0.4**2
     expected = 0.75 * long + 0.25 * short, 0.25 * long + 0.75 * short, (long - short) * 0.75**0.5 / 2
@@ -64,7 +71,7 @@ def test_one_axis_is_blurred_more(examples: Path) -> None:
 def test_edges_are_asked_where_nothing_else_was_done(examples: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The report tells a little less than they say; noise and JPEG leave it to the spectra."""
     blurred = low(examples, "coffee.jpg", GaussianBlur(1.3))
-    said, report = read_edges(levels(blurred)), inspect(blurred)
+    said, report = blur_of(blurred), inspect(blurred)
     assert said is not None
     assert report.blur is not None
     assert said["blur_xx"].value - 0.1 < report.blur.xx < said["blur_xx"].value
@@ -79,3 +86,20 @@ def test_edges_are_asked_where_nothing_else_was_done(examples: Path, monkeypatch
 
 def test_too_small_to_say(examples: Path) -> None:
     assert read_edges(levels(low(examples, "coffee.jpg"))[:, :47]) is None
+
+
+@pytest.mark.parametrize("name", PHOTOS)
+def test_a_blur_that_came_with_more_is_not_told_alone(
+    examples: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Told alone it is undone too hard: what came after it is blown up. A blur that is all is told, though wide."""
+    chain = real_world(2).apply(read(examples / name).pixels.astype(np.float32), np.random.default_rng(0))
+    many = Image.from_array(dequantise(quantise(chain, 8)))
+    assert inspect(many).unrecognised
+    for sigma in (1.5, 2.0):
+        wide = inspect(low(examples, name, GaussianBlur(2 * sigma)))
+        assert wide.blur is not None
+        assert wide.blur.xx > 1
+        assert not wide.unrecognised
+    monkeypatch.setattr("subpixel.analysis.inspection.OTHERS", -np.inf)
+    assert inspect(many).summary == "a little blurred"
