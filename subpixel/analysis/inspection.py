@@ -31,7 +31,7 @@ CERTAIN = 0.96
 """How likely noise must be in an image that was never JPEG: to call a clean one noisy is the worst mistake."""
 MOST_OF_ALL = 1.25
 """Times the deviation of the whole image: what noise may be, for an image may be nothing else."""
-SHARP = 0.15
+SHARP = 0.11
 """Px^2 of blur below which edges are as sharp as those of photos are."""
 CAUTION = 0.25
 """Of its spread that a blur is told smaller: to undo a tenth of a pixel too much costs twice what too little costs."""

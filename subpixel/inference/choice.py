@@ -9,6 +9,7 @@ from typing import Literal
 
 from subpixel import models
 from subpixel.analysis import Blur, DegradationReport
+from subpixel.analysis.inspection import SHARP
 from subpixel.errors import BadRequest, UnknownName
 from subpixel.inference.deconvolution import Covariance
 from subpixel.inference.target import chain
@@ -26,7 +27,7 @@ Strength = Literal["auto"] | float
 Family = Mapping[int, str | models.Model]
 """Models of one kind by their factor; names are loaded when they are needed."""
 
-WORTH = {"jpeg": 10 / 75, "noise": 2.75 / 25, "blur_xx": 0.15, "blur_yy": 0.15, "resampled": 0.1}
+WORTH = {"jpeg": 10 / 75, "noise": 2.75 / 25, "blur_xx": SHARP, "blur_yy": SHARP, "resampled": 0.1}
 """From where on restoring gains over enlarging alone, see decision 008: JPEG of quality 90, noise of 3 levels.
 
 Below it an image is as good as clean.
