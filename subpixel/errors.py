@@ -22,6 +22,7 @@ SubpixelError
 from __future__ import annotations
 
 import difflib
+import traceback
 import unicodedata
 from collections.abc import Iterable
 from pathlib import Path
@@ -56,6 +57,18 @@ def unread(error: OSError) -> str:
     if isinstance(error, FileNotFoundError):
         return "no such file"
     return "it is a folder" if isinstance(error, IsADirectoryError) else (error.strerror or str(error)).lower()
+
+
+def place_in(error: BaseException, names: Iterable[str]) -> str:
+    """Where in the packages of these names, such as "mypackage.net:Net", an error was last: " in Net.forward (net.py,
+    line 9)", to end a sentence with; empty if it never was there."""
+    packages = {name.partition(":")[0].partition(".")[0] for name in names}
+    places = [
+        f" in {frame.f_code.co_qualname} ({frame.f_code.co_filename}, line {line})"
+        for frame, line in traceback.walk_tb(error.__traceback__)
+        if str(frame.f_globals.get("__name__")).partition(".")[0] in packages
+    ]
+    return places[-1] if places else ""
 
 
 def first_problem(error: ValidationError) -> str:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
 
-from subpixel.errors import BadRequest, RecipeError, UnknownName, first_problem
+from subpixel.errors import BadRequest, RecipeError, UnknownName, first_problem, place_in
 
 if TYPE_CHECKING:
     from subpixel.nn.arch import Arch  # imports torch, which the names do not need
@@ -82,7 +82,5 @@ def create(name: str, config: Mapping[str, Any]) -> Arch:
     except BadRequest as error:
         raise RecipeError(f"config.scale: {error}") from None
     except Exception as error:  # what layers, or a class of the user's own, raise for values that nobody foresaw
-        why = " ".join(str(error).split())
-        raise RecipeError(
-            f"config: no {name} can be built with {dict(config)}: {type(error).__name__}: {why}"
-        ) from error
+        why = f"{type(error).__name__}: {' '.join(str(error).split())}{place_in(error, [name])}"
+        raise RecipeError(f"config: no {name} can be built with {dict(config)}: {why}") from error

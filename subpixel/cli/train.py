@@ -71,6 +71,7 @@ def command(
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # for numpy's small crops more threads are ten times slower
     from subpixel.cli.training import Display
     from subpixel.training import recipe as recipes
+    from subpixel.training.own_code import blamed
     from subpixel.training.recorder import Progress
     from subpixel.training.run import run as train
     from subpixel.training.tensorboard import event_writer
@@ -78,6 +79,7 @@ def command(
     changes = dict(_change(text) for text in change or []) | ({"init": init} if init else {})
     settings = recipes.load(recipe, changes)
     with ExitStack() as stack:
+        stack.enter_context(blamed(settings))
         watchers: list[Callable[[Progress], None]] = [stack.enter_context(Display()).show]
         if tensorboard:
             watchers.append(stack.enter_context(event_writer(run / "tensorboard")))

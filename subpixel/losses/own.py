@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from torch import Tensor
 
-from subpixel.errors import RecipeError
+from subpixel.errors import RecipeError, place_in
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 """Output and target, N 3 H W in [0, 1] -> a number."""
@@ -28,8 +28,8 @@ def measure(name: str, output: Tensor, target: Tensor) -> Tensor:
     try:
         loss: Any = find(name)(output, target)
     except Exception as error:  # what the user's function raises
-        why = " ".join(str(error).split())
-        raise RecipeError(f"loss.own: {name} of output and target: {type(error).__name__}: {why}") from error
+        why = f"{type(error).__name__}: {' '.join(str(error).split())}{place_in(error, [name])}"
+        raise RecipeError(f"loss.own: {name} of output and target: {why}") from error
     if not isinstance(loss, Tensor) or loss.numel() != 1:
         given = tuple(loss.shape) if isinstance(loss, Tensor) else type(loss).__name__
         raise RecipeError(f"loss.own: {name} gives {given}; expected a tensor of one number")

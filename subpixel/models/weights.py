@@ -8,6 +8,7 @@ import logging
 import math
 import warnings
 from collections.abc import Mapping
+from contextlib import redirect_stderr
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -178,9 +179,10 @@ def _axes(ports: Ports) -> tuple[dict[int, Any], ...]:
 
 def traced(network: nn.Module, ports: Ports) -> ModelProto:
     """The ONNX graph of a network, with the names of its ports, for any batch, height and width."""
-    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+    for talkative in ("torch.onnx", "torch.fx"):
+        logging.getLogger(talkative).setLevel(logging.ERROR)
     buffer = io.BytesIO()
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), redirect_stderr(io.StringIO()):  # it prints half a graph before it raises
         warnings.simplefilter("ignore")  # the exporter warns of its own internals
         program = torch.onnx.export(
             network,

@@ -19,6 +19,7 @@ from subpixel.training import finite, optim, processes, signals
 from subpixel.training.batches import batches
 from subpixel.training.initialization import InitialWeights, set_up
 from subpixel.training.objective import FeatureLosses, Objective, told
+from subpixel.training.outputs import outputs
 from subpixel.training.recipe import Recipe
 from subpixel.training.recorder import Keeping, Progress, Recorder, Validate, silent
 
@@ -58,7 +59,7 @@ def train(
             optim.set_lr(optimizer, lr)
             optim.set_lr(d_optimizer, lr * recipe.gan.lr / recipe.optim.lr)
             with torch.autocast(device, torch.bfloat16, enabled=bf16):
-                fake = network.at_scale(scale)(sample.low, **told(network, sample))
+                fake, _ = outputs(network.at_scale(scale), sample.low, recipe.loss.output, **told(network, sample))[-1]
                 real_logits, fake_logits = discriminator(sample.high).float(), discriminator(fake.detach()).float()
                 d_loss = discriminator_loss(kind, real_logits, fake_logits)
             _descend(d_optimizer, d_loss)

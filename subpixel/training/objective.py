@@ -13,6 +13,7 @@ from subpixel.errors import RecipeError
 from subpixel.losses import own, pixel
 from subpixel.nn.arch import Arch
 from subpixel.ports import Port
+from subpixel.training.outputs import outputs
 from subpixel.training.recipe import Loss
 
 FeatureLosses = Mapping[str, nn.Module]
@@ -33,11 +34,15 @@ class Objective(nn.Module):
 
     def forward(self, sample: Sample[Tensor], scale: int) -> Tensor:
         """Images in [0, 1], N C H W and N C sH sW -> the loss; a pyramid's levels are summed (LapSRN, equation 6)."""
-        outputs = self.network.at_scale(scale).outputs(sample.low, self.loss.output, **told(self.network, sample))
+        made = outputs(self.network.at_scale(scale), sample.low, self.loss.output, **told(self.network, sample))
         if self._kind == "vector":
-            return self.terms(outputs[0][0], _labels(sample))
-        losses = [self.terms(output, reduced(sample.high, scale, at)) for output, at in outputs]
-        return torch.stack(losses).sum()
+            pairs = [(made[0][0], _labels(sample))]
+        else:
+            pairs = [(output, reduced(sample.high, scale, at)) for output, at in made]
+        loss = torch.stack([self.terms(output, target) for output, target in pairs]).sum()
+        if not loss.requires_grad:
+            raise RecipeError(f"loss: no gradient comes out of {', '.join(self.loss.own)}; expected a term to learn by")
+        return loss
 
     def terms(self, output: Tensor, target: Tensor) -> Tensor:
         """The weighted sum for one output, without the adversarial term."""

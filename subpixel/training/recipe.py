@@ -153,6 +153,12 @@ class Recipe(_Strict):
         return self.data.scales or (int(self.config.get("scale", 2)),)
 
     @property
+    def own(self) -> tuple[tuple[str, str], ...]:
+        """What it names by import path, each with the key that does."""
+        named = (("arch", self.arch), *(("loss.own", name) for name in self.loss.own))
+        return tuple((key, name) for key, name in named if ":" in name)
+
+    @property
     def digest(self) -> str:
         """Sixteen hexadecimal digits of every value; a key at its default does not change them."""
         text = json.dumps(self.model_dump(mode="json", exclude_defaults=True), sort_keys=True)
@@ -182,9 +188,8 @@ def load(name_or_path: str | Path, changes: dict[str, Any] | None = None) -> Rec
         raise RecipeError(f"{path}: {first_problem(error)}{hint}") from None
     if not any(recipe.loss.model_dump(exclude={"layer", "output"}).values()):
         raise RecipeError(f"{path}: loss: every weight is 0; expected at least one term, such as l1 = 1.0")
-    for key, name in (("arch", recipe.arch), *(("loss.own", name) for name in recipe.loss.own)):
-        if ":" in name:
-            _import(f"{path}: {key}", name.partition(":")[0])
+    for key, name in recipe.own:
+        _import(f"{path}: {key}", name.partition(":")[0])
     return recipe
 
 

@@ -26,7 +26,7 @@ from subpixel.training.chosen import LAST
 from subpixel.training.initialization import InitialWeights, build_network, taken
 from subpixel.training.recipe import SCALE, Loss, Recipe
 from subpixel.training.recorder import Keeping, Progress, silent, unheard
-from subpixel.training.shipping import output_scales, save_models
+from subpixel.training.shipping import output_scales, rehearse, save_models
 from subpixel.training.validation import Validation
 from subpixel.training.validation_set import ValidationSet
 
@@ -67,6 +67,8 @@ def run(
         init = _initial_weights(recipe) if recipe.init else None
         untrained = build_network(recipe, init, processes.local_device(device))
         _check_frames(untrained, recipe)
+        if ":" in recipe.arch:
+            rehearse(untrained, recipe)
         if init and not (folder / LAST).exists():
             tell(f"init: {taken(untrained, init)} of the weights of {recipe.init}")
         validate = _validation(untrained, recipe, data, validation, folder / "samples", lpips)

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import torch
+from pydantic import ValidationError
 
 from subpixel import models
-from subpixel.errors import DataError, SubpixelError
+from subpixel.errors import BadWeights, DataError, RecipeError, SubpixelError, first_problem, place_in
 from subpixel.models import Score, weights
+from subpixel.models.graph import one_line
 from subpixel.nn.arch import Arch
 from subpixel.ports import ModelName
 from subpixel.training import checkpoint
 from subpixel.training.initialization import InitialWeights, build_network
+from subpixel.training.outputs import outputs
 from subpixel.training.recipe import Recipe
 
 
@@ -21,7 +25,32 @@ def output_scales(network: Arch, recipe: Recipe) -> list[int]:
     """The scales of which the loss sees an output."""
     x = torch.zeros(1, network.ports.channels, 8, 8, device=next(network.parameters()).device)
     with torch.no_grad():
-        return sorted({at for scale in recipe.scales for _, at in network.at_scale(scale).outputs(x)})
+        return sorted({at for scale in recipe.scales for _, at in outputs(network.at_scale(scale), x)})
+
+
+def rehearse(network: Arch, recipe: Recipe) -> None:
+    """Makes the models of an untrained network and forgets them: it takes seconds, and a training takes days.
+
+    Raises: RecipeError for a network that cannot become a model.
+    """
+    output_scales(network, recipe)
+    try:
+        with TemporaryDirectory() as folder:
+            save_models(network, recipe, checkpoint.TrainState(), Path(folder))
+    except OSError:
+        raise
+    except Exception as error:  # what a class of the user's own raises, or the exporter of its graph
+        source = error.__cause__ or error  # the exporter only sums up what was raised
+        why = f"{_why(source)}{place_in(source, [recipe.arch])}"
+        raise RecipeError(f"arch: {recipe.arch} cannot become a model: {why}; mend it before it is trained") from error
+
+
+def _why(error: BaseException) -> str:
+    if isinstance(error, BadWeights):
+        return error.why
+    if isinstance(error, ValidationError):
+        return first_problem(error)
+    return one_line(f"{type(error).__name__}: {error}")
 
 
 def save_models(

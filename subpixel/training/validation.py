@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 
 from subpixel.analysis import inspect
-from subpixel.errors import RecipeError
 from subpixel.evaluation.evaluate import DEFAULT_METRICS, METRICS, Metric, Pair, evaluate
 from subpixel.evaluation.report import Report
 from subpixel.images import Floats, Image, from_batch, to_batch, write
@@ -20,6 +19,7 @@ from subpixel.metrics.ssim import WINDOW
 from subpixel.models import Score
 from subpixel.nn.arch import Arch
 from subpixel.resample import resize
+from subpixel.training.outputs import outputs
 from subpixel.training.validation_set import ValidationSet
 
 DETAIL = 192
@@ -138,16 +138,13 @@ def _upscale(network: Arch, low: Image) -> Image:
 
 
 def _tile(network: Arch, pixels: Floats, y: int, x: int, told: Mapping[str, Tensor]) -> Floats:
-    """The result of the tile that begins at y, x, clipped. Raises: RecipeError where it has another size."""
+    """The result of the tile that begins at y, x, clipped. Raises: RecipeError where it is none."""
     halo, scale = network.halo, network.config.scale
     top, left = max(0, y - halo), max(0, x - halo)
     window = np.ascontiguousarray(pixels[top : y + TILE + halo, left : x + TILE + halo])
     device = next(network.parameters()).device
     condition = {name: numbers.to(device) for name, numbers in told.items()}
-    output, _ = network.outputs(torch.from_numpy(to_batch(window)).to(device), "", **condition)[-1]
-    expected = (1, pixels.shape[2], window.shape[0] * scale, window.shape[1] * scale)
-    if tuple(output.shape) != expected:
-        raise RecipeError(f"arch: {type(network).__name__} makes {tuple(output.shape)} here; expected {expected}")
+    output, _ = outputs(network, torch.from_numpy(to_batch(window)).to(device), "", **condition)[-1]
     high = from_batch(output.float().cpu().numpy())
     inside = high[(y - top) * scale : (y - top + TILE) * scale, (x - left) * scale : (x - left + TILE) * scale]
     return np.clip(inside, 0, 1)

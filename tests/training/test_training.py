@@ -305,7 +305,7 @@ def test_networks_and_losses_of_ones_own(folder: Path, tmp_path: Path) -> None:
         ({"arch": "toy_networks:Confg"}, "unknown architecture in toy_networks 'Confg'"),
         (
             {"arch": "toy_networks:Small", "config": {"scale": 2}},
-            r"arch: Small makes \(1, 3, 32, 36\) here; expected \(1, 3, 64, 72\)",
+            r"arch: Small makes \(1, 3, 8, 8\) here; expected \(1, 3, 16, 16\)",
         ),
         ({"loss.own": {"os:getcwd": 1.0}}, r"loss\.own: os:getcwd of output and target: TypeError"),
         ({"loss.own": {"torch:stack": 1.0}}, r"loss\.own: torch:stack of output and target: TypeError"),
