@@ -41,6 +41,7 @@ _THREADS = 32
 """Requests that wait for the database, the disk or a process at a time."""
 _KEY = re.compile(r"[!-~]{1,200}")
 _READ = ["GET", "HEAD"]
+_GONE = "results are kept for a while; send the image again"
 _BARE: Any = {"dependencies": [Depends(check_no_query)]}
 """Nothing can be asked for in the query."""
 _PROBLEMS: Any = {"default": {"model": Problem, "content": {"application/problem+json": {}}}}
@@ -194,7 +195,7 @@ async def result(request: Request, id: str) -> Response:
     """The image; Accept chooses its format."""
     service, record = _service(request), await _own(request, id)
     if record.state == "expired":
-        raise Refusal("expired", "results are kept for a while; send the image again")
+        raise Refusal("expired", _GONE)
     if record.state != "done":
         raise Refusal("not-done", f"the job is {record.state}")
     wanted = accepted(request.headers.get("accept"))
@@ -202,19 +203,21 @@ async def result(request: Request, id: str) -> Response:
     etag = f'"{record.etag}"' if kind == record.format else f'"{record.etag}-{kind}"'
     if etag in request.headers.get("if-none-match", ""):
         return Response(status_code=304, headers={"ETag": etag})
-    path = service.result(record, kind)
-    if not path.exists():
-        if not {kind, record.format} <= set(FORMATS):
-            raise Refusal("not-acceptable", f"the result is {MEDIA_TYPES[record.format]}, which becomes nothing else")
-        order = Order("convert", str(service.result(record)), str(path), record.request)
-        await service.convert(order)
+    if kind != record.format and not {kind, record.format} <= set(FORMATS):
+        raise Refusal("not-acceptable", f"the result is {MEDIA_TYPES[record.format]}, which becomes nothing else")
+    source, path = service.result(record), service.result(record, kind)
     headers = {
         "ETag": etag,
         "Vary": "Accept",
         "Cache-Control": "private, no-cache",
         "Content-Disposition": f'attachment; filename="{record.id[:8]}.{kind}"',
     }
-    return RangedFile(path, headers=headers, media_type=MEDIA_TYPES[kind])
+    try:
+        if path != source and not path.exists():
+            await service.convert(Order("convert", str(source), str(path), record.request))
+        return await asyncio.to_thread(RangedFile, path, headers, MEDIA_TYPES[kind])
+    except OSError as error:  # perhaps its time was over in the meantime
+        raise error if source.exists() else Refusal("expired", _GONE) from None
 
 
 async def inspect(request: Request) -> Any:
@@ -269,7 +272,7 @@ async def metrics(request: Request) -> Response:
 async def page(request: Request) -> Response:
     """The page and its modules."""
     file = assets.page_files()[request.scope["path"]]
-    return RangedFile(file, headers={"Cache-Control": "no-cache"}, media_type=assets.MEDIA_TYPES[file.suffix])
+    return RangedFile(file, {"Cache-Control": "no-cache"}, assets.MEDIA_TYPES[file.suffix])
 
 
 def _service(request: Request) -> Service:

@@ -182,6 +182,48 @@ def test_a_result_whose_time_is_over_is_gone_with_its_file(servers: Make) -> Non
     until(lambda: server.client.get(job["links"]["self"]).status_code == 404, 20)  # forgotten after as long again
 
 
+REMOVED = """
+import os
+from pathlib import Path
+from starlette.responses import FileResponse
+from subpixel.service.service import Service
+
+def removed_after(place, name, is_due):
+    real = getattr(place, name)
+    def then_gone(self, *arguments):
+        answer = real(self, *arguments)
+        if os.path.exists("{folder}/armed") and is_due(self, answer):
+            for path in Path("{folder}/data/results").iterdir():
+                path.unlink()
+        return answer
+    setattr(place, name, then_gone)
+
+removed_after(*{moment})
+"""
+FOUND = 'Service, "find", lambda _, record: record.state == "done"'
+SIZED = 'FileResponse, "set_stat_headers", lambda response, _: "data/results" in str(response.path)'
+
+
+@pytest.mark.parametrize(
+    ("moment", "wanted", "status"), [(FOUND, "*/*", 410), (FOUND, "image/webp", 410), (SIZED, "*/*", 200)]
+)
+def test_a_result_that_goes_while_it_is_fetched_is_gone_or_comes_whole(
+    servers: Make, tmp_path: Path, moment: str, wanted: str, status: int
+) -> None:
+    folder = tmp_path / "s0"
+    server = servers(code=REMOVED.format(folder=folder, moment=f"({moment})"))
+    place = server.finished(server.submit(png())["id"])["links"]["result"]
+    whole = server.client.get(place, headers={"accept": "*/*"}).content
+    (folder / "armed").touch()
+    answer = server.client.get(place, headers={"accept": wanted})
+    assert answer.status_code == status, answer.text
+    if status == 410:
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert answer.json()["type"] == "/problems/expired"
+    else:
+        assert answer.content == whole
+
+
 def test_the_oldest_results_make_room(servers: Make) -> None:
     server = servers("--disk", "30K", "--per-client", "50", code="import subpixel.service.service as s; s._TIDY = 0.05")
     jobs = [server.finished(server.submit(png(60, 60, seed=n), "model=nearest&scale=1")["id"]) for n in range(4)]
