@@ -69,15 +69,17 @@ def command(
     """
     _need(tensorboard)
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # for numpy's small crops more threads are ten times slower
-    from subpixel.cli.training import Display
     from subpixel.training import recipe as recipes
+
+    changes = dict(_change(text) for text in change or []) | ({"init": init} if init else {})
+    settings = recipes.load(recipe, changes)  # before torch, which takes seconds
+
+    from subpixel.cli.training import Display
     from subpixel.training.own_code import blamed
     from subpixel.training.recorder import Progress
     from subpixel.training.run import run as train
     from subpixel.training.tensorboard import event_writer
 
-    changes = dict(_change(text) for text in change or []) | ({"init": init} if init else {})
-    settings = recipes.load(recipe, changes)
     with ExitStack() as stack:
         stack.enter_context(blamed(settings))
         watchers: list[Callable[[Progress], None]] = [stack.enter_context(Display()).show]

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import torch.nn.functional as F
 from torch import Tensor
 
-Kind = Literal["nonsaturating", "relativistic", "least-squares"]
+from subpixel.losses import Kind
 
 
 def discriminator_loss(kind: Kind, real: Tensor, fake: Tensor) -> Tensor:

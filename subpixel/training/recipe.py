@@ -1,4 +1,4 @@
-"""A recipe: everything that decides a training run, in one TOML file that is checked strictly."""
+"""A recipe: everything that decides a training run, in one TOML file that is checked strictly. Imports no torch."""
 
 from __future__ import annotations
 
@@ -14,8 +14,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from subpixel import archs
+from subpixel.degradations import from_dict
 from subpixel.errors import RecipeError, UnknownName, first_problem, unread
-from subpixel.losses.adversarial import Kind
+from subpixel.losses import Kind
 from subpixel.models.card import FileName, Number
 
 FOLDER = Path(__file__).parents[1] / "recipes"
@@ -188,6 +190,10 @@ def load(name_or_path: str | Path, changes: dict[str, Any] | None = None) -> Rec
         raise RecipeError(f"{path}: {first_problem(error)}{hint}") from None
     if not any(recipe.loss.model_dump(exclude={"layer", "output"}).values()):
         raise RecipeError(f"{path}: loss: every weight is 0; expected at least one term, such as l1 = 1.0")
+    if ":" not in recipe.arch and recipe.arch not in archs.NAMES:
+        raise UnknownName("architecture", recipe.arch, archs.NAMES)
+    if isinstance(recipe.data.degradation, dict):
+        from_dict(recipe.data.degradation, f"{path}: data.degradation")
     for key, name in recipe.own:
         _import(f"{path}: {key}", name.partition(":")[0])
     return recipe

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -107,3 +109,27 @@ def test_mistakes_are_one_line_before_the_first_step(
     assert (status, out, err.count("\n")) == (2, "", 1)
     assert words in err
     assert not (tmp_path / "run/last.safetensors").exists()
+
+
+@pytest.mark.parametrize(
+    ("recipe", "more", "words"),
+    [
+        ("swift-x22", (), "unknown recipe 'swift-x22'; did you mean"),
+        ("nowhere.toml", (), "cannot read the recipe nowhere.toml: no such file"),
+        ("swift-x2", ("--set", "optim.lrr=1"), "optim.lrr: Extra inputs are not permitted; did you mean 'lr'?"),
+        ("swift-x2", ("--set", "data.batch=0"), "data.batch: Input should be greater than or equal to 1, not 0"),
+        ("swift-x2", ("--set", "arch=swiftt"), "unknown architecture 'swiftt'; did you mean 'swift'?"),
+        ("swift-x2", ("--set", 'data.degradation={"kind":"rain"}'), "data.degradation.kind: unknown name 'rain'"),
+    ],
+)
+def test_a_wrong_recipe_is_told_before_torch_is_imported(recipe: str, more: tuple[str, ...], words: str) -> None:
+    """In a process of its own; the others have imported it."""
+    places = ["--data", "photos", "--validation", "held-out", "--run", "run"]
+    code = (
+        "import sys; from subpixel.cli import main\n"
+        f"try: main({['train', recipe, *places, *more]!r})\n"
+        "finally: print(sorted(sys.modules.keys() & {'torch', 'subpixel.training.run'}))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "[]\n", 1), done.stderr
+    assert words in done.stderr
