@@ -33,8 +33,9 @@ def find_jobs(
     """The images that files, folders (with all below them), globs and "-" name, each with its target.
 
     output: a file if there is one input file and it has the ending of an image, else a folder in which the
-    input folder is mirrored; by default `NAME_suffix.EXT` beside each image. format: decides the ending, which
-    else stays what it is, or becomes .png where it cannot be written. shard: the part of them that is wanted.
+    input folder is mirrored; by default `NAME_suffix.EXT` beside each image, as parts are called anywhere. format:
+    decides the ending, which else stays what it is, or becomes .png where it cannot be written. shard: the part of
+    them that is wanted.
     Beside the images, those that are results of others are left out, so that a folder can be done again. Images
     that would take each other's place, or that of an input, come as refused jobs; so do folders without an image.
     Raises: BadRequest where an input or the output makes no sense; UnknownName, UnwritableImage for a format that

@@ -12,7 +12,8 @@ from subpixel.inference.upscaler import Upscaler
 from subpixel.jobs import stores
 from subpixel.jobs.walk import Folder
 
-_SIZE = r"(?:x[0-9.]+|[0-9]+x[0-9]*)(?:\+[0-9]+\+[0-9]+\+[0-9]+x[0-9]+)?"
+_PART = r"\+[0-9]+\+[0-9]+\+[0-9]+x[0-9]+"
+_SIZE = rf"(?:x[0-9.]+|[0-9]+x[0-9]*)(?:{_PART})?"
 """What `suffix` puts into names."""
 
 
@@ -66,7 +67,8 @@ class Naming:
 
     @cached_property
     def _tag(self) -> str:
-        return f"_{self.suffix}" if self.below is None else ""
+        """What tells a result from its image beside it; and anywhere, for there may be more, a part from others."""
+        return f"_{self.suffix}" if self.below is None or re.search(f"{_PART}$", self.suffix) else ""
 
     @cached_property
     def _tagged(self) -> re.Pattern[str]:

@@ -200,6 +200,15 @@ def test_the_command_line_names_windows_apart_and_knows_them_again(tmp_path: Pat
     assert {path.name for path in tmp_path.iterdir()} == names, again.stderr
 
 
+def test_windows_in_a_folder_do_not_take_each_others_place(tmp_path: Path) -> None:
+    source, made = written(tmp_path / "scene.tif", SCENE[None]), tmp_path / "parts"
+    command = [sys.executable, "-m", "subpixel", "upscale", "-m", "bicubic", "-s", "2", "-o", str(made), "--window"]
+    for window in ("40,30,50x36", "0,0,20x24", "0,0,20x24"):
+        subprocess.run([*command, window, str(source)], check=True, capture_output=True)
+    parts = {path.name: rasterio.open(path).shape for path in made.iterdir()}
+    assert parts == {"scene_x2+40+30+50x36.tif": (72, 100), "scene_x2+0+0+20x24.tif": (48, 40)}
+
+
 # FITS and OME-Zarr
 
 
