@@ -22,6 +22,7 @@ from subpixel.runtimes.fixed import of_size
 Batch = NDArray[Any]
 Run = Callable[[Batch], Batch]
 """N 3 H W in [0, 1] -> N 3 sH sW, not clipped, float32, for any size."""
+_BLOCK = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -66,8 +67,18 @@ def _write_openvino(model: Model, path: Path) -> None:
     graph.set_rt_info(model.card.model_dump_json(), KEY)
     try:
         ov.save_model(graph, path, compress_to_fp16=False)
-    except RuntimeError as error:  # a full disk, for instance
+    except RuntimeError as error:
+        _check_room(
+            path, 4 * len(model.graph) + _BLOCK
+        )  # more than it takes; OpenVINO does not say what the system did
         raise OSError(f"OpenVINO says {one_line(error)}") from error
+
+
+def _check_room(path: Path, count: int) -> None:
+    """Raises: OSError, in the system's words, where there is no room for so many bytes."""
+    with path.open("wb") as file:
+        for _ in range(0, count, _BLOCK):
+            file.write(bytes(_BLOCK))
 
 
 def _open_openvino(path: Path, model: Model) -> Run:

@@ -219,11 +219,10 @@ def test_a_full_disk_is_one_line(folder: Path, tmp_path: Path, to: str) -> None:
     target = tmp_path / f"out{formats.FORMATS[to].suffix}"
     resource.setrlimit(resource.RLIMIT_FSIZE, (1024, limits[1]))
     try:
-        with pytest.raises(BadRequest, match=rf"^cannot write {target}: ") as caught:
+        with pytest.raises(BadRequest, match=rf"^cannot write {target}: File too large$"):
             export(folder / "fsrcnn-x2.onnx", to, target)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-    assert "\n" not in str(caught.value)
     assert list(tmp_path.iterdir()) == []
 
 
