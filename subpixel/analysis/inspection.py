@@ -16,7 +16,7 @@ from subpixel.analysis.report import UNKNOWN, Blur, DegradationReport, Jpeg, Noi
 from subpixel.analysis.statistics import statistics
 from subpixel.analysis.windows import Rows, Samples, windows
 from subpixel.errors import BadRequest
-from subpixel.images import Floats, Image, ImageReader, open_image
+from subpixel.images import AnimationReader, Floats, Image, ImageReader, open_any
 
 if TYPE_CHECKING:
     import PIL.Image
@@ -43,6 +43,8 @@ OTHERS = -2.5
 def inspect(image: Image | NDArray[Any] | PIL.Image.Image | str | Path | bytes | BinaryIO) -> DegradationReport:
     """What is wrong with an image: an Image, an array (uint8, uint16, float), a Pillow image, a file or its bytes.
 
+    Of an animation the first frame is looked at.
+
     Raises: UnreadableImage; BadRequest for what is no image.
     """
     if isinstance(image, np.ndarray):
@@ -55,7 +57,11 @@ def inspect(image: Image | NDArray[Any] | PIL.Image.Image | str | Path | bytes |
     if not isinstance(image, str | Path | bytes) and not hasattr(image, "read"):
         given = f"an image of type {type(image).__name__}"
         raise BadRequest(f"{given}; expected an Image, an array, a Pillow image, a path, bytes or an open file")
-    return inspect_rows(open_image(cast("str | Path | bytes | BinaryIO", image)))
+    return inspect_rows(_first(open_any(cast("str | Path | bytes | BinaryIO", image))))
+
+
+def _first(opened: ImageReader | AnimationReader) -> Rows:
+    return opened if isinstance(opened, ImageReader) else Samples(next(opened.frames()), opened.shape)
 
 
 def inspect_rows(source: Rows) -> DegradationReport:

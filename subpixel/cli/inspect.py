@@ -26,12 +26,14 @@ def command(
     import json
 
     from subpixel.analysis import inspect
+    from subpixel.domains.formats import check_photo
     from subpixel.errors import SubpixelError
     from subpixel.jobs.discovery import find_images
 
     failures, paths = 0, find_images(inputs)
     for path in paths:
         try:
+            check_photo(path)
             report = inspect(path)
         except SubpixelError as error:
             if len(paths) == 1:

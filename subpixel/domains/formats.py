@@ -15,6 +15,7 @@ from typing import Protocol
 from subpixel.domains.source import Source
 from subpixel.errors import BadRequest, SubpixelError, UnreadableImage
 from subpixel.images import split_ending, tiff
+from subpixel.images.formats import VIDEO, format_of_content
 from subpixel.images.kinds import ENDINGS
 
 _TIFF = (".tif", ".tiff")
@@ -96,6 +97,15 @@ def check_asked(name: object, found: Format | None, asked: Asked) -> None:
 def in_one_line(error: Exception) -> str:
     """What a library says of a file."""
     return " ".join(str(error).split())[:300] or type(error).__name__
+
+
+def check_photo(path: str | Path) -> None:
+    """Raises: UnreadableImage for what is no photo: of photos alone it is told what is wrong with them."""
+    head = _head(str(path))
+    is_video = VIDEO.match(head) and not format_of_content(head, path)
+    name = "a video" if is_video else _named(str(path), 3)
+    if name:
+        raise UnreadableImage(path, f"it is read as {name}; only photos are inspected")
 
 
 def format_of(path: str | Path, channels: int = 3) -> Format | None:

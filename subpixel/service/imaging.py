@@ -8,8 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from subpixel.errors import BadRequest, TooLarge, UnreadableImage
-from subpixel.images.formats import FILE_FORMATS, HEAD, VIDEO, FileFormat, format_of_content
+from subpixel.errors import BadRequest, TooLarge
+from subpixel.images.formats import HEAD, VIDEO, FileFormat, format_of_content
 from subpixel.jobs.isolated import Tell
 from subpixel.jobs.request import Request
 from subpixel.service import videos
@@ -110,13 +110,13 @@ def _convert(order: Order, tell: Tell) -> Enlarged:
 
 def _inspect(order: Order, tell: Tell) -> dict[str, Any]:
     from subpixel.analysis import inspect
-    from subpixel.images import open_image
+    from subpixel.domains.formats import check_photo
+    from subpixel.images import open_any
 
+    check_photo(order.source)
     examined = _examine(order, tell)
-    if examined.source_format not in {photo.name for photo in FILE_FORMATS.values()}:
-        raise UnreadableImage(order.source, f"it is {examined.source_format}; only photos are inspected")
     report = inspect(order.source)
-    plan = VideoRequest.parse(order.request).upscaler().prepare(open_image(order.source).shape, report)
+    plan = VideoRequest.parse(order.request).upscaler().prepare(open_any(order.source).shape, report)
     return {
         "format": examined.source_format,
         "width": examined.source_width,

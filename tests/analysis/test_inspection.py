@@ -14,6 +14,7 @@ from subpixel.analysis.windows import GRID, SIDE, Samples, luma, windows
 from subpixel.degradations import GaussianBlur, GaussianNoise
 from subpixel.errors import BadRequest, UnreadableImage
 from subpixel.images import Image, dequantise, quantise
+from subpixel.inference.file import upscale_file
 from subpixel.ports import Shape
 
 
@@ -103,6 +104,22 @@ def test_the_report_does_not_depend_on_what_the_image_comes_as(photo, tmp_path):
         assert subpixel.inspect(file) == expected
     for same in (noisy.astype(np.uint16) * 257, dequantise(noisy), np.dstack([noisy, noisy[..., :1]])):
         assert subpixel.inspect(same).noise.sigma == pytest.approx(expected.noise.sigma, abs=0.01)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "WEBP"])
+def test_the_report_on_an_animation_is_that_on_its_first_frame(photo, tmp_path, kind):
+    noisy, path = _worse(photo, GaussianNoise(8 / 255)), tmp_path / f"a.{kind.lower()}"
+    first, second = Pillow.fromarray(noisy), Pillow.fromarray(photo)
+    first.save(path, save_all=True, append_images=[second], duration=100, lossless=True)
+    report = subpixel.inspect(path)
+    assert report == subpixel.inspect(noisy) != subpixel.inspect(photo)
+    told: list[str] = []
+    upscale_file(path, tmp_path / "b.png", subpixel.Upscaler("auto", scale=1), on_progress=_reason_into(told))
+    assert told[0] == report.summary
+
+
+def _reason_into(told):
+    return lambda plan, rows: told.append(plan.reason)
 
 
 def test_gray(photo):

@@ -14,9 +14,12 @@ import pytest
 
 pytest.importorskip("fastapi", reason="needs the extra serve")
 
+import PIL.Image
 from clip import clip
 from served import CHANGED, Server, until
 
+import subpixel
+from subpixel.cli import main
 from subpixel.jobs.request import Request
 
 Make = Callable[..., Server]
@@ -81,7 +84,8 @@ def test_what_is_too_much_of_a_video_is_refused_at_once(servers: Make, tmp_path:
         assert str(server.data) not in answer.text
     assert server.client.post("/v1/jobs", content=b"\x1aE\xdf\xa3 and then nothing").status_code == 422
     assert server.client.post("/v1/jobs", content=b"#EXTM3U\n#EXTINF:1,\n/etc/passwd\n").status_code == 422
-    assert server.client.post("/v1/inspect", content=body).status_code == 413
+    answer = server.client.post("/v1/inspect", content=body)
+    assert (answer.status_code, "it is read as a video; only photos" in answer.json()["detail"]) == (422, True)
     assert not list((server.data / "uploads").iterdir())
 
 
@@ -163,12 +167,42 @@ def _numbers(content: bytes) -> tuple[bytes, Any]:
         ("/v1/jobs?scale=0.5", 400, "is enlarged only"),
         ("/v1/jobs?window=15,0,20x20", 400, "window 15,0,20x20 does not lie within its 30 x 20 pixels"),
         ("/v1/jobs?bands=1", 400, "the file: bands are chosen of a GeoTIFF alone"),
-        ("/v1/inspect", 422, "it is FITS; only photos are inspected"),
+        ("/v1/inspect", 422, "it is read as FITS; only photos are inspected"),
     ],
 )
 def test_what_an_image_of_science_cannot_become_is_told(server: Server, path: str, status: int, detail: str) -> None:
     answer = server.client.post(path, content=fits())
     assert (answer.status_code, detail in answer.json()["detail"]) == (status, True), answer.text
+
+
+def whole_numbers() -> bytes:
+    """A TIFF that says nothing of places, in whole numbers of 32 bits, which no photo has."""
+    buffer = io.BytesIO()
+    PIL.Image.fromarray(np.arange(60, dtype=np.int32).reshape(6, 10)).save(buffer, "TIFF")
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("make", "kind"), [(whole_numbers, "GeoTIFF"), (fits, "FITS"), (lambda: b"\0\0\0\x18ftypmp42", "a video")]
+)
+def test_why_a_file_is_not_inspected_is_one_sentence_in_service_and_command(
+    server: Server, tmp_path: Path, make: Callable[[], bytes], kind: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    why = f"it is read as {kind}; only photos are inspected"
+    answer = server.client.post("/v1/inspect", content=make())
+    assert (answer.status_code, answer.json()["detail"]) == (422, f"cannot read the image: {why}")
+    (tmp_path / "a.tif").write_bytes(make())
+    with pytest.raises(SystemExit) as ended:
+        main(["inspect", str(tmp_path / "a.tif")])
+    told = capfd.readouterr().err
+    assert (ended.value.code, told) == (2, f"subpixel: cannot read {tmp_path / 'a.tif'}: {why}\n")
+
+
+def test_of_an_animation_the_first_frame_is_inspected(server: Server) -> None:
+    file, images = io.BytesIO(), [PIL.Image.fromarray(np.full((64, 64, 3), level, np.uint8)) for level in (9, 99)]
+    images[0].save(file, "PNG", save_all=True, append_images=images[1:], duration=100)
+    answer = server.client.post("/v1/inspect?scale=2", content=file.getvalue()).json()
+    assert (answer["frames"], answer["summary"]) == (2, subpixel.inspect(images[0]).summary)
 
 
 def test_a_volume_is_known_by_its_first_bytes(server: Server) -> None:
