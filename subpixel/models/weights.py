@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from subpixel import archs, atomic
-from subpixel.errors import BadWeights
+from subpixel.errors import BadRequest, BadWeights
 from subpixel.models.card import Card, Condition, Score
 from subpixel.models.conditioning import PREFIX
 from subpixel.models.graph import one_line
@@ -47,7 +47,7 @@ def save(
 ) -> Model:
     """Writes the deploy form of a network as a model file with its card, atomically.
 
-    Raises: OSError if the file cannot be written.
+    Raises: BadRequest if the file cannot be written.
     """
     deployed = network.deploy().float().cpu().eval()
     card = Card(
@@ -69,7 +69,11 @@ def save(
         data=data,
         scores=scores,
     )
-    atomic.write_bytes(path, with_card(_export(deployed), card))
+    content = with_card(_export(deployed), card)
+    try:
+        atomic.write_bytes(path, content)
+    except OSError as error:
+        raise BadRequest(f"cannot write {path}: {error.strerror or error}") from error
     return load(path)
 
 

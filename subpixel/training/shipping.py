@@ -10,7 +10,7 @@ import torch
 from pydantic import ValidationError
 
 from subpixel import models
-from subpixel.errors import BadWeights, DataError, RecipeError, SubpixelError, first_problem, place_in
+from subpixel.errors import BadRequest, BadWeights, DataError, RecipeError, SubpixelError, first_problem, place_in
 from subpixel.models import Score, weights
 from subpixel.models.graph import one_line
 from subpixel.nn.arch import Arch
@@ -37,7 +37,7 @@ def rehearse(network: Arch, recipe: Recipe) -> None:
     try:
         with TemporaryDirectory() as folder:
             save_models(network, recipe, checkpoint.TrainState(), Path(folder))
-    except OSError:
+    except BadRequest:  # a full disk
         raise
     except Exception as error:  # what a class of the user's own raises, or the exporter of its graph
         source = error.__cause__ or error  # the exporter only sums up what was raised

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -126,6 +128,17 @@ def test_what_cannot_become_a_model_is_told_before_it_is_trained(
 def test_what_a_loss_does_wrong(call: Call, photos: Path, tmp_path: Path, name: str, line: str) -> None:
     loss = f'own = {{ "faulty_networks:{name}" = 1.0 }}'
     assert said(call, photos, tmp_path, "espcn", loss) == line
+
+
+def test_a_full_disk_is_not_blamed_on_a_network(
+    call: Call, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("subpixel.atomic.write_bytes", full)
+    line = said(call, photos, tmp_path, "toy_networks:Toy")
+    assert re.fullmatch(r"cannot write \S+/own-x2\.onnx: No space left on device", line)
 
 
 def test_a_fault_of_ours_is_not_blamed_on_a_recipe(
