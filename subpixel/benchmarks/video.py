@@ -222,9 +222,8 @@ def _speed(
 ) -> tuple[float, float, tuple[float, float, float]]:
     """Frames a second through the file and of the network alone, and the shares of the stages."""
     decoding, frames = _timed(lambda: list(Frames(source)))
-    larger = FrameUpscaler(
-        Upscaler(model, scale=SCALE, execution=Execution(threads=threads)), source, source.layout, DegradationReport()
-    )
+    upscaler = Upscaler(model, scale=SCALE, execution=Execution(threads=threads), video=True)
+    larger = FrameUpscaler(upscaler, source, source.layout, DegradationReport())
     larger(frames[0].planes)
     computing, results = _timed(lambda: [larger(frame.planes) for frame in frames])
     encoding, _ = _timed(lambda: _packets(source, results, threads))

@@ -17,6 +17,7 @@ from subpixel.burst.fusion import Psf, prepare
 from subpixel.errors import BadRequest
 from subpixel.images import Encoding, Metadata, create, format_of
 from subpixel.images.writer import place_of
+from subpixel.inference.upscaler import Upscaler
 from subpixel.jobs.folders import make_folder, remove_empty
 from subpixel.ports import Shape
 
@@ -59,6 +60,7 @@ def fuse_files(
     """
     if uncertainty is not None and os.path.realpath(target) == os.path.realpath(uncertainty):
         raise BadRequest(f"{target} would be the image and its uncertainty; give one of them another name")
+    upscaler = Upscaler(model, scale=scale)
     targets = [path for path in (target, uncertainty) if path is not None]
     for path in targets:
         format_of(path)
@@ -67,7 +69,7 @@ def fuse_files(
             files.callback(remove_empty, make_folder(path.parent))
             place_of(path)
         frames, reference = _frames(sources, at)
-        burst = prepare(frames, scale, psf, model, reference, on_progress)
+        burst = prepare(frames, upscaler, psf, reference, on_progress)
         shape = burst.shape
         gray = Shape(shape.height, shape.width, 1, False)
         writer = files.enter_context(create(target, shape, burst.metadata, encoding, sources[0]))

@@ -73,7 +73,8 @@ def fuse(
     the others are laid on; None: the sharpest of the largest number that show one scene.
     Raises: BadRequest, UnknownName, UnreadableImage, and what `Upscaler` raises.
     """
-    burst = prepare([Frame.of(frame, k) for k, frame in enumerate(frames, 1)], scale, psf, model, reference)
+    upscaler = Upscaler(model, scale=scale)
+    burst = prepare([Frame.of(frame, k) for k, frame in enumerate(frames, 1)], upscaler, psf, reference)
     bands = list(burst.bands())
     image = Image(np.concatenate([rows for rows, _ in bands]), None, burst.metadata)
     return Fusion(image, np.concatenate([deviation for _, deviation in bands]), burst.report)
@@ -81,13 +82,16 @@ def fuse(
 
 def prepare(
     frames: Sequence[Frame],
-    scale: float,
+    upscaler: Upscaler,
     psf: Psf = "auto",
-    model: str | Path = "auto",
     reference: int | None = None,
     on_progress: Callable[[str], object] | None = None,
 ) -> Burst:
-    """Registers the frames and finds out what they are worth, as `fuse` does; on_progress is told of each."""
+    """Registers the frames and finds out what they are worth, as `fuse` does; on_progress is told of each.
+
+    upscaler: enlarges the reference, and says by what factor.
+    """
+    scale = upscaler.factor
     check_alike(frames)
     _check(scale, psf, reference, len(frames))
     twins = find_twins(frames, reference or 0)
@@ -97,14 +101,14 @@ def prepare(
     seen = base.inspected()
     width = psf if psf != "auto" else _psf(seen.blur and (seen.blur.xx + seen.blur.yy) / 2)
     noise = max(_LEAST_NOISE, float(np.median([each.noise for each in stack.frames[1:]] or [0.0])))
-    scene = Scene(stack.frames, scale, width, noise, _enlarged(base, seen, scale, model))
+    scene = Scene(stack.frames, scale, width, noise, _enlarged(base, seen, upscaler))
     left_out = [(frame.name, f"it is the same as {twin.name}") for frame, twin in twins.items()]
     left_out += [(distinct[k].name, why) for k, why in stack.left_out.items()]
     return Burst(scene, evidence.judge(scene, base.name, tuple(left_out)), base.metadata)
 
 
-def _enlarged(base: Frame, seen: DegradationReport, scale: float, model: str | Path) -> Rows:
-    return as_floats(Upscaler(model, scale=scale).prepare(base.shape, seen).rows(base))
+def _enlarged(base: Frame, seen: DegradationReport, upscaler: Upscaler) -> Rows:
+    return as_floats(upscaler.prepare(base.shape, seen).rows(base))
 
 
 def _psf(variance: float | None) -> float:
@@ -116,7 +120,7 @@ def _psf(variance: float | None) -> float:
 
 def _check(scale: float, psf: Psf, reference: int | None, count: int) -> None:
     if not _SCALES[0] <= scale <= _SCALES[1]:
-        raise BadRequest(f"scale {scale}; expected {_SCALES[0]:g} to {_SCALES[1]:g}")
+        raise BadRequest(f"scale {scale:g}; expected {_SCALES[0]:g} to {_SCALES[1]:g}")
     if psf != "auto" and not _PSF[0] <= psf <= _PSF[1]:
         raise BadRequest(f"psf {psf}; expected auto, or a standard deviation of {_PSF[0]:g} to {_PSF[1]:g} pixels")
     if reference is not None and not 0 <= reference < count:

@@ -27,14 +27,16 @@ def export(
     to: onnx, openvino (an .xml and a .bin), torchscript, safetensors (the weights, to be imported again) or
     opencv-pb (for cv2.dnn_superres, FSRCNN and ESPCN only). output: by default the model's name in this folder.
     alteration: of the graph, for onnx and openvino.
-    Raises: UnknownName; BadRequest where a model does not fit a format or the file exists; MissingExtra without torch
-    for the last three; ParityError if the file does not compute what the model computes, and then there is no file.
+    Raises: UnknownName; BadRequest where a model does not fit a format or has a memory, or the file exists;
+    MissingExtra without torch for the last three; ParityError if the file does not compute what the model computes,
+    and then there is no file.
     """
     if to not in FORMATS:
         raise UnknownName("format", to, FORMATS)
     if alteration != Alteration() and to not in ("onnx", "openvino"):
         raise BadRequest(f"{to} has no size, opset or half-precision weights to choose; onnx and openvino have")
     loaded, form = models.load(model), FORMATS[to]
+    loaded.card.check_enlarges()
     target = output or Path(f"{loaded.card.name}{form.suffix}")
     if target.suffix != form.suffix:
         raise BadRequest(f"{target}: a file of the format {to} ends in {form.suffix}")

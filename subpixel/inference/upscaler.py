@@ -55,7 +55,8 @@ class Upscaler:
     most that. tta: the mean over 8 flips and turns, 8 times as slow. consistent: what the result,
     reduced so, is the image again: "box", "bicubic" or "sigma=PIXELS"; "auto" is none for photos and the box for what
     `subpixel.domains` enlarges. bands: those of a GeoTIFF that are taken, counted from 1; none: all. window: the part
-    of what has coordinates that is enlarged; None: all. execution: how it is run.
+    of what has coordinates that is enlarged; None: all. execution: how it is run. video: `prepare` is asked for the
+    plan of one, so that its networks may have a memory.
 
     Called with an image it returns one of the same kind: Image, numpy array (uint8, uint16, or float; H W, H W 1 to 4,
     or as many channels as its networks take) or Pillow image; a path, the bytes of a file and an open binary file are
@@ -77,6 +78,7 @@ class Upscaler:
         bands: tuple[int, ...] = (),
         window: Window | None = None,
         execution: Execution = Execution(),
+        video: bool = False,
     ) -> None:
         check_type("the model", model, str, Path, models.Model)
         check_type("the restoration", restoration, Restoration)
@@ -94,6 +96,12 @@ class Upscaler:
         self._kernel = str(model) if is_kernel else "bicubic"
         self._family = {} if is_kernel else family(CLEAN if model == AUTO else model)
         self._begin()
+        self._check_networks(video)
+
+    def _check_networks(self, video: bool) -> None:
+        """Raises: BadRequest; see `Card.check_enlarges`. What auto chooses from is the package's own."""
+        for model in () if self._model == AUTO else self._family.values():
+            self._card(model).check_enlarges(video)
 
     def _begin(self) -> None:
         self._models: dict[str, models.Model] = {}
@@ -126,8 +134,7 @@ class Upscaler:
         deep: see `prepare`.
         Raises: BadRequest for a network that enlarges the frames of videos.
         """
-        for name in [card.name for card in map(self._card, self._family.values()) if card.ports.carries]:
-            raise BadRequest(f"{name} carries what it sees from frame to frame; it is for videos: subpixel video")
+        self._check_networks(video=False)
         report = inspect_rows(source) if self.looks else DegradationReport()
         return self.prepare(source.shape, report, deep=deep)
 
@@ -196,12 +203,7 @@ class Upscaler:
             return self._models[model]
 
     def _runtime(self, model: models.Model, condition: Mapping[str, float] | None, execution: Execution) -> Runtime:
-        """The compiled network, told of the condition if it is one that listens.
-
-        Raises: BadRequest for one that does not make an image of an image.
-        """
-        if not (model.card.ports.enlarges or model.card.ports.carries):
-            raise BadRequest(f"{model.card.name} is no network from one image to a larger one of as many channels")
+        """The compiled network, told of the condition if it is one that listens."""
         values = condition if condition and model.card.condition else {}
         key = (model.card.name, model.card.sha256, execution.precision, *values.values())
         with self._opening:

@@ -87,8 +87,11 @@ class Request(BaseModel):
         asked = self.model_dump_json(exclude={"tile": True, "execution": {"runtime", "threads", "device"}})
         return f"{asked} {_content(self.model)}"
 
-    def upscaler(self) -> Upscaler:
-        """What does it. Raises: as Upscaler does; BadRequest for tiles that would be hardly more than halo."""
+    def upscaler(self, video: bool = False) -> Upscaler:
+        """What does it. video: see `Upscaler`.
+
+        Raises: as Upscaler does; BadRequest for tiles that would be hardly more than halo.
+        """
         if isinstance(self.tile, int) and 0 < self.tile < _SMALLEST_TILE:
             raise BadRequest(f"tile {self.tile}; expected auto, 0 for the whole image, or {_SMALLEST_TILE} or more")
         return Upscaler(
@@ -103,4 +106,5 @@ class Request(BaseModel):
             bands=self.bands,
             window=Window.parse(self.window) if self.window is not None else None,
             execution=self.execution,
+            video=video,
         )

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from subpixel.errors import BadRequest
 from subpixel.ports import Geometry, ModelName, Port, Ports
 
 
@@ -126,6 +127,16 @@ class Card(BaseModel):
     @property
     def geometry(self) -> Geometry:
         return Geometry(self.scale, self.halo, self.tile_stride, self.fixed_size)
+
+    def check_enlarges(self, video: bool = False) -> None:
+        """Asked wherever a model is given for images. video: they are the frames of one, and what is seen is kept.
+
+        Raises: BadRequest for a network with a memory, which is for videos alone, or one that enlarges nothing.
+        """
+        if self.ports.carries and not video:
+            raise BadRequest(f"{self.name} carries what it sees from frame to frame; it is for videos: subpixel video")
+        if not (self.ports.enlarges or self.ports.carries):
+            raise BadRequest(f"{self.name} is no network from one image to a larger one of as many channels")
 
     def score(self, dataset: str, metric: str = "psnr") -> float | None:
         """A measured number, or None where none was taken."""

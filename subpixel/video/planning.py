@@ -54,7 +54,7 @@ def of_size(request: VideoRequest, source: Source, codec: str) -> tuple[Upscaler
     Returns it with what there is to say of that.
     """
     request = request.model_copy(update={"tile": _TILE}) if request.tile == "auto" else request
-    upscaler, layout = request.upscaler(), layout_of(codec, source.layout)
+    upscaler, layout = request.upscaler(video=True), layout_of(codec, source.layout)
     sides = upscaler.target.sides(source.height, source.width, upscaler.factor)
     height, width = (-(-side // (1 << n)) * (1 << n) for side, n in zip(sides, layout.sub, strict=True))
     precise = request.execution.precision != "auto" or source.layout.bits > 8 or not computes_in_bf16()
@@ -67,7 +67,7 @@ def of_size(request: VideoRequest, source: Source, codec: str) -> tuple[Upscaler
         told = [
             f"{sides[1]}x{sides[0]} becomes {width}x{height}, so that the colours of {layout.name} have whole sides"
         ]
-    return request.model_copy(update=changes).upscaler() if changes else upscaler, told
+    return request.model_copy(update=changes).upscaler(video=True) if changes else upscaler, told
 
 
 def look(source: Source) -> DegradationReport:

@@ -16,7 +16,7 @@ pytest.importorskip("fastapi", reason="needs the extra serve")
 
 import PIL.Image
 from clip import clip
-from served import CHANGED, Server, until
+from served import CHANGED, Server, png, until
 
 import subpixel
 from subpixel.cli import main
@@ -66,6 +66,20 @@ def test_a_video_becomes_what_the_library_makes_of_it(
     other = server.client.get(done["links"]["result"], headers={"Accept": "image/png"})
     assert (other.status_code, other.json()["type"]) == (406, "/problems/not-acceptable")
     assert not list((server.data / "results").glob("*.partial"))
+
+
+def test_a_network_with_a_memory_is_for_videos(server: Server, tmp_path: Path) -> None:
+    table = np.arange(48, dtype=np.float32).reshape(6, 8)
+    fits = pytest.importorskip("astropy.io.fits", reason="needs the extra astro")
+    fits.PrimaryHDU(table).writeto(tmp_path / "a.fits")
+    for body in (png(), (tmp_path / "a.fits").read_bytes()):
+        for where in ("jobs", "upscale"):
+            answer = server.client.post(f"/v1/{where}?model=swift-video", content=body)
+            assert answer.status_code == 400, answer.text
+            assert answer.json()["detail"].startswith("swift-video-x2 carries what it sees from frame to frame; it is")
+    assert not list((server.data / "uploads").iterdir())
+    job = server.submit(clip(tmp_path / "a.mkv", frames=2).read_bytes(), "model=swift-video")
+    assert server.finished(job["id"])["chosen"].startswith("swift-video-x2")
 
 
 def test_what_is_too_much_of_a_video_is_refused_at_once(servers: Make, tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ def clip(count: int = 4, moved: float = 1.5) -> Frames:
 
 
 def prepared(tile: Any = "auto", execution: Execution = EXACT) -> tuple[Plan, Carrying]:
-    plan = Upscaler("swift-video-x2", tile=tile, execution=execution).prepare(Shape(40, 52, 1))
+    plan = Upscaler("swift-video-x2", tile=tile, execution=execution, video=True).prepare(Shape(40, 52, 1))
     plan, (memory,) = carrying(plan, execution)
     return plan, memory
 
@@ -72,7 +72,7 @@ def test_a_beginning_and_a_cut_forget() -> None:
 
 
 def test_channels_are_remembered_one_by_one() -> None:
-    upscaler = Upscaler("swift-video-x2", execution=EXACT)
+    upscaler = Upscaler("swift-video-x2", execution=EXACT, video=True)
     plan, _ = carrying(upscaler.prepare(Shape(40, 52, 3)), EXACT)
     frames, gray = clip(2), prepared()[0]
     for frame in frames:
@@ -83,4 +83,6 @@ def test_channels_are_remembered_one_by_one() -> None:
 
 def test_photos_are_refused() -> None:
     with pytest.raises(BadRequest, match=r"swift-video-x2 carries what it sees .* subpixel video"):
-        Upscaler("swift-video-x2")(np.zeros((8, 8, 3), np.uint8))
+        Upscaler("swift-video-x2")
+    with pytest.raises(BadRequest, match=r"swift-video-x2 carries what it sees .* subpixel video"):
+        Upscaler("swift-video", video=True)(np.zeros((8, 8, 3), np.uint8))
