@@ -14,15 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from subpixel.errors import UnreadableImage
-from subpixel.images.apng import Apng
+from subpixel.images.apng import Apng, planes_of
 from subpixel.images.metadata import Animation, Metadata
 from subpixel.images.png import SIGNATURE, chunk, chunks
 from subpixel.images.samples import vips
 from subpixel.ports import Shape
 
 Levels = NDArray[np.uint8] | NDArray[np.uint16]
-_DEPTH = 24
-"""Where a PNG says how many bits a sample has."""
+_DEPTH, _COLOURS = 24, 25
+"""Where a PNG says how many bits a sample has, and whether it is gray."""
 _TIMES = 65535
 """The longest that a frame of an APNG is shown, in milliseconds, and the most often that one is played."""
 
@@ -63,14 +63,15 @@ def apng_frames(name: str | Path, file: BinaryIO) -> tuple[Shape, Animation, Cal
         delays, loop = _delays(data), int(image.info.get("loop", 0))
         mode = "RGBA" if image.has_transparency_data else "RGB"
         first = int(bool(image.default_image))  # an image for viewers that know no animations
-    shape = Shape(image.height, image.width, 3, mode == "RGBA", "uint8")
+    planes = planes_of(data[_COLOURS], mode == "RGBA")
+    shape = Shape(image.height, image.width, len(planes) - (mode == "RGBA"), mode == "RGBA", "uint8")
 
     def frames() -> Iterator[Levels]:
         again = _apng(data)
         for k in range(first, first + len(delays)):
             with _refusing(name):
                 again.seek(k)
-                frame = np.asarray(again.convert(mode))
+                frame = np.asarray(again.convert(mode))[..., planes]
             yield frame
 
     return shape, Animation(delays, loop), frames
@@ -79,7 +80,7 @@ def apng_frames(name: str | Path, file: BinaryIO) -> tuple[Shape, Animation, Cal
 def _of_16_bits(name: str | Path, data: bytes) -> tuple[Shape, Animation, Callable[[], Iterator[Levels]]]:
     with _refusing(name):
         opened = Apng(data)
-        shape = Shape(opened.height, opened.width, 3, opened.alpha, "uint16")
+        shape = Shape(opened.height, opened.width, len(opened.planes) - opened.alpha, opened.alpha, "uint16")
 
     def frames() -> Iterator[Levels]:
         with _refusing(name):

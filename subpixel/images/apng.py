@@ -19,9 +19,16 @@ from subpixel.images.samples import vips
 Levels = NDArray[np.uint16]
 _BACKGROUND, _PREVIOUS = 1, 2
 """How a frame leaves the canvas; 0: as it is."""
+_GRAY = (0, 4)
+"""Types of colour, the second with alpha."""
 _OPAQUE = 65535
 _ROWS = 2**18
 """Pixels that are blended together in double precision."""
+
+
+def planes_of(kind: int, alpha: bool) -> list[int]:
+    """Those of R'G'B' and alpha that a result has; gray has one colour. kind: PNG's type of colour."""
+    return [*([0] if kind in _GRAY else [0, 1, 2]), *([3] if alpha else [])]
 
 
 @dataclass
@@ -81,8 +88,13 @@ class Apng:
         cleared = any(frame.dispose == _BACKGROUND for frame in self.frames)
         return self._kind in (4, 6) or bool(self._shared) or partly or cleared
 
+    @property
+    def planes(self) -> list[int]:
+        """Of R'G'B' and alpha those that a frame has."""
+        return planes_of(self._kind, self.alpha)
+
     def shown(self) -> Iterator[Levels]:
-        """Each frame as it is seen, (H, W, 3 [+ 1: alpha]). Raises: ValueError, pyvips.Error."""
+        """Each frame as it is seen, (H, W, 1 or 3 [+ 1: alpha]). Raises: ValueError, pyvips.Error."""
         canvas = np.zeros((self.height, self.width, 4), np.uint16)
         for k, frame in enumerate(self.frames):
             region = canvas[frame.y : frame.y + frame.height, frame.x : frame.x + frame.width]
@@ -92,7 +104,7 @@ class Apng:
                 _blend(region, levels)
             else:
                 region[:] = levels
-            yield canvas.copy() if self.alpha else canvas[..., :3].copy()
+            yield canvas[..., self.planes]
             if frame.dispose:
                 region[:] = before
 
