@@ -62,14 +62,18 @@ class DnnSuperResImpl:
         self._upscaler(tensorflow.OUTPUT)
 
     def setModel(self, algo: str, scale: int) -> None:
-        """Names the algorithm, "edsr", "espcn", "fsrcnn" or "lapsrn", and its factor.
+        """Names the algorithm, "edsr", "espcn", "fsrcnn" or "lapsrn", and its factor; or a family of the package's own.
 
-        Raises: UnknownName; TypeError for a factor that is no integer.
+        OpenCV accepts anything here. Refused is what no file that is read later could mend.
+        Raises: UnknownName; BadRequest for a factor below 1, a family of the package that has no such factor, or one
+        that is for videos; TypeError for a factor that is no integer.
         """
-        known = {*ALGORITHMS, *(name.family for text in models.names() if (name := ModelName.parse(text)))}
-        if algo.lower() not in known:
-            raise UnknownName("algorithm", algo, known)
-        self._algorithm, self._scale = algo.lower(), operator.index(scale)
+        algorithm, factor = algo.lower(), operator.index(scale)
+        if factor < 1:
+            raise BadRequest(f"the factor {factor}; expected 1 or more, for instance setModel('fsrcnn', 3)")
+        if algorithm not in ALGORITHMS:
+            _check_family(algorithm, factor)
+        self._algorithm, self._scale = algorithm, factor
         if self._path is None:
             self._upscalers.clear()
 
@@ -160,12 +164,10 @@ class DnnSuperResImpl:
         return self._upscalers[node]
 
     def _own(self) -> Upscaler:
-        family = "edsr-base" if self._algorithm == "edsr" else self._algorithm
-        name = str(ModelName(family, self._scale))
-        if name not in models.names():
-            have = ", ".join(models.names())
-            raise BadRequest(f"the package has no weights for {name} (it has {have}); call readModel with a .pb file")
-        return Upscaler(name)
+        name = ModelName("edsr-base" if self._algorithm == "edsr" else self._algorithm, self._scale)
+        if str(name) not in models.names():
+            raise BadRequest(f"{_lacking(name)}; call readModel with a .pb file")
+        return Upscaler(str(name))
 
     def _read(self, path: Path, node: str) -> Upscaler:
         model = tensorflow.load(path, node, exact=not self._half)
@@ -173,6 +175,26 @@ class DnnSuperResImpl:
 
 
 DnnSuperResImpl_create = DnnSuperResImpl.create
+
+
+def _check_family(family: str, scale: int) -> None:
+    """Raises: UnknownName, BadRequest for what is no model for photos in the package."""
+    name = ModelName(family, scale)
+    if not _of_family(family):
+        known = {each.family for text in models.of_photos() if (each := ModelName.parse(text))}
+        raise UnknownName("algorithm", family, {*ALGORITHMS, *known})
+    if str(name) not in models.names():
+        raise BadRequest(_lacking(name))
+    models.load(str(name)).card.check_enlarges()
+
+
+def _lacking(name: ModelName) -> str:
+    return f"the package has no weights for {name} (it has {', '.join(_of_family(name.family))})"
+
+
+def _of_family(family: str) -> list[str]:
+    """The package's models of a family, by name."""
+    return [text for text in models.names() if (name := ModelName.parse(text)) and name.family == family]
 
 
 def _check(img: Any) -> None:

@@ -278,6 +278,42 @@ def test_mistakes_are_said_in_one_line(edsr: Callable[[int], list[Node]], tmp_pa
             sr.upsample(wrong)  # pyright: ignore[reportArgumentType]
 
 
+@pytest.mark.parametrize(
+    ("algorithm", "factor", "why"),
+    [
+        ("swift-video", 2, "swift-video-x2 carries what it sees from frame to frame; it is for videos: subpixel video"),
+        ("Swift", 5, "the package has no weights for swift-x5 (it has swift-x2, swift-x3, swift-x4)"),
+        ("fsrcnn", 0, "the factor 0; expected 1 or more, for instance setModel('fsrcnn', 3)"),
+    ],
+)
+def test_what_no_file_could_mend_is_refused_at_once(algorithm: str, factor: int, why: str) -> None:
+    sr = dnn_superres.DnnSuperResImpl_create()
+    sr.setModel("espcn", 3)
+    with pytest.raises(BadRequest) as told:
+        sr.setModel(algorithm, factor)
+    assert str(told.value) == why
+    assert (sr.getAlgorithm(), sr.getScale()) == ("espcn", 3)
+
+
+def test_a_factor_that_a_file_may_bring_waits_for_it(edsr: Callable[[int], list[Node]], tmp_path: Path) -> None:
+    """OpenCV takes any factor, before the file or after it."""
+    (tmp_path / "EDSR_x8.pb").write_bytes(graphdef.write(edsr(8)))
+    sr, photo = dnn_superres.DnnSuperResImpl_create(), np.zeros((4, 5, 3), np.uint8)
+    sr.setModel("edsr", 8)
+    have = "edsr-base-x2, edsr-base-x3, edsr-base-x4"
+    with pytest.raises(BadRequest, match=rf"edsr-base-x8 \(it has {have}\); call readModel with a \.pb file$"):
+        sr.upsample(photo)
+    sr.readModel(tmp_path / "EDSR_x8.pb")
+    assert sr.upsample(photo).shape == (32, 40, 3)
+
+
+def test_the_algorithms_that_are_named_are_for_photos() -> None:
+    with pytest.raises(UnknownName) as told:
+        dnn_superres.DnnSuperResImpl_create().setModel("zzz", 2)
+    assert "swift-large" in str(told.value)
+    assert "swift-video" not in str(told.value)
+
+
 def test_a_large_image_is_enlarged_in_tiles(shared: Path) -> None:
     """The result of a part is the part of the result, far from the part's borders."""
     sr = dnn_superres.DnnSuperResImpl_create()
