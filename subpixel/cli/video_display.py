@@ -56,11 +56,11 @@ class VideoDisplay:
             self._say(f"note: {warning}")
         if event.seconds is not None:
             goes_on = f"; it goes on after frame {event.resumed}" if event.resumed else ""
-            self._say(f"{event.frames} frames, about {_duration(event.seconds)}{goes_on}")
+            self._say(f"about {_frames(event.frames)}, {_duration(event.seconds)}{goes_on}")
 
     def _end(self, event: Finished) -> None:
         seconds = time.monotonic() - self._began
-        self._say(f"{event.job.target}: {self._frames} frames in {_duration(seconds)}")
+        self._say(f"{event.job.target}: {_frames(self._frames)} in {_duration(seconds)}")
         if event.error:
             self.failed, self._quiet = True, False  # failures are always told
             self._say(f"subpixel: {event.error}")
@@ -68,6 +68,10 @@ class VideoDisplay:
     def _say(self, line: str) -> None:
         if not self._quiet:
             self._console.print(printable(line), markup=False)
+
+
+def _frames(count: int | None) -> str:
+    return "1 frame" if count == 1 else f"{count} frames"
 
 
 def _duration(seconds: float) -> str:

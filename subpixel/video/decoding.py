@@ -20,8 +20,9 @@ from subpixel.video.source import Source, opened
 
 _SETTLING = 2.0
 """Seconds that are decoded before a place that was sought, so that what frames refer to is there."""
-_LOOKED_AT, _FEW, _SMALLEST = 120, 4, 32
-"""Frames in which interlacing is looked for, those that have to be told, and the least rows of one."""
+_LOOKED_AT, _FEW, _SMALLEST = 120, 4, 144
+"""Frames in which interlacing is looked for, those that have to be told, and the least rows of one: television has 480
+and more, and what is reduced to fewer than this is taken for it where it has fine detail and pans."""
 CLOSE = 1e-6
 """Seconds that two times may differ by and be one."""
 _BRIEF = 0.5
@@ -49,7 +50,8 @@ class Frames:
     """The frames of a source from one time to another; `damage` tells afterwards what was lost.
 
     order: the first field where it is interlaced. fields: how many frames are made of one then. start, stop: seconds;
-    a frame is in where its time is in start <= t < stop. sought: seconds from where it is decoded.
+    a frame is in where its time is in start <= t < stop, and the one before where it stays longer than frames do: it
+    begins at the start then. sought: seconds from where it is decoded.
     """
 
     def __init__(
@@ -66,18 +68,31 @@ class Frames:
         self._start, self._stop, self._sought = start, stop, sought
 
     def __iter__(self) -> Iterator[Frame]:
-        source, last, latest = self._source, None, 0.0
+        source, last, latest, shown = self._source, None, 0.0, None
         tick = source.time_base / self._fields
         for frame in self._progressive(decoded_frames(source, self.damage, self._sought)):
             if last is not None and frame.pts <= last:
                 self.damage.disordered += 1
                 continue
             last, latest = frame.pts, float(frame.pts * tick) - source.began
-            if self._stop is not None and latest >= self._stop - CLOSE:
+            if self._start and latest < self._start - CLOSE:
+                shown = frame
+                continue
+            over = self._stop is not None and latest >= self._stop - CLOSE
+            if shown and (over or latest - self._start > 1.5 / float(source.rate)):
+                yield self._at_start(shown)
+            if over:
                 return
-            if not self._start or latest >= self._start - CLOSE:
-                yield Frame(frame.pts, planes(frame, source.layout))
+            shown = None
+            yield Frame(frame.pts, planes(frame, source.layout))
+        if shown:
+            yield self._at_start(shown)
         self._check_end(latest)
+
+    def _at_start(self, shown: Any) -> Frame:
+        """The frame that is on the screen where the part begins."""
+        tick = self._source.time_base / self._fields
+        return Frame(round((self._start + self._source.began) / float(tick)), planes(shown, self._source.layout))
 
     def _check_end(self, latest: float) -> None:
         duration, rate = self._source.duration, self._source.rate

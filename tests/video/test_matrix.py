@@ -182,6 +182,27 @@ def test_a_part_that_begins_between_two_frames(tmp_path: Path, ending: str, star
     assert shown(target)[1] == pytest.approx(expected, abs=tick)
 
 
+@pytest.mark.parametrize(
+    ("start", "stop", "seen", "times"),
+    [
+        (1.0, 2.0, [2], [0.0]),  # within the frame of 0.08 s, which stays until 3 s
+        (1.0, 4.0, [2, 3], [0.0, 2.0]),
+        (5.1, 5.2, [4], [0.0]),  # the last one
+        (0.05, 0.07, [1], [0.0]),  # shorter than a frame
+        (3.0, 4.0, [3], [0.0]),
+    ],
+)
+def test_a_part_begins_with_the_frame_that_is_on_the_screen(
+    tmp_path: Path, start: float, stop: float, seen: list[int], times: list[float]
+) -> None:
+    source = make(tmp_path, Clip("slow.mkv", "ffv1", times=(0, 40, 80, 3000, 5000, 5400)))
+    run(source, tmp_path / "whole.mkv", codec="ffv1")
+    run(source, tmp_path / "part.mkv", codec="ffv1", start=start, stop=stop)
+    (whole, _), (part, found) = shown(tmp_path / "whole.mkv"), shown(tmp_path / "part.mkv")
+    assert [frame.to_ndarray().tobytes() for frame in part] == [whole[k].to_ndarray().tobytes() for k in seen]
+    assert found == pytest.approx(times, abs=1e-3)
+
+
 @pytest.mark.parametrize(("start", "stop"), [(0.0, None), (0.01, None), (0.05, 0.13), (0.0, 0.12), (0.1, 9.0)])
 def test_as_many_frames_are_announced_as_are_written(tmp_path: Path, start: float, stop: float | None) -> None:
     started, _ = run(make(tmp_path, Clip("film.mkv")), tmp_path / "part.mkv", start=start, stop=stop)
