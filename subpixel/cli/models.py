@@ -25,6 +25,7 @@ subpixel models --verify     are the files what they should be?"""
 PURPOSES = {
     "swift": "clean photos, drawings, screenshots: near the best, at a small network's cost",
     "restore": "what is noisy, compressed or blurred, as most found images are",
+    "restore-blind": "what went through several degradations that cannot be told apart",
     "restore-gan": "restore for the eye: invents detail; upscale --detail goes towards it",
     "swift-video": "videos: swift with a memory of the frames before (subpixel video)",
     "swift-large": "swift, a little better, four times as slow",
@@ -88,7 +89,7 @@ def _measured(names: Iterable[str]) -> Mapping[str, float]:
 
 
 def _print_guide(cards: list[Card], measure: bool) -> None:
-    from subpixel.inference.choice import CLEAN, DEGRADED
+    from subpixel.inference.choice import BLIND, CLEAN, DEGRADED
     from subpixel.resample import KERNELS
 
     families = [list(group) for _, group in groupby(cards, lambda card: card.family)]
@@ -97,7 +98,7 @@ def _print_guide(cards: list[Card], measure: bool) -> None:
     speeds = _measured([_usual(family).name for family in families] if measure else [])
     rows = [
         [
-            family[0].family + ("*" if family[0].family in (CLEAN, DEGRADED) else ""),
+            family[0].family + ("*" if family[0].family in (CLEAN, DEGRADED, BLIND) else ""),
             " ".join(f"x{card.scale}" for card in family),
             *_scores(family),
             *([_speed(speeds, _usual(family))] if measure else []),
@@ -108,7 +109,8 @@ def _print_guide(cards: list[Card], measure: bool) -> None:
     speed = ["ms/megapixel"] if measure else []
     _print_table(["family", "scales", "PSNR x2", "PSNR x4", "LPIPS x4", *speed, "for"], rows)
     notes = [
-        f"* what `auto`, the default, chooses from: {CLEAN} for clean images, {DEGRADED} for degraded ones.",
+        f"* what `auto`, the default, chooses from: {CLEAN} for clean images, {DEGRADED} for degraded ones, {BLIND} "
+        "where it does not recognise how.",
         "PSNR in dB on Set5: more is nearer. LPIPS on BSD100: less looks nearer.",
         *(["ms/megapixel: of the result, here, at the family's smallest factor."] if measure else []),
         f"Without a network: {', '.join(KERNELS)}. More: subpixel models FAMILY, subpixel models MODEL.",

@@ -19,8 +19,9 @@ from subpixel.resample import KERNELS
 
 AUTO = "auto"
 """In place of a model: the report on each image decides."""
-CLEAN, DEGRADED, DETAILED = "swift", "restore", "restore-gan"
-"""The families that enlarge what is clean and what is not; and the one that invents detail where none is left."""
+CLEAN, DEGRADED, BLIND, DETAILED = "swift", "restore", "restore-blind", "restore-gan"
+"""The families for what is clean, for what is degraded, for what is so in ways that are not recognised; and the one
+that invents detail where none is left."""
 
 Strength = Literal["auto"] | float
 """How much is undone: as much as was measured, or 0 (nothing) to 1 (the strongest that was trained)."""
@@ -125,7 +126,8 @@ def choose(report: DegradationReport, restoration: Restoration) -> Choice:
     known = restoration.deblur != "auto" or (report.blur is not None and report.blur.source == "edges")
     if not restoration.detail and (not found or (known and _is_all(blur, condition))):
         return Choice(family(CLEAN), blur=blur if found else None, reason=report.summary)
-    return Choice(family(DEGRADED), family(CLEAN), condition, restoration.detail, reason=report.summary)
+    first = family(BLIND if report.unrecognised else DEGRADED)
+    return Choice(first, family(CLEAN), condition, restoration.detail, reason=report.summary)
 
 
 def _is_all(blur: Covariance, condition: Mapping[str, float]) -> bool:
@@ -159,7 +161,7 @@ def family(model: str | Path | models.Model) -> Family:
 
 def detailed(card: models.Card) -> str:
     """The model for the eye that has the structure of another. Raises: BadRequest for one that has none."""
-    if card.family != DEGRADED:
+    if card.family not in (DEGRADED, BLIND):
         raise BadRequest(f"detail: {card.name} has no counterpart that invents any; use {AUTO} or {DEGRADED}")
     return f"{DETAILED}-x{card.scale}"
 

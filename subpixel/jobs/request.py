@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from subpixel.errors import BadRequest, first_problem
 from subpixel.images import Encoding
-from subpixel.inference.choice import AUTO, CLEAN, DEGRADED, Restoration
+from subpixel.inference.choice import AUTO, BLIND, CLEAN, DEGRADED, DETAILED, Restoration
 from subpixel.inference.consistency import parse
 from subpixel.inference.target import Target
 from subpixel.inference.upscaler import Upscaler
@@ -33,7 +33,7 @@ def _content(model: str) -> str:
 
 
 def _shipped(model: str) -> list[Path]:
-    wanted = (CLEAN, DEGRADED) if model == AUTO else (model,)
+    wanted = (CLEAN, DEGRADED, BLIND, DETAILED) if model == AUTO else (model,)
     found = [name for each in wanted for name in meant(each, names())]
     families = sorted({name.family for text in found if (name := ModelName.parse(text))})
     return [FOLDER / f"{name}.onnx" for name in found] + [FOLDER / f"{name}.weights" for name in families]
