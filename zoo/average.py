@@ -23,9 +23,10 @@ def mean(start: Model, end: Model, target: Path, share: float = 0.5) -> Model:
 
     Raises: BadWeights if they are of different networks; OSError if the file cannot be written.
     """
-    network, old, card = weights.network(end), weights.network(start).state_dict(), end.card
-    if {n: w.shape for n, w in old.items()} != {n: w.shape for n, w in network.state_dict().items()}:
+    before, network, card = weights.network(start), weights.network(end), end.card
+    if (start.card.arch, before.config) != (card.arch, network.config):
         raise BadWeights(end.path, f"it is another network than {start.path}")
+    old = before.state_dict()
     network.load_state_dict({name: old[name].lerp(value, share) for name, value in network.state_dict().items()})
     return weights.save(
         network, target, name=card.name, recipe=card.recipe, steps=card.steps, hours=card.hours, data=card.data

@@ -68,9 +68,7 @@ def _write_openvino(model: Model, path: Path) -> None:
     try:
         ov.save_model(graph, path, compress_to_fp16=False)
     except RuntimeError as error:
-        _check_room(
-            path, 4 * len(model.graph) + _BLOCK
-        )  # more than it takes; OpenVINO does not say what the system did
+        _check_room(path, 4 * len(model.graph) + _BLOCK)  # more than it takes: OpenVINO does not say why
         raise OSError(f"OpenVINO says {one_line(error)}") from error
 
 

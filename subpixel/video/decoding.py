@@ -186,12 +186,12 @@ def _pulled(graph: Any) -> Iterator[Any]:
 def field_order(source: Source) -> FieldOrder | None:
     """Which field of the first frames comes first, where most of them that can be told are interlaced.
 
-    Without a verdict it is what the first frame says of itself.
+    Without a verdict, as where it has too few rows for one, it is what the first frame says of itself.
     Source: FFmpeg's idet, which compares lines with those above and below, in the frame and in its neighbours.
     """
-    if source.height < _SMALLEST or source.layout.is_rgb:
+    if source.layout.is_rgb:
         return None
-    counts = Counter(_idet(source))
+    counts = Counter(_idet(source) if source.height >= _SMALLEST else ())
     top, bottom, progressive = (counts[name] for name in ("tff", "bff", "progressive"))
     if top + bottom + progressive < _FEW:
         return "tff" if source.interlaced else None

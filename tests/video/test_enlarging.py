@@ -131,6 +131,11 @@ def test_small_clips_that_pan_are_not_taken_for_fields(tmp_path: Path, examples:
     assert field_order(probe(path)) is None
 
 
+def test_a_small_clip_is_what_it_says_it_is(tmp_path: Path) -> None:
+    said = Clip("said.mpg", "mpeg2video", size=(96, 128), frames=12, interlaced=True, options={"flags": "+ildct+ilme"})
+    assert field_order(probe(make(tmp_path, said))) == "tff"
+
+
 def test_an_interlaced_file_comes_out_progressive(tmp_path: Path) -> None:
     clip = Clip(
         "woven.mpg", "mpeg2video", size=(144, 176), frames=12, interlaced=True, options={"flags": "+ildct+ilme"}
