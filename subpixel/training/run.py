@@ -66,9 +66,7 @@ def run(
     with processes.process_group(device):
         init = _initial_weights(recipe) if recipe.init else None
         untrained = build_network(recipe, init, processes.local_device(device))
-        _check_frames(untrained, recipe)
-        if ":" in recipe.arch:
-            rehearse(untrained, recipe)
+        _check_network(untrained, recipe)
         if init and not (folder / LAST).exists():
             tell(f"init: {taken(untrained, init)} of the weights of {recipe.init}")
         validate = _validation(untrained, recipe, data, validation, folder / "samples", lpips)
@@ -111,13 +109,15 @@ def _check_request(
         raise RecipeError("loss.perceptual: needs the weights of LPIPS; name their file with --lpips")
 
 
-def _check_frames(network: Arch, recipe: Recipe) -> None:
+def _check_network(network: Arch, recipe: Recipe) -> None:
     data = recipe.data
     if (data.frames > 1) != network.ports.carries:
         sees = "clips; expected more than one frame" if network.ports.carries else "one image at a time"
         raise RecipeError(f"data.frames: {data.frames}; {recipe.arch} sees {sees}")
     if data.frames > 1 and data.degradation != "bicubic":
         raise RecipeError(f"data.degradation: {data.degradation}; clips are reduced by bicubic alone")
+    if ":" in recipe.arch:
+        rehearse(network, recipe)
 
 
 def _feature_losses(loss: Loss, device: str, vgg: Path | None, lpips: Path | None) -> dict[str, nn.Module]:
