@@ -15,6 +15,7 @@ from subpixel.errors import BadRequest, UnknownName
 from subpixel.video.colours import Colours
 from subpixel.video.decoding import Frame
 from subpixel.video.planes import Layout, Plane, frame_of
+from subpixel.video.priority import own_priority
 from subpixel.video.request import CODECS, VideoRequest
 from subpixel.video.source import Source
 
@@ -62,7 +63,8 @@ class Encoder:
         """A fresh encoder."""
         context = av.CodecContext.create(ENCODERS[self.codec], "w")
         self.configure(context)
-        context.open()
+        with own_priority():
+            context.open()
         return Coding(self, context)
 
     def configure(self, context: Any) -> None:

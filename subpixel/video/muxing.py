@@ -19,6 +19,7 @@ from av.stream import Disposition
 
 from subpixel.errors import UnwritableImage
 from subpixel.video.encoding import ENCODERS, Encoder
+from subpixel.video.priority import own_priority
 from subpixel.video.segments import Packet, Partial
 from subpixel.video.source import Source, opened
 
@@ -111,6 +112,8 @@ def join(
         options = _AS_GIVEN | _timescale(container, encoder)
         with _others(source) as given, av.open(str(target), "w", format=container, options=options) as result:
             video, copies = _streams(result, given, source, encoder, cut, lost)
+            with own_priority():
+                result.start_encoding()
             ours = _video_packets(partial.packets(), times, video, encoder, cut)
             _mux(result, ours, _other_packets(given, copies, cut))
     except (av.error.FFmpegError, OSError, ValueError) as error:
