@@ -175,7 +175,7 @@ def names() -> list[str]:
 def load(name_or_path: str | Path, changes: dict[str, Any] | None = None) -> Recipe:
     """Reads a recipe of the package or a file, and applies changes such as {"optim.lr": 2e-4}.
 
-    Raises: UnknownName with the closest recipe; RecipeError naming the file and the path of the wrong key.
+    Raises: UnknownName with the closest recipe; RecipeError naming the file, or --set, and the path of the wrong key.
     """
     path = _locate(name_or_path)
     table = _read(path)
@@ -187,7 +187,8 @@ def load(name_or_path: str | Path, changes: dict[str, Any] | None = None) -> Rec
         first = error.errors()[0]
         location = [str(part) for part in first["loc"]]
         hint = _suggestion(location) if first["type"] == "extra_forbidden" else ""
-        raise RecipeError(f"{path}: {first_problem(error)}{hint}") from None
+        changed = any(".".join(location).startswith(key) for key in changes or {})
+        raise RecipeError(f"{'--set' if changed else path}: {first_problem(error)}{hint}") from None
     if not any(recipe.loss.model_dump(exclude={"layer", "output"}).values()):
         raise RecipeError(f"{path}: loss: every weight is 0; expected at least one term, such as l1 = 1.0")
     if ":" not in recipe.arch and recipe.arch not in archs.NAMES:

@@ -116,8 +116,8 @@ def test_mistakes_are_one_line_before_the_first_step(
     [
         ("swift-x22", (), "unknown recipe 'swift-x22'; did you mean"),
         ("nowhere.toml", (), "cannot read the recipe nowhere.toml: no such file"),
-        ("swift-x2", ("--set", "optim.lrr=1"), "optim.lrr: Extra inputs are not permitted; did you mean 'lr'?"),
-        ("swift-x2", ("--set", "data.batch=0"), "data.batch: Input should be greater than or equal to 1, not 0"),
+        ("swift-x2", ("--set", "optim.lrr=1"), "--set: optim.lrr: Extra inputs are not permitted; did you mean 'lr'?"),
+        ("swift-x2", ("--set", "data.batch=0"), "--set: data.batch: Input should be greater than or equal to 1, not 0"),
         ("swift-x2", ("--set", "arch=swiftt"), "unknown architecture 'swiftt'; did you mean 'swift'?"),
         ("swift-x2", ("--set", 'data.degradation={"kind":"rain"}'), "data.degradation.kind: unknown name 'rain'"),
     ],
