@@ -13,8 +13,8 @@ from subpixel.images.metadata import Colour, Metadata, Text
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 XMP = "XML:com.adobe.xmp"
-# What lies in the pixels, or says how they are stored; hIST and sPLT are of the palette; iDOT is Apple's index.
-_STRUCTURE = {b"IHDR", b"PLTE", b"IDAT", b"IEND", b"tRNS", b"hIST", b"sPLT", b"iDOT", b"acTL", b"fcTL", b"fdAT"}
+# What lies in the pixels, or says how they are stored; iDOT is Apple's index.
+_STRUCTURE = {b"IHDR", b"PLTE", b"IDAT", b"IEND", b"tRNS", b"iDOT", b"acTL", b"fcTL", b"fdAT"}
 
 
 class Chunk(NamedTuple):

@@ -332,6 +332,19 @@ def test_significant_bits_and_unknown_chunks_are_named(tmp_path: Path) -> None:
     assert doubled(source, tmp_path / "a.png") == "left out: prVt, sBIT, tIME"
 
 
+def test_a_suggested_palette_and_the_histogram_of_a_palette_are_named(tmp_path: Path) -> None:
+    colours = np.array([0, 0, 0, 255, 128, 0], np.uint8)  # two, so that the histogram has two counts
+    indexed = PIL.Image.fromarray((ARRAY[..., 0] > 127).astype(np.uint8)).convert("P")
+    indexed.putpalette(colours)
+    file = io.BytesIO()
+    indexed.save(file, "PNG")
+    before, palette, after = file.getvalue().partition(chunk(b"PLTE", colours.tobytes()))
+    suggested = chunk(b"sPLT", b"mine\0" + struct.pack(">5BH", 8, 255, 128, 0, 255, 9))
+    histogram = chunk(b"hIST", struct.pack(">2H", 40_000, 20_000))
+    assert palette
+    assert doubled(before + palette + histogram + suggested + after, tmp_path / "a.png") == "left out: hIST, sPLT"
+
+
 @pytest.mark.parametrize("name", ["jpg", "png", "tif", "webp", "avif"])
 def test_a_gray_image_with_an_rgb_profile_is_shown_the_same(tmp_path: Path, name: str) -> None:
     source = encoded("JPEG", ARRAY[..., 1], icc_profile=SRGB, quality=100)
