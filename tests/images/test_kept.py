@@ -332,6 +332,16 @@ def test_significant_bits_and_unknown_chunks_are_named(tmp_path: Path) -> None:
     assert doubled(source, tmp_path / "a.png") == "left out: prVt, sBIT, tIME"
 
 
+def test_what_is_computed_has_more_significant_bits_than_its_source(tmp_path: Path) -> None:
+    """Why sBIT is left out: a program that obeyed it would cut what lies between the source's values."""
+    levels = np.arange(32, dtype=np.uint8)
+    fives = levels << 3 | levels >> 2  # how PNG has 5 bits fill 8
+    (tmp_path / "a.png").write_bytes(png(chunk(b"sBIT", b"\5\5\5"), array=np.tile(fives[:, None], (8, 1, 3))))
+    assert upscale_file(tmp_path / "a.png", tmp_path / "b.png", Upscaler("bicubic", scale=2)) == "left out: sBIT"
+    made = np.round(read(tmp_path / "b.png").pixels * 255)
+    assert not np.isin(made, fives).all()
+
+
 def test_a_suggested_palette_and_the_histogram_of_a_palette_are_named(tmp_path: Path) -> None:
     colours = np.array([0, 0, 0, 255, 128, 0], np.uint8)  # two, so that the histogram has two counts
     indexed = PIL.Image.fromarray((ARRAY[..., 0] > 127).astype(np.uint8)).convert("P")
