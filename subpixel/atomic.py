@@ -23,6 +23,8 @@ _NAME = re.compile(re.escape(PREFIX) + "[0-9a-f]{16}")
 _held: dict[Path, int | None] = {}  # the temporary folders of this process, each with its lock
 _claims: set[Path] = set()
 _swept: set[str] = set()
+_REPLACED = "replaced"
+"""Where in a temporary folder the folder waits whose place another takes."""
 _NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS)
 """What a file system without locks answers."""
 
@@ -51,7 +53,7 @@ def temporary(folder: Path) -> Path:
 
 def discard(part: Path) -> None:
     """Removes what `temporary` gave, with all that was written beside it. Raises: nothing."""
-    shutil.rmtree(part.parent, ignore_errors=True)
+    _remove(part.parent)
     lock = _held.pop(part.parent, None)
     if lock is not None:
         os.close(lock)
@@ -110,8 +112,9 @@ def commit(part: Path, target: Path) -> None:
         if path.is_file():
             with path.open("r+b") as file:
                 os.fsync(file.fileno())
-    if part.is_dir() and target.is_dir():  # a folder takes no other's place, unless that is empty
-        target.rename(part.with_name("replaced"))
+    if part.is_dir() and target.is_dir():  # a folder takes no other's place: until it has, that can be given back
+        part.with_name(_REPLACED).mkdir()
+        target.rename(part.with_name(_REPLACED) / target.name)
     part.replace(target)
     with suppress(OSError):  # not every file system lets a folder be opened or synced
         handle = os.open(target.parent, os.O_RDONLY)
@@ -164,11 +167,20 @@ def sweep(folder: str | Path) -> None:
 
 
 def _remove(place: Path) -> None:
-    """A temporary folder, or a claim."""
-    try:
-        place.unlink()
-    except OSError:
-        shutil.rmtree(place, ignore_errors=True)
+    """A temporary folder, or a claim; it stays for the next sweep if what it holds of others cannot be given back."""
+    with suppress(OSError):
+        _give_back(place)
+        try:
+            place.unlink()
+        except OSError:
+            shutil.rmtree(place, ignore_errors=True)
+
+
+def _give_back(place: Path) -> None:
+    """What was to be replaced, and was not, has its name again. Raises: OSError."""
+    for old in (place / _REPLACED).glob("*"):
+        if not (place.parent / old.name).exists():
+            old.rename(place.parent / old.name)
 
 
 def _lock(place: Path, wait: bool = True) -> int | None:

@@ -6,9 +6,12 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
+from itertools import count
 from pathlib import Path
 
 import pytest
+from injected_faults import injected
 
 from subpixel import atomic
 
@@ -20,6 +23,20 @@ part.write_text("half")
 part.with_suffix(".raw").write_text("more")
 print(part, flush=True)
 time.sleep(60)
+"""
+
+DIES = """
+import os, pathlib, sys
+from subpixel import atomic
+replace = os.replace
+def dying(*paths):
+    if sys.argv[2] == "after":
+        replace(*paths)
+    os._exit(9)
+os.replace = dying
+with atomic.replacing(pathlib.Path(sys.argv[1])) as part:
+    part.mkdir()
+    (part / "a").write_text("new")
 """
 
 
@@ -45,6 +62,38 @@ def test_a_file_is_replaced_as_a_whole(tmp_path: Path) -> None:
         part.mkdir()
     assert target.read_text() == "new"
     assert names(tmp_path) == [target.name]
+
+
+def folder_of(text: str, at: Path) -> None:
+    at.mkdir()
+    (at / "a").write_text(text)
+
+
+@pytest.mark.parametrize("call", ["mkdir", "rename", "replace"])
+def test_a_folder_whose_place_cannot_be_taken_stays(call: str, tmp_path: Path) -> None:
+    target = tmp_path / "x.zarr"
+    folder_of("old", target)
+    for k in count(1):
+        with injected(call, k) as fault, suppress(OSError), atomic.replacing(target) as part:
+            folder_of("new", part)
+        assert (target / "a").read_text() == ("old" if fault.hit else "new")
+        assert names(tmp_path) == [target.name]
+        if not fault.hit:
+            break
+    assert k > 1
+
+
+def test_a_folder_that_a_killed_process_was_replacing_is_given_back(tmp_path: Path) -> None:
+    """It died after the old folder had gone, and before the new one had its name; or right after."""
+    for moment, expected in (("before", "old"), ("after", "new")):
+        folder = tmp_path / moment
+        folder.mkdir()
+        folder_of("old", folder / "x.zarr")
+        subprocess.run([sys.executable, "-c", DIES, str(folder / "x.zarr"), moment], check=False)
+        assert (folder / "x.zarr").exists() == (moment == "after")
+        atomic.sweep(folder)
+        assert (folder / "x.zarr/a").read_text() == expected
+        assert names(folder) == ["x.zarr"]
 
 
 def test_bytes_are_on_the_disk_before_the_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,7 +18,7 @@ from starlette.background import BackgroundTask
 from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
 from starlette.types import ASGIApp
 
-from subpixel import __version__
+from subpixel import __version__, atomic
 from subpixel.images import FORMATS
 from subpixel.resample import KERNELS
 from subpixel.runtimes import installed
@@ -34,7 +34,7 @@ from subpixel.service.query import check_no_query, parameters, parse_query
 from subpixel.service.ranges import RangedFile
 from subpixel.service.records import UNFINISHED, Record
 from subpixel.service.service import Service
-from subpixel.service.uploads import received, sync_folder
+from subpixel.service.uploads import received
 from subpixel.service.view import Job
 
 _THREADS = 32
@@ -293,8 +293,7 @@ async def _admitted(service: Service, request: Request, name: str) -> AsyncGener
 def _accept(service: Service, record: Record, upload: Path) -> Record:
     """The file, then the row: a row without its file is never seen."""
     kept = service.upload(record.id)
-    upload.rename(kept)
-    sync_folder(kept.parent)
+    atomic.commit(upload, kept)
     try:
         accepted = service.records.accept(record, service.bounds)
     except BaseException:

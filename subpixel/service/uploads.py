@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 import errno
 import hashlib
-import os
 import re
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from starlette.requests import ClientDisconnect, Request
 
@@ -69,22 +68,7 @@ async def _received(request: Request, path: Path, most: int) -> Upload:
             file.write(part)
         if not size:
             raise Refusal("bad-request", "the body is empty; expected the bytes of an image")
-        await asyncio.to_thread(_sync, file)
     return Upload(path, size, hashed.hexdigest())
-
-
-def _sync(file: BinaryIO) -> None:
-    file.flush()
-    os.fsync(file.fileno())
-
-
-def sync_folder(folder: Path) -> None:
-    """So that a rename outlives a loss of power."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _image(request: Request, most: int) -> AsyncIterator[bytes]:

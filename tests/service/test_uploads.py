@@ -108,10 +108,13 @@ def test_who_says_nothing_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.
 
 
 def test_a_full_disk_is_told_and_nothing_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(file: Any) -> None:
+    """It shows when the upload is synced to be kept, within the block."""
+
+    def full(path: Path) -> None:
+        assert path.stat().st_size == 3
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(uploads, "_sync", full)
+    monkeypatch.setattr(Path, "read_bytes", full)
     with pytest.raises(Refusal, match="no room") as refused:
         receive(tmp_path / "x", [b"abc"])
     assert (refused.value.kind, refused.value.headers) == ("disk-full", {"Retry-After": "60"})
