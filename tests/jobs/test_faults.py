@@ -28,8 +28,8 @@ from subpixel.jobs.pool import Finished
 REQUEST = Request(model="bicubic", scale=2)
 IDENTITY = REQUEST.identity
 KINDS = {"a.png": "png", "b.jpg": "jpg", "deep/c.tif": "tif"}
-MOMENTS = int(os.environ.get("SUBPIXEL_MOMENTS", "1"))
-"""How often a process is killed for each signal; 20 by hand."""
+KILLS, MOMENTS = 20, int(os.environ.get("SUBPIXEL_MOMENTS", "1"))
+"""How often a process is killed at least by what it cannot hear, and how often it is sent each other signal."""
 
 
 @pytest.fixture(scope="module")
@@ -150,7 +150,7 @@ def test_a_signal_at_a_random_moment(
 ) -> None:
     whole, seconds = slow
     numbers = [getattr(signal, name) for name in names.split()]
-    for moment in range(MOMENTS):
+    for moment in range(max(MOMENTS, KILLS) if names == "SIGKILL" else MOMENTS):
         out = tmp_path / str(moment)
         out.mkdir()
         process = subprocess.Popen(batch(photos, out), stderr=subprocess.DEVNULL, preexec_fn=_hears)
