@@ -42,6 +42,8 @@ if TYPE_CHECKING:
 
 _KEPT = 8
 """Compiled networks that are kept for the next image."""
+_SMALLEST_TILE = 16
+"""Pixels a side of a tile: a smaller one would be hardly more than halo."""
 
 
 class Upscaler:
@@ -51,8 +53,8 @@ class Upscaler:
     ("swift"), the path of an .onnx file, a loaded Model, or a kernel ("nearest", "bilinear", "bicubic", "lanczos").
     scale, size, fit: see `Target`; without them the model's own factor, 2 for a family or a kernel. restoration: how
     much is undone of what is wrong with an image, for "auto" and for models that are told of it. tile: the side of a
-    tile in input pixels, 0 for the whole image at once, "auto" for what suits the memory; a graph for one size gets at
-    most that. tta: the mean over 8 flips and turns, 8 times as slow. consistent: what the result,
+    tile in input pixels, 0 for the whole image at once, else 16 or more, "auto" for what suits the memory; a graph
+    for one size gets at most that. tta: the mean over 8 flips and turns, 8 times as slow. consistent: what the result,
     reduced so, is the image again: "box", "bicubic" or "sigma=PIXELS"; "auto" is none for photos and the box for what
     `subpixel.domains` enlarges. bands: those of a GeoTIFF that are taken, counted from 1; none: all. window: the part
     of what has coordinates that is enlarged; None: all. execution: how it is run. video: `prepare` is asked for the
@@ -312,6 +314,6 @@ def _array_rows(array: NDArray[Any], channels: int) -> ArrayRows:
 def _checked(tile: object) -> Tile:
     if tile == "auto":
         return "auto"
-    if isinstance(tile, int | np.integer) and tile >= 0:
+    if isinstance(tile, int | np.integer) and tile is not False and (tile == 0 or tile >= _SMALLEST_TILE):
         return int(tile)
-    raise BadRequest(f"tile {tile!r}; expected auto, 0 for the whole image, or a side in pixels")
+    raise BadRequest(f"tile {tile!r}; expected auto, 0 for the whole image, or {_SMALLEST_TILE} or more")

@@ -20,8 +20,6 @@ from subpixel.models.store import FOLDER, names
 from subpixel.ports import ModelName
 from subpixel.runtimes import Execution
 
-_SMALLEST_TILE = 16
-
 
 def _content(model: str) -> str:
     """A digest of a model's files, those of the families in the package or that of a path; kernels have none."""
@@ -55,7 +53,7 @@ class Request(BaseModel):
     restoration: Restoration = Restoration()
     """How much is undone of what is wrong with an image."""
     tile: Literal["auto"] | int = Field(default="auto", union_mode="left_to_right")
-    """The side of a tile in pixels of the input; 0: the whole image at once."""
+    """The side of a tile in pixels of the input; 0: the whole image at once; else 16 or more."""
     tta: bool = False
     """The mean over 8 flips and turns."""
     consistent: str = "auto"
@@ -88,12 +86,7 @@ class Request(BaseModel):
         return f"{asked} {_content(self.model)}"
 
     def upscaler(self, video: bool = False) -> Upscaler:
-        """What does it. video: see `Upscaler`.
-
-        Raises: as Upscaler does; BadRequest for tiles that would be hardly more than halo.
-        """
-        if isinstance(self.tile, int) and 0 < self.tile < _SMALLEST_TILE:
-            raise BadRequest(f"tile {self.tile}; expected auto, 0 for the whole image, or {_SMALLEST_TILE} or more")
+        """What does it; raises as `Upscaler` does, which says what `video` is."""
         return Upscaler(
             self.model,
             scale=self.scale,

@@ -183,6 +183,13 @@ def test_a_file_opened_as_text_is_told_apart_from_a_damaged_one(tmp_path: Path) 
         read(file)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("tile", [1, 15, -1, True, False, 16.0, "16", None])
+def test_a_tile_is_no_smaller_than_its_halo_wants(tile: Any) -> None:
+    with pytest.raises(BadRequest) as error:
+        Upscaler("swift", scale=2, tile=tile)
+    assert str(error.value) == f"tile {tile!r}; expected auto, 0 for the whole image, or 16 or more"
+
+
 def test_a_masked_array_and_a_tile_of_numpy() -> None:
     array = np.zeros((20, 20, 3), np.uint8)
     with pytest.raises(BadRequest, match="the array has a mask"):

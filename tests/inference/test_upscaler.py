@@ -86,7 +86,7 @@ def test_factors_of_the_family_are_exact(scale: float, factor: int) -> None:
 def test_the_rest_is_antialiased_bicubic() -> None:
     pixels = noise(20, 30, 3)
     expected = np.clip(resample.resize(repeated(pixels, 3), 54, 81), 0, 1)
-    for tile in ("auto", 0, 7):
+    for tile in ("auto", 0, 16):
         got = Upscaler("near", scale=2.7, tile=tile)(Image(pixels)).pixels
         np.testing.assert_allclose(got, expected, atol=3e-6)
 
@@ -123,8 +123,8 @@ def test_description() -> None:
     assert described(Upscaler("near", scale=8)) == (
         "near-x4, then near-x2 to 160x80; near-x4: fake f32 on cpu; near-x2: fake f32 on cpu; tile 20x10; tile 80x40"
     )
-    assert described(Upscaler("near-x2", tile=5, tta=True)) == (
-        "near-x2 to 40x20; near-x2: fake f32 on cpu; tile 5x5; self-ensemble of 8"
+    assert described(Upscaler("near-x2", tile=16, tta=True)) == (
+        "near-x2 to 40x20; near-x2: fake f32 on cpu; tile 16x16; self-ensemble of 8"
     )
     assert described(Upscaler("lanczos", scale=2)) == "lanczos to 40x20"
     assert described(Upscaler("near", scale=2.7)).startswith("near-x3, then bicubic to 54x27; near-x3: fake")
@@ -238,7 +238,7 @@ def test_a_file_equals_an_image_in_memory(tmp_path: Path, monkeypatch: pytest.Mo
     array = (noise(40, 30, channels) * 65535).astype(np.uint16)
     array[:10, :10, -1] = 0
     write(tmp_path / "a.png", Image.from_array(array, Metadata(dpi=(300.0, 300.0))))
-    upscaler = Upscaler("near", scale=2.7, tile=9)
+    upscaler = Upscaler("near", scale=2.7, tile=16)
     upscale_file(tmp_path / "a.png", tmp_path / "b.png", upscaler)
     expected, got = upscaler(tmp_path / "a.png"), read(tmp_path / "b.png")
     assert (got.metadata.dpi, got.metadata.depth) == ((300.0, 300.0), 16)
@@ -258,7 +258,7 @@ def test_a_file_that_fails_half_way_leaves_nothing(tmp_path: Path, monkeypatch: 
 
     monkeypatch.setattr(Nearest, "run", failing)
     with pytest.raises(OutOfMemory):
-        upscale_file(tmp_path / "a.png", tmp_path / "b.png", Upscaler("near-x2", tile=9))
+        upscale_file(tmp_path / "a.png", tmp_path / "b.png", Upscaler("near-x2", tile=16))
     assert [p.name for p in tmp_path.iterdir()] == ["a.png"]
 
 

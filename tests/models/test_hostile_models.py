@@ -405,12 +405,12 @@ def test_any_card_with_any_graph(
     path = written(tmp_path, proto, **changes, ports=Ports.enlarging(scale))
     begun = time.process_time()
     try:
-        with Upscaler(path, tile=4, execution=Execution(runtime, "f32", 1)) as upscaler:
-            image = np.full((9, 7, 3), 0.5 if not levels else 128, np.uint8 if levels else np.float32)
+        with Upscaler(path, tile=16, execution=Execution(runtime, "f32", 1)) as upscaler:
+            image = np.full((21, 18, 3), 0.5 if not levels else 128, np.uint8 if levels else np.float32)
             results = [upscaler(image) for _ in range(2)]
     except (BadWeights, BadRequest):
         pass
     else:
-        assert results[0].shape == (9 * scale, 7 * scale, 3)
+        assert results[0].shape == (21 * scale, 18 * scale, 3)
         assert np.array_equal(results[0], results[1])
     assert time.process_time() - begun < SECONDS
