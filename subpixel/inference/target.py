@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import combinations_with_replacement, count
 from numbers import Real
 
-from subpixel.errors import BadRequest
+from subpixel.errors import BadRequest, check_type
 
 LARGEST = 2**20
 """Pixels a side of a result may have."""
@@ -23,7 +23,8 @@ class Target:
 
     size: "1920x1080" (width x height), "4096x" or "x1080", where the open side follows from the aspect.
     fit: keep the aspect and let the result lie inside `size`; otherwise it has exactly that size.
-    Raises: BadRequest for a factor that is no positive number, a size that cannot be read, or both at once.
+    Raises: BadRequest for a factor that is no positive number, a size that cannot be read, both at
+    once, or a fit that is neither true nor false.
     """
 
     scale: float | None = None
@@ -33,6 +34,7 @@ class Target:
     def __post_init__(self) -> None:
         if self.scale is not None and self.size is not None:
             raise BadRequest(f"scale {self.scale} and size {self.size}: give one of the two")
+        check_type("fit", self.fit, bool)
         if self.fit and self.size is None:
             raise BadRequest("fit: there is no size to lie inside; give one, such as 1920x1080")
         if self.scale is not None:

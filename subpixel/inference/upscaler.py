@@ -91,7 +91,7 @@ class Upscaler:
         self.tile: Tile = _checked(tile)
         self.execution = execution
         self._restoration, self._tta = restoration, tta
-        self.bands, self.window = bands, window
+        self.bands, self.window = _counted(bands), window
         self.consistent, self._reduction = consistent, parse(consistent)
         self._model = model
         is_kernel = isinstance(model, str) and model in KERNELS
@@ -317,3 +317,10 @@ def _checked(tile: object) -> Tile:
     if isinstance(tile, int | np.integer) and tile is not False and (tile == 0 or tile >= _SMALLEST_TILE):
         return int(tile)
     raise BadRequest(f"tile {tile!r}; expected auto, 0 for the whole image, or {_SMALLEST_TILE} or more")
+
+
+def _counted(bands: Any) -> tuple[int, ...]:
+    check_type("bands", bands, tuple, list)
+    if not all(isinstance(band, int | np.integer) and band is not True and band >= 1 for band in bands):
+        raise BadRequest(f"bands {bands!r:.60}; expected numbers such as (1, 2, 5), counted from 1")
+    return tuple(map(int, bands))

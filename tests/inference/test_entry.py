@@ -161,6 +161,8 @@ def test_a_matrix_is_an_image() -> None:
         lambda: Upscaler(b"swift"),  # type: ignore[arg-type]
         lambda: Upscaler("nearest", restoration="strong"),  # type: ignore[arg-type]
         lambda: Upscaler("nearest", execution="f32"),  # type: ignore[arg-type]
+        lambda: Upscaler("nearest", size="9x9", fit=1),  # type: ignore[arg-type]
+        lambda: Upscaler("nearest", size="9x9", fit=None),  # type: ignore[arg-type]
         lambda: Upscaler("nearest", consistent=3),  # type: ignore[arg-type]
         lambda: read(None),  # type: ignore[arg-type]
         lambda: read(3),  # type: ignore[arg-type]
@@ -188,6 +190,19 @@ def test_a_tile_is_no_smaller_than_its_halo_wants(tile: Any) -> None:
     with pytest.raises(BadRequest) as error:
         Upscaler("swift", scale=2, tile=tile)
     assert str(error.value) == f"tile {tile!r}; expected auto, 0 for the whole image, or 16 or more"
+
+
+@pytest.mark.parametrize("bands", [3, "1", None, {1}, (0,), (-1,), ("a",), (1.5,), (True,), (None,), np.array([1])])
+def test_bands_are_numbers_from_1(bands: Any) -> None:
+    with pytest.raises(BadRequest, match=r"^bands ") as error:
+        Upscaler("bicubic", scale=2, bands=bands)
+    assert "\n" not in str(error.value)
+
+
+def test_bands_of_a_list_and_of_numpy_are_those_of_a_tuple() -> None:
+    for given in ((4, 2), [4, 2], (np.int64(4), np.uint8(2))):
+        found = Upscaler("bicubic", scale=2, bands=given).bands  # type: ignore[arg-type]
+        assert (found, [type(band) for band in found]) == ((4, 2), [int, int])
 
 
 def test_a_masked_array_and_a_tile_of_numpy() -> None:
