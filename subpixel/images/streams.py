@@ -45,8 +45,12 @@ def check_stream(file: object, method: Literal["read", "write"]) -> None:
     """Raises: BadRequest for what is no open binary file."""
     if isinstance(file, io.TextIOBase):
         raise BadRequest(f"a file opened as text; open it as binary, with mode {method[0] + 'b'!r}")
+    if getattr(file, "closed", False):
+        raise BadRequest(f"a file that is closed; open it as binary, with mode {method[0] + 'b'!r}")
     if not hasattr(file, method):
         raise BadRequest(f"a file of type {type(file).__name__}; expected a path or an open binary file")
+    if isinstance(file, io.IOBase) and not (file.readable() if method == "read" else file.writable()):
+        raise BadRequest(f"a file that is not opened to {method} it; open it with mode {method[0] + 'b'!r}")
 
 
 def comes_once(path: str | Path) -> bool:

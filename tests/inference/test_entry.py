@@ -14,7 +14,7 @@ import pytest
 
 from subpixel.analysis import inspect
 from subpixel.errors import BadRequest, SubpixelError
-from subpixel.images import Image, read, write
+from subpixel.images import Image, open_image, read, write
 from subpixel.inference.file import upscale_file
 from subpixel.inference.plan import Plan
 from subpixel.inference.upscaler import Upscaler
@@ -203,6 +203,31 @@ def test_bands_of_a_list_and_of_numpy_are_those_of_a_tuple() -> None:
     for given in ((4, 2), [4, 2], (np.int64(4), np.uint8(2))):
         found = Upscaler("bicubic", scale=2, bands=given).bands  # type: ignore[arg-type]
         assert (found, [type(band) for band in found]) == ((4, 2), [int, int])
+
+
+CLOSED = io.BytesIO()
+CLOSED.close()
+
+
+@pytest.mark.parametrize(
+    "call",
+    [read, open_image, inspect, Upscaler("nearest"), lambda file: upscale_file(file, "b.png", Upscaler("nearest"))],
+)
+def test_a_file_that_cannot_be_read_is_told_apart_from_a_damaged_one(
+    call: Callable[[Any], object], tmp_path: Path
+) -> None:
+    with pytest.raises(BadRequest, match="a file that is closed; open it as binary, with mode 'rb'"):
+        call(CLOSED)
+    with (tmp_path / "a.png").open("wb") as file, pytest.raises(BadRequest, match="not opened to read it"):
+        call(file)
+
+
+def test_a_result_goes_into_an_open_file_that_can_be_written(tmp_path: Path) -> None:
+    with pytest.raises(BadRequest, match="a file that is closed; open it as binary, with mode 'wb'"):
+        write(CLOSED, Image.from_array(LEVELS))
+    write(tmp_path / "a.png", Image.from_array(LEVELS))
+    with (tmp_path / "a.png").open("rb") as file, pytest.raises(BadRequest, match="not opened to write it"):
+        write(file, Image.from_array(LEVELS))
 
 
 def test_a_masked_array_and_a_tile_of_numpy() -> None:
