@@ -6,13 +6,17 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
 import numpy as np
 import pytest
+from clip import clip
 
 from subpixel.images import Image, write
+from subpixel.imports import graphdef
+from subpixel.imports.graphdef import Node
 
 # Runs the command line and notes every look-up and connection that Python makes.
 WATCHED = """
@@ -65,19 +69,43 @@ def run(code: str, arguments: list[str], folder: Path) -> tuple[list[str], str]:
     return [str(path.relative_to(home)) for path in home.rglob("*")], python.read_text() + "\n".join(calls)
 
 
+ONE_STEP = [word for name in ("steps", "validate_every", "data.batch") for word in ("--set", f"{name}=1")]
 COMMANDS = {
     "doctor": ["doctor"],
     "models": ["models"],
     **{f"upscale-{name}": ["upscale", "low.png", "-m", "espcn-x2", "--runtime", name, "-o", "high.png"]
        for name in ("openvino", "onnxruntime", "torch")},
-    "export": ["export", "espcn-x2", "--to", "onnx"],
+    "inspect": ["inspect", "photos/a.png"],
+    "compare": ["compare", "photos/a.png", "-m", "espcn-x2"],
+    "degrade": ["degrade", "photos/a.png", "-o", "worse"],
+    "eval": ["eval", "espcn-x2", "--data", "photos"],
+    "burst": ["burst", "photos/a.png", "moved/b.png", "-m", "bicubic", "-o", "fused.png"],
+    "data-check": ["data", "check", "photos"],
+    "train": ["train", "espcn-x2-first", "--data", "photos", "--validation", "moved", "--run", "run",
+              "--set", "data.patch=12", *ONE_STEP],
+    "import": ["import", "net_x2.pb"],
+    "export-onnx": ["export", "espcn-x2", "--to", "onnx"],
+    "export-torchscript": ["export", "espcn-x2", "--to", "torchscript"],
+    "video": ["video", "film.mkv", "-m", "espcn-x2", "-o", "larger.mkv"],
 }  # fmt: skip
 
 
+@pytest.fixture
+def folder(edsr: Callable[[int], list[Node]], tmp_path: Path) -> Path:
+    """What the commands are about: small images and a network of TensorFlow's."""
+    photo = np.random.default_rng(0).random((48, 64, 3), np.float32)
+    for place, pixels in {"low": photo[:9, :7], "photos/a": photo, "moved/b": np.roll(photo, 1, axis=1)}.items():
+        (tmp_path / place).parent.mkdir(exist_ok=True)
+        write(tmp_path / f"{place}.png", Image(pixels))
+    (tmp_path / "net_x2.pb").write_bytes(graphdef.write(edsr(2)))
+    return tmp_path
+
+
 @pytest.mark.parametrize("name", COMMANDS)
-def test_a_command_calls_nobody_and_leaves_nothing_at_home(name: str, tmp_path: Path) -> None:
-    write(tmp_path / "low.png", Image(np.zeros((9, 7, 3), np.float32)))
-    assert run(COMMAND, COMMANDS[name], tmp_path) == ([], "")
+def test_a_command_calls_nobody_and_leaves_nothing_at_home(name: str, folder: Path) -> None:
+    if name == "video":
+        clip(folder / "film.mkv", frames=3)
+    assert run(COMMAND, COMMANDS[name], folder) == ([], "")
 
 
 def test_a_figure_leaves_nothing_at_home(tmp_path: Path) -> None:
