@@ -1,6 +1,6 @@
 """Deviations of the DCT coefficients of the flattest 8x8 blocks, also where JPEG has quantised them.
 
-White noise has one variance at all frequencies, while a picture has little at high ones (Ponomarenko et al. 2007, "An
+White noise has one variance at all frequencies, while an image has little at high ones (Ponomarenko et al. 2007, "An
 automatic approach to lossy compression of AVIRIS images", estimate it there). Where the steps q of a table are known,
 each coefficient is the multiple q * round(c / q), and the deviation is the one under which the multiples that are seen
 are most likely.

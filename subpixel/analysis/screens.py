@@ -1,4 +1,4 @@
-"""Patterns that are no picture: combs of interlaced video, the dots of print, slopes, one tile over and over."""
+"""Patterns that are no natural image: combs of interlaced video, the dots of print, slopes, one tile over and over."""
 
 from __future__ import annotations
 

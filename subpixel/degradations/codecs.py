@@ -30,7 +30,7 @@ class Jpeg(_LossyCodec):
     """JPEG, with the chroma at half the resolution (4:2:0)."""
 
     right: int = 0
-    """Pixels by which the grid of its blocks lies to the right, as of a picture that was cut since."""
+    """Pixels by which the grid of its blocks lies to the right, as of an image that was cut since."""
     down: int = 0
 
     def __post_init__(self) -> None:

@@ -41,12 +41,12 @@ def real_world(scale: int) -> Degradation:
 
 
 def compressed(scale: int) -> Degradation:
-    """A small picture that was saved as JPEG."""
+    """A small image that was saved as JPEG."""
     return Chain((Downsample(scale), Uniform(Jpeg(25), Jpeg(95))))
 
 
 def noisy(scale: int) -> Degradation:
-    """A small picture with noise, of amplifiers, of light, or both; up to a tenth of the range."""
+    """A small image with noise, of amplifiers, of light, or both; up to a tenth of the range."""
     kinds = (_noise(25 / 255, 25 / 255), Chain((_noise(18 / 255, 18 / 255), _noise(18 / 255, 18 / 255))))
     return Chain((Downsample(scale), Choice(kinds)))
 
@@ -63,7 +63,7 @@ def camera(scale: int) -> Degradation:
 
 
 def web(scale: int) -> Degradation:
-    """A picture that was passed on: resized, sharpened, and compressed twice, cut in between."""
+    """An image that was passed on: resized, sharpened, and compressed twice, cut in between."""
     passed_on = Choice((Uniform(Resize(0.5 / scale, "bicubic"), Resize(1.5 / scale, "bicubic")), IDENTITY), (0.7, 0.3))
     sharper = Choice((Uniform(Sharpen(0.2, 0.5), Sharpen(1.5, 1.5)), IDENTITY), (0.6, 0.4))
     small = Downsample(scale, round8=False, after=Chain((passed_on, sharper)))
@@ -106,7 +106,7 @@ _SINC = Uniform(SincBlur(math.pi / 3), SincBlur(math.pi))
 
 
 def _lens(scale: int, low: float, high: float) -> Degradation:
-    """A Gaussian of so many pixels of the small picture, in any direction."""
+    """A Gaussian of so many pixels of the small image, in any direction."""
     return Uniform(
         GaussianBlur(low * scale, low * scale, -180.0, size=6 * scale + 9),
         GaussianBlur(high * scale, high * scale, 180.0, size=6 * scale + 9),

@@ -1,4 +1,4 @@
-"""What editing and age do to a picture: sharpening, fading, scratches."""
+"""What editing and age do to an image: sharpening, fading, scratches."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class Fade(Degradation):
 
 @dataclass(frozen=True)
 class Scratches(Degradation):
-    """Thin lines, bright or dark, nearly along the picture's height, as of film that was drawn over grit."""
+    """Thin lines, bright or dark, nearly along the image's height, as of film that was drawn over grit."""
 
     density: float
     """Scratches in a width of 100 pixels, on average."""
