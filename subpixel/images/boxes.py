@@ -97,31 +97,31 @@ def _meta(file: BinaryIO) -> tuple[bytes, int]:
 
 def read_boxes(file: BinaryIO) -> Contents:
     """What an AVIF or HEIF says; nothing where its boxes make no sense."""
-    found = Contents(stated=1)
+    contents = Contents(stated=1)
     try:
-        found.frames = _frames(file)
+        contents.frames = _frames(file)
         meta, _ = _meta(file)
-        _properties(found, meta)
+        _properties(contents, meta)
         for item in items(meta).values():
-            _add_item(found, item, file)
+            _add_item(contents, item, file)
     except (ValueError, struct.error, IndexError):
-        return found
-    return found
+        return contents
+    return contents
 
 
-def _properties(found: Contents, meta: bytes) -> None:
+def _properties(contents: Contents, meta: bytes) -> None:
     for _, start, end in _inside(meta, b"iprp", b"ipco"):
         for kind, at, stop in boxes(meta, start, end):
             if kind == b"colr":
-                _add_colour(found, meta[at:stop])
+                _add_colour(contents, meta[at:stop])
             elif kind == b"pixi" and stop - at > 5:
-                found.depth = max(found.depth, meta[at + 5])
+                contents.depth = max(contents.depth, meta[at + 5])
             elif kind == b"pasp" and meta[at : at + 4] != meta[at + 4 : at + 8]:
-                found.others.add("the shape of its pixels")
+                contents.others.add("the shape of its pixels")
             elif kind in _LIGHT:
-                found.others.add("light levels of HDR")
+                contents.others.add("light levels of HDR")
             elif kind not in _STRUCTURE | {b"pasp"}:
-                found.others.add(f"property {kind.decode('latin-1')!r}")
+                contents.others.add(f"property {kind.decode('latin-1')!r}")
 
 
 def _inside(data: bytes, *path: bytes) -> Iterator[Box]:
@@ -131,27 +131,27 @@ def _inside(data: bytes, *path: bytes) -> Iterator[Box]:
     yield from places
 
 
-def _add_colour(found: Contents, data: bytes) -> None:
+def _add_colour(contents: Contents, data: bytes) -> None:
     if data[:4] in (b"prof", b"rICC"):
-        found.icc = found.icc or data[4:]
-    elif data[:4] == b"nclx" and len(data) >= 11 and found.colour.cicp is None:
+        contents.icc = contents.icc or data[4:]
+    elif data[:4] == b"nclx" and len(data) >= 11 and contents.colour.cicp is None:
         primaries, transfer, matrix, full = struct.unpack(">HHHB", data[4:11])
-        found.lossless = matrix == 0
+        contents.lossless = matrix == 0
         if (primaries, transfer) not in _SRGB:
-            found.colour = Colour((primaries, transfer, matrix, full >> 7))
+            contents.colour = Colour((primaries, transfer, matrix, full >> 7))
 
 
-def _add_item(found: Contents, item: Item, file: BinaryIO) -> None:
+def _add_item(contents: Contents, item: Item, file: BinaryIO) -> None:
     if item.kind == b"tmap":
-        found.others.add("the HDR gain map")
+        contents.others.add("the HDR gain map")
     if item.size > LIMIT or not (item.kind == b"Exif" or item.content_type == b"application/rdf+xml"):
         return
     file.seek(item.start)
     data = file.read(item.size)
     if item.kind == b"Exif":
-        found.exif = data[4 + int.from_bytes(data[:4], "big") :].removeprefix(b"Exif\0\0")
+        contents.exif = data[4 + int.from_bytes(data[:4], "big") :].removeprefix(b"Exif\0\0")
     else:
-        found.xmp = data
+        contents.xmp = data
 
 
 def items(meta: bytes) -> dict[int, Item]:

@@ -41,27 +41,27 @@ def read_contents(file: BinaryIO) -> Contents:
 
 def read_gif(file: BinaryIO) -> Contents:
     """What a GIF (version 89a) says: comments, blocks of applications, and how many images it has."""
-    found = Contents(frames=0)
+    contents = Contents(frames=0)
     file.seek(10)
     flags = file.read(3)[:1] or b"\0"
     file.seek(13 + _palette(flags[0]))
     while (kind := file.read(1)) in (b"!", b","):
         if kind == b",":
-            found.frames += 1
+            contents.frames += 1
             header = file.read(9)
             file.seek(_palette(header[-1] if len(header) == 9 else 0) + 1, 1)
-            _gif_data(found, file, keep=False)
+            _gif_data(contents, file, keep=False)
         else:
-            _add_extension(found, file.read(1), file)
-    found.frames = max(1, found.frames)
-    return found
+            _add_extension(contents, file.read(1), file)
+    contents.frames = max(1, contents.frames)
+    return contents
 
 
 def _palette(flags: int) -> int:
     return 3 * 2 ** ((flags & 7) + 1) if flags & 0x80 else 0
 
 
-def _gif_data(found: Contents, file: BinaryIO, keep: bool = True) -> list[bytes]:
+def _gif_data(contents: Contents, file: BinaryIO, keep: bool = True) -> list[bytes]:
     """The blocks up to the empty one that ends them."""
     parts = list[bytes]()
     while size := file.read(1):
@@ -69,35 +69,35 @@ def _gif_data(found: Contents, file: BinaryIO, keep: bool = True) -> list[bytes]
             return parts
         data = file.read(size[0])
         parts += [data] if keep and len(parts) < PARTS else []
-    found.is_cut = True
+    contents.is_cut = True
     return parts
 
 
-def _add_extension(found: Contents, label: bytes, file: BinaryIO) -> None:
-    parts = _gif_data(found, file)
+def _add_extension(contents: Contents, label: bytes, file: BinaryIO) -> None:
+    parts = _gif_data(contents, file)
     if label == b"\xfe":
-        found.text.append(Text("Comment", b"".join(parts).decode("utf-8", "replace")))
+        contents.text.append(Text("Comment", b"".join(parts).decode("utf-8", "replace")))
     elif label == b"\x01":
-        found.others.add("text drawn over the image")
+        contents.others.add("text drawn over the image")
     elif label == b"\xff" and parts and parts[0] not in (b"NETSCAPE2.0", b"ANIMEXTS1.0"):
         name = parts[0][:8].decode("ascii", "replace").strip()
-        found.others.add("XMP" if name == "XMP Data" else f"{name!r} of an application")
+        contents.others.add("XMP" if name == "XMP Data" else f"{name!r} of an application")
 
 
 def read_tiff(file: BinaryIO) -> Contents:
     """What a TIFF says in the table of the page that is the image: the only one that is not a small copy."""
-    found = Contents()
+    contents = Contents()
     try:
         layout, table = tiff.open_header(file)
         pages = _pages(file, layout, table)
     except (ValueError, struct.error):
-        return found
+        return contents
     full = [k for k, (_, reduced) in enumerate(pages) if not reduced]
-    found.frames, found.page = max(1, len(full)), full[0] if len(full) == 1 else 0
-    found.is_one_page = len(full) == 1
-    tree = tiff.read_tree(file, layout, pages[found.page][0] if pages else table)
-    _read_tags(found, tree)
-    return found
+    contents.frames, contents.page = max(1, len(full)), full[0] if len(full) == 1 else 0
+    contents.is_one_page = len(full) == 1
+    tree = tiff.read_tree(file, layout, pages[contents.page][0] if pages else table)
+    _read_tags(contents, tree)
+    return contents
 
 
 def _pages(file: BinaryIO, layout: tiff.Layout, table: int) -> list[tuple[int, bool]]:
@@ -112,23 +112,23 @@ def _pages(file: BinaryIO, layout: tiff.Layout, table: int) -> list[tuple[int, b
     return list(found.items())
 
 
-def _read_tags(found: Contents, tree: tiff.Tree) -> None:
-    found.icc, found.xmp, found.iptc = (_data(tree, tag) for tag in (tiff.ICC, tiff.XMP, tiff.IPTC))
+def _read_tags(contents: Contents, tree: tiff.Tree) -> None:
+    contents.icc, contents.xmp, contents.iptc = (_data(tree, tag) for tag in (tiff.ICC, tiff.XMP, tiff.IPTC))
     if resources := _data(tree, tiff.PHOTOSHOP):
-        found.add_photoshop(b"Photoshop 3.0\0" + resources)
-    found.dpi = tiff.resolution(tree)
-    found.stated = int(tiff.number(tree, tiff.ORIENTATION) or 0)
+        contents.add_photoshop(b"Photoshop 3.0\0" + resources)
+    contents.dpi = tiff.resolution(tree)
+    contents.stated = int(tiff.number(tree, tiff.ORIENTATION) or 0)
     if (_data(tree, 0x010E) or b"").startswith(_OF_PIXELS):
         del tree[0x010E]
-        found.others.add("the description of its pixels")
-    found.exif = tiff.as_exif(tree)
-    found.opaque = tiff.number(tree, tiff.EXTRA_SAMPLES) == 0
-    found.is_rare = found.page == 0 and _is_rare(tree)
-    found.unknown_colours = _unknown_colours(tree)
+        contents.others.add("the description of its pixels")
+    contents.exif = tiff.as_exif(tree)
+    contents.opaque = tiff.number(tree, tiff.EXTRA_SAMPLES) == 0
+    contents.is_rare = contents.page == 0 and _is_rare(tree)
+    contents.unknown_colours = _unknown_colours(tree)
     known = tiff.STRUCTURE | tiff.BLOCKS | tiff.NESTED | tiff.GEO | {_LAYERS}
-    found.others |= {f"EXIF 0:{tag:x}" for tag in tree if tag not in known and not tiff.is_descriptive(tag)}
-    found.others |= {"GeoTIFF tags"} if tiff.GEO & tree.keys() else set()
-    found.others |= {"Photoshop layers"} if _LAYERS in tree else set()
+    contents.others |= {f"EXIF 0:{tag:x}" for tag in tree if tag not in known and not tiff.is_descriptive(tag)}
+    contents.others |= {"GeoTIFF tags"} if tiff.GEO & tree.keys() else set()
+    contents.others |= {"Photoshop layers"} if _LAYERS in tree else set()
 
 
 def _is_rare(tree: tiff.Tree) -> bool:

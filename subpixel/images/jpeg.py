@@ -52,37 +52,37 @@ def segments(file: BinaryIO) -> Iterator[Segment]:
 
 
 def read_jpeg(file: BinaryIO) -> Contents:
-    found, profile = Contents(), dict[int, bytes]()
+    contents, profile = Contents(), dict[int, bytes]()
     for marker, data, _ in segments(file):
         if marker == _TABLES:
-            found.quantisation = found.quantisation or _quantisation(data)
+            contents.quantisation = contents.quantisation or _quantisation(data)
         elif marker == _COMMENT:
-            found.text.append(Text("Comment", _decoded(data)))
+            contents.text.append(Text("Comment", _decoded(data)))
         elif 0xE0 <= marker <= 0xEF:
-            _add_application(found, profile, marker, data)
-    found.icc = b"".join(profile[k] for k in sorted(profile)) or None
-    found.others |= {behind} if (behind := _behind(file)) else set()
-    if b"hdr-gain-map" in (found.xmp or b"") or _GAIN_MAP in found.others:
-        found.others = found.others - {_FURTHER} | {_GAIN_MAP}
-    return found
+            _add_application(contents, profile, marker, data)
+    contents.icc = b"".join(profile[k] for k in sorted(profile)) or None
+    contents.others |= {behind} if (behind := _behind(file)) else set()
+    if b"hdr-gain-map" in (contents.xmp or b"") or _GAIN_MAP in contents.others:
+        contents.others = contents.others - {_FURTHER} | {_GAIN_MAP}
+    return contents
 
 
-def _add_application(found: Contents, profile: dict[int, bytes], marker: int, data: bytes) -> None:
+def _add_application(contents: Contents, profile: dict[int, bytes], marker: int, data: bytes) -> None:
     """What an application segment holds; profile: the parts of an ICC profile by their number."""
     if marker == 0xE0 and data.startswith(_JFIF) and len(data) >= 12:
         unit, x, y = struct.unpack(">BHH", data[7:12])
-        found.dpi = _density(unit, x, y)
-        found.others |= {"the shape of its pixels"} if unit == 0 and x != y else set()
+        contents.dpi = _density(unit, x, y)
+        contents.others |= {"the shape of its pixels"} if unit == 0 and x != y else set()
     elif marker == 0xE1 and data.startswith(_EXIF):
-        found.exif = found.exif or data.removeprefix(_EXIF)
+        contents.exif = contents.exif or data.removeprefix(_EXIF)
     elif marker == 0xE1 and data.startswith(_XMP):
-        found.xmp = data.removeprefix(_XMP)
+        contents.xmp = data.removeprefix(_XMP)
     elif marker == 0xE2 and data.startswith(_ICC):
         profile[data[12]] = data[14:]
     elif marker == 0xED and data.startswith(b"Photoshop 3.0\0"):
-        found.add_photoshop(data)
+        contents.add_photoshop(data)
     elif name := _name(marker, data):
-        found.others.add(name)
+        contents.others.add(name)
 
 
 def _quantisation(data: bytes) -> tuple[int, ...] | None:

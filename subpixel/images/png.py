@@ -47,42 +47,42 @@ def chunk(kind: bytes, data: bytes) -> bytes:
 
 
 def read_png(file: BinaryIO) -> Contents:
-    found, announced, controlled, room = Contents(), 0, 0, TOTAL
+    contents, announced, controlled, room = Contents(), 0, 0, TOTAL
     for kind, data, _ in chunks(file):
         controlled += kind == b"fcTL"
         if text := _text(kind, data, room):
             room -= len(text.value)
-            _add_text(found, text)
+            _add_text(contents, text)
         elif kind == b"eXIf":
-            found.exif = data.removeprefix(b"Exif\0\0")
+            contents.exif = data.removeprefix(b"Exif\0\0")
         elif kind == b"iCCP":
-            found.icc = _inflated(data.partition(b"\0")[2][1:])
+            contents.icc = _inflated(data.partition(b"\0")[2][1:])
         elif kind == b"pHYs" and len(data) == 9:
             x, y, unit = struct.unpack(">IIB", data)
-            found.dpi = (x * 0.0254, y * 0.0254) if unit == 1 and x and y else None
-            found.others |= {"the shape of its pixels"} if unit == 0 and x != y else set()
+            contents.dpi = (x * 0.0254, y * 0.0254) if unit == 1 and x and y else None
+            contents.others |= {"the shape of its pixels"} if unit == 0 and x != y else set()
         elif kind == b"acTL" and len(data) == 8:
             announced = int.from_bytes(data[:4], "big")
         elif kind in (b"cICP", b"gAMA", b"cHRM", b"sRGB"):
-            _add_colour(found, kind, data)
+            _add_colour(contents, kind, data)
         elif kind not in _STRUCTURE:
-            found.others.add(kind.decode("latin-1"))
-    found.frames = controlled if 0 < announced < 2**31 and controlled > 1 else 1
-    if found.icc or found.is_srgb:  # then gAMA and cHRM only approximate
-        found.colour = Colour(found.colour.cicp)
-    return found
+            contents.others.add(kind.decode("latin-1"))
+    contents.frames = controlled if 0 < announced < 2**31 and controlled > 1 else 1
+    if contents.icc or contents.is_srgb:  # then gAMA and cHRM only approximate
+        contents.colour = Colour(contents.colour.cicp)
+    return contents
 
 
-def _add_colour(found: Contents, kind: bytes, data: bytes) -> None:
-    cicp, gamma, xy = found.colour.cicp, found.colour.gamma, found.colour.chromaticities
+def _add_colour(contents: Contents, kind: bytes, data: bytes) -> None:
+    cicp, gamma, xy = contents.colour.cicp, contents.colour.gamma, contents.colour.chromaticities
     if kind == b"cICP" and len(data) == 4:
         cicp = (data[0], data[1], data[2], data[3])
     elif kind == b"gAMA" and len(data) == 4 and any(data):
         gamma = int.from_bytes(data, "big") / 100_000
     elif kind == b"cHRM" and len(data) == 32:
         xy = tuple(value / 100_000 for value in struct.unpack(">8I", data))
-    found.is_srgb |= kind == b"sRGB"
-    found.colour = Colour(cicp, gamma, xy)
+    contents.is_srgb |= kind == b"sRGB"
+    contents.colour = Colour(cicp, gamma, xy)
 
 
 def _inflated(data: bytes, room: int = LIMIT) -> bytes:
@@ -109,27 +109,27 @@ def _text(kind: bytes, data: bytes, room: int) -> Text | None:
     return None
 
 
-def _add_text(found: Contents, text: Text) -> None:
+def _add_text(contents: Contents, text: Text) -> None:
     """A text, or the block that ImageMagick's raw profiles and XMP's keyword mean."""
     profile = text.keyword.removeprefix("Raw profile type ")
     if text.keyword == XMP:
-        found.xmp = text.value.encode()
+        contents.xmp = text.value.encode()
     elif profile == text.keyword:
-        found.text.append(text)
+        contents.text.append(text)
     elif not (data := _raw_profile(text.value)):
-        found.others.add(text.name)
+        contents.others.add(text.name)
     else:
         is_xmp = profile == "xmp" or data.startswith(b"http://ns.adobe.com/xap/1.0/\0")
         if is_xmp:
-            found.xmp = found.xmp or data.removeprefix(b"http://ns.adobe.com/xap/1.0/\0")
+            contents.xmp = contents.xmp or data.removeprefix(b"http://ns.adobe.com/xap/1.0/\0")
         elif profile in ("exif", "APP1"):
-            found.exif = found.exif or data.removeprefix(b"Exif\0\0")
+            contents.exif = contents.exif or data.removeprefix(b"Exif\0\0")
         elif profile in ("icc", "icm"):
-            found.icc = found.icc or data
+            contents.icc = contents.icc or data
         elif profile in ("iptc", "8bim"):
-            found.add_photoshop(data if data.startswith(b"\x1c") else b"Photoshop 3.0\0" + data)
+            contents.add_photoshop(data if data.startswith(b"\x1c") else b"Photoshop 3.0\0" + data)
         else:
-            found.others.add(text.name)
+            contents.others.add(text.name)
 
 
 def _raw_profile(value: str) -> bytes:

@@ -33,24 +33,24 @@ def chunks(file: BinaryIO, start: int = 12) -> Iterator[Chunk]:
 
 
 def read_webp(file: BinaryIO) -> Contents:
-    found, frames = Contents(), list[int]()
+    contents, frames = Contents(), list[int]()
     for kind, data, start, _ in chunks(file):
         if kind == b"EXIF":
-            found.exif = data.removeprefix(b"Exif\0\0")
+            contents.exif = data.removeprefix(b"Exif\0\0")
         elif kind == b"XMP ":
-            found.xmp = data
+            contents.xmp = data
         elif kind == b"ICCP":
-            found.icc = data
+            contents.icc = data
         elif kind == b"ANMF":
             frames.append(start + 24)  # behind the frame's own header
         elif kind == b"VP8L":
-            found.lossless = True
+            contents.lossless = True
         elif kind not in (*_PIXELS, b"VP8X", b"ANIM"):
-            found.others.add(f"chunk {kind.decode('latin-1')!r}")
-    found.frames = max(1, len(frames))
+            contents.others.add(f"chunk {kind.decode('latin-1')!r}")
+    contents.frames = max(1, len(frames))
     if frames:
-        found.lossless = all(_is_lossless(file, start) for start in frames)
-    return found
+        contents.lossless = all(_is_lossless(file, start) for start in frames)
+    return contents
 
 
 def _is_lossless(file: BinaryIO, start: int) -> bool:

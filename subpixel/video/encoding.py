@@ -84,7 +84,7 @@ class Encoder:
 class Coding:
     """An encoder at work."""
 
-    made: Encoder
+    encoder: Encoder
     context: Any
 
     def encode(self, frame: Frame, planes: list[Plane]) -> list[Any]:
@@ -96,10 +96,10 @@ class Coding:
         return self.context.encode(None)
 
     def _video_frame(self, frame: Frame, planes: list[Plane]) -> Any:
-        made, colours = frame_of(planes, self.made.layout), self.made.colours
-        if made.format.name != self.made.pixel_format:
-            made = made.reformat(format=self.made.pixel_format)
-        made.pts, made.time_base = frame.pts, self.made.time_base
+        made, colours = frame_of(planes, self.encoder.layout), self.encoder.colours
+        if made.format.name != self.encoder.pixel_format:
+            made = made.reformat(format=self.encoder.pixel_format)
+        made.pts, made.time_base = frame.pts, self.encoder.time_base
         made.color_range, made.colorspace = colours.range, colours.matrix
         made.color_primaries, made.color_trc = colours.primaries, colours.transfer
         return made
