@@ -15,7 +15,7 @@ from subpixel.domains.source import Source
 from subpixel.errors import BadRequest, SubpixelError, UnreadableImage, UnwritableImage
 from subpixel.images import Encoding, split_ending
 from subpixel.images.streams import comes_once
-from subpixel.inference.file import OnProgress
+from subpixel.inference.file import OnProgress, check_call
 from subpixel.inference.file import upscale_file as upscale_photo
 from subpixel.inference.upscaler import Upscaler
 from subpixel.ports import Shape
@@ -34,6 +34,7 @@ def upscale_file(
     and compared before the result appears; everything else goes as `inference.upscale_file` does it.
     Raises: UnreadableImage, UnwritableImage, and what `Upscaler` raises.
     """
+    check_call(upscaler, on_progress)
     found = None
     if isinstance(source, str | Path) and not comes_once(source):
         found = format_of(source, upscaler.channels)

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from subpixel import atomic
-from subpixel.errors import UnwritableImage
+from subpixel.errors import UnwritableImage, check_type
 from subpixel.images import tiff
 from subpixel.images.budget import check_encoding
 from subpixel.images.containers import read_contents
@@ -45,8 +45,9 @@ def create(
     An animation's frames come one after the other, and the shape is that of all of them in a column.
     The path "-" is standard output, and a binary stream is taken too. The depth of the file follows from `metadata`.
     like: the file whose mode a new one gets, and its time where `encoding` says so.
-    Raises UnwritableImage for what the format or the place cannot hold; BadRequest for what is no place.
+    Raises UnwritableImage for what the format or the place cannot hold; BadRequest for what is no place or no Encoding.
     """
+    check_type("the encoding", encoding, Encoding)
     if not isinstance(path, str | Path):
         check_stream(path, "write")
     file_format = FILE_FORMATS[format_of(path, encoding.format)]

@@ -9,7 +9,7 @@ from itertools import chain
 from pathlib import Path
 from typing import BinaryIO
 
-from subpixel.errors import UnreadableImage
+from subpixel.errors import BadRequest, UnreadableImage, check_type
 from subpixel.images import AnimationReader, Encoding, ImageReader, create, open_any
 from subpixel.images.streams import name_of, replayable
 from subpixel.inference.consistency import LimitedRows
@@ -35,6 +35,7 @@ def upscale_file(
 
     Raises: UnreadableImage, UnwritableImage, and what `Upscaler` raises.
     """
+    check_call(upscaler, on_progress)
     content = replayable(source)
     try:
         opened = open_any(content)
@@ -62,6 +63,14 @@ def upscale_file(
                 writer.write(band)
             notes += [rows.note] if isinstance(rows, LimitedRows) else []
     return "; ".join(filter(None, [writer.note, *notes])) or None
+
+
+def check_call(upscaler: object, on_progress: object) -> None:
+    """Raises: BadRequest for what is no Upscaler, or no function."""
+    check_type("the upscaler", upscaler, Upscaler)
+    if on_progress is not None and not callable(on_progress):
+        given = f"on_progress is of type {type(on_progress).__name__}"
+        raise BadRequest(f"{given}; expected a function of a Plan and a number of rows")
 
 
 def _file(source: str | Path | bytes | BinaryIO) -> Path | None:

@@ -12,9 +12,10 @@ import numpy as np
 import PIL.Image
 import pytest
 
+import subpixel
 from subpixel.analysis import inspect
 from subpixel.errors import BadRequest, SubpixelError
-from subpixel.images import Image, open_image, read, write
+from subpixel.images import Encoding, Image, open_image, read, write
 from subpixel.inference.file import upscale_file
 from subpixel.inference.plan import Plan
 from subpixel.inference.upscaler import Upscaler
@@ -203,6 +204,25 @@ def test_bands_of_a_list_and_of_numpy_are_those_of_a_tuple() -> None:
     for given in ((4, 2), [4, 2], (np.int64(4), np.uint8(2))):
         found = Upscaler("bicubic", scale=2, bands=given).bands  # type: ignore[arg-type]
         assert (found, [type(band) for band in found]) == ((4, 2), [int, int])
+
+
+@pytest.mark.parametrize("of_file", [upscale_file, subpixel.upscale_file])
+def test_a_file_is_enlarged_by_an_upscaler_that_tells_a_function(
+    of_file: Callable[..., object], tmp_path: Path
+) -> None:
+    source, target, upscaler = tmp_path / "a.png", tmp_path / "b.png", Upscaler("nearest")
+    write(source, Image.from_array(LEVELS))
+    for arguments, words in (
+        (("nearest",), "the upscaler is of type str; expected Upscaler"),
+        ((upscaler, "png"), "the encoding is of type str; expected Encoding"),
+        ((upscaler, Encoding(), 3), "on_progress is of type int; expected a function of a Plan and a number of rows"),
+    ):
+        with pytest.raises(BadRequest) as error:
+            of_file(source, target, *arguments)
+        assert str(error.value) == words
+    with pytest.raises(BadRequest, match="the encoding is of type str"):
+        write(target, Image.from_array(LEVELS), "png")  # type: ignore[arg-type]
+    assert not target.exists()
 
 
 CLOSED = io.BytesIO()
