@@ -231,9 +231,9 @@ def command(
     What exists already is skipped, so that an interrupted run goes on where it stopped; results of another model,
     another request or an older source are made anew.
     """
-    from subpixel.images import Encoding
+    from subpixel.images import Encoding, split_ending
     from subpixel.inference.choice import Restoration
-    from subpixel.jobs.discovery import find_jobs
+    from subpixel.jobs.discovery import find_jobs, names_file
     from subpixel.jobs.naming import suffix
     from subpixel.jobs.request import Request
     from subpixel.jobs.shard import WHOLE, Shard
@@ -260,6 +260,8 @@ def command(
         execution=Execution(runtime, precision, threads, device),
         encoding=Encoding(kind, quality, lossless, compress, keep_time),
     )
+    if output and names_file(output):
+        request.encoding.check_quality(split_ending(output)[1])
     with request.upscaler() as upscaler:
         shard = Shard.parse(part) if part else WHOLE
         jobs = find_jobs(inputs, output, suffix=suffix(upscaler), format=kind, shard=shard)

@@ -34,6 +34,8 @@ class FileFormat:
     iptc: bool = False
     gray: bool = True
     lossless: bool = True
+    lossy: bool = False
+    """It has a quality."""
     animated: bool = False
     palette: bool = False
     """256 colours a frame: it is written where it is asked for by name alone."""
@@ -48,17 +50,18 @@ FILE_FORMATS = {
     "png": FileFormat("PNG", (".png", ".apng"), _starts(rb"\x89PNG"), save="pngsave", depths=(8, 16), animated=True),
     "jpg": FileFormat(
         "JPEG", (".jpg", ".jpeg", ".jpe", ".jfif"), _starts(rb"\xff\xd8"), save="jpegsave", alpha=False,
-        max_side=65500, iptc=True, lossless=False,
+        max_side=65500, iptc=True, lossless=False, lossy=True,
     ),
     "webp": FileFormat(
-        "WebP", (".webp",), _starts(rb"RIFF.{4}WEBP"), save="webpsave", max_side=16383, gray=False, animated=True
+        "WebP", (".webp",), _starts(rb"RIFF.{4}WEBP"), save="webpsave", max_side=16383, gray=False, lossy=True,
+        animated=True,
     ),
     "tif": FileFormat(
         "TIFF", (".tif", ".tiff"), _starts(rb"II[*+]\0|MM\0[*+]"), save="tiffsave", depths=(8, 16, 32), iptc=True
     ),
     "avif": FileFormat(
         "AVIF", (".avif",), _starts(rb".{4}ftyp(.{4})*?avi[fs]"), save="heifsave", depths=(8, 10, 12), max_side=16384,
-        gray=False,
+        gray=False, lossy=True,
     ),
     "gif": FileFormat(
         "GIF", (".gif",), _starts(rb"GIF8[79]a"), save="gifsave", max_side=65535, gray=False, animated=True,
@@ -233,7 +236,7 @@ def _with_fitting_profile(metadata: Metadata, gray: bool) -> Metadata:
 class Encoding:
     """How an image is written into a file.
 
-    Raises: BadRequest for a quality that does not exist.
+    Raises: BadRequest for a quality that does not exist, or that `format` has not.
     """
 
     format: str | None = None
@@ -252,6 +255,15 @@ class Encoding:
     def __post_init__(self) -> None:
         if not 1 <= self.quality <= 100:
             raise BadRequest(f"quality {self.quality}; expected 1 to 100")
+        if self.format:
+            self.check_quality(f".{self.format.lower().lstrip('.')}")
+
+    def check_quality(self, ending: str) -> None:
+        """Raises: BadRequest for a quality that was asked of files with an ending, such as .png, that have none."""
+        known = (FILE_FORMATS[name] for name in FORMATS)
+        found = next((each for each in known if ending.lower() in each.suffixes), None)
+        if found and not found.lossy and self.quality != Encoding.quality:
+            raise BadRequest(f"quality {self.quality}: {found.name} has none; choose jpg, webp or avif")
 
 
 def target_name(path: str | Path | BinaryIO) -> str | Path:

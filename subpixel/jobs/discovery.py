@@ -290,7 +290,7 @@ def _single(inputs: Sequence[str], output: str | None, kind: str | None) -> Job 
         output = output or "-"
     elif output is None:
         return None
-    elif output != "-" and not _names_file(output):
+    elif output != "-" and not names_file(output):
         _check_folder(output)
         return None
     if len(inputs) > 1 or _kind(inputs[0]) != "file":
@@ -313,6 +313,7 @@ def _check_folder(output: str) -> None:
         raise UnknownName("format", ending, SUFFIXES)
 
 
-def _names_file(output: str) -> bool:
+def names_file(output: str) -> bool:
+    """Whether an output is a file and no folder."""
     ending = split_ending(output)[1].lower()
     return ending in SUFFIXES and (is_folder(output) or not (os.path.isdir(output) or output.endswith(os.sep)))

@@ -402,6 +402,21 @@ def test_a_shape_that_changes_is_said_and_tiny_tiles_are_refused(call: Call, tmp
     assert (status, err) == (2, "subpixel: tile 1; expected auto, 0 for the whole image, or 16 or more\n")
 
 
+def test_a_quality_is_refused_where_it_is_known_that_there_is_none(call: Call, tmp_path: Path) -> None:
+    source, asked = photo(tmp_path / "in/a.png"), ("-m", "nearest", "--quality", 5)
+    for output, name in (("b.png", "PNG"), ("b.TIF", "TIFF"), ("b.gif", "GIF")):
+        status, out, err = call("upscale", source, *asked, "-o", tmp_path / output)
+        said = f"subpixel: quality 5: {name} has none; choose jpg, webp or avif\n"
+        assert (status, out, err) == (2, "", said)
+    assert call("upscale", source, *asked, "--format", "png")[0] == 2
+    for output in ("b.jpg", "b.webp", "b.avif"):
+        assert call("upscale", source, *asked, "-o", tmp_path / output)[0] == 0
+    assert names(tmp_path) == ["b.avif", "b.jpg", "b.webp", "in/a.png"]
+    write(tmp_path / "in/c.jpg", Image.from_array(NOISE))
+    assert call("upscale", tmp_path / "in", *asked, "-o", f"{tmp_path}/out.png/")[0] == 0  # a folder of both
+    assert names(tmp_path / "out.png") == ["a.png", "c.jpg"]
+
+
 def test_a_lossless_webp_stays_one_unless_told_otherwise(call: Call, tmp_path: Path) -> None:
     write(tmp_path / "a.webp", Image.from_array(NOISE), Encoding(lossless=True))
     os.utime(tmp_path / "a.webp", ns=(10**18, 10**18))

@@ -35,6 +35,8 @@ def test_it_goes_through_json_unchanged() -> None:
         ({"scale": 2, "size": "9x9"}, "give one of the two"),
         ({"size": "big"}, "expected WIDTHxHEIGHT"),
         ({"encoding": {"quality": 0}}, "encoding: quality 0; expected 1 to 100"),
+        ({"encoding": {"quality": 80, "format": "png"}}, "quality 80: PNG has none; choose jpg, webp or avif"),
+        ({"encoding": {"quality": 80, "format": "TIFF"}}, "quality 80: TIFF has none"),
         ({"encoding": {"qualty": 9}}, "encoding.qualty: "),
         ({"execution": {"threads": 0}}, "execution: threads is 0"),
         ("{", "Invalid JSON"),
