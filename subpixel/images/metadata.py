@@ -70,6 +70,11 @@ class Metadata:
     """What reading it changed."""
 
 
+def became_srgb(space: str) -> str:
+    """The note of colours that were converted."""
+    return f"its colours became sRGB ({space} before)"
+
+
 _PHOTOSHOP = b"Photoshop 3.0\0"
 _IPTC_RESOURCE = 0x0404
 # Resolution, caption digest, thumbnails, and the number of layers: what is stated elsewhere, or of the old image.

@@ -24,8 +24,8 @@ from subpixel.images.contents import Contents
 from subpixel.images.decoders import decode
 from subpixel.images.formats import FILE_FORMATS, HEAD, VIDEO, FileFormat, format_of_content
 from subpixel.images.kinds import ENDINGS, split_ending
-from subpixel.images.metadata import Depth, Metadata
-from subpixel.images.samples import dequantise, limited, vips
+from subpixel.images.metadata import Depth, Metadata, became_srgb
+from subpixel.images.samples import cmyk_to_srgb, dequantise, limited, vips
 from subpixel.images.stored import StoredLevels
 from subpixel.images.streams import name_of, replayable
 from subpixel.ports import Shape
@@ -311,12 +311,11 @@ def _turned(image: Any, orientation: int) -> Any:
 
 def _in_rgb(image: Any, contents: Contents) -> tuple[Any, Contents]:
     """The image in gray or RGB, and what is then true of it."""
-    deep = image.format != "uchar"
     if image.interpretation in _UNCONVERTED:
         return image, contents
-    notes = [*contents.notes, f"its colours became sRGB ({str(image.interpretation).upper()} before)"]
+    notes = [*contents.notes, became_srgb(str(image.interpretation).upper())]
     if image.interpretation == "cmyk":
-        image = image.icc_transform("srgb", embedded=True, input_profile="cmyk", depth=16 if deep else 8)
+        image = cmyk_to_srgb(image, contents.icc)
     else:
-        image = image.colourspace("rgb16" if deep else "srgb")
+        image = image.colourspace("srgb" if image.format == "uchar" else "rgb16")
     return image, replace(contents, icc=None, notes=notes)

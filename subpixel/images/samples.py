@@ -73,6 +73,15 @@ def vips() -> Any:
     return pyvips
 
 
+def cmyk_to_srgb(image: Any, icc: bytes | None) -> Any:
+    """An image of libvips, by the profile that it has, or else by this one, or else by one of a usual press."""
+    image = image.copy()
+    if icc and not image.get_typeof("icc-profile-data"):
+        image.set_type(vips().GValue.blob_type, "icc-profile-data", icc)
+    depth = 8 if image.format == "uchar" else 16
+    return image.icc_transform("srgb", embedded=True, input_profile="cmyk", depth=depth)
+
+
 def to_batch(pixels: Floats) -> Floats:
     """(H, W, C) to (1, C, H, W), contiguous."""
     return np.ascontiguousarray(pixels.transpose(2, 0, 1)[None])

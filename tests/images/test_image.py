@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import struct
 import subprocess
 import sys
 from dataclasses import replace
@@ -165,6 +166,31 @@ def test_cmyk_goes_through_its_own_profile(tmp_path: Path) -> None:
     image = read(tmp_path / "a.tif")
     assert np.abs(image.pixels * 255 - [180, 120, 90]).max() < 4
     assert image.metadata.icc is None
+
+
+def odd_press() -> bytes:
+    """A profile of CMYK that is not the usual one: what its tables say of inks is turned about."""
+    import pyvips
+
+    black = pyvips.Image.black(2, 2, bands=3).copy(interpretation="srgb")
+    icc = bytearray(black.icc_transform("cmyk", input_profile="srgb").get("icc-profile-data"))
+    for at in range(132, 132 + 12 * int.from_bytes(icc[128:132], "big"), 12):
+        start, size = (int.from_bytes(icc[k : k + 4], "big") for k in (at + 4, at + 8))
+        if icc[at : at + 3] == b"A2B":
+            middle = slice(start + size // 4, start + size * 3 // 4)
+            icc[middle] = bytes(255 - value for value in icc[middle])
+    return bytes(icc)
+
+
+def test_cmyk_of_photoshop_goes_through_its_own_profile() -> None:
+    inks, icc = noise(8, 9, 4), odd_press()
+    block = b"8BIM" + struct.pack(">HHI", 1039, 0, len(icc)) + icc + bytes(len(icc) % 2)
+    head = b"8BPS" + struct.pack(">H6xHIIHHI", 1, 4, 8, 9, 8, 4, 0)
+    planes = (255 - inks).transpose(2, 0, 1).tobytes()
+    found = read(head + struct.pack(">I", len(block)) + block + struct.pack(">IH", 0, 0) + planes)
+    PIL.Image.fromarray(inks, "CMYK").save(data := io.BytesIO(), "TIFF", icc_profile=icc)
+    assert np.array_equal(found.to_array(), read(data.getvalue()).to_array())
+    assert found.metadata.icc is None
 
 
 def test_premultiplied_tiff_alpha_is_undone(tmp_path: Path) -> None:
