@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from subpixel.errors import MissingExtra, SubpixelError, UnreadableImage
 from subpixel.images.contents import Contents
 from subpixel.images.formats import FileFormat
-from subpixel.images.metadata import Text
+from subpixel.images.metadata import Text, became_srgb
 from subpixel.images.stored import StoredLevels, stored_levels
 
 if TYPE_CHECKING:
@@ -56,7 +56,10 @@ def _with_pillow(file: BinaryIO, file_format: FileFormat, contents: Contents, ch
             return deep, "rgb16"
         file.seek(place)  # where some of its decoders go on
         image.load()
-        samples, space = samples_of(_from_lab(image, contents))
+        if image.mode == "LAB":
+            contents.icc = None
+            contents.notes.append(became_srgb("LAB"))
+        samples, space = samples_of(image)
         bits = _bits_of_tiff(image)
         contents.stated = 1 if image.format == "TIFF" else contents.stated  # Pillow turns it
         if bits > 8 and samples.dtype == np.uint8:
@@ -75,14 +78,10 @@ def _opened(file: BinaryIO, file_format: FileFormat) -> Any:
     return opener(file, "")
 
 
-def _from_lab(image: PIL.Image.Image, contents: Contents) -> PIL.Image.Image:
-    """CIELAB, which stands on D50 as profiles do, as sRGB; anything else as it is."""
+def _from_lab(image: PIL.Image.Image) -> PIL.Image.Image:
+    """CIELAB, which stands on D50 as profiles do, as sRGB."""
     from PIL import ImageCms
 
-    if image.mode != "LAB":
-        return image
-    contents.icc = None
-    contents.notes.append("its colours became sRGB (LAB before)")
     lab, srgb = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
     converted = ImageCms.profileToProfile(image, lab, srgb, outputMode="RGB")
     assert converted is not None  # it is where nothing is changed in place
@@ -224,6 +223,8 @@ def _deep_gray(image: PIL.Image.Image) -> NDArray[np.uint16]:
 
 def _plain(image: PIL.Image.Image) -> PIL.Image.Image:
     """In a mode whose samples are numbers: what a colour or an index that counts as transparent means, as alpha."""
+    if image.mode == "LAB":
+        return _from_lab(image)
     gray = image.mode in ("1", "L", "LA", "La")
     if image.has_transparency_data:
         return image.convert("LA" if gray else "RGBA")

@@ -14,9 +14,9 @@ from subpixel.errors import BadRequest, UnreadableImage, check_type
 from subpixel.images import exif, tiff
 from subpixel.images.decoders import samples_of
 from subpixel.images.formats import Encoding
-from subpixel.images.metadata import Colour, Depth, Metadata
+from subpixel.images.metadata import Colour, Depth, Metadata, became_srgb
 from subpixel.images.reader import open_image
-from subpixel.images.samples import Floats, dequantise, in_range, limited, quantise
+from subpixel.images.samples import Floats, cmyk_to_srgb, dequantise, in_range, limited, quantise, vips
 from subpixel.images.writer import create
 from subpixel.ports import Shape
 
@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     import PIL.Image
 
 
-_PILLOW_MODES = ("1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBa", "I;16", "I;16B", "I;16L", "I;16N", "F")
+_DEEP = ("I;16", "I;16B", "I;16L", "I;16N", "F")
+_PILLOW_MODES = ("1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBa", "CMYK", "YCbCr", "LAB", *_DEEP)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -105,20 +106,26 @@ class Image:
 
     @classmethod
     def from_pil(cls, image: PIL.Image.Image) -> Self:
-        """A Pillow image of mode 1, L, LA, P, PA, RGB, RGBA, I;16 or F, turned upright, with its metadata.
+        """A Pillow image of mode 1, L, LA, P, PA, RGB, RGBA, CMYK, YCbCr, LAB, I;16 or F, upright, with its metadata.
 
-        A colour or an index that counts as transparent becomes alpha. Raises: UnreadableImage, BadRequest.
+        A colour or an index that counts as transparent becomes alpha; CMYK and LAB become sRGB, as those of files do,
+        and have no profile then. Raises: UnreadableImage, BadRequest.
         """
         from PIL import ImageOps
 
+        name = getattr(image, "filename", "") or "a Pillow image"
         try:
             image.load()
         except (OSError, ValueError, SyntaxError) as error:  # it is closed, or its file is damaged
-            raise UnreadableImage(getattr(image, "filename", "") or "a Pillow image", str(error)) from error
-        metadata = _metadata_of(image)
-        samples, _ = samples_of(ImageOps.exif_transpose(image))
+            raise UnreadableImage(name, str(error)) from error
         if image.mode not in _PILLOW_MODES:
             raise BadRequest(f"a Pillow image of mode {image.mode}; convert it to RGB first")
+        metadata = _metadata_of(image)
+        samples, space = samples_of(ImageOps.exif_transpose(image))
+        if space == "cmyk":
+            samples = _without_inks(name, samples, metadata.icc)
+        if image.mode in ("CMYK", "LAB"):
+            metadata = replace(metadata, icc=None, notes=(became_srgb(image.mode),))
         return cls.from_array(samples, metadata)
 
     def to_pil(self) -> PIL.Image.Image:
@@ -169,6 +176,15 @@ def write(path: str | Path | BinaryIO, image: Image, encoding: Encoding = Encodi
     check_type("the image", image, Image)
     with create(path, image.shape, image.metadata, encoding) as writer:
         writer.write(image.samples)
+
+
+def _without_inks(name: str, samples: NDArray[Any], icc: bytes | None) -> NDArray[Any]:
+    """CMYK as sRGB. Raises: UnreadableImage for a profile that is damaged inside."""
+    pyvips = vips()
+    try:
+        return cmyk_to_srgb(pyvips.Image.new_from_array(samples, interpretation="cmyk"), icc).numpy()
+    except pyvips.Error as error:
+        raise UnreadableImage(name, "its colour profile is damaged") from error
 
 
 def _metadata_of(image: PIL.Image.Image) -> Metadata:

@@ -33,6 +33,7 @@ from subpixel.images import (
     write,
     writer,
 )  # fmt: skip
+from subpixel.inference.upscaler import Upscaler
 
 ICC = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 
@@ -168,8 +169,11 @@ def test_cmyk_goes_through_its_own_profile(tmp_path: Path) -> None:
     assert image.metadata.icc is None
 
 
-def odd_press() -> bytes:
-    """A profile of CMYK that is not the usual one: what its tables say of inks is turned about."""
+def odd_press(begin: float = 0.25) -> bytes:
+    """A profile of CMYK that is not the usual one: what its tables say of inks is turned about.
+
+    begin: the share of a table that stays; 0 damages it.
+    """
     import pyvips
 
     black = pyvips.Image.black(2, 2, bands=3).copy(interpretation="srgb")
@@ -177,9 +181,43 @@ def odd_press() -> bytes:
     for at in range(132, 132 + 12 * int.from_bytes(icc[128:132], "big"), 12):
         start, size = (int.from_bytes(icc[k : k + 4], "big") for k in (at + 4, at + 8))
         if icc[at : at + 3] == b"A2B":
-            middle = slice(start + size // 4, start + size * 3 // 4)
+            middle = slice(start + int(size * begin), start + size * 3 // 4)
             icc[middle] = bytes(255 - value for value in icc[middle])
     return bytes(icc)
+
+
+@pytest.mark.parametrize(
+    ("kind", "mode", "press"),
+    [
+        ("TIFF", "CMYK", ""), ("JPEG", "CMYK", ""), ("TIFF", "CMYK", "odd"), ("JPEG", "CMYK", "odd"),
+        ("TIFF", "LAB", ""), ("TIFF", "YCbCr", ""),
+    ],
+)  # fmt: skip
+def test_a_pillow_image_becomes_srgb_as_its_file_does(kind: str, mode: str, press: str) -> None:
+    profile = {"icc_profile": odd_press()} if press else {}
+    array = noise(40, 30, 4 if mode == "CMYK" else 3)
+    given = PIL.Image.fromarray(array, mode)
+    given.save(data := io.BytesIO(), kind, exif=exif(6), **profile)
+    file = read(data.getvalue())
+    with PIL.Image.open(data) as pil_image:
+        assert pil_image.mode == mode
+        image = Image.from_pil(pil_image)
+        larger = Upscaler("nearest", scale=2)(pil_image)
+    assert np.array_equal(image.to_array(), file.to_array())
+    assert image.to_array().shape == (30, 40, 3)
+    assert (image.metadata.icc, image.metadata.notes) == (None, file.metadata.notes)
+    assert image.metadata.notes == (() if mode == "YCbCr" else (f"its colours became sRGB ({mode} before)",))
+    if press:  # the profile decides
+        usual = np.rot90(Image.from_pil(given).to_array(), -1)
+        assert np.abs(image.to_array().astype(int) - usual).mean() > 20
+    assert np.array_equal(np.asarray(larger)[::2, ::2], file.to_array())
+
+
+def test_inks_with_a_profile_that_is_damaged_inside_are_refused_in_one_line() -> None:
+    image = PIL.Image.fromarray(noise(4, 5, 4), "CMYK")
+    image.info["icc_profile"] = odd_press(begin=0)
+    with pytest.raises(UnreadableImage, match="a Pillow image: its colour profile is damaged"):
+        Image.from_pil(image)
 
 
 def test_cmyk_of_photoshop_goes_through_its_own_profile() -> None:
@@ -389,8 +427,8 @@ def test_pillow_orientation_and_a_mode_that_is_refused() -> None:
         image = Image.from_pil(pil_image)
     assert np.array_equal(image.to_array(), np.rot90(noise(5, 7, 3), -1))
     assert image.metadata.icc == ICC
-    with pytest.raises(BadRequest, match="CMYK"):
-        Image.from_pil(PIL.Image.new("CMYK", (2, 2)))
+    with pytest.raises(BadRequest, match="mode HSV; convert it to RGB first"):
+        Image.from_pil(PIL.Image.new("HSV", (2, 2)))
 
 
 def test_a_notebook_gets_a_png() -> None:
