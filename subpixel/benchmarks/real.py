@@ -25,14 +25,20 @@ from subpixel.degradations.degradation import IDENTITY
 from subpixel.errors import UnknownName
 from subpixel.evaluation.evaluate import Pair, degraded
 from subpixel.images import Image
+from subpixel.inference.choice import AUTO, Restoration
+from subpixel.inference.upscaler import Upscaler
 from subpixel.metrics.protocol import STANDARD
 from subpixel.metrics.psnr import psnr
+from subpixel.models import Model
+from subpixel.runtimes import Execution
 
 _GAUSSIAN8 = {2: (0.8, 1.6), 3: (1.35, 2.4), 4: (1.8, 3.2)}
 """The smallest and the largest standard deviation by scale, in pixels of the original."""
 USUAL = ("clean", "JPEG 80", "JPEG 60", "JPEG 30", "noise 5", "noise 15", "blur 1.2", "blur 2.4",
          "blur 1.2, noise 5, JPEG 60", "real-world")  # fmt: skip
 """The ten conditions of our tables."""
+EYE = "for-the-eye"
+"""In place of a model: the default with all the detail that it can invent."""
 Upscale = Callable[[Image], Image]
 RGB = replace(STANDARD, luma=False)
 
@@ -53,6 +59,17 @@ class Line:
     candidate: str
     scale: int
     values: Mapping[str, float]
+
+
+def candidates(names: Iterable[str], scale: int, peers: Mapping[str, Model]) -> list[Candidate]:
+    """The models of the package by these names, or EYE, and the peers: all in single precision, to be comparable."""
+    asked: dict[str, str | Model] = {name: AUTO if name == EYE else name for name in names}
+    f32, detail = Execution(precision="f32"), {EYE: Restoration(detail=1.0)}
+    upscalers = {
+        name: Upscaler(model, scale=scale, execution=f32, restoration=detail.get(name, Restoration()))
+        for name, model in (asked | dict(peers)).items()
+    }
+    return [Candidate(name, upscaler) for name, upscaler in upscalers.items()]
 
 
 def conditions(scale: int) -> Mapping[str, tuple[Degradation, ...]]:

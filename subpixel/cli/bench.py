@@ -42,7 +42,9 @@ def real(
     scale: Annotated[int, typer.Option("-s", "--scale", metavar="N", min=1)] = 4,
     model: Annotated[
         list[str] | None,
-        typer.Option("-m", "--model", help="May be repeated; by default auto, swift and bicubic.", show_default=False),
+        typer.Option(
+            "-m", "--model", help="May be repeated; by default bicubic, swift, auto, and for-the-eye: auto, all detail."
+        ),
     ] = None,
     condition: Annotated[
         list[str] | None, typer.Option(help="May be repeated; by default ten, clean to real-world.", show_default=False)
@@ -61,17 +63,14 @@ def real(
     """Degraded photos: the default beside bicubic, single models and a peer."""
     from subpixel.benchmarks import real as bench
     from subpixel.benchmarks.peer import realesr_general
-    from subpixel.inference.upscaler import Upscaler
     from subpixel.metrics import niqe as natural
     from subpixel.models import Model
-    from subpixel.runtimes import Execution
 
-    names: list[tuple[str, str | Model]] = [(name, name) for name in model or ("bicubic", "swift", "auto")]
+    peers: dict[str, Model] = {}
     if peer and scale == 4:
         _need_torch()
-        names += [(f"realesr-general dn {d}", realesr_general(*peer, d)) for d in (1.0, 0.5)]
-    f32 = Execution(precision="f32")
-    found = [bench.Candidate(name, Upscaler(chosen, scale=scale, execution=f32)) for name, chosen in names]
+        peers = {f"realesr-general dn {d}": realesr_general(*peer, d) for d in (1.0, 0.5)}
+    found = bench.candidates(model or ("bicubic", "swift", "auto", bench.EYE), scale, peers)
     distance = None
     if lpips is not None:
         _need_torch()

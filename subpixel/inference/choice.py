@@ -98,7 +98,7 @@ class Choice:
     condition: Mapping[str, float] | None = None
     """What the first network is told."""
     detail: float = 0.0
-    """How far its weights are moved towards those of its counterpart for the eye."""
+    """How far its weights are moved the way that leads from the network for the likely to the one for the eye."""
     blur: Covariance | None = None
     """What a filter undoes before the first network."""
     kernel: str = "bicubic"
@@ -159,11 +159,11 @@ def family(model: str | Path | models.Model) -> Family:
     return {loaded.card.scale: loaded}
 
 
-def detailed(card: models.Card) -> str:
-    """The model for the eye that has the structure of another. Raises: BadRequest for one that has none."""
+def way_to_detail(card: models.Card) -> tuple[str, str]:
+    """The models between which a model of their structure learns to invent. Raises: BadRequest for one of another."""
     if card.family not in (DEGRADED, BLIND):
         raise BadRequest(f"detail: {card.name} has no counterpart that invents any; use {AUTO} or {DEGRADED}")
-    return f"{DETAILED}-x{card.scale}"
+    return f"{DEGRADED}-x{card.scale}", f"{DETAILED}-x{card.scale}"
 
 
 def default_factor(of: Family) -> int:

@@ -1,4 +1,4 @@
-"""Moves the weights of a graph towards those of another of the same structure."""
+"""Moves the weights of a graph along the difference of two others of the same structure."""
 
 from __future__ import annotations
 
@@ -10,18 +10,19 @@ if TYPE_CHECKING:
     from onnx import ModelProto
 
 
-def blend(proto: ModelProto, other: ModelProto, share: float) -> None:
-    """w = (1 - share) w + share w' for each weight w of the graph; what is no float stays. Raises: ValueError."""
+def move(proto: ModelProto, start: ModelProto, end: ModelProto, share: float) -> None:
+    """w + share (end - start) for each weight w of the graph; what is no float stays. Raises: ValueError."""
     from onnx import numpy_helper
 
-    theirs = {tensor.name: numpy_helper.to_array(tensor) for tensor in other.graph.initializer}
-    if _structure(proto) != _structure(other):
+    if not _structure(proto) == _structure(start) == _structure(end):
         raise ValueError("another structure")
+    first, last = ({t.name: numpy_helper.to_array(t) for t in other.graph.initializer} for other in (start, end))
     for tensor in proto.graph.initializer:
         weights = numpy_helper.to_array(tensor)
         if weights.dtype == np.float32:
-            between = (1 - share) * weights + share * theirs[tensor.name]
-            tensor.CopyFrom(numpy_helper.from_array(between.astype(np.float32), tensor.name))
+            # in this order all of the way from w to another is that other, to the last bit
+            moved = weights - share * first[tensor.name] + share * last[tensor.name]
+            tensor.CopyFrom(numpy_helper.from_array(moved.astype(np.float32), tensor.name))
 
 
 def _structure(proto: ModelProto) -> list[object]:

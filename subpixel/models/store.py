@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from subpixel import atomic
 from subpixel.errors import BadRequest, BadWeights, UnknownName, unread
-from subpixel.models.blending import blend
+from subpixel.models.blending import move
 from subpixel.models.card import Card
 from subpixel.models.compact import load_full
 from subpixel.models.conditioning import fold
@@ -73,17 +73,19 @@ class Model:
         card = self.card.model_copy(update={"ports": ports, "sha256": digest(proto)})
         return Model(self.path, card, with_metadata(proto, card))
 
-    def blended(self, other: Model, share: float) -> Model:
-        """The model on the way to another of the same structure: its weights, moved by a share of the difference.
+    def moved(self, start: Model, end: Model, share: float) -> Model:
+        """Its weights, and a share of what those of `end` have beyond those of `start`, which may be this model.
 
-        share: 0 this model, 1 the other. Source: ESRGAN (Wang et al. 2018, arXiv:1809.00219, section 3.4).
-        Raises: BadRequest for a model of another structure.
+        share: 0 this model; from itself, 1 is `end`. Sources: ESRGAN (Wang et al. 2018, arXiv:1809.00219, section 3.4)
+        between two; "Editing models with task arithmetic" (Ilharco et al. 2023, arXiv:2212.04089) for a third.
+        Raises: BadRequest for models of another structure.
         """
         proto = parse(self.path, self.graph)
         try:
-            blend(proto, parse(other.path, other.graph), share)
+            move(proto, parse(start.path, start.graph), parse(end.path, end.graph), share)
         except ValueError:
-            raise BadRequest(f"{self.card.name} and {other.card.name} differ in structure; none lies between") from None
+            names = f"{self.card.name}, {start.card.name} and {end.card.name}"
+            raise BadRequest(f"{names} are not of one structure; none lies between") from None
         card = self.card.model_copy(update={"sha256": digest(proto)})
         return Model(self.path, card, with_metadata(proto, card))
 

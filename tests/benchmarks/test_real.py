@@ -13,6 +13,7 @@ from subpixel.benchmarks import real
 from subpixel.benchmarks.peer import realesr_general
 from subpixel.errors import BadWeights, UnknownName
 from subpixel.images import Image, write
+from subpixel.inference.choice import Restoration
 from subpixel.inference.upscaler import Upscaler
 from subpixel.runtimes import Execution
 
@@ -42,6 +43,15 @@ def test_the_columns_are_what_they_are_called(photos):
     text = real.markdown([clean, blue])
     assert "| clean x2 | bicubic | " in text
     assert f"{clean.values['Y-PSNR']:.2f}" in text
+
+
+def test_for_the_eye_is_the_default_with_all_detail():
+    low = Image(np.random.default_rng(0).random((48, 48, 3), np.float32))
+    plain, sharp, named = (c.upscale(low).pixels for c in real.candidates(("auto", real.EYE, "espcn"), 2, {}))
+    assert np.abs(sharp - plain).mean() > 0.005
+    expected = Upscaler(scale=2, restoration=Restoration(detail=1.0), execution=Execution(precision="f32"))(low).pixels
+    np.testing.assert_array_equal(sharp, expected)
+    np.testing.assert_array_equal(named, Upscaler("espcn", scale=2, execution=Execution(precision="f32"))(low).pixels)
 
 
 def _levels(path):

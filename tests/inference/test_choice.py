@@ -224,6 +224,16 @@ def test_detail_is_on_the_way_between_two_models(low: Image):
         Upscaler("restore-gan", restoration=Restoration(detail=0.5))(levels)
 
 
+def test_detail_for_what_is_not_recognised_is_added_to_what_its_network_knows(low: Image):
+    """It is restore-blind and what restore-gan has beyond restore, not restore-gan."""
+    levels = quantise(Image(low.pixels[:96, :96]).pixels, 8)
+    blind, start, end = (models.load(f"{family}-x2") for family in ("restore-blind", "restore", "restore-gan"))
+    for share in (0.5, 1):
+        network = blind.moved(start, end, share).conditioned(inspect(levels).condition())
+        result = Upscaler("restore-blind", restoration=Restoration(detail=share))(levels)
+        np.testing.assert_array_equal(result, Upscaler(network)(levels))
+
+
 def test_detail_of_a_model_that_is_told_nothing_is_refused():
     with pytest.raises(BadRequest, match="detail: swift-x2 has no counterpart"):
         Upscaler("swift", restoration=Restoration(detail=0.5))(np.zeros((8, 8, 3), np.uint8))

@@ -1,4 +1,4 @@
-"""Between two models of one structure: the weights, against numpy; and what has another structure is refused."""
+"""Along the way from one model to another of its structure: the weights, against numpy; others are refused."""
 
 from __future__ import annotations
 
@@ -35,16 +35,27 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> tuple[models.Model, models
 
 @pytest.mark.parametrize("share", [0.0, 0.25, 1.0])
 def test_each_weight_is_moved(share: float, pair: tuple[models.Model, models.Model]):
-    first, other = pair
-    between, start, end = floats(first.blended(other, share)), floats(first), floats(other)
-    assert between.keys() == start.keys()
-    for name, weights in between.items():
-        np.testing.assert_allclose(weights, start[name] + share * (end[name] - start[name]), rtol=1e-5, atol=1e-7)
+    """From where the way begins, and from a third model, which keeps what it has beyond that."""
+    start, end = pair
+    third = models.load("restore-blind-x2")
+    for begin in (start, third):
+        moved, own, first, last = map(floats, (begin.moved(start, end, share), begin, start, end))
+        assert moved.keys() == own.keys()
+        for name, weights in moved.items():
+            np.testing.assert_allclose(weights, own[name] + share * (last[name] - first[name]), rtol=1e-5, atol=1e-6)
+
+
+def test_both_ends_are_the_models_themselves(pair: tuple[models.Model, models.Model]):
+    start, end = pair
+    for share, model in ((0.0, start), (1.0, end)):
+        moved, expected = floats(start.moved(start, end, share)), floats(model)
+        for name, weights in moved.items():
+            np.testing.assert_array_equal(weights, expected[name])
 
 
 def test_it_is_a_model_of_its_own(pair: tuple[models.Model, models.Model], tmp_path: Path):
     """Its seal is that of its own weights, and it can be told a condition."""
-    between = pair[0].blended(pair[1], 0.5)
+    between = pair[0].moved(*pair, 0.5)
     assert between.card.sha256 not in (pair[0].card.sha256, pair[1].card.sha256)
     (tmp_path / "x.onnx").write_bytes(between.graph)
     assert between.card.condition is not None
@@ -53,5 +64,5 @@ def test_it_is_a_model_of_its_own(pair: tuple[models.Model, models.Model], tmp_p
 
 
 def test_another_structure_is_refused(pair: tuple[models.Model, models.Model]):
-    with pytest.raises(BadRequest, match="restore-x2 and restore-x4 differ in structure; none lies between"):
-        pair[0].blended(models.load("restore-x4"), 0.5)
+    with pytest.raises(BadRequest, match="restore-x2, restore-x2 and restore-x4 are not of one structure"):
+        pair[0].moved(pair[0], models.load("restore-x4"), 0.5)
