@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,9 +12,7 @@ from subpixel.errors import BadWeights, SubpixelError
 from subpixel.models import Model
 from subpixel.models.graph import one_line
 from subpixel.ports import Port
-
-if TYPE_CHECKING:
-    from subpixel.runtimes import Precision, Runtime, Tensors
+from subpixel.runtimes.runtime import Precision, Runtime, Tensors
 
 # What openvino, onnxruntime, torch and oneDNN say when an allocation fails.
 _NO_MEMORY = re.compile(r"(?is)out of memory|bad_alloc|alloc\w* .*memory|memory .*alloc|not enough memory")

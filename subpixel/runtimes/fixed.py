@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from subpixel.errors import BadRequest
 from subpixel.ports import Port, Ports
-from subpixel.runtimes import Precision, Run, Runtime, Tensors, through_floats
+from subpixel.runtimes.levels import through_floats
+from subpixel.runtimes.runtime import Precision, Run, Runtime, Tensors
 
 
 def of_size(run: Run, ports: Ports, size: int) -> Run:

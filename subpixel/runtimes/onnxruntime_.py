@@ -11,8 +11,9 @@ from subpixel.errors import BadWeights, RuntimeUnavailable
 from subpixel.models import Model
 from subpixel.models.graph import one_line
 from subpixel.ports import Ports
-from subpixel.runtimes import Execution, Precision, Tensors, named, through_floats
+from subpixel.runtimes.levels import through_floats
 from subpixel.runtimes.quiet import no_onnxruntime_telemetry
+from subpixel.runtimes.runtime import Execution, Precision, Tensors, named
 
 no_onnxruntime_telemetry()
 import onnxruntime as ort  # noqa: E402

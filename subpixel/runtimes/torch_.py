@@ -12,7 +12,8 @@ from subpixel.models import Model
 from subpixel.models.weights import network
 from subpixel.nn.arch import Arch
 from subpixel.ports import Ports
-from subpixel.runtimes import Execution, Precision, Tensors, computes_in_bf16, named, through_floats
+from subpixel.runtimes.levels import through_floats
+from subpixel.runtimes.runtime import Execution, Precision, Tensors, computes_in_bf16, named
 
 
 class TorchRuntime:
