@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from subpixel.datasets.packed import PackedImages, Pixels
@@ -20,6 +22,8 @@ _STILL, _PLAIN = 0.1, 0.85
 """Shares of the paths: those that do not move, and those with them that move slowly."""
 _BEFORE = 0.4
 """How often something moves before the photo."""
+_SOFT, _SOFTEST = 0.5, 1.6
+"""How often the lens is soft, and how much at most: a standard deviation in pixels of a frame."""
 _STUDIO = 0.5
 """How often black and white are those of video, 16 and 235."""
 
@@ -70,9 +74,23 @@ def _scene(photo: Callable[[], Pixels], frames: int, side: int, rng: np.random.G
         seen = np.where(_disc(frames, side, rng), view(photo(), frames, side, rng), seen)
     turns, mirrored = int(rng.integers(4)), bool(rng.integers(2))
     seen = np.rot90(seen[..., ::-1] if mirrored else seen, turns, (1, 2))
+    if rng.random() < _SOFT:
+        seen = _softened(seen, rng.uniform(0.3, _SOFTEST))
     if rng.random() < _STUDIO:
         seen = np.rint(seen * np.float32(219 / 255) + 16).astype(np.uint8)
     return np.ascontiguousarray(seen)
+
+
+def _softened(seen: Pixels, sigma: float) -> Pixels:
+    """The frames, blurred by a Gaussian of so many pixels, down and across."""
+    reach = math.ceil(3 * sigma)
+    weights = np.exp(-0.5 * (np.arange(-reach, reach + 1, dtype=np.float32) / sigma) ** 2)
+    levels = seen.astype(np.float32)
+    for axis in (1, 2):
+        border = [(0, 0), *((reach, reach) if axis == each else (0, 0) for each in (1, 2))]
+        windows = sliding_window_view(np.pad(levels, border, mode="symmetric"), weights.size, axis=axis)
+        levels = windows @ (weights / weights.sum())
+    return np.rint(levels).astype(np.uint8)
 
 
 def view(photo: Pixels, frames: int, side: int, rng: np.random.Generator) -> Pixels:

@@ -61,6 +61,27 @@ def test_some_stand_still_and_some_are_passed_by(monkeypatch: pytest.MonkeyPatch
         assert np.array_equal(path[3], [0, 0])
     assert 8 <= still <= 35  # of 200 a tenth
     monkeypatch.setattr(moving, "_BEFORE", 1.0)
+    monkeypatch.setattr(moving, "_SOFT", 0.0)
     given: list[Any] = [np.full((99, 99), level, np.uint8) for level in (255, 0)]
     seen = moving.clip(given.pop, 2, 3, 24, np.random.default_rng(2))[1]
     assert len(np.unique(seen)) == 2  # black, and a disc of white before it
+
+
+def test_a_soft_lens_spreads_an_edge_by_its_deviation() -> None:
+    """The differences along a blurred edge are the marginal of the kernel, whose variance is sigma^2."""
+    edge = np.broadcast_to(np.repeat([0, 255], 20).astype(np.uint8), (2, 30, 40))
+    soft = moving._softened(edge, 1.2)
+    assert (soft.shape, soft.dtype) == (edge.shape, np.uint8)
+    weights, places = np.diff(soft[1, 15].astype(float)) / 255, np.arange(39)
+    mean = (weights * places).sum()
+    assert mean == pytest.approx(19, abs=0.01)
+    assert (weights * (places - mean) ** 2).sum() == pytest.approx(1.2**2, rel=0.06)
+
+
+def test_half_of_the_clips_are_soft() -> None:
+    def sharp(seed: int) -> float:
+        high = moving.clip(lambda: photo(), 2, 2, 24, np.random.default_rng(seed))[1]
+        return float(np.abs(np.diff(high.astype(float))).mean())
+
+    sharpness = np.array([sharp(seed) for seed in range(60)])
+    assert 20 <= (sharpness < sharpness.max() / 2).sum() <= 45
