@@ -49,8 +49,8 @@ def check_stream(file: object, method: Literal["read", "write"]) -> None:
         raise BadRequest(f"a file that is closed; open it as binary, with mode {method[0] + 'b'!r}")
     if not hasattr(file, method):
         raise BadRequest(f"a file of type {type(file).__name__}; expected a path or an open binary file")
-    opened = io.FileIO | io.BufferedReader | io.BufferedWriter  # those of others need not say what they can
-    if isinstance(file, opened) and not (file.readable() if method == "read" else file.writable()):
+    is_pythons = isinstance(file, io.FileIO | io.BufferedReader | io.BufferedWriter)  # others need not say it
+    if is_pythons and not (file.readable() if method == "read" else file.writable()):
         raise BadRequest(f"a file that is not opened to {method} it; open it with mode {method[0] + 'b'!r}")
 
 
