@@ -137,9 +137,8 @@ def format_of(path: str | Path | BinaryIO, format: str | None = None) -> str:
         ending = Path(path).suffix.lower()
     else:
         ending = ".png"
-    for name in FORMATS:
-        if ending in FILE_FORMATS[name].suffixes:
-            return name
+    if name := _written(ending):
+        return name
     why = f"unknown format {ending!r}" if ending else "its name has no ending"
     raise UnwritableImage(target_name(path), f"{why}; choose one of {', '.join(FORMATS)}")
 
@@ -151,6 +150,11 @@ def suffix_of_result(suffix: str) -> str:
         return kind.result or suffix
     own = (FILE_FORMATS[name] for name in FORMATS)
     return suffix if any(suffix.lower() in kind.suffixes and not kind.palette for kind in own) else ".png"
+
+
+def _written(ending: str) -> str | None:
+    """The name in FORMATS that an ending means."""
+    return next((name for name in FORMATS if ending in FILE_FORMATS[name].suffixes), None)
 
 
 def format_of_content(head: bytes, name: str | Path) -> FileFormat | None:
@@ -260,10 +264,9 @@ class Encoding:
 
     def check_quality(self, ending: str) -> None:
         """Raises: BadRequest for a quality that was asked of files with an ending, such as .png, that have none."""
-        known = (FILE_FORMATS[name] for name in FORMATS)
-        found = next((each for each in known if ending.lower() in each.suffixes), None)
-        if found and not found.lossy and self.quality != Encoding.quality:
-            raise BadRequest(f"quality {self.quality}: {found.name} has none; choose jpg, webp or avif")
+        name = _written(ending.lower())
+        if name and not FILE_FORMATS[name].lossy and self.quality != Encoding.quality:
+            raise BadRequest(f"quality {self.quality}: {FILE_FORMATS[name].name} has none; choose jpg, webp or avif")
 
 
 def target_name(path: str | Path | BinaryIO) -> str | Path:
