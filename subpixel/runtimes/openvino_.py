@@ -88,9 +88,8 @@ class OpenVINORuntime:
 def open_model(model: Model, execution: Execution) -> OpenVINORuntime:
     """Reads a model; the precision is always set explicitly, for OpenVINO would choose by itself."""
     where = "CPU" if execution.device in ("auto", "cpu") else execution.device.upper()
-    devices = core().available_devices
-    if where.split(".")[0] not in devices:
-        raise RuntimeUnavailable(f"openvino has no device {execution.device!r}; it has {', '.join(devices)}")
+    if where != "CPU":
+        _check_device(where.split(".")[0], execution.device)
     fast = execution.precision == "bf16" or (execution.precision == "auto" and _fast_bf16(where))
     precision: Precision = "bf16" if fast else "f32"
     settings: dict[str, Any] = {"INFERENCE_PRECISION_HINT": precision, "PERFORMANCE_HINT": "LATENCY"}
@@ -103,6 +102,17 @@ def open_model(model: Model, execution: Execution) -> OpenVINORuntime:
     except RuntimeError as error:
         raise BadWeights(model.path, f"openvino cannot read it: {one_line(error)}") from None
     return OpenVINORuntime(graph, model, precision, where.lower(), settings)
+
+
+def _check_device(kind: str, asked: str) -> None:
+    """Not called for the CPU: OpenVINO loads the other devices' libraries, and closes them, whenever it is asked.
+
+    glibc (2.36) ends a process in which a thread starts while a library is loaded, if its table of thread-local data
+    is full just then.
+    """
+    devices = core().available_devices
+    if kind not in devices:
+        raise RuntimeUnavailable(f"openvino has no device {asked!r}; it has {', '.join(devices)}")
 
 
 def _on_levels(graph: Any, summed: bool) -> Any:

@@ -5,6 +5,8 @@ OpenVINO's hung for ever in 2 of 150 such processes: each thread held what the o
 
 from __future__ import annotations
 
+import os
+import platform
 import subprocess
 import sys
 
@@ -74,3 +76,30 @@ def test_two_threads_may_be_first(binding: str, processes: int) -> None:
         [sys.executable, "-c", FORKS, binding, str(processes)], capture_output=True, text=True, timeout=280, check=True
     )
     assert run.stdout.split() == [str(processes), "0", "0"], run.stderr[-2000:]
+
+
+SECOND = """
+import os
+import numpy
+import subpixel
+
+for k in range(2):
+    os.write(2, f"model {k}\\n".encode())
+    subpixel.Upscaler("espcn", execution=subpixel.Execution("openvino"))(numpy.zeros((8, 8, 3), "u1"))
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="glibc's loader is the one that can be asked to tell")
+def test_a_second_model_loads_no_library() -> None:
+    """A thread that starts while one is loaded, and closed again, ends glibc's process where its table was full."""
+    run = subprocess.run(
+        [sys.executable, "-c", SECOND],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "LD_DEBUG": "files"},
+    )
+    first, second = run.stderr.split("model 1\n")
+    loads = "generating link map"
+    assert loads in first
+    assert [line for line in second.splitlines() if loads in line] == []
