@@ -80,16 +80,16 @@ def inspect_rows(source: Rows) -> DegradationReport:
         return UNKNOWN
     compressed = _jpeg(levels, quality)
     last = compressed or Jpeg()
-    found = estimate(statistics(levels, last.quality, last.phase or (0, 0)))
-    noise = _noise(found, LIKELY if last.quality < 100 else CERTAIN, float(levels.std()))
+    estimates = estimate(statistics(levels, last.quality, last.phase or (0, 0)))
+    noise = _noise(estimates, LIKELY if last.quality < 100 else CERTAIN, float(levels.std()))
     untouched = compressed is not None and compressed.quality == 100 and noise is not None and not noise.sigma
     edges = read_edges(levels) if untouched else None
     return DegradationReport(
-        kind="drawing" if found["drawn"].odds > 0.5 else "photo",
+        kind="drawing" if estimates["drawn"].odds > 0.5 else "photo",
         jpeg=compressed,
         noise=noise,
-        blur=_blur(found, edges),
-        native_scale=_native_scale(found["resampled"]),
+        blur=_blur(estimates, edges),
+        native_scale=_native_scale(estimates["resampled"]),
         interlaced=screens.is_interlaced(levels),
         halftone=screens.is_halftone(levels),
     )
@@ -113,60 +113,62 @@ def _jpeg(levels: Floats, quality: int | None) -> Jpeg | None:
     )
 
 
-def _noise(found: dict[str, Estimate], needed: float, contrast: float) -> Noise | None:
+def _noise(estimates: dict[str, Estimate], needed: float, contrast: float) -> Noise | None:
     """It may not vary more than the whole image does, as what test charts are taken for would."""
-    sigma, chroma, noisy = found["sigma"], found["chroma"].value, found["noisy"].odds
+    sigma, chroma, noisy = estimates["sigma"], estimates["chroma"].value, estimates["noisy"].odds
     if noisy < needed or sigma.value <= 0:
         return Noise(confidence=1 - noisy) if noisy < ABSENT else None
     confidence = noisy * sigma.chance(max(2.0, sigma.value / 5))
     if confidence < SURE or sigma.value > MOST_OF_ALL * contrast:
         return None
     chroma = min(max(chroma, 0.0), sigma.value)
-    shot = min(max(found["shot"].value, 0.0), 1.0)
+    shot = min(max(estimates["shot"].value, 0.0), 1.0)
     return Noise(sigma=sigma.value, chroma=chroma, shot=shot, confidence=confidence)
 
 
-def _blur(found: dict[str, Estimate], edges: Edges | None) -> Blur | None:
+def _blur(estimates: dict[str, Estimate], edges: Edges | None) -> Blur | None:
     """What the edges say of it, and else the spectra; unknown where more was done to the image than to blur it."""
     if edges and edges.blur:
         return _edge_blur(edges.blur)
-    blur = _spectral_blur(found)
+    blur = _spectral_blur(estimates)
     several = edges is not None and edges.alone < OTHERS
     return None if several and blur and blur.xx + blur.yy else blur
 
 
-def _spectral_blur(found: dict[str, Estimate]) -> Blur | None:
-    blurred = found["blurred"].odds
-    if blurred < LIKELY or _mean(found).value <= 0:
+def _spectral_blur(estimates: dict[str, Estimate]) -> Blur | None:
+    blurred = estimates["blurred"].odds
+    if blurred < LIKELY or _mean(estimates).value <= 0:
         return Blur(confidence=1 - blurred) if blurred < ABSENT else None
-    return _covariance(found, "spectra", blurred)
+    return _covariance(estimates, "spectra", blurred)
 
 
-def _edge_blur(found: dict[str, Estimate]) -> Blur | None:
+def _edge_blur(estimates: dict[str, Estimate]) -> Blur | None:
     """What the edges say of it."""
-    mean = _mean(found)
+    mean = _mean(estimates)
     if mean.value < SHARP:
         return Blur(source="edges", confidence=mean.chance(SHARP))
-    return _covariance(found, "edges", 1.0, CAUTION)
+    return _covariance(estimates, "edges", 1.0, CAUTION)
 
 
-def _mean(found: dict[str, Estimate]) -> Estimate:
+def _mean(estimates: dict[str, Estimate]) -> Estimate:
     """Of its variances along the two axes."""
-    xx, yy = found["blur_xx"], found["blur_yy"]
+    xx, yy = estimates["blur_xx"], estimates["blur_yy"]
     return Estimate((xx.value + yy.value) / 2, (xx.spread + yy.spread) / 2)
 
 
 def _covariance(
-    found: dict[str, Estimate], source: Literal["spectra", "edges"], likely: float, caution: float = 0.0
+    estimates: dict[str, Estimate], source: Literal["spectra", "edges"], likely: float, caution: float = 0.0
 ) -> Blur | None:
     """The blur, less so much of its spread, where it is likely and sure to a quarter of a pixel."""
-    mean = _mean(found)
+    mean = _mean(estimates)
     confidence = likely * mean.chance(0.5 * np.sqrt(mean.value))
     if confidence < SURE:
         return None
-    across, down = (max(found[axis].value - caution * found[axis].spread, 0.0) for axis in ("blur_xx", "blur_yy"))
+    across, down = (
+        max(estimates[axis].value - caution * estimates[axis].spread, 0.0) for axis in ("blur_xx", "blur_yy")
+    )
     limit = float(np.sqrt(across * down))
-    xy = float(np.clip(found["blur_xy"].value, -limit, limit))
+    xy = float(np.clip(estimates["blur_xy"].value, -limit, limit))
     return Blur(xx=across, yy=down, xy=xy, source=source, confidence=confidence)
 
 

@@ -40,10 +40,12 @@ def noise_statistics(levels: Floats, luma: Floats, chroma: Floats | None, qualit
     steps = jpeg.table(quality) if quality < 100 else None
     ends = jpeg.blocks(clipped(levels, 0.5, 254.5), (0, 0)).mean(axis=1)
     order = _flattest(luma, ends)
-    found = [_deviation(luma[_first(order, share)], low, high, steps) for share in _SHARES for low, high in _RANGES]
+    deviations = [
+        _deviation(luma[_first(order, share)], low, high, steps) for share in _SHARES for low, high in _RANGES
+    ]
     flat = _first(order, 0.1)
-    found += _of_chroma(chroma, flat)
-    found += _of_shades(luma, order, steps)
+    deviations += _of_chroma(chroma, flat)
+    deviations += _of_shades(luma, order, steps)
     about = [
         ends.mean(),
         np.log(len(luma)) / 4,
@@ -52,7 +54,7 @@ def noise_statistics(levels: Floats, luma: Floats, chroma: Floats | None, qualit
         levels.shape[-1] / 3,
         _step(steps),
     ]
-    return np.append(np.arcsinh(2 * np.array(found)), about).astype(np.float32)
+    return np.append(np.arcsinh(2 * np.array(deviations)), about).astype(np.float32)
 
 
 def expected(vector: Floats) -> Floats:
@@ -61,13 +63,13 @@ def expected(vector: Floats) -> Floats:
     The luma counts at the highest frequencies that a table left anything of. Y shows 0.447 of the variance of
     independent channels, Cb 0.388 and Cr 0.432: the sums of squares of the weights.
     """
-    found = np.sinh(vector[..., : len(_RANGES) * (len(_SHARES) + 2)]) / 2
-    ranges = found[..., 4:8]
+    deviations = np.sinh(vector[..., : len(_RANGES) * (len(_SHARES) + 2)]) / 2
+    ranges = deviations[..., 4:8]
     luma = ranges[..., 1]
     for k in (2, 3):
         luma = np.where(ranges[..., k] > 0.3 * ranges[..., 1], ranges[..., k], luma)
     compressed = vector[..., -3, None] > 0
-    chroma = found[..., len(_SHARES) * len(_RANGES) :].reshape(*vector.shape[:-1], 2, -1)
+    chroma = deviations[..., len(_SHARES) * len(_RANGES) :].reshape(*vector.shape[:-1], 2, -1)
     own = np.where(compressed, chroma[..., 0], chroma[..., -1]) ** 2 / (0.388, 0.432)
     unshared = np.maximum(own.mean(axis=-1) - _ROUNDING, 0)
     return np.sqrt(np.stack([luma**2 + 0.553 * unshared, unshared], axis=-1)).astype(np.float32)
@@ -108,12 +110,12 @@ def _of_chroma(chroma: Floats | None, flat: NDArray[np.int64]) -> list[float]:
 
 def _of_shades(luma: Floats, order: NDArray[np.int64], steps: NDArray[np.int64] | None) -> list[float]:
     """For each shade: the deviation at high frequencies, that of all where there are too few blocks, and the share."""
-    brightness, found = luma[order, 0] / 8, list[float]()
+    brightness, deviations = luma[order, 0] / 8, list[float]()
     for low, high in pairwise(_SHADES):
         inside = order[(brightness >= low) & (brightness < high)]
         some = _first(inside if len(inside) >= _FEWEST else order, 0.1)
-        found += [_deviation(luma[some], *_RANGES[-1 if steps is None else 0], steps), len(inside) / len(order)]
-    return found
+        deviations += [_deviation(luma[some], *_RANGES[-1 if steps is None else 0], steps), len(inside) / len(order)]
+    return deviations
 
 
 def _step(steps: NDArray[np.int64] | None) -> float:

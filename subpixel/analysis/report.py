@@ -101,7 +101,7 @@ class DegradationReport(_Part):
     @property
     def clean(self) -> bool:
         """Nothing was found that asks for restoration."""
-        return not self._found()
+        return not self._findings()
 
     @property
     def unrecognised(self) -> bool:
@@ -115,13 +115,13 @@ class DegradationReport(_Part):
     @property
     def summary(self) -> str:
         """One line in words, such as "JPEG of quality 52, noise of about 4 levels, a little blurred"."""
-        found = self._found()
+        findings = self._findings()
         unknown = [name for name in ("jpeg", "noise", "blur") if getattr(self, name) is None]
-        if not found and len(unknown) == 3:
+        if not findings and len(unknown) == 3:
             return "too little to judge"
-        return ", ".join(found) or (_NOTHING[self.kind])
+        return ", ".join(findings) or (_NOTHING[self.kind])
 
-    def _found(self) -> list[str]:
+    def _findings(self) -> list[str]:
         return [text for text in (self._said_jpeg(), self._said_noise(), self._said_blur(), *self._said_more()) if text]
 
     def _said_jpeg(self) -> str:

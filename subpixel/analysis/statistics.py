@@ -102,13 +102,13 @@ def _chroma(chroma: Floats | None, order: NDArray[np.int64]) -> Floats:
 def _shades(spectra: Floats, brightness: Floats, order: NDArray[np.int64]) -> Floats:
     """For each of four shades: log power at high frequencies of its flattest quarter, and the share of the blocks."""
     high = spectra[:, :, 6:].mean(axis=(1, 2))
-    found: list[float] = []
+    energies: list[float] = []
     for low, top in pairwise(_SHADES):
         inside = order[(brightness[order] >= low) & (brightness[order] < top)]
         flat = inside[: max(1, len(inside) // 4)]
         overall = order[: max(1, len(order) // 4)]
-        found += [float(high[flat if len(flat) else overall].mean()), len(inside) / len(order)]
-    return np.array(found, np.float32)
+        energies += [float(high[flat if len(flat) else overall].mean()), len(inside) / len(order)]
+    return np.array(energies, np.float32)
 
 
 def _quantised(coefficients: Floats) -> Floats:

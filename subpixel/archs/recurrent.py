@@ -64,8 +64,8 @@ class Recurrent(Arch[Config]):
         """N 1 H W and what `Alignment` gives, or zeros for a first frame -> N 1 sH sW, and N hidden H W in [-1, 1]."""
         phases = self.config.scale**2
         before, known = carried[:, :phases], carried[:, -1:]
-        found = self.body(torch.cat([low - 0.5, carried[:, :-1]], 1)).float()
-        residual, gate, kept = found.split([phases, phases, self.config.hidden], 1)
+        features = self.body(torch.cat([low - 0.5, carried[:, :-1]], 1)).float()
+        residual, gate, kept = features.split([phases, phases, self.config.hidden], 1)
         trust = known * torch.sigmoid(gate - _DOUBT)
         high = F.pixel_shuffle(residual + trust * (before - residual) + low, self.config.scale)
         return high, kept.clamp(-1, 1)
@@ -74,8 +74,8 @@ class Recurrent(Arch[Config]):
         """The enlarged frames of a clip, N T H W -> N T sH sW, each with what is known of those before."""
         first, *others = x.split(1, 1)
         before, (high, kept) = first, self(first, x.new_zeros(len(x), self.ports.inputs[1].depth, *x.shape[2:]))
-        made = [high]
+        results = [high]
         for low in others:
             high, kept = self(low, self.alignment(low, before, high, kept))
-            made, before = [*made, high], low
-        return [(torch.cat(made, 1), self.config.scale)]
+            results, before = [*results, high], low
+        return [(torch.cat(results, 1), self.config.scale)]

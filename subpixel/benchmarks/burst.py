@@ -118,20 +118,20 @@ def _measured(truth: Floats, setting: Setting, scale: int, seed: int) -> Line:
     frames, motions = made(truth, setting, scale, np.random.default_rng(seed))
     shown = _with_object(truth, 0.0) if setting.moving else truth
     lumas = [luma(dequantise(frame)) for frame in frames]
-    found = [Motion(), *(register(each, lumas[0]).motion for each in lumas[1:])]
+    registered = [Motion(), *(register(each, lumas[0]).motion for each in lumas[1:])]
     started = time.perf_counter()
     asked = fuse(frames, scale, psf=setting.psf, reference=0)
     seconds = time.perf_counter() - started
     results: dict[str, NDArray[Any]] = {
         **{name: _enlarged(frames[0], name, scale) for name in ("bicubic", "swift", "auto")},
-        "mean": _mean_of_registered(frames, found, scale),
-        **_drizzled(frames, found, scale),
+        "mean": _mean_of_registered(frames, registered, scale),
+        **_drizzled(frames, registered, scale),
         "burst": fuse(frames, scale, reference=0).image.pixels,
         "burst, PSF known": asked.image.pixels,
         "PSF x 1.25": fuse(frames, scale, psf=1.25 * setting.psf, reference=0).image.pixels,
     }
     values = {name: _psnr(result, shown, scale) for name, result in results.items()}
-    errors = [_distance(a, b, lumas[0].shape) for a, b in zip(found[1:], motions[1:], strict=True)]
+    errors = [_distance(a, b, lumas[0].shape) for a, b in zip(registered[1:], motions[1:], strict=True)]
     return Line(setting.name, values, float(np.mean(errors)), *_calibration(asked, shown), seconds)
 
 
@@ -165,10 +165,10 @@ def _psnr(result: NDArray[Any], truth: Floats, scale: int) -> float:
     return psnr(*STANDARD.prepare(limited[inner, inner], truth[inner, inner], scale))
 
 
-def _distance(found: Motion, true: Motion, shape: tuple[int, ...]) -> float:
+def _distance(estimated: Motion, true: Motion, shape: tuple[int, ...]) -> float:
     """Root mean square distance of where two motions lead, in pixels."""
     y, x = np.mgrid[8 : shape[0] - 8 : 5, 8 : shape[1] - 8 : 5].astype(np.float64)
-    (u, v), (p, q) = found(x, y), true(x, y)
+    (u, v), (p, q) = estimated(x, y), true(x, y)
     return float(np.sqrt(((u - p) ** 2 + (v - q) ** 2).mean()))
 
 

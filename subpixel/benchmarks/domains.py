@@ -79,22 +79,22 @@ def bench_photographs(field: str, photos: Sequence[Array], scale: int, of: Seque
     lines, first = list[FieldLine](), list[float]()
     for candidate in of:
         with candidate.upscaler(scale) as upscaler:
-            found = [psnr(upscaler(low) / 255, high) for low, high in zip(lows, references, strict=True)]
-        first = first or found
-        least = min(a - b for a, b in zip(found, first, strict=True))
-        lines.append(FieldLine(field, candidate.name, {"PSNR": float(np.mean(found)), "least gain": least}))
+            scores = [psnr(upscaler(low) / 255, high) for low, high in zip(lows, references, strict=True)]
+        first = first or scores
+        least = min(a - b for a, b in zip(scores, first, strict=True))
+        lines.append(FieldLine(field, candidate.name, {"PSNR": float(np.mean(scores)), "least gain": least}))
     return lines
 
 
 def fields(folder: Path) -> list[Path]:
     """The folders in it, one for each field. Raises: DataError where there are none."""
     try:
-        found = sorted(path for path in folder.iterdir() if path.is_dir())
+        folders = sorted(path for path in folder.iterdir() if path.is_dir())
     except OSError as error:
         raise DataError(f"cannot look into {folder}: {(error.strerror or '').lower()}") from error
-    if not found:
+    if not folders:
         raise DataError(f"{folder} has no folders in it; expected one for each field, with its photographs")
-    return found
+    return folders
 
 
 def photographs(folder: Path, most: int = 16) -> list[Array]:
@@ -130,15 +130,16 @@ def bench_text(scale: int, of: Sequence[Candidate]) -> list[FieldLine]:
     """
     if shutil.which("tesseract") is None:
         raise RuntimeUnavailable("tesseract is not installed; it is tesseract-ocr in Debian and Ubuntu")
-    page = printed(TEXT)
-    low = _reduced(page, scale)
+    original = printed(TEXT)
+    low = _reduced(original, scale)
     lines = [
-        FieldLine("text", name, {"errors": read_errors(image)}) for name, image in (("reference", page), ("low", low))
+        FieldLine("text", name, {"errors": read_errors(image)})
+        for name, image in (("reference", original), ("low", low))
     ]
     for candidate in of:
         with candidate.upscaler(scale) as upscaler:
             result = upscaler(low)
-        values = {"PSNR": psnr(result / 255, _whole(page, scale) / 255), "errors": read_errors(result)}
+        values = {"PSNR": psnr(result / 255, _whole(original, scale) / 255), "errors": read_errors(result)}
         lines.append(FieldLine("text", candidate.name, values))
     return lines
 
@@ -148,16 +149,16 @@ def printed(text: str) -> Array:
     from PIL import Image as Pillow
     from PIL import ImageDraw, ImageFont
 
-    page = Pillow.new("RGB", (640, 176), "white")
-    ImageDraw.Draw(page).multiline_text((16, 16), text, fill="black", font=ImageFont.load_default(15), spacing=8)
-    return np.asarray(page)
+    image = Pillow.new("RGB", (640, 176), "white")
+    ImageDraw.Draw(image).multiline_text((16, 16), text, fill="black", font=ImageFont.load_default(15), spacing=8)
+    return np.asarray(image)
 
 
-def read_errors(page: Array) -> float:
+def read_errors(image: Array) -> float:
     """The edit distance between what tesseract reads and TEXT, for each character; blanks and line ends are one."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "page.png")
-        write(path, Image.from_array(page))
+        write(path, Image.from_array(image))
         command = ["tesseract", str(path), "-", "--psm", "6", "-l", "eng"]
         read = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     expected = " ".join(TEXT.split())
@@ -192,9 +193,9 @@ def bench_stars(sky: Array, scale: int, of: Sequence[Candidate]) -> list[FieldLi
     lines = list[FieldLine]()
     for candidate in of:
         result = _enlarged(_means(sky, scale), candidate, scale)
-        found = np.array([_measured(result - background, star) for star in stars])
-        flux = found[:, 0] / np.array(truth)[:, 0] - 1
-        moved = np.hypot(*(found[:, 1:] - np.array(truth)[:, 1:]).T)
+        measured = np.array([_measured(result - background, star) for star in stars])
+        flux = measured[:, 0] / np.array(truth)[:, 0] - 1
+        moved = np.hypot(*(measured[:, 1:] - np.array(truth)[:, 1:]).T)
         error = np.sqrt(np.mean((result - reference) ** 2))
         values = {"flux": float(np.sqrt(np.mean(flux**2))), "centroid": float(np.sqrt(np.mean(moved**2)))}
         lines.append(FieldLine("sky", candidate.name, values | {"RMSE": float(error)}))
@@ -203,10 +204,10 @@ def bench_stars(sky: Array, scale: int, of: Sequence[Candidate]) -> list[FieldLi
 
 def sky(path: Path) -> Array:
     """The first plane of a FITS file, H W. Raises: UnreadableImage."""
-    found = format_of(path)
-    if found is None:
+    file_format = format_of(path)
+    if file_format is None:
         raise UnreadableImage(path, "it is no FITS")
-    with closing(found.open(path)) as opened:
+    with closing(file_format.open(path)) as opened:
         plane = opened.planes[0]
         return np.asarray(plane.values.rows(0, plane.sides[0]))[..., 0]
 
@@ -220,15 +221,15 @@ def _enlarged(low: Array, candidate: Candidate, scale: int) -> Array:
 
 def brightest(sky: Array, count: int) -> list[tuple[int, int]]:
     """Rows and columns of the brightest maxima, none nearer than three apertures to another or to the border."""
-    apart, found = 3 * int(_APERTURE), list[tuple[int, int]]()
+    apart, centres = 3 * int(_APERTURE), list[tuple[int, int]]()
     inner = np.full(sky.shape, -np.inf)
     inner[apart:-apart, apart:-apart] = sky[apart:-apart, apart:-apart]
     faint = float(np.median(sky)) + 0.05 * float(np.ptp(sky))
-    while len(found) < count and inner.max() > faint:
+    while len(centres) < count and inner.max() > faint:
         y, x = (int(i) for i in np.unravel_index(int(np.argmax(inner)), inner.shape))
-        found.append((y, x))
+        centres.append((y, x))
         inner[max(0, y - apart) : y + apart, max(0, x - apart) : x + apart] = -np.inf
-    return found
+    return centres
 
 
 def _measured(sky: Array, star: tuple[int, int]) -> tuple[float, float, float]:

@@ -65,24 +65,24 @@ def _make(images: Path, files: int, per_folder: int) -> None:
 
 def _finish(images: Path, results: Path) -> None:
     """The results of all images: hard links, too, each to one that was made from what its image is a link to."""
-    made = dict[int, Path]()
+    first = dict[int, Path]()
     for job in find_jobs([str(images)], str(results), suffix="x2"):
         target, inode = Path(job.target), os.stat(job.source).st_ino
         target.parent.mkdir(parents=True, exist_ok=True)
-        if inode in made:
-            os.link(made[inode], target)
+        if inode in first:
+            os.link(first[inode], target)
             continue
         target.write_bytes(Path(job.source).read_bytes())
         record(job, _IDENTITY)
-        made[inode] = target
+        first[inode] = target
 
 
 def _passed_over(images: Path, results: Path, expected: int) -> float:
     """Processor seconds in which all images are looked at, of which so many are done."""
     start = time.process_time()
     jobs = unfinished(find_jobs([str(images)], str(results), suffix="x2"), _IDENTITY)
-    found = sum(1 for job in jobs if job.skipped)
-    assert found == expected, f"{found} of {expected} results were known again"
+    skipped = sum(1 for job in jobs if job.skipped)
+    assert skipped == expected, f"{skipped} of {expected} results were known again"
     return time.process_time() - start
 
 

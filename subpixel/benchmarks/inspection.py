@@ -121,24 +121,24 @@ def _said(report: DegradationReport, group: Group) -> tuple[float, ...]:
     return (report.noise.sigma,) if report.noise else ()
 
 
-def lines(found: Sequence[Case]) -> list[Line]:
+def lines(cases: Sequence[Case]) -> list[Line]:
     """The table of what `inspect` aims at."""
-    clean = np.array([case.report.clean for case in found if case.group == "clean"])
-    uncompressed = [case.report.jpeg for case in found if case.group in ("clean", "noise")]
+    clean = np.array([case.report.clean for case in cases if case.group == "clean"])
+    uncompressed = [case.report.jpeg for case in cases if case.group in ("clean", "noise")]
     alarms = np.array([jpeg is not None and jpeg.quality < 100 for jpeg in uncompressed])
     return [
         Line("clean, reduced by 2, 3, 4: said to be clean", f"{clean.mean():.1%}", "100 %", len(clean), 0),
         Line("no JPEG: false alarms", f"{alarms.mean():.1%}", "<= 1 %", len(alarms), 0),
         _line(
-            found,
+            cases,
             "jpeg",
             "JPEG of quality 20 to 90, any crop: right to 1",
             ">= 95 %",
             lambda e: f"{(e <= 1).mean():.1%}",
         ),
-        _line(found, "noise", "noise of 1 to 25 levels: mean error in levels", "<= 0.6", _mean),
-        _line(found, "noise under JPEG", "noise under JPEG of 20 to 90: mean error in levels", "<= 2", _mean),
-        _line(found, "blur", "blur of 0.5 to 1.3 px at full size: mean error in px", "<= 0.1", _mean),
+        _line(cases, "noise", "noise of 1 to 25 levels: mean error in levels", "<= 0.6", _mean),
+        _line(cases, "noise under JPEG", "noise under JPEG of 20 to 90: mean error in levels", "<= 2", _mean),
+        _line(cases, "blur", "blur of 0.5 to 1.3 px at full size: mean error in px", "<= 0.1", _mean),
     ]
 
 
@@ -147,20 +147,20 @@ def _mean(errors: NDArray[np.float64]) -> str:
 
 
 def _line(
-    found: Sequence[Case], group: Group, what: str, target: str, said: Callable[[NDArray[np.float64]], str]
+    cases: Sequence[Case], group: Group, what: str, target: str, text: Callable[[NDArray[np.float64]], str]
 ) -> Line:
-    errors = np.array([error(case) for case in found if case.group == group])
+    errors = np.array([error(case) for case in cases if case.group == group])
     known = errors[~np.isnan(errors)]
-    return Line(what, said(known) if len(known) else "", target, len(known), len(errors) - len(known))
+    return Line(what, text(known) if len(known) else "", target, len(known), len(errors) - len(known))
 
 
-def table(found: Sequence[Line]) -> str:
+def table(lines: Sequence[Line]) -> str:
     """The lines as Markdown."""
     head = "| what | measured | target | judged | unknown |\n|---|---|---|---|---|\n"
-    return head + "".join(f"| {x.what} | {x.value} | {x.target} | {x.judged} | {x.unknown} |\n" for x in found)
+    return head + "".join(f"| {x.what} | {x.value} | {x.target} | {x.judged} | {x.unknown} |\n" for x in lines)
 
 
-def draw(found: Sequence[Case]) -> Image:
+def draw(cases: Sequence[Case]) -> Image:
     """What was said against what was true, and how often a confidence was right.
 
     Raises: MissingExtra without matplotlib.
@@ -175,16 +175,16 @@ def draw(found: Sequence[Case]) -> Image:
         figure = Figure(figsize=(15, 4), dpi=100, layout="constrained")
         canvas = FigureCanvasAgg(figure)
         noise, blur, calibration = figure.subplots(1, 3)
-        _scatter(noise, "noise: levels, true and estimated", found, "noise", _COLOURS[0])
-        _scatter(noise, "noise: levels, true and estimated", found, "noise under JPEG", _COLOURS[1])
-        _scatter(blur, "blur: pixels along the long axis, true and estimated", found, "blur", _COLOURS[0])
-        _calibration(calibration, found)
+        _scatter(noise, "noise: levels, true and estimated", cases, "noise", _COLOURS[0])
+        _scatter(noise, "noise: levels, true and estimated", cases, "noise under JPEG", _COLOURS[1])
+        _scatter(blur, "blur: pixels along the long axis, true and estimated", cases, "blur", _COLOURS[0])
+        _calibration(calibration, cases)
         canvas.draw()
     return Image.from_array(np.asarray(canvas.buffer_rgba())[..., :3].copy())
 
 
-def _scatter(axes: Axes, title: str, found: Sequence[Case], group: Group, colour: str) -> None:
-    pairs = [(_said(c.truth, group), _said(c.report, group)) for c in found if c.group == group]
+def _scatter(axes: Axes, title: str, cases: Sequence[Case], group: Group, colour: str) -> None:
+    pairs = [(_said(c.truth, group), _said(c.report, group)) for c in cases if c.group == group]
     x, y = ([pair[n][0] for pair in pairs if pair[1]] for n in (0, 1))
     axes.plot(x, y, "o", markersize=4, markeredgewidth=0, color=colour, label=group)
     axes.axline((0, 0), slope=1, color="#9aa0ab", linewidth=1)
@@ -192,13 +192,13 @@ def _scatter(axes: Axes, title: str, found: Sequence[Case], group: Group, colour
     axes.legend(frameon=False, loc="upper left")
 
 
-def _calibration(axes: Axes, found: Sequence[Case]) -> None:
+def _calibration(axes: Axes, cases: Sequence[Case]) -> None:
     """The share of right reports among those of a like confidence, in bands of a tenth."""
     axes.axline((0, 0), slope=1, color="#9aa0ab", linewidth=1)
     for what, groups, colour in zip(
         ("noise", "blur"), (("noise", "noise under JPEG"), ("blur",)), _COLOURS, strict=True
     ):
-        parts = [(getattr(c.report, what), error(c) <= tolerance(c)) for c in found if c.group in groups]
+        parts = [(getattr(c.report, what), error(c) <= tolerance(c)) for c in cases if c.group in groups]
         judged = [(min(part.confidence, 0.999), right) for part, right in parts if part is not None]
         bands = {band: [right for confidence, right in judged if int(confidence * 10) == band] for band in range(10)}
         shown = {(band + 0.5) / 10: float(np.mean(rights)) for band, rights in bands.items() if len(rights) >= 5}

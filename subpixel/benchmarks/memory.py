@@ -115,11 +115,11 @@ def _make(path: Path, side: int, options: dict[str, Any]) -> None:
 
 def _register(module: str, extra: str) -> None:
     try:
-        found = importlib.import_module(module)
+        plugin = importlib.import_module(module)
     except ImportError:
         raise MissingExtra(module, extra) from None
     if extra == "heif":  # the other does it when it is imported
-        found.register_heif_opener()
+        plugin.register_heif_opener()
 
 
 def _peak_of(source: Path, target: Path, scale: float) -> float | str:

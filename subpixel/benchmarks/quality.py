@@ -71,7 +71,7 @@ def bench_quality(
     if not specs or not candidates:
         raise BadRequest("nothing to measure; name at least one model and one benchmark set")
     notes = [_note(spec, data_root) for spec in specs]
-    made = "; ".join(dict.fromkeys(described(degradation(c.scale), c.scale) for c in candidates))
+    degradations = "; ".join(dict.fromkeys(described(degradation(c.scale), c.scale) for c in candidates))
     reports = [
         evaluate(
             candidate.upscale,
@@ -79,7 +79,7 @@ def bench_quality(
             candidate.scale,
             model=candidate.name,
             dataset=spec.name,
-            degradation=made,
+            degradation=degradations,
             protocol=protocol,
             metrics=metrics,
             colour=colour,
@@ -89,10 +89,10 @@ def bench_quality(
     ]
     report = merged(reports)
     comparable = protocol.luma and protocol.shave == "scale" and degradation is classical
-    beside = tuple(p for c in candidates for p in published(c.name, c.paper or c.name, c.scale)) if comparable else ()
+    papers = tuple(p for c in candidates for p in published(c.name, c.paper or c.name, c.scale)) if comparable else ()
     luma = sorted({c.name for c in candidates if c.plane == "luma"})
     notes += [f"{', '.join(luma)}: on the luma alone, as it was published."] if luma else []
-    return Report(report.protocol, report.degradation, report.rows, beside, tuple(n for n in notes if n))
+    return Report(report.protocol, report.degradation, report.rows, papers, tuple(n for n in notes if n))
 
 
 def published(name: str, paper: str, scale: int) -> list[Published]:

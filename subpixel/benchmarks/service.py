@@ -169,18 +169,18 @@ def _posted(server: _Server, body: bytes) -> str:
 @contextmanager
 def _asking(server: _Server) -> Generator[list[float]]:
     """Asks for the health ten times a second; the seconds of each answer."""
-    found, ended = list[float](), threading.Event()
+    seconds, ended = list[float](), threading.Event()
 
     def ask() -> None:
         while not ended.wait(0.1):
             start = time.perf_counter()
             server.ask("GET", "/healthz")
-            found.append(time.perf_counter() - start)
+            seconds.append(time.perf_counter() - start)
 
     thread = threading.Thread(target=ask)
     thread.start()
     try:
-        yield found
+        yield seconds
     finally:
         ended.set()
         thread.join()
@@ -249,10 +249,10 @@ def _tree(pid: int) -> set[int]:
     for entry in Path("/proc").glob("[0-9]*/stat"):
         with suppress(OSError):
             parents[int(entry.parent.name)] = int(entry.read_text().rpartition(")")[2].split()[1])
-    found = {pid}
-    while more := {child for child, parent in parents.items() if parent in found} - found:
-        found |= more
-    return found
+    pids = {pid}
+    while more := {child for child, parent in parents.items() if parent in pids} - pids:
+        pids |= more
+    return pids
 
 
 def _resident(pid: int) -> float:

@@ -142,7 +142,7 @@ def _quality(
     lumas: Iterable[Luma], truth: Sequence[Luma], motion: Sequence[NDArray[np.intp]]
 ) -> tuple[float, float, float]:
     """PSNR, PSNR of the differences, flicker."""
-    errors = [found[: true.shape[0], : true.shape[1]] - true for found, true in zip(lumas, truth, strict=True)]
+    errors = [each[: true.shape[0], : true.shape[1]] - true for each, true in zip(lumas, truth, strict=True)]
     changes, flicker = list[float](), list[float]()
     for (before, after), blocks in zip(pairwise(errors), motion, strict=True):
         changes.append(float(np.mean((after - before) ** 2)))
@@ -195,9 +195,9 @@ def written(source: Source, path: Path, codec: str, frames: Iterable[tuple[int, 
         for pts, planes in frames:
             if stream is None:
                 request = VideoRequest.parse({"codec": codec, "quality": 70})
-                made = encoder(request, source, "matroska", planes[0].shape, 1)  # pyright: ignore[reportArgumentType]
+                coded = encoder(request, source, "matroska", planes[0].shape, 1)  # pyright: ignore[reportArgumentType]
                 stream = file.add_stream({"h264": "libx264"}.get(codec, codec), rate=Fraction(source.rate))
-                made.configure(stream.codec_context)
+                coded.configure(stream.codec_context)
             frame = frame_of(planes, source.layout)
             frame.pts, frame.time_base = pts, source.time_base
             file.mux(stream.encode(frame))
@@ -236,8 +236,8 @@ def _speed(
 
 
 def _packets(source: Source, results: list[list[Plane]], threads: int | None) -> int:
-    made = encoder(_request("bicubic", "h264", threads), source, "matroska", results[0][0].shape, 1)  # pyright: ignore[reportArgumentType]
-    coding, step = made.open(), 1 / (source.rate * source.time_base)
+    coded = encoder(_request("bicubic", "h264", threads), source, "matroska", results[0][0].shape, 1)  # pyright: ignore[reportArgumentType]
+    coding, step = coded.open(), 1 / (source.rate * source.time_base)
     count = sum(len(coding.encode(Frame(round(k * step), planes), planes)) for k, planes in enumerate(results))
     return count + len(coding.finish())
 
@@ -255,9 +255,9 @@ def _swscaled(source: Source, path: Path, weights: tuple[float, float]) -> tuple
     def enlarged() -> Iterator[tuple[int, list[Plane]]]:
         for frame in Frames(source):
             larger = frame_of(frame.planes, source.layout).reformat(*size, interpolation="BICUBIC")
-            found = planes(larger, source.layout)
-            lumas.append(luma(found, source.layout, weights))
-            yield frame.pts, found
+            result = planes(larger, source.layout)
+            lumas.append(luma(result, source.layout, weights))
+            yield frame.pts, result
 
     written(source, path, "h264", enlarged())
     return lumas, len(lumas) / (time.perf_counter() - began)
@@ -270,8 +270,8 @@ def _opencv_loop(source: Source, path: Path, network: Any, truth: Source) -> tup
     size = (SCALE * source.width, SCALE * source.height)
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"mp4v"), float(source.rate), size)
     while True:
-        there, frame = capture.read()
-        if not there:
+        is_frame, frame = capture.read()
+        if not is_frame:
             break
         result = network.upsample(frame)
         writer.write(result)

@@ -71,18 +71,18 @@ def align(frame: Frame, luma: Floats, reference: Frame, reference_luma: Floats) 
     if sharpness(soft) < _SHARP * sharpness(target):
         return "it is blurred"
     places = registered.motion(*_pixels(luma.shape))
-    there = inside(luma.shape, *places, 1)
-    if there.mean() < _COVERS:
+    covered = inside(luma.shape, *places, 1)
+    if covered.mean() < _COVERS:
         return ANOTHER_PART
     gain = _gain(frame, reference, registered.motion)
     seen = sample(target, *places)
-    ratio = _ratio(seen[there], soft[there])
-    difference = np.where(there, np.abs(soft * ratio - seen), 0)
+    ratio = _ratio(seen[covered], soft[covered])
+    difference = np.where(covered, np.abs(soft * ratio - seen), 0)
     steep = box(np.hypot(*np.gradient(seen)), 2)
-    flat = there & (steep <= np.median(steep[there]))
+    flat = covered & (steep <= np.median(steep[covered]))
     deviation = max(1.4826 * float(np.median(difference[flat])), 2e-4)
     moved = _moved(difference, steep, deviation)
-    if (there & ~moved).mean() < _COVERS:
+    if (covered & ~moved).mean() < _COVERS:
         return "too much of it moved"
     noise = deviation / _LEFT / (_LUMA if len(gain) == 3 else 1)
     return Aligned(frame, registered, gain, moved, noise)

@@ -30,17 +30,17 @@ def frames_at(path: str | Path, seconds: float, count: int) -> tuple[list[Frame]
         import av.error
     except ImportError:
         raise MissingExtra("av", "video") from None
-    found: tuple[list[Any], int] | None = None
+    chosen: tuple[list[Any], int] | None = None
     try:
         for start in (max(0.0, seconds - _EARLIER), 0.0):
             with av.open(str(path)) as container:
-                found = found or _around(_decoded(container, start), seconds, count)
+                chosen = chosen or _around(_decoded(container, start), seconds, count)
     except (av.error.FFmpegError, IndexError, ValueError) as error:
         why = str(getattr(error, "strerror", None) or "it has no video that can be decoded")
         raise UnreadableImage(path, why[:1].lower() + why[1:]) from error
-    if found is None:
+    if chosen is None:
         raise UnreadableImage(path, f"it shows nothing at {seconds:g} s")
-    return [_frame(path, frame) for frame in found[0]], found[1]
+    return [_frame(path, frame) for frame in chosen[0]], chosen[1]
 
 
 def _decoded(container: Any, start: float) -> Iterator[tuple[float, Any]]:

@@ -61,12 +61,12 @@ class Report:
     def _said_kind(self) -> str:
         if self.used == 1:
             return "nothing to fuse it with: that one enlarged"
-        found = f"blur {self.psf:.2f} px, noise {self.noise:.1f} levels"
+        measured = f"blur {self.psf:.2f} px, noise {self.noise:.1f} levels"
         gain = "unchecked, for there are too few" if self.gain is None else f"{self.gain:+.1f} dB on a frame kept aside"
         return {
-            "detail": f"they alias ({found}): detail from between the pixels, {gain}",
-            "noise": f"{self._said_why()} ({found}): noise averaged and blur undone, {gain}",
-            "single": f"nothing gained over one ({found}), {gain}: that one enlarged",
+            "detail": f"they alias ({measured}): detail from between the pixels, {gain}",
+            "noise": f"{self._said_why()} ({measured}): noise averaged and blur undone, {gain}",
+            "single": f"nothing gained over one ({measured}), {gain}: that one enlarged",
         }[self.kind]
 
     def _said_why(self) -> str:

@@ -77,14 +77,14 @@ def register(frame: Floats, reference: Floats) -> Registered:
     for factor in range(len(levels) - 1, 0, -1):
         kinds: tuple[Kind, ...] = ("translation", "euclidean") if factor == len(levels) - 1 else ("euclidean",)
         for kind in kinds:
-            found, _ = _ecc(_Level.of(*levels[factor]), motion.reduced(2**factor), kind)
-            motion = found.reduced(0.5**factor)
+            result, _ = _ecc(_Level.of(*levels[factor]), motion.reduced(2**factor), kind)
+            motion = result.reduced(0.5**factor)
     finest = _Level.of(*levels[0])
     affine, reached = _ecc(finest, _ecc(finest, motion, "euclidean")[0], "affine")
     middle = np.array([[(n - 1) / 2] for n in frame.shape[::-1]])
-    shift, plain = _ecc(finest, Motion.shift(*(np.ravel(affine(*middle)) - middle.ravel())), "translation")
-    if 1 - plain <= (1 - reached) / _BETTER:
-        affine, reached = shift, plain
+    shift, correlation = _ecc(finest, Motion.shift(*(np.ravel(affine(*middle)) - middle.ravel())), "translation")
+    if 1 - correlation <= (1 - reached) / _BETTER:
+        affine, reached = shift, correlation
     return _rolled(finest, Registered(affine, reached), frame.shape[0])
 
 
@@ -214,19 +214,19 @@ def _reach(kind: Kind, change: NDArray[np.float64], middle: NDArray[np.float64])
     return float(np.abs(change[:2]).max() + turned[kind] * middle.max())
 
 
-def _rolled(level: _Level, found: Registered, height: int) -> Registered:
+def _rolled(level: _Level, registered: Registered, height: int) -> Registered:
     """With the shifts of bands of rows, if they are more than chance: each is a step of ECC by itself."""
     count = min(_BANDS, height // _BAND)
-    if count < 4 or found.correlation < 0.5:
-        return found
-    motion = replace(found.motion, wobble=np.zeros((count, 2)), height=height)
+    if count < 4 or registered.correlation < 0.5:
+        return registered
+    motion = replace(registered.motion, wobble=np.zeros((count, 2)), height=height)
     for _ in range(_ROUNDS):
         for _ in range(3):
             motion = replace(motion, wobble=motion.wobble + _smoothed(_band_steps(level, motion)))
         motion, _ = _ecc(level, motion, "affine")
     rolled = Registered(motion, _correlation(level, motion))
-    better = 1 - rolled.correlation < _BETTER * (1 - found.correlation)
-    return rolled if better and rolled.wobble > _ROLLS else found
+    better = 1 - rolled.correlation < _BETTER * (1 - registered.correlation)
+    return rolled if better and rolled.wobble > _ROLLS else registered
 
 
 def _band_steps(level: _Level, motion: Motion) -> NDArray[np.float64]:

@@ -46,11 +46,11 @@ def _laid(
         if k != chosen:
             if on_progress:
                 on_progress(frame.name)
-            found = align(frame, lumas[k], base, lumas[chosen])
-            if isinstance(found, Aligned):
-                fitting.append(found)
+            aligned = align(frame, lumas[k], base, lumas[chosen])
+            if isinstance(aligned, Aligned):
+                fitting.append(aligned)
             else:
-                left_out[k] = found
+                left_out[k] = aligned
     return Stack(tuple(fitting), left_out)
 
 

@@ -70,7 +70,7 @@ def real(
     if peer and scale == 4:
         _need_torch()
         peers = {f"realesr-general dn {d}": realesr_general(*peer, d) for d in (1.0, 0.5)}
-    found = bench.candidates(model or ("bicubic", "swift", "auto", bench.EYE), scale, peers)
+    candidates = bench.candidates(model or ("bicubic", "swift", "auto", bench.EYE), scale, peers)
     distance = None
     if lpips is not None:
         _need_torch()
@@ -78,7 +78,7 @@ def real(
 
         distance = load(lpips).distance
     lines = bench.bench_real(
-        found, data, scale, condition or bench.USUAL, lpips=distance, niqe=natural.load(niqe) if niqe else None
+        candidates, data, scale, condition or bench.USUAL, lpips=distance, niqe=natural.load(niqe) if niqe else None
     )
     typer.echo(bench.markdown(lines), nl=False)
 
@@ -101,8 +101,8 @@ def speed(
     rows = bench.whole_process(runs) + beside_opencv
     typer.echo("| call | median ms | fastest ms | alternative | times as fast |\n|---|---|---|---|---|")
     for row in rows:
-        beside = f"{row.alternative} | {row.ratio:.2f}" if row.alternative else " | "
-        typer.echo(f"| {row.name} | {1000 * row.seconds:.0f} | {1000 * row.fastest:.0f} | {beside} |")
+        against = f"{row.alternative} | {row.ratio:.2f}" if row.alternative else " | "
+        typer.echo(f"| {row.name} | {1000 * row.seconds:.0f} | {1000 * row.fastest:.0f} | {against} |")
     typer.echo("\n" + budget.table(list(budget.budgets(size=(height, height * 16 // 9), runs=runs))), nl=False)
     typer.echo("\n| model | precision | network ms, 640x360 | GFLOP/s | of the ceiling |\n|---|---|---|---|---|")
     for share in bench.shares(models.of_photos(), runs=runs):
@@ -220,10 +220,10 @@ def inspect_(
     from subpixel.jobs.discovery import find_images
 
     paths = islice(find_images([str(each) for each in folder]), None, None, every)
-    found = list(inspection.cases((path.stem, read(path)) for path in paths))
-    typer.echo(inspection.table(inspection.lines(found)), nl=False)
+    cases = list(inspection.cases((path.stem, read(path)) for path in paths))
+    typer.echo(inspection.table(inspection.lines(cases)), nl=False)
     if plot is not None:
-        write(plot, inspection.draw(found), Encoding(compress=True))
+        write(plot, inspection.draw(cases), Encoding(compress=True))
         typer.echo(str(plot), err=True)
 
 

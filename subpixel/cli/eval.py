@@ -134,11 +134,11 @@ def _of_model(
 
     if model is None or data is None:
         raise BadRequest("name a model and --data, or --results and --references")
-    made, measured = _degradation(named or "classical"), candidate(model, scale)
+    degradation, measured = _degradation(named or "classical"), candidate(model, scale)
     if dataset:
-        return bench_quality([measured], data, dataset, degradation=made, **how)
+        return bench_quality([measured], data, dataset, degradation=degradation, **how)
     if named is not None or not folders.has_pairs(data):
-        low = made(measured.scale)
+        low = degradation(measured.scale)
         return evaluate_folder(measured.upscale, data, measured.scale, model=measured.name, degradation=low, **how)
     names = {"model": measured.name, "dataset": data.resolve().name, "degradation": "low resolution from files"}
     return evaluate(measured.upscale, folders.pairs(data, measured.scale), measured.scale, **names, **how)
@@ -162,8 +162,8 @@ def _degradation(name: str) -> Callable[[int], Degradation]:
         return PRESETS[name]
     if not Path(name).suffix:
         raise UnknownName("degradation", name, PRESETS)
-    page = read_degradation(Path(name))
-    return lambda scale: page
+    degradation = read_degradation(Path(name))
+    return lambda scale: degradation
 
 
 def perceptual(weights: Path | None) -> dict[str, Any]:

@@ -61,21 +61,21 @@ def command(
 
     if verify and (measure or as_json):
         raise BadRequest("--verify prints a line for each file; give it without --measure and --json")
-    found = (meant(name, models.names()) or [name]) if name else models.names()
-    cards = [models.load(each).card for each in found]  # load verifies
+    names = (meant(name, models.names()) or [name]) if name else models.names()
+    cards = [models.load(each).card for each in names]  # load verifies
     single = len(cards) == 1 and name is not None
     if verify:
         for card in cards:
             typer.echo(f"{card.name}: sha256 {card.sha256} is right")
     elif as_json:
-        speeds = _measured(found if measure else [])
-        measured = [{"ms_per_megapixel": speeds[each]} if each in speeds else {} for each in found]
+        speeds = _measured(names if measure else [])
+        measured = [{"ms_per_megapixel": speeds[each]} if each in speeds else {} for each in names]
         dumped = [card.model_dump() | speed for card, speed in zip(cards, measured, strict=True)]
         typer.echo(json.dumps(dumped[0] if single else dumped, indent=2))
     elif single:
-        _print_card(cards[0], _measured(found if measure else []))
+        _print_card(cards[0], _measured(names if measure else []))
     elif name:
-        _print_family(cards, _measured(found if measure else []))
+        _print_family(cards, _measured(names if measure else []))
     else:
         _print_guide(cards, measure)
 

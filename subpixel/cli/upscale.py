@@ -271,12 +271,12 @@ def command(
 
             check_said(quiet, verbose, as_json)
             raise typer.Exit(submit(queue_url, jobs, request, overwrite, quiet=quiet, as_json=as_json))
-        said = {"quiet": quiet, "verbose": verbose, "as_json": as_json}
-        raise typer.Exit(_enlarge(jobs, upscaler, request, overwrite, said))
+        output_flags = {"quiet": quiet, "verbose": verbose, "as_json": as_json}
+        raise typer.Exit(_enlarge(jobs, upscaler, request, overwrite, output_flags))
 
 
 def _enlarge(
-    jobs: Iterator[Job], upscaler: Upscaler, request: Request, overwrite: bool, said: Mapping[str, bool]
+    jobs: Iterator[Job], upscaler: Upscaler, request: Request, overwrite: bool, output_flags: Mapping[str, bool]
 ) -> int:
     """Does what is not done yet, and shows it; returns the exit status."""
     from subpixel.cli.progress import display
@@ -285,7 +285,7 @@ def _enlarge(
     from subpixel.jobs.done import unfinished
 
     todo = jobs if overwrite else unfinished(jobs, request.identity)
-    counted, shown = display(todo, **said)
+    counted, shown = display(todo, **output_flags)
     batch = upscale_batch(counted, upscaler, request.encoding, request.identity, upscale_file, overwrite=overwrite)
     with closing(batch) as events, shown:
         for event in events:

@@ -35,41 +35,41 @@ def upscale_file(
     Raises: UnreadableImage, UnwritableImage, and what `Upscaler` raises.
     """
     check_call(upscaler, on_progress)
-    found = None
+    file_format = None
     if isinstance(source, str | Path) and not comes_once(source):
-        found = format_of(source, upscaler.channels)
-    check_asked(source, found, upscaler)
-    if found is None:
+        file_format = format_of(source, upscaler.channels)
+    check_asked(source, file_format, upscaler)
+    if file_format is None:
         return upscale_photo(source, target, upscaler, encoding, on_progress)
-    path, place = Path(str(source)), _place(found, target)
-    with closing(found.open(path, upscaler.bands, upscaler.channels)) as opened:
-        return _upscale(found, opened, path, place, upscaler, on_progress)
+    path, place = Path(str(source)), _place(file_format, target)
+    with closing(file_format.open(path, upscaler.bands, upscaler.channels)) as opened:
+        return _upscale(file_format, opened, path, place, upscaler, on_progress)
 
 
-def _place(found: Format, target: str | Path | BinaryIO) -> Path:
+def _place(file_format: Format, target: str | Path | BinaryIO) -> Path:
     """Where the result goes. Raises: UnwritableImage for what is no file of its format."""
-    if not isinstance(target, str | Path) or split_ending(str(target))[1].lower() not in found.endings:
+    if not isinstance(target, str | Path) or split_ending(str(target))[1].lower() not in file_format.endings:
         name = target if isinstance(target, str | Path) else "the stream"
-        endings = ", ".join(filter(None, found.endings))
-        why = f"{found.name} becomes {found.name}; name the result with -o and one of {endings}"
+        endings = ", ".join(filter(None, file_format.endings))
+        why = f"{file_format.name} becomes {file_format.name}; name the result with -o and one of {endings}"
         raise UnwritableImage(name, why)
     return Path(target)
 
 
 def _upscale(
-    found: Format, opened: Source, path: Path, target: Path, upscaler: Upscaler, on_progress: OnProgress | None
+    file_format: Format, opened: Source, path: Path, target: Path, upscaler: Upscaler, on_progress: OnProgress | None
 ) -> str | None:
     first = atomic.temporary(target.parent)
     part = first.with_name(f"part{split_ending(target.name)[1].lower()}")
     try:
         results = _Results(opened.planes, upscaler, on_progress)
         notes = opened.create(part, results.of)
-        with closing(found.open(part, channels=upscaler.channels)) as again:
+        with closing(file_format.open(part, channels=upscaler.channels)) as again:
             _compare(path, opened.planes, again.planes, upscaler)
         atomic.commit(part, target)
     except SubpixelError as error:
         raise error if str(path) in str(error) else UnreadableImage(path, str(error)) from error
-    except found.faults as error:
+    except file_format.faults as error:
         raise UnwritableImage(target, f"{path}: {in_one_line(error)}") from error
     finally:
         atomic.discard(first)

@@ -48,8 +48,8 @@ class WcsFrame:
         return np.asarray(self._wcs.all_pix2world(np.hstack([points + 0.5, rest]), 1))
 
     def pixel(self, coordinates: Points) -> Points:
-        found = np.asarray(self._wcs.all_world2pix(coordinates, 1, tolerance=1e-9, maxiter=60))
-        return found[:, :2] - 0.5
+        pixels = np.asarray(self._wcs.all_world2pix(coordinates, 1, tolerance=1e-9, maxiter=60))
+        return pixels[:, :2] - 0.5
 
 
 class Fits:
@@ -128,12 +128,14 @@ def _dtype(hdu: Any) -> np.dtype[Any]:
 
 
 def _refuse(path: Path, header: Any) -> None:
-    found = next((key for key in header if _PLATE.match(key)), None)
-    if found:
-        raise UnreadableImage(path, f"its coordinates are those of a photographic plate ({found} ...); fit a WCS first")
-    found = next((key for key in header if _LOOKUP.match(key)), None)
-    if found:
-        raise UnreadableImage(path, f"its distortions are a table ({found}), which cannot be enlarged")
+    keyword = next((key for key in header if _PLATE.match(key)), None)
+    if keyword:
+        raise UnreadableImage(
+            path, f"its coordinates are those of a photographic plate ({keyword} ...); fit a WCS first"
+        )
+    keyword = next((key for key in header if _LOOKUP.match(key)), None)
+    if keyword:
+        raise UnreadableImage(path, f"its distortions are a table ({keyword}), which cannot be enlarged")
     if any(str(header.get(f"CTYPE{axis}", "")).endswith("-TAB") for axis in (1, 2)):
         raise UnreadableImage(path, "its coordinates are a table (-TAB), which cannot be enlarged")
     if header["BITPIX"] == 64:
@@ -215,8 +217,8 @@ def _header(hdu: Any, number: int, result: Enlarged) -> Any:
     header["BITPIX"] = -32 if result.plane.dtype == np.float32 else -64
     header["NAXIS1"], header["NAXIS2"] = result.shape.width, result.shape.height
     header["HISTORY"] = f"enlarged by subpixel: {result.plan.describe() if result.plan else 'nearest'}"
-    made = fits.PrimaryHDU(header=header) if number == 0 else fits.ImageHDU(header=header)
-    kept = made.header.copy()
+    result_hdu = fits.PrimaryHDU(header=header) if number == 0 else fits.ImageHDU(header=header)
+    kept = result_hdu.header.copy()
     kept["BITPIX"], kept["NAXIS"] = header["BITPIX"], len(hdu.shape)
     for axis, length in enumerate((result.shape.width, result.shape.height, *hdu.shape[-3::-1]), 1):
         kept.set(f"NAXIS{axis}", length, after=f"NAXIS{axis - 1}" if axis > 1 else "NAXIS")

@@ -31,73 +31,73 @@ _SECTIONS = ("DATASEC", "TRIMSEC", "BIASSEC")
 
 def scaled_header(header: Header, grid: Grid) -> Header:
     """A copy in which everything that counts in pixels does so in those of the result."""
-    made, factors = header.copy(), grid.factors
+    scaled, factors = header.copy(), grid.factors
     by = {1: factors[1], 2: factors[0]}
     for letter in _LETTERS:
-        _scale_linear(made, letter, by, grid)
+        _scale_linear(scaled, letter, by, grid)
     for axis, factor in by.items():
-        _scale_physical(made, axis, factor, grid)
-    for key in [key for key in made if re.fullmatch(r"[AB]P?_\d_\d", key)]:
-        _scale_sip(made, key, by)
-    for key in {"A_DMAX", "B_DMAX"} & set(made):
-        made[key] *= by[1 if key == "A_DMAX" else 2]
+        _scale_physical(scaled, axis, factor, grid)
+    for key in [key for key in scaled if re.fullmatch(r"[AB]P?_\d_\d", key)]:
+        _scale_sip(scaled, key, by)
+    for key in {"A_DMAX", "B_DMAX"} & set(scaled):
+        scaled[key] *= by[1 if key == "A_DMAX" else 2]
     for key, axis in _SIZES.items():
-        if isinstance(made.get(key), int | float):
-            made[key] /= factors[axis]
-    for key in {*_SECTIONS} & set(made):
-        if section := _section(str(made[key]), grid):
-            made[key] = section
+        if isinstance(scaled.get(key), int | float):
+            scaled[key] /= factors[axis]
+    for key in {*_SECTIONS} & set(scaled):
+        if section := _section(str(scaled[key]), grid):
+            scaled[key] = section
         else:
-            del made[key]
-    return made
+            del scaled[key]
+    return scaled
 
 
-def _scale_linear(made: Header, letter: str, by: dict[int, float], grid: Grid) -> None:
+def _scale_linear(header: Header, letter: str, by: dict[int, float], grid: Grid) -> None:
     """CRPIX, and the matrix that is there: CD, else PC with CDELT."""
-    cd, pc = _matrix(made, "CD", letter), _matrix(made, "PC", letter)
-    if not (cd or pc or any(f"{name}1{letter}" in made for name in ("CRPIX", "CDELT", "CTYPE", "CRVAL"))):
+    cd, pc = _matrix(header, "CD", letter), _matrix(header, "PC", letter)
+    if not (cd or pc or any(f"{name}1{letter}" in header for name in ("CRPIX", "CDELT", "CTYPE", "CRVAL"))):
         return
     for axis, factor in by.items():
-        made[f"CRPIX{axis}{letter}"] = grid.moved(2 - axis, made.get(f"CRPIX{axis}{letter}", 0.0) - 0.5) + 0.5
+        header[f"CRPIX{axis}{letter}"] = grid.moved(2 - axis, header.get(f"CRPIX{axis}{letter}", 0.0) - 0.5) + 0.5
         if cd:
-            _divide_column(made, cd, axis, factor)
-        elif _mixes(made, pc, by):
-            made.setdefault(f"PC{axis}_{axis}{letter}", 1.0)
-            _divide_column(made, _matrix(made, "PC", letter), axis, factor)
+            _divide_column(header, cd, axis, factor)
+        elif _mixes(header, pc, by):
+            header.setdefault(f"PC{axis}_{axis}{letter}", 1.0)
+            _divide_column(header, _matrix(header, "PC", letter), axis, factor)
         else:
-            made[f"CDELT{axis}{letter}"] = made.get(f"CDELT{axis}{letter}", 1.0) / factor
+            header[f"CDELT{axis}{letter}"] = header.get(f"CDELT{axis}{letter}", 1.0) / factor
 
 
-def _matrix(made: Header, kind: str, letter: str) -> dict[str, tuple[int, int]]:
+def _matrix(header: Header, kind: str, letter: str) -> dict[str, tuple[int, int]]:
     """The elements of a matrix that are stated, each with its coordinate and its axis of pixels."""
-    matches = (re.fullmatch(rf"{kind}(\d)_(\d){letter}", key) for key in made)
+    matches = (re.fullmatch(rf"{kind}(\d)_(\d){letter}", key) for key in header)
     return {match[0]: (int(match[1]), int(match[2])) for match in matches if match}
 
 
-def _divide_column(made: Header, matrix: dict[str, tuple[int, int]], axis: int, factor: float) -> None:
+def _divide_column(header: Header, matrix: dict[str, tuple[int, int]], axis: int, factor: float) -> None:
     for key, (_, column) in matrix.items():
         if column == axis:
-            made[key] /= factor
+            header[key] /= factor
 
 
-def _mixes(made: Header, pc: dict[str, tuple[int, int]], by: dict[int, float]) -> bool:
+def _mixes(header: Header, pc: dict[str, tuple[int, int]], by: dict[int, float]) -> bool:
     """Whether PC puts together axes that do not grow alike, so that CDELT cannot carry the factor."""
-    return any(by.get(i, 1.0) != by.get(j, 1.0) for key, (i, j) in pc.items() if made[key])
+    return any(by.get(i, 1.0) != by.get(j, 1.0) for key, (i, j) in pc.items() if header[key])
 
 
-def _scale_physical(made: Header, axis: int, factor: float, grid: Grid) -> None:
+def _scale_physical(header: Header, axis: int, factor: float, grid: Grid) -> None:
     """IRAF's own coordinates: pixel = LTM physical + LTV."""
-    for key in {f"LTM{axis}_1", f"LTM{axis}_2"} & set(made):
-        made[key] *= factor
-    if f"LTV{axis}" in made:
-        made[f"LTV{axis}"] = grid.moved(2 - axis, made[f"LTV{axis}"] - 0.5) + 0.5
+    for key in {f"LTM{axis}_1", f"LTM{axis}_2"} & set(header):
+        header[key] *= factor
+    if f"LTV{axis}" in header:
+        header[f"LTV{axis}"] = grid.moved(2 - axis, header[f"LTV{axis}"] - 0.5) + 0.5
 
 
-def _scale_sip(made: Header, key: str, by: dict[int, float]) -> None:
+def _scale_sip(header: Header, key: str, by: dict[int, float]) -> None:
     """f(u, v) = sum A_pq u^p v^q, in pixels of its own axis."""
     p, q = (int(part) for part in key.split("_")[1:])
     own = by[1 if key.startswith("A") else 2]
-    made[key] *= own / (by[1] ** p * by[2] ** q)
+    header[key] *= own / (by[1] ** p * by[2] ** q)
 
 
 def _section(text: str, grid: Grid) -> str:

@@ -85,11 +85,11 @@ FORMATS = {
 }
 
 
-def check_asked(name: object, found: Format | None, asked: Asked) -> None:
+def check_asked(name: object, file_format: Format | None, asked: Asked) -> None:
     """Raises: BadRequest for bands, or a window, of an image that has none. found: its format, None for a photo."""
-    if asked.bands and not (found and found.banded):
+    if asked.bands and not (file_format and file_format.banded):
         raise BadRequest(f"{name}: bands are chosen of a GeoTIFF alone")
-    if asked.window and not (found and found.windowed):
+    if asked.window and not (file_format and file_format.windowed):
         kinds = ", ".join(each.name for each in FORMATS.values() if each.windowed)
         raise BadRequest(f"{name}: a window is enlarged of {kinds} alone")
 
@@ -116,11 +116,11 @@ def format_of(path: str | Path, channels: int = 3) -> Format | None:
     name = _named(str(path), channels)
     if name is None:
         return None
-    found = FORMATS[name]
-    if not importlib.util.find_spec(found.needs):
-        why = f"it is {name}, which an extra reads: pip install 'subpixel[{found.extra}]'"
+    file_format = FORMATS[name]
+    if not importlib.util.find_spec(file_format.needs):
+        why = f"it is {name}, which an extra reads: pip install 'subpixel[{file_format.extra}]'"
         raise UnreadableImage(path, why)
-    return found
+    return file_format
 
 
 def _named(path: str, channels: int) -> str | None:

@@ -113,8 +113,8 @@ def verify(name: object, source: Frame, result: Frame, grid: Grid) -> None:
         return
     unit, window = np.random.default_rng(0).random((_COMPARED, 2)), grid.window
     points = unit * (window.width, window.height) + (window.x, window.y)
-    there = source.pixel(result.world(unit * (grid.width, grid.height)))
-    off = float(np.max(np.abs(there - points)))
+    mapped = source.pixel(result.world(unit * (grid.width, grid.height)))
+    off = float(np.max(np.abs(mapped - points)))
     if not off <= _TOLERANCE + result.precision:  # NaN too
         why = f"its coordinates would be off by {off:.3g} pixels, more than {_TOLERANCE:g}"
         raise UnwritableImage(str(name), why)

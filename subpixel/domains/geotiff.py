@@ -95,8 +95,8 @@ class GeoTiff:
         source, results = self._file, [enlarge(plane) for plane in self.planes]
         shape, grid = results[0].shape, results[0].grid
         is_cog = source.tags(ns="IMAGE_STRUCTURE").get("LAYOUT") == "COG"
-        plain = part.with_name("plain.tif") if is_cog else part
-        with _opened(plain, "w", **self._profile(shape, grid)) as file:
+        striped = part.with_name("plain.tif") if is_cog else part
+        with _opened(striped, "w", **self._profile(shape, grid)) as file:
             _describe(source, file, grid, self._bands)
             for indexes, result in zip(self._indexes, results, strict=True):
                 places = [self._bands.index(band) + 1 for band in indexes]
@@ -106,7 +106,7 @@ class GeoTiff:
                 _write_mask(source, file, grid.window)
         levels = [level for level in source.overviews(1) if level < min(grid.height, grid.width)]
         labels = any(plane.labels for plane in self.planes)
-        self._finish(plain, part, levels, Resampling.nearest if labels else Resampling.average, is_cog)
+        self._finish(striped, part, levels, Resampling.nearest if labels else Resampling.average, is_cog)
         return _lost(source, part, self._bands)
 
     def _profile(self, shape: Shape, grid: Grid) -> dict[str, Any]:
@@ -126,12 +126,12 @@ class GeoTiff:
         bits = source.tags(1, ns="IMAGE_STRUCTURE").get("NBITS")
         return profile | ({"NBITS": bits} if bits else {})
 
-    def _finish(self, plain: Path, part: Path, levels: list[int], by: Resampling, is_cog: bool) -> None:
+    def _finish(self, striped: Path, part: Path, levels: list[int], by: Resampling, is_cog: bool) -> None:
         """The overviews, and the order of a cloud-optimised file."""
         if is_cog:
             name = by.name.upper()
-            rasterio.shutil.copy(plain, part, driver="COG", compress="DEFLATE", bigtiff="IF_SAFER", resampling=name)
-            plain.unlink()
+            rasterio.shutil.copy(striped, part, driver="COG", compress="DEFLATE", bigtiff="IF_SAFER", resampling=name)
+            striped.unlink()
         elif levels:
             with _opened(part, "r+") as file:
                 file.build_overviews(levels, by)
@@ -217,8 +217,8 @@ def _write_tags(source: Any, file: Any, factors: Factors, bands: list[int]) -> N
 
 
 def _resolution(tags: dict[str, str], factors: Factors) -> dict[str, str]:
-    found = zip(("TIFFTAG_YRESOLUTION", "TIFFTAG_XRESOLUTION"), factors, strict=True)
-    return {key: repr(float(tags[key].split()[0]) * factor) for key, factor in found if key in tags}
+    resolutions = zip(("TIFFTAG_YRESOLUTION", "TIFFTAG_XRESOLUTION"), factors, strict=True)
+    return {key: repr(float(tags[key].split()[0]) * factor) for key, factor in resolutions if key in tags}
 
 
 def _moved(point: GroundControlPoint, grid: Grid) -> GroundControlPoint:

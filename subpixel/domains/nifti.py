@@ -149,6 +149,6 @@ def _image_of(file: Any) -> Any:
 def _scaled(affine: Array, factors: Factors) -> Array:
     """factors: of the first and the second axis."""
     shift = np.array([(1 / factors[0] - 1) / 2, (1 / factors[1] - 1) / 2, 0, 1])
-    made = affine @ np.diag([1 / factors[0], 1 / factors[1], 1, 1])
-    made[:, 3] = affine @ shift
-    return made
+    scaled = affine @ np.diag([1 / factors[0], 1 / factors[1], 1, 1])
+    scaled[:, 3] = affine @ shift
+    return scaled

@@ -36,25 +36,25 @@ class OmeTiff:
             self._xml: Any = ElementTree.fromstring(self._file.ome_metadata or "")
             self._space = str(self._xml.tag).partition("}")[0].strip("{")
             self._refuse(path)
-            pairs = zip(self._file.series, self._found("Pixels"), strict=True)
+            pairs = zip(self._file.series, self._elements("Pixels"), strict=True)
             self._images = [_planes(series, pixels) for series, pixels in pairs]
             self.close = stack.pop_all().close
         self.planes = [plane for planes in self._images for plane in planes]
 
-    def _found(self, name: str) -> list[Any]:
+    def _elements(self, name: str) -> list[Any]:
         return list(self._xml.iter(f"{{{self._space}}}{name}"))
 
     def _refuse(self, path: Path) -> None:
-        if self._found("ROI"):
+        if self._elements("ROI"):
             raise UnreadableImage(path, "it has regions of interest in pixels; save it without them first")
-        files = {uuid.get("FileName") for uuid in self._found("UUID")} - {None}
+        files = {uuid.get("FileName") for uuid in self._elements("UUID")} - {None}
         if len(files) > 1:
             raise UnreadableImage(path, f"its planes lie in {len(files)} files; save them as one first")
 
     def create(self, part: Path, enlarge: Enlarge) -> list[str]:
         images = [[enlarge(plane) for plane in planes] for planes in self._images]
         first = 0
-        for pixels, results in zip(self._found("Pixels"), images, strict=True):
+        for pixels, results in zip(self._elements("Pixels"), images, strict=True):
             self._describe(pixels, results, first)
             first += len(results)
         self._xml.attrib.pop("UUID", None)

@@ -97,13 +97,13 @@ def sampled(values: Rows, valid: Rows) -> Array:
     """Measured values on a regular grid over a whole plane, all channels; uint8 is not looked at."""
     height, width = values.shape.height, values.shape.width
     step = max(1, round((height * width * values.shape.channels / _SAMPLE) ** 0.5))
-    rows, found = max(1, _BAND // (width * values.shape.channels) // step) * step, list[Array]()
+    rows, samples = max(1, _BAND // (width * values.shape.channels) // step) * step, list[Array]()
     for y in range(0, height, rows):
         band = values.rows(y, min(y + rows, height))[::step, ::step]
         if band.dtype == np.uint8:
             return band[:0]
-        found.append(band[valid.rows(y, min(y + rows, height))[::step, ::step, 0]].ravel())
-    return np.concatenate(found)
+        samples.append(band[valid.rows(y, min(y + rows, height))[::step, ::step, 0]].ravel())
+    return np.concatenate(samples)
 
 
 class ValidRows:

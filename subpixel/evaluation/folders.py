@@ -46,9 +46,9 @@ def results(folder: Path, references: Path, scale: int) -> Iterator[Pair]:
         yield Pair(str(reference.place), _image(got), _image(modcrop(high, scale)))
 
 
-def _matched(references: Sequence[ImageFile], found: Sequence[ImageFile]) -> list[tuple[ImageFile, ImageFile]]:
+def _matched(references: Sequence[ImageFile], images: Sequence[ImageFile]) -> list[tuple[ImageFile, ImageFile]]:
     partners: dict[ImageFile, ImageFile] = {}
-    for result in found:
+    for result in images:
         named = [file for file in references if _is_named_after(result, file)]
         best = max(named, key=lambda file: len(file.place.stem), default=None)
         if best is None:

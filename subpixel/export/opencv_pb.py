@@ -58,12 +58,12 @@ def _layers(network: Arch) -> tuple[Sequence[nn.Module], nn.Conv2d]:
 
 @torch.no_grad()
 def _full_range(conv: nn.Conv2d) -> nn.Conv2d:
-    plain = SubPixelConv(conv.in_channels, 1, conv.kernel_size[0], round(conv.out_channels**0.5))
-    plain.weight.copy_(conv.weight / _RANGE)
+    scaled = SubPixelConv(conv.in_channels, 1, conv.kernel_size[0], round(conv.out_channels**0.5))
+    scaled.weight.copy_(conv.weight / _RANGE)
     bias = torch.zeros(conv.out_channels) if conv.bias is None else conv.bias
-    assert plain.bias is not None
-    plain.bias.copy_((bias - _OFFSET) / _RANGE)
-    return plain
+    assert scaled.bias is not None
+    scaled.bias.copy_((bias - _OFFSET) / _RANGE)
+    return scaled
 
 
 def _layer(name: str, layer: nn.Module, x: str) -> list[Node]:
@@ -78,9 +78,9 @@ def _convolution(name: str, conv: nn.Conv2d, x: str) -> list[Node]:
     """A convolution and its bias."""
     kernel = np.ascontiguousarray(conv.weight.detach().numpy().transpose(2, 3, 1, 0))
     bias = np.zeros(conv.out_channels) if conv.bias is None else conv.bias.detach().numpy()
-    plain = {"T": 1, "strides": (1, 1, 1, 1), "dilations": (1, 1, 1, 1), "padding": b"SAME", "data_format": b"NHWC"}
+    options = {"T": 1, "strides": (1, 1, 1, 1), "dilations": (1, 1, 1, 1), "padding": b"SAME", "data_format": b"NHWC"}
     sums = f"{name}/sums"
-    weights = [_constant(f"{name}/kernel", kernel), Node(sums, "Conv2D", (x, f"{name}/kernel"), plain)]
+    weights = [_constant(f"{name}/kernel", kernel), Node(sums, "Conv2D", (x, f"{name}/kernel"), options)]
     return [*weights, *_with_constant(name, "Add", sums, bias)]
 
 

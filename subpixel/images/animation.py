@@ -106,12 +106,12 @@ def _refusing(name: str | Path) -> Generator[None]:
 
 def _delays(data: bytes) -> tuple[int, ...]:
     """Milliseconds, from the chunks that control the frames (PNG, third edition, 11.3.6.2)."""
-    found = list[int]()
+    delays = list[int]()
     for kind, body, _ in chunks(io.BytesIO(data)):
         if kind == b"fcTL" and len(body) == 26:
             delay, unit = struct.unpack(">HH", body[20:24])
-            found.append(round(1000 * delay / (unit or 100)))
-    return tuple(found)
+            delays.append(round(1000 * delay / (unit or 100)))
+    return tuple(delays)
 
 
 def write_apng(image: Any, part: Path, animation: Animation, options: dict[str, Any]) -> None:

@@ -164,11 +164,11 @@ def items(meta: bytes) -> dict[int, Item]:
                 number = int.from_bytes(meta[at + 4 : at + 6 + wide], "big")
                 name = meta[at + 8 + wide : at + 12 + wide]
                 kinds[number] = (name, meta[at + 12 + wide : stop].split(b"\0")[1] if name == b"mime" else b"")
-    found = dict[int, Item]()
+    places = dict[int, Item]()
     for _, start, _ in _inside(meta, b"iloc"):
         for number, place in _locations(meta, start):
-            found[number] = Item(*kinds.get(number, (b"", b"")), *place)
-    return found
+            places[number] = Item(*kinds.get(number, (b"", b"")), *place)
+    return places
 
 
 def _locations(meta: bytes, at: int) -> Iterator[tuple[int, tuple[int, int, int, int]]]:

@@ -102,14 +102,14 @@ def read_tiff(file: BinaryIO) -> Contents:
 
 def _pages(file: BinaryIO, layout: tiff.Layout, table: int) -> list[tuple[int, bool]]:
     """The tables of all pages, and whether each is marked as a smaller copy of another."""
-    found = dict[int, bool]()
+    pages = dict[int, bool]()
     subfile, looked_at = frozenset({tiff.SUBFILE}), 0
-    while table and table not in found and looked_at < PARTS:
+    while table and table not in pages and looked_at < PARTS:
         looked_at += 1 + tiff.unpack(file, layout.number, table)
         kinds = [entry.data for entry in tiff.entries(file, layout, table, subfile)]
-        found[table] = bool(kinds and int.from_bytes(kinds[0], "little" if layout.order == "<" else "big") & 1)
+        pages[table] = bool(kinds and int.from_bytes(kinds[0], "little" if layout.order == "<" else "big") & 1)
         table = tiff.next_table(file, layout, table)
-    return list(found.items())
+    return list(pages.items())
 
 
 def _read_tags(contents: Contents, tree: tiff.Tree) -> None:

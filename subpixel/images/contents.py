@@ -73,8 +73,8 @@ class Contents:
         """What is held, by name."""
         blocks = {"ICC": self.icc, "EXIF": self.exif, "XMP": self.xmp, "IPTC": self.iptc}
         colour = {"cICP": self.colour.cicp, "gAMA": self.colour.gamma, "cHRM": self.colour.chromaticities}
-        found = {name for name, block in (blocks | colour).items() if block} | self.others
-        return frozenset(found | {text.name for text in self.text} | exif_names(self.exif or b""))
+        present = {name for name, block in (blocks | colour).items() if block} | self.others
+        return frozenset(present | {text.name for text in self.text} | exif_names(self.exif or b""))
 
 
 def exif_names(block: bytes) -> set[str]:
@@ -82,8 +82,8 @@ def exif_names(block: bytes) -> set[str]:
     unnamed = tiff.STRUCTURE | tiff.BLOCKS | tiff.NESTED
     return {
         f"EXIF {table:x}:{entry.tag:x}"
-        for table, found in exif.tables(block)
-        for entry in found
+        for table, entries in exif.tables(block)
+        for entry in entries
         if entry.tag not in unnamed
     }
 

@@ -73,7 +73,7 @@ def _opened(file: BinaryIO, file_format: FileFormat) -> Any:
 
     *others, last = (PIL.Image.OPEN[name] for name in _PILLOW.get(file_format.name, (file_format.name,)))
     head = _head(file)[:16]
-    opener, _ = next((found for found in others if found[1] is None or found[1](head)), last)
+    opener, _ = next((chosen for chosen in others if chosen[1] is None or chosen[1](head)), last)
     file.seek(0)
     return opener(file, "")
 

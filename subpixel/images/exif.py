@@ -44,9 +44,9 @@ def tables(block: bytes) -> Iterator[tuple[int, list[Entry]]]:
         if table in seen:
             continue
         seen.add(table)
-        found = list(tiff.entries(file, layout, table))
-        waiting += [(e.tag, integer(e, layout)) for e in found if e.tag in tiff.NESTED and e.kind in (4, 13)]
-        yield name, found
+        entries = list(tiff.entries(file, layout, table))
+        waiting += [(e.tag, integer(e, layout)) for e in entries if e.tag in tiff.NESTED and e.kind in (4, 13)]
+        yield name, entries
 
 
 def integer(entry: Entry, layout: Layout) -> int:
@@ -117,8 +117,8 @@ def _without_thumbnail(block: bytes, file: io.BytesIO, layout: Layout, table: in
         after = table + 2 + 12 * tiff.unpack(file, layout.number, table)
     except ValueError:
         return block
-    found = {e.tag: integer(e, layout) for e in tiff.entries(file, layout, second)} if second else {}
-    start, size = found.get(0x0201, 0), found.get(0x0202, 0)
+    values = {e.tag: integer(e, layout) for e in tiff.entries(file, layout, second)} if second else {}
+    start, size = values.get(0x0201, 0), values.get(0x0202, 0)
     if block[start : start + 2] == b"\xff\xd8":
         result[start : start + size] = bytes(len(block[start : start + size]))
     struct.pack_into("<I", result, after, 0)
@@ -148,8 +148,8 @@ def _stated(block: bytes, tags: Collection[int], kinds: Collection[int]) -> Iter
     opened = header(block)
     if opened is None:
         return
-    for _, found in tables(block):
-        yield from ((opened[1].order, entry) for entry in found if entry.tag in tags and entry.kind in kinds)
+    for _, entries in tables(block):
+        yield from ((opened[1].order, entry) for entry in entries if entry.tag in tags and entry.kind in kinds)
 
 
 def _with_integers(block: bytes, values: dict[int, int]) -> bytes:

@@ -163,8 +163,8 @@ def format_of_content(head: bytes, name: str | Path) -> FileFormat | None:
     for file_format in FILE_FORMATS.values():
         if file_format.signature is None and suffix in file_format.suffixes:
             return file_format
-    found = (f for f in FILE_FORMATS.values() if f.signature and f.signature.match(head))
-    return next(found, None)
+    matching = (f for f in FILE_FORMATS.values() if f.signature and f.signature.match(head))
+    return next(matching, None)
 
 
 def depth_sentence(file_format: FileFormat, metadata: Metadata) -> list[str]:

@@ -193,6 +193,6 @@ def _metadata_of(image: PIL.Image.Image) -> Metadata:
     turn = int(tags.get(tiff.ORIENTATION, 1)) if tags else 1
     sides = (image.width, image.height) if turn > 4 else (image.height, image.width)
     block = exif.upright(tags.tobytes().removeprefix(b"Exif\0\0"), sides, turn) if tags else None
-    said = Colour(gamma=info.get("gamma"), chromaticities=info.get("chromaticity"))
-    colour = Colour() if info.get("icc_profile") or "srgb" in info else said
+    stated = Colour(gamma=info.get("gamma"), chromaticities=info.get("chromaticity"))
+    colour = Colour() if info.get("icc_profile") or "srgb" in info else stated
     return Metadata(info.get("icc_profile"), block, info.get("xmp"), dpi=info.get("dpi"), colour=colour, sides=sides)

@@ -85,14 +85,14 @@ def photoshop_resources(segment: bytes) -> dict[int, bytes]:
     """The resources in a JPEG's Photoshop segment (APP13) by their number; plain IPTC records count as one."""
     if not segment.startswith(_PHOTOSHOP):
         return {_IPTC_RESOURCE: segment}
-    found, start = dict[int, bytes](), len(_PHOTOSHOP)
+    resources, start = dict[int, bytes](), len(_PHOTOSHOP)
     while segment[start : start + 4] == b"8BIM" and start + 12 <= len(segment):
         name_length = 1 + segment[start + 6]
         data = start + 6 + name_length + name_length % 2 + 4
         size = int.from_bytes(segment[data - 4 : data], "big")
-        found[int.from_bytes(segment[start + 4 : start + 6], "big")] = segment[data : data + size]
+        resources[int.from_bytes(segment[start + 4 : start + 6], "big")] = segment[data : data + size]
         start = data + size + size % 2
-    return found
+    return resources
 
 
 def iptc_from_jpeg(segment: bytes) -> bytes | None:

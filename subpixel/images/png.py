@@ -158,11 +158,11 @@ def metadata_chunks(metadata: Metadata) -> bytes:
 def _text_chunk(text: Text) -> bytes:
     keyword = text.keyword.encode("latin-1", "replace") + b"\0"
     try:
-        plain = None if text.language or text.translated else text.value.encode("latin-1")
+        latin = None if text.language or text.translated else text.value.encode("latin-1")
     except UnicodeEncodeError:
-        plain = None
-    if plain is not None and b"\0" not in plain:
-        return chunk(b"tEXt", keyword + plain)
+        latin = None
+    if latin is not None and b"\0" not in latin:
+        return chunk(b"tEXt", keyword + latin)
     rest = b"\0".join(part.encode() for part in (text.language, text.translated, text.value))
     return chunk(b"iTXt", keyword + b"\0\0" + rest)
 

@@ -160,15 +160,15 @@ def _head(source: str | Path | bytes) -> bytes:
 def _format_of(name: str | Path, head: bytes) -> FileFormat:
     if not head:
         raise UnreadableImage(name, "it is empty")
-    found = format_of_content(head, name)
-    if found is None and (kind := ENDINGS.get(split_ending(str(name))[1].lower())):
+    recognised = format_of_content(head, name)
+    if recognised is None and (kind := ENDINGS.get(split_ending(str(name))[1].lower())):
         raise UnreadableImage(name, f"{kind.name} is no photo; `subpixel upscale` and subpixel.upscale_file enlarge it")
-    if found is None and VIDEO.match(head):
+    if recognised is None and VIDEO.match(head):
         raise UnreadableImage(name, "it is a video; `subpixel video` enlarges it, `subpixel burst --at TIME` a moment")
-    if found is None:
+    if recognised is None:
         known = ", ".join(file_format.name for file_format in FILE_FORMATS.values())
         raise UnreadableImage(name, f"not an image in a format that can be read ({known})")
-    return found
+    return recognised
 
 
 def _load(pyvips: Any, source: str | Path | bytes, file: BinaryIO, file_format: FileFormat, contents: Contents) -> Any:

@@ -82,8 +82,8 @@ def _with_dimensions(xmp: bytes, height: int, width: int) -> bytes:
 
 
 def _prefixes(xmp: bytes, space: bytes) -> list[bytes]:
-    found = re.findall(rb"xmlns:([\w.-]+)\s*=\s*[\"']" + re.escape(space) + rb"[\"']", xmp)
-    return sorted(set(found))
+    prefixes = re.findall(rb"xmlns:([\w.-]+)\s*=\s*[\"']" + re.escape(space) + rb"[\"']", xmp)
+    return sorted(set(prefixes))
 
 
 def _value(name: bytes) -> re.Pattern[bytes]:

@@ -108,15 +108,15 @@ class _Network:
         start = self.result
         for node in nodes:
             if node.op == "Placeholder":
-                made = start
+                result = start
             elif node.op in _OPERATIONS:
-                made = _OPERATIONS[node.op](self, node, *(self._values[name] for name in node.inputs))
+                result = _OPERATIONS[node.op](self, node, *(self._values[name] for name in node.inputs))
             else:
                 raise ValueError(f"{node.name} is a {node.op}, which super-resolution networks do not have")
-            self._values[node.name] = made
-            if isinstance(made, Value):
-                self.width = max(self.width, made.channels * made.scale**2)
-                self.result = made
+            self._values[node.name] = result
+            if isinstance(result, Value):
+                self.width = max(self.width, result.channels * result.scale**2)
+                self.result = result
         return self.materialise(self.result)
 
     def materialise(self, value: Value) -> Value:
@@ -200,8 +200,8 @@ def _convolution(net: _Network, node: Node, *inputs: Value | Array) -> Value:
     x, kernel = _value_and_constant(node, inputs, swap=False)
     if kernel.ndim != 4 or kernel.dtype != np.float32 or kernel.size == 0 or kernel.shape[2] != x.channels:
         raise ValueError(f"{node.name}: a kernel of shape {list(kernel.shape)} does not fit {x.channels} channels")
-    plain = {"strides": (1, 1, 1, 1), "dilations": (1, 1, 1, 1), "padding": b"SAME", "data_format": b"NHWC"}
-    _expect(node, plain, required=("strides", "padding"))
+    attributes = {"strides": (1, 1, 1, 1), "dilations": (1, 1, 1, 1), "padding": b"SAME", "data_format": b"NHWC"}
+    _expect(node, attributes, required=("strides", "padding"))
     tall, wide, _, outputs = kernel.shape
     above, left = (tall - 1) // 2, (wide - 1) // 2
     x = net.materialise(x)

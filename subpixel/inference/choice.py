@@ -118,14 +118,15 @@ class Choice:
 def choose(report: DegradationReport, restoration: Restoration) -> Choice:
     """With `auto`: nothing is done about a clean image but enlarging it, and pixel art keeps its edges."""
     condition = restoration.condition(report)
-    found = any(condition[name] >= least for name, least in WORTH.items())
-    found = found or (report.unrecognised and any(condition[f"{part}_unknown"] for part in ("noise", "jpeg", "blur")))
-    if report.kind == "pixel-art" and not found:
+    is_degraded = any(condition[name] >= least for name, least in WORTH.items()) or (
+        report.unrecognised and any(condition[f"{part}_unknown"] for part in ("noise", "jpeg", "blur"))
+    )
+    if report.kind == "pixel-art" and not is_degraded:
         return Choice(kernel="nearest", reason=report.summary)
     blur = (condition["blur_xx"], condition["blur_yy"], condition["blur_xy"])
     known = restoration.deblur != "auto" or (report.blur is not None and report.blur.source == "edges")
-    if not restoration.detail and (not found or (known and _is_all(blur, condition))):
-        return Choice(family(CLEAN), blur=blur if found else None, reason=report.summary)
+    if not restoration.detail and (not is_degraded or (known and _is_all(blur, condition))):
+        return Choice(family(CLEAN), blur=blur if is_degraded else None, reason=report.summary)
     first = family(BLIND if report.unrecognised else DEGRADED)
     return Choice(first, family(CLEAN), condition, restoration.detail, reason=report.summary)
 
@@ -148,9 +149,9 @@ def family(model: str | Path | models.Model) -> Family:
     if isinstance(model, models.Model):
         return {model.card.scale: model}
     names = {text: name for text in models.names() if (name := ModelName.parse(text))}
-    found = meant(str(model), names)
-    if found:
-        return {names[text].scale: text for text in found}
+    matching = meant(str(model), names)
+    if matching:
+        return {names[text].scale: text for text in matching}
     try:
         loaded = models.load(model)
     except UnknownName:

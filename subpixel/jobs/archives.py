@@ -29,8 +29,8 @@ def is_archive(path: str) -> bool:
 
 def split(source: str) -> tuple[str, str] | None:
     """The archive and the name in it of a source such as photos.zip/deep/a.png; None for any other."""
-    found = _MEMBER.fullmatch(source)
-    return (found[1], found[2]) if found and os.path.isfile(found[1]) else None
+    match = _MEMBER.fullmatch(source)
+    return (match[1], match[2]) if match and os.path.isfile(match[1]) else None
 
 
 def below(path: str) -> Iterator[Folder]:

@@ -77,7 +77,7 @@ class Batches:
         if first is None:
             raise BadRequest("no images for the batch")
         identity = identity_of(request)
-        batch, known, found = _digest(identity, *first[0])[:16], set[str](), set[str]()
+        batch, known, listed = _digest(identity, *first[0])[:16], set[str](), set[str]()
         about = {"id": batch, "request": request.model_dump_json(), "identity": identity, "created": time.time()}
         about |= {"versions": json.dumps(versions()), "overwrite": overwrite}
         with self.queue.exclusive() as connection:
@@ -88,8 +88,8 @@ class Batches:
         for some in _chunks(chain([first], blocks), _AT_ONCE):
             named = {f"{batch}/{_digest(json.dumps(block))}": block for block in some}
             self._enqueue(batch, named)
-            found |= named.keys()
-        self._forget(sorted(known - found))
+            listed |= named.keys()
+        self._forget(sorted(known - listed))
         return batch
 
     def ids(self) -> list[tuple[str, float]]:
@@ -168,10 +168,10 @@ class Batches:
                 self._blocks.select().with_only_columns(self._blocks.c.id, self._blocks.c["count"])
                 .where(self._blocks.c.batch == batch)
             )  # fmt: skip
-            found = {row[0]: row[1] for row in rows}
-        if not found:
+            counts = {row[0]: row[1] for row in rows}
+        if not counts:
             raise BadRequest(f"there is no batch {batch!r} in this queue; `subpixel batch status` lists them")
-        return found
+        return counts
 
     def _images(self, block: str) -> list[list[str]]:
         with self.queue.engine.connect() as connection:

@@ -64,14 +64,14 @@ def find_jobs(
 
 def find_images(inputs: Sequence[str]) -> list[Path]:
     """The images that files, folders, globs and "-" name, each once, in order. Raises: BadRequest where none is."""
-    found = dict[str, Path]()
+    paths = dict[str, Path]()
     for text, folders in _folders(_named(inputs), None):
         images = [(folder.real, Path(folder.path, name)) for folder in folders for name in folder.names]
         if not images:
             raise BadRequest(f"no images in {text}")
         for real, path in images:
-            found.setdefault(os.path.join(real, path.name), path)
-    return list(found.values())
+            paths.setdefault(os.path.join(real, path.name), path)
+    return list(paths.values())
 
 
 def check_target(target: Path, overwrite: bool) -> Path:
@@ -174,7 +174,7 @@ def _jobs(folder: Folder, naming: Naming, known: _Inputs, taken: _Taken) -> Iter
     for name, why in folder.skipped:
         path = here + name if name else folder.path
         yield Job(path, path, skipped=why)
-    there, within = os.path.join(place, ""), naming.below is not None and known.has(real_path(place))
+    results, within = os.path.join(place, ""), naming.below is not None and known.has(real_path(place))
     several = taken.several
     linked = _looked_at(place)
     tagged, alike = naming.below is None or len(folder.suffixes) > 1, naming.keeps(folder)
@@ -182,7 +182,7 @@ def _jobs(folder: Folder, naming: Naming, known: _Inputs, taken: _Taken) -> Iter
         if several and taken.source(os.path.join(folder.real, name)):
             continue
         called = name if alike else naming.name(name)
-        job = Job(here + name, there + called)
+        job = Job(here + name, results + called)
         if tagged and naming.is_result(name, folder):
             yield job._replace(skipped="they are results of images beside them")
         elif tagged and (rivals := naming.rivals(name, called, folder)):

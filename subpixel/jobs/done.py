@@ -27,12 +27,12 @@ def unfinished(jobs: Iterable[Job], identity: str = "") -> Iterator[Job]:
     one that was changed since, is of a source of another name, or says nothing of itself, is refused where it is older
     than its source, else skipped.
     """
-    made, listed = _digest(identity), _Listed()
+    identity_digest, listed = _digest(identity), _Listed()
     for job in jobs:
         if job.refused or job.skipped or job.target == STREAM:
             yield job
         else:
-            yield listed.judged(job) if stores.is_url(job.target) else _judged(job, made)
+            yield listed.judged(job) if stores.is_url(job.target) else _judged(job, identity_digest)
 
 
 class _Listed:
@@ -70,14 +70,14 @@ def record(job: Job, identity: str) -> None:
             os.setxattr(job.target, ATTRIBUTE, stated)
 
 
-def _judged(job: Job, made: bytes) -> Job:
+def _judged(job: Job, identity_digest: bytes) -> Job:
     stated = _stated(job.target)
     if stated is None:
         return job
     source = _source(job.source)
     if source is None:  # its error is told when it is opened
         return job
-    if stated.startswith(b"%d %d %b" % (*source, made)):
+    if stated.startswith(b"%d %d %b" % (*source, identity_digest)):
         return Job(job.source, job.target, None, EXISTS)
     result = _state(job.target)
     if result is None or stated.endswith(b" " + _left(job, result)):  # of another request, and as we left it

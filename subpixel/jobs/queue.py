@@ -112,17 +112,17 @@ class Queue:
 
     def states(self, ids: Sequence[str] | None = None, *, prefix: str | None = None) -> dict[str, State]:
         """The states of tasks by their ids, or of all whose ids begin so; what is unknown is left out."""
-        found = self._client.list_workflows(
+        workflows = self._client.list_workflows(
             workflow_ids=None if ids is None else list(ids), workflow_id_prefix=prefix, load_input=False
         )
-        return {status.workflow_id: _state(status) for status in found}
+        return {status.workflow_id: _state(status) for status in workflows}
 
     def running(self, ids: Sequence[str], executor: str) -> set[str]:
         """Which of the tasks this executor still has to do: not cancelled, and not given to another."""
-        found = self._client.list_workflows(
+        workflows = self._client.list_workflows(
             workflow_ids=list(ids), status="PENDING", executor_id=executor, load_input=False, load_output=False
         )
-        return {status.workflow_id for status in found}
+        return {status.workflow_id for status in workflows}
 
     def cancel(self, ids: Sequence[str]) -> None:
         """Takes tasks out of the queue; those that are being done hear of it: see `Run.check`."""

@@ -32,9 +32,9 @@ def _content(model: str) -> str:
 
 def _shipped(model: str) -> list[Path]:
     wanted = (CLEAN, DEGRADED, BLIND, DETAILED) if model == AUTO else (model,)
-    found = [name for each in wanted for name in meant(each, names())]
-    families = sorted({name.family for text in found if (name := ModelName.parse(text))})
-    return [FOLDER / f"{name}.onnx" for name in found] + [FOLDER / f"{name}.weights" for name in families]
+    wanted_names = [name for each in wanted for name in meant(each, names())]
+    families = sorted({name.family for text in wanted_names if (name := ModelName.parse(text))})
+    return [FOLDER / f"{name}.onnx" for name in wanted_names] + [FOLDER / f"{name}.weights" for name in families]
 
 
 class Request(BaseModel):

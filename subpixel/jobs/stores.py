@@ -86,11 +86,11 @@ def fetch(url: str, file: Path) -> None:
     """Writes an object into a file. Raises: UnreadableImage; OSError."""
     obstore, store, key = _at(url)
     try:
-        found = obstore.get(store, key)
-        if found.meta["size"] > LARGEST:
-            raise UnreadableImage(url, f"it has {found.meta['size']:,} bytes, more than {LARGEST:,}")
+        stored = obstore.get(store, key)
+        if stored.meta["size"] > LARGEST:
+            raise UnreadableImage(url, f"it has {stored.meta['size']:,} bytes, more than {LARGEST:,}")
         with file.open("wb") as target:
-            for chunk in found.stream(min_chunk_size=_CHUNK):
+            for chunk in stored.stream(min_chunk_size=_CHUNK):
                 target.write(chunk)
     except (obstore.exceptions.BaseError, FileNotFoundError) as error:
         raise UnreadableImage(url, _reason(error)) from error

@@ -70,16 +70,18 @@ def below(top: str, place: str = "", without: str | None = None) -> Iterator[Fol
             if identity in here.above:
                 yield Folder(*names, (), skipped=[("", "links lead to folders that they lie in")])
                 continue
-            found = _looked_into(here.path)
+            contents = _looked_into(here.path)
         except OSError as error:
             why = f"cannot look into the folder: {(error.strerror or '').lower()}"
             yield Folder(*names, (), refused=[("", why)])
             continue
-        yield Folder(*names, sorted(found.images), sorted(found.refused), sorted(found.skipped), found.endings)
+        yield Folder(
+            *names, sorted(contents.images), sorted(contents.refused), sorted(contents.skipped), contents.endings
+        )
         waiting += [
             _Place(os.path.join(here.path, name), os.path.join(here.place, name), real, here.above | {identity})
-            for name in sorted(found.folders, reverse=True)
-            if (real := found.real(here.real, name)) != without
+            for name in sorted(contents.folders, reverse=True)
+            if (real := contents.real(here.real, name)) != without
         ]
 
 
@@ -121,9 +123,9 @@ class _Contents:
 
 
 def _looked_into(path: str) -> _Contents:
-    found = _Contents()
+    contents = _Contents()
     with os.scandir(path) as entries:
         for entry in entries:
             if not entry.name.startswith("."):
-                found.add(entry)
-    return found
+                contents.add(entry)
+    return contents

@@ -17,10 +17,10 @@ Loss = Callable[[Tensor, Tensor], Tensor]
 def find(name: str) -> Loss:
     """The function "module:function" of a module that is imported already. Raises: RecipeError."""
     module, _, attribute = name.partition(":")
-    found: Any = getattr(sys.modules.get(module), attribute, None) if attribute else None
-    if not callable(found):
+    loss: Any = getattr(sys.modules.get(module), attribute, None) if attribute else None
+    if not callable(loss):
         raise RecipeError(f"loss.own: {name!r}; expected module:function, a function of output and target")
-    return cast("Loss", found)
+    return cast("Loss", loss)
 
 
 def measure(name: str, output: Tensor, target: Tensor) -> Tensor:

@@ -131,12 +131,12 @@ def _locate(name_or_path: str | Path) -> Path:
     path = Path(name_or_path)
     if path.suffix == ".onnx" or len(path.parts) > 1:
         return path
-    found = meant(str(name_or_path), names())
-    if not found:
+    matching = meant(str(name_or_path), names())
+    if not matching:
         raise UnknownName("model", str(name_or_path), names())
-    if len(found) > 1:
-        raise BadRequest(f"{name_or_path} is a family of several models; name one of {', '.join(found)}")
-    return FOLDER / f"{found[0]}.onnx"
+    if len(matching) > 1:
+        raise BadRequest(f"{name_or_path} is a family of several models; name one of {', '.join(matching)}")
+    return FOLDER / f"{matching[0]}.onnx"
 
 
 def _bytes(path: Path) -> bytes:

@@ -65,12 +65,12 @@ def flow(now: Tensor, before: Tensor) -> Tensor:
     pyramid = [_mean(torch.cat([now, before], 1))]
     for _ in ROUNDS[1:]:
         pyramid.append(_halved(pyramid[-1], 1))
-    found = torch.zeros_like(_halved(pyramid[-1]))
+    motion = torch.zeros_like(_halved(pyramid[-1]))
     for rounds, level in zip(ROUNDS, reversed(pyramid), strict=True):
-        found = found if level is pyramid[-1] else _doubled(found, _halved(level))
+        motion = motion if level is pyramid[-1] else _doubled(motion, _halved(level))
         for _ in range(rounds):
-            found = _improved(found, level[:, :1], level[:, 1:])
-    return _doubled(found, now)
+            motion = _improved(motion, level[:, :1], level[:, 1:])
+    return _doubled(motion, now)
 
 
 def places(flow: Tensor) -> Tensor:

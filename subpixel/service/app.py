@@ -232,10 +232,10 @@ async def models(request: Request) -> Any:
     """What may be asked for, and the limits."""
     service = _service(request)
     settings = service.settings
-    found: list[dict[str, Any]] = await _models(service)
+    entries: list[dict[str, Any]] = await _models(service)
     return {
         "default": "auto",
-        "models": [{"name": "auto", "family": "auto", "scale": None, "licence": None, "default": True}, *found],
+        "models": [{"name": "auto", "family": "auto", "scale": None, "licence": None, "default": True}, *entries],
         "kernels": list(KERNELS),
         "formats": list(FORMATS),
         "limits": {

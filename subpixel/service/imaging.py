@@ -39,14 +39,14 @@ def _examine(order: Order, tell: Tell) -> Examined:
 
     request = VideoRequest.parse(order.request)
     photo, is_video = _looked_at(order.source)
-    found = None if is_video else format_of(order.source)
-    check_asked(order.source, found, request)
+    file_format = None if is_video else format_of(order.source)
+    check_asked(order.source, file_format, request)
     if is_video:
         return videos.examine(order, request)
     given = [name for name, default in _OF_VIDEOS.items() if getattr(request, name) != default]
     if given:
         raise BadRequest(f"{', '.join(given)}: for videos alone; this is an image")
-    return science.examine(found, order, request) if found else _examine_photo(photo, order, request)
+    return science.examine(file_format, order, request) if file_format else _examine_photo(photo, order, request)
 
 
 def _looked_at(source: str) -> tuple[FileFormat | None, bool]:
@@ -57,13 +57,13 @@ def _looked_at(source: str) -> tuple[FileFormat | None, bool]:
     return photo, photo is None and VIDEO.match(head) is not None
 
 
-def _examine_photo(found: FileFormat | None, order: Order, request: Request) -> Examined:
+def _examine_photo(file_format: FileFormat | None, order: Order, request: Request) -> Examined:
     from subpixel.images import create, open_any
     from subpixel.images.formats import format_of, suffix_of_result
 
     opened = open_any(order.source, order.most)
     shape = opened.shape
-    assert found
+    assert file_format
     animation = opened.metadata.animation
     frames = len(animation.delays) if animation else 1
     upscaler = request.upscaler()
@@ -71,11 +71,11 @@ def _examine_photo(found: FileFormat | None, order: Order, request: Request) -> 
     if height * width * frames > order.most:
         size = f"the result would have {width:,} x {height:,} pixels" + (f" in {frames} frames" if frames > 1 else "")
         raise TooLarge("the image", f"{size}, more than the limit of {order.most:,} in all; ask for a smaller one")
-    suffix = suffix_of_result(found.suffixes[0])
+    suffix = suffix_of_result(file_format.suffixes[0])
     target = format_of(f"x{suffix}", request.encoding.format)
     whole = replace(shape, height=height * frames, width=width)
     create(f"result.{target}", whole, opened.metadata, replace(request.encoding, format=target))
-    return Examined(found.name, shape.width, shape.height, frames, target, width, height)
+    return Examined(file_format.name, shape.width, shape.height, frames, target, width, height)
 
 
 def _enlarge(order: Order, tell: Tell) -> Enlarged:
@@ -145,11 +145,11 @@ _upscalers = dict[str, Any]()
 def _upscaler(request: Request) -> Any:
     """One that was used before, where its models are compiled, or a new one."""
     key = request.model_dump_json(exclude={"encoding"})
-    found = _upscalers.pop(key, None) or request.upscaler()
+    upscaler = _upscalers.pop(key, None) or request.upscaler()
     while len(_upscalers) >= _KEPT:
         _upscalers.pop(next(iter(_upscalers))).close()
-    _upscalers[key] = found
-    return found
+    _upscalers[key] = upscaler
+    return upscaler
 
 
 def _digest(path: str) -> str:

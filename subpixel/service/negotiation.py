@@ -32,11 +32,11 @@ def accepted(header: str | None) -> list[str] | None:
     if any(kind.strip() in ("*/*", "image/*", "video/*") for kind, _, _ in ranges):
         return None
     weights = {kind.strip(): _weight(rest) for kind, _, rest in ranges}
-    found = [name for name, kind in MEDIA_TYPES.items() if weights.get(kind)]
-    if not found:
+    formats = [name for name, kind in MEDIA_TYPES.items() if weights.get(kind)]
+    if not formats:
         kinds = ", ".join(dict.fromkeys(MEDIA_TYPES.values()))
         raise Refusal("not-acceptable", f"Accept {header[:80]!r}; expected one of {kinds}")
-    return sorted(found, key=lambda name: -weights[MEDIA_TYPES[name]])
+    return sorted(formats, key=lambda name: -weights[MEDIA_TYPES[name]])
 
 
 def _weight(parameters: str) -> float:

@@ -193,16 +193,16 @@ class Service:
 
     def _sweep(self) -> None:
         """Files that have belonged to no job for long: of a request that was cut, or a server that died in between."""
-        found = dict[Path, float]()
+        unwanted = dict[Path, float]()
         for folder, states in ((self.settings.uploads, UNFINISHED), (self.settings.results, (*UNFINISHED, "done"))):
             names = {path: path.name.partition(".")[0] for path in folder.iterdir()}
             wanted = {record.id for record in self.records.all([*set(names.values())]) if record.state in states}
             seen = time.monotonic()
-            found |= {path: self._orphans.get(path, seen) for path, name in names.items() if name not in wanted}
-        for path, since in found.items():
+            unwanted |= {path: self._orphans.get(path, seen) for path, name in names.items() if name not in wanted}
+        for path, since in unwanted.items():
             if time.monotonic() - since > _ORPHAN:
                 _remove(path)
-        self._orphans = found
+        self._orphans = unwanted
 
     def _remove_files(self, record: Record) -> None:
         _remove(self.upload(record.id))

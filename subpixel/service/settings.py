@@ -108,15 +108,15 @@ def read_tokens(path: Path) -> dict[str, str]:
         lines = [line.split() for line in path.read_text("utf-8").splitlines()]
     except (OSError, UnicodeDecodeError) as error:
         raise BadRequest(f"cannot read the tokens in {path}: {getattr(error, 'strerror', 'not text')}") from None
-    found = dict[str, str]()
+    names = dict[str, str]()
     for number, words in enumerate((words for words in lines if words and not words[0].startswith("#")), 1):
         *name, token = words
         if len(name) > 1 or len(token) < _SHORTEST:
             raise BadRequest(f"entry {number} of {path}; expected TOKEN or NAME TOKEN, of {_SHORTEST} letters or more")
-        found[digest(token)] = name[0] if name else f"client-{number}"
-    if not found:
+        names[digest(token)] = name[0] if name else f"client-{number}"
+    if not names:
         raise BadRequest(f"there is no token in {path}")
-    return found
+    return names
 
 
 def parse_size(text: str) -> int:

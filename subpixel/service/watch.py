@@ -33,11 +33,11 @@ class Watch:
             if not self._waiting:
                 continue
             try:
-                found = await asyncio.to_thread(self._records.all, sorted(set(self._waiting.values())))
+                jobs = await asyncio.to_thread(self._records.all, sorted(set(self._waiting.values())))
             except Exception:  # the database is away: that may pass
                 log.exception("cannot look at the jobs")
                 continue
-            records = {record.id: record for record in found}
+            records = {record.id: record for record in jobs}
             for queue, wanted in list(self._waiting.items()):
                 if wanted in records and queue.empty():
                     queue.put_nowait(records[wanted])

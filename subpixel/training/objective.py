@@ -34,11 +34,11 @@ class Objective(nn.Module):
 
     def forward(self, sample: Sample[Tensor], scale: int) -> Tensor:
         """Images in [0, 1], N C H W and N C sH sW -> the loss; a pyramid's levels are summed (LapSRN, equation 6)."""
-        made = outputs(self.network.at_scale(scale), sample.low, self.loss.output, **told(self.network, sample))
+        results = outputs(self.network.at_scale(scale), sample.low, self.loss.output, **told(self.network, sample))
         if self._kind == "vector":
-            pairs = [(made[0][0], _labels(sample))]
+            pairs = [(results[0][0], _labels(sample))]
         else:
-            pairs = [(output, reduced(sample.high, scale, at)) for output, at in made]
+            pairs = [(output, reduced(sample.high, scale, at)) for output, at in results]
         loss = torch.stack([self.terms(output, target) for output, target in pairs]).sum()
         if not loss.requires_grad:
             raise RecipeError(f"loss: no gradient comes out of {', '.join(self.loss.own)}; expected a term to learn by")

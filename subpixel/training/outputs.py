@@ -41,5 +41,5 @@ def _check(network: Arch, output: Any, expected: tuple[int, ...]) -> None:
         raise RecipeError(_message(network, "what no weight of it changes", "a result with a gradient"))
 
 
-def _message(network: Arch, made: object, expected: object) -> str:
-    return f"arch: {type(network).__name__} makes {made} here; expected {expected}"
+def _message(network: Arch, result: object, expected: object) -> str:
+    return f"arch: {type(network).__name__} makes {result} here; expected {expected}"

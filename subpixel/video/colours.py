@@ -42,12 +42,12 @@ class Colours:
         if height > _SD_ROWS or target <= _SD_ROWS:
             return self
         system = _PAL if height in (288, 576) else _NTSC
-        said = {
+        values = {
             name: system if name != "transfer" else _NTSC
             for name in ("matrix", "primaries", "transfer")
             if getattr(self, name) == UNSPECIFIED
         }
-        return replace(self, **said)
+        return replace(self, **values)
 
     def weights(self, height: int) -> tuple[float, float]:
         """Kr and Kb of the matrix; of the one that players assume for this height where none is stated."""

@@ -27,13 +27,13 @@ class Damage:
         return any(asdict(self).values())
 
     def __str__(self) -> str:
-        said = {
+        counts = {
             "frames cannot be decoded": self.undecodable,
             "frames are damaged": self.corrupt,
             "frames have another size and are left out": self.resized,
             "frames have no time of their own and are left out": self.disordered,
         }
-        parts = [f"{count} {what}" for what, count in said.items() if count]
+        parts = [f"{count} {what}" for what, count in counts.items() if count]
         return "; ".join([*parts, f"the last {self.missing:.1f} s are missing"] if self.missing else parts)
 
 

@@ -96,13 +96,13 @@ class Coding:
         return self.context.encode(None)
 
     def _video_frame(self, frame: Frame, planes: list[Plane]) -> Any:
-        made, colours = frame_of(planes, self.encoder.layout), self.encoder.colours
-        if made.format.name != self.encoder.pixel_format:
-            made = made.reformat(format=self.encoder.pixel_format)
-        made.pts, made.time_base = frame.pts, self.encoder.time_base
-        made.color_range, made.colorspace = colours.range, colours.matrix
-        made.color_primaries, made.color_trc = colours.primaries, colours.transfer
-        return made
+        coded, colours = frame_of(planes, self.encoder.layout), self.encoder.colours
+        if coded.format.name != self.encoder.pixel_format:
+            coded = coded.reformat(format=self.encoder.pixel_format)
+        coded.pts, coded.time_base = frame.pts, self.encoder.time_base
+        coded.color_range, coded.colorspace = colours.range, colours.matrix
+        coded.color_primaries, coded.color_trc = colours.primaries, colours.transfer
+        return coded
 
 
 def container_of(target: Path) -> str:
@@ -148,8 +148,8 @@ def layout_of(codec: str, given: Layout) -> Layout:
     depths = sorted((8, 9, 10, 12, 14, 16), key=lambda bits: (bits < given.bits, abs(bits - given.bits)))
     kinds = [given, replace(given, alpha=False), replace(given, alpha=False, is_rgb=False)]
     kinds += [replace(kinds[-1], is_gray=False, sub=sub) for sub in ((0, 1), (1, 1))]
-    found = [replace(kind, bits=bits) for kind in kinds for bits in depths]
-    return next(layout for layout in found if layout.name in names)
+    layouts = [replace(kind, bits=bits) for kind in kinds for bits in depths]
+    return next(layout for layout in layouts if layout.name in names)
 
 
 def encoder(request: VideoRequest, source: Source, container: str, size: tuple[int, int], per_frame: int) -> Encoder:

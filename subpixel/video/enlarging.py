@@ -122,9 +122,11 @@ class FrameUpscaler:
     @property
     def _deeper(self) -> float:
         """Codes of the result for each of the source."""
-        given, made = self._given.bits, self.layout.bits
+        given, wanted = self._given.bits, self.layout.bits
         return (
-            (2**made - 1) / self._most if self._source.colours.is_full or self._given.is_rgb else 2.0 ** (made - given)
+            (2**wanted - 1) / self._most
+            if self._source.colours.is_full or self._given.is_rgb
+            else 2.0 ** (wanted - given)
         )
 
     def _floats(self, plane: Plane) -> Floats:
@@ -145,13 +147,13 @@ class FrameUpscaler:
         if self.layout.is_rgb:
             codes = to_codes(rgb * np.float32(2**bits - 1), bits)
             return [np.ascontiguousarray(codes[..., k]) for k in (1, 2, 0)]
-        made: list[Plane] = []
+        planes: list[Plane] = []
         for k, values in enumerate(to_ycc(rgb, self._colours.weights(self._source.height))):
             zero, one = span(bits, self._colours.is_full, chroma=k > 0)
             if k:
                 values = _resampled(values, _WHOLE, self._result, self._chroma_size)
-            made.append(to_codes(values * np.float32(one) + np.float32(zero), bits))
-        return made
+            planes.append(to_codes(values * np.float32(one) + np.float32(zero), bits))
+        return planes
 
 
 def rgb_image(planes: list[Plane], source: Source) -> Floats:

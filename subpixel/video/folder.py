@@ -33,12 +33,12 @@ def natural(name: str) -> list[str | int]:
 def probe_folder(folder: Path, fps: float | None = None) -> Source:
     """Reads the header of every image in a folder. Raises: UnreadableImage, also for one of another size."""
     images = tuple(folder / name for name in sorted(next(below(str(folder))).names, key=natural))
-    found = {path: header for path in images if (header := _header(path))}
-    if not found:
+    headers = {path: header for path in images if (header := _header(path))}
+    if not headers:
         raise UnreadableImage(folder, "there is no image in it")
-    height, width = _one_size({path: shape for path, (shape, _) in found.items()})
-    layout = _layout([shape for shape, _ in found.values()])
-    metadata = next(iter(found.values()))[1]
+    height, width = _one_size({path: shape for path, (shape, _) in headers.items()})
+    layout = _layout([shape for shape, _ in headers.values()])
+    metadata = next(iter(headers.values()))[1]
     primaries, transfer = (metadata.colour.cicp or (UNSPECIFIED, UNSPECIFIED))[:2]
     rate = Fraction(fps or 25).limit_denominator(1001)
     return Source(

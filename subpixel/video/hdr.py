@@ -32,13 +32,13 @@ class Static:
     @classmethod
     def of(cls, frame: Any) -> Self:
         """What a frame carries."""
-        found = {data.type: bytes(data) for data in frame.side_data}
+        blocks = {data.type: bytes(data) for data in frame.side_data}
         mastering: tuple[float, ...] = ()
-        if Type.MASTERING_DISPLAY_METADATA in found:
-            *numbers, primaries, luminance = _MASTERING.unpack_from(found[Type.MASTERING_DISPLAY_METADATA])
+        if Type.MASTERING_DISPLAY_METADATA in blocks:
+            *numbers, primaries, luminance = _MASTERING.unpack_from(blocks[Type.MASTERING_DISPLAY_METADATA])
             if primaries and luminance:
                 mastering = tuple(a / b if b else 0.0 for a, b in zip(numbers[::2], numbers[1::2], strict=True))
-        light = found.get(Type.CONTENT_LIGHT_LEVEL)
+        light = blocks.get(Type.CONTENT_LIGHT_LEVEL)
         return cls(mastering, _LIGHT.unpack_from(light) if light else None)
 
     def display(self, whole: bool) -> str:

@@ -86,13 +86,13 @@ def _fits(stream: Any, container: str) -> bool:
 def _copied(result: Any, stream: Any) -> Any:
     """A stream of the result for the packets of one of the source."""
     if stream.type == "attachment":
-        made = result.add_attachment(stream.name, stream.mimetype, stream.data)
-        made.metadata.update(stream.metadata)
-        return made
-    made = result.add_stream_from_template(stream, opaque=True)
-    made.metadata.update(_kept(stream.metadata))
-    made.disposition = stream.disposition
-    return made
+        copied = result.add_attachment(stream.name, stream.mimetype, stream.data)
+        copied.metadata.update(stream.metadata)
+        return copied
+    copied = result.add_stream_from_template(stream, opaque=True)
+    copied.metadata.update(_kept(stream.metadata))
+    copied.disposition = stream.disposition
+    return copied
 
 
 def _kept(metadata: dict[str, str]) -> dict[str, str]:
@@ -184,11 +184,11 @@ def _video_packets(
     shown, shift = sorted(times), round(cut.zero / encoder.time_base)
     lasting = {a: b - a for a, b in pairwise(shown)}
     for packet, dts in zip(packets, decode_times(times, step), strict=True):
-        made = av.Packet(packet.data)
-        made.stream, made.time_base = video, encoder.time_base
-        made.pts, made.dts = packet.pts - shift, dts - shift
-        made.duration, made.is_keyframe = lasting.get(packet.pts, step), packet.is_key
-        yield made
+        written = av.Packet(packet.data)
+        written.stream, written.time_base = video, encoder.time_base
+        written.pts, written.dts = packet.pts - shift, dts - shift
+        written.duration, written.is_keyframe = lasting.get(packet.pts, step), packet.is_key
+        yield written
 
 
 def _other_packets(given: Any, copies: dict[int, Any], cut: Cut) -> Iterator[Any]:
@@ -226,10 +226,10 @@ def _wrong(target: Path, times: Sequence[int], encoder: Encoder, cut: Cut) -> st
     """What there is to say where number or times of the frames are not those that were to be."""
     with opened(target) as written:
         stream = next(s for s in written.streams.video if not s.disposition & Disposition.attached_pic)
-        found = sorted(packet.pts for packet in written.demux(stream) if packet.pts is not None)
+        written_times = sorted(packet.pts for packet in written.demux(stream) if packet.pts is not None)
         base = stream.time_base
     shown, shift = sorted(times), round(cut.zero / encoder.time_base)
     expected = [float((time - shift) * encoder.time_base) for time in shown]
-    late = [abs(float(pts * base) - time) for pts, time in zip(found, expected, strict=False)]
-    right = len(found) == len(expected) and max(late, default=0.0) <= float(base) + 1e-9
-    return "" if right else f"{len(found)} of {len(expected)} frames were found in it, or at other times"
+    late = [abs(float(pts * base) - time) for pts, time in zip(written_times, expected, strict=False)]
+    right = len(written_times) == len(expected) and max(late, default=0.0) <= float(base) + 1e-9
+    return "" if right else f"{len(written_times)} of {len(expected)} frames were found in it, or at other times"

@@ -28,7 +28,7 @@ class NumberedImages:
     """Writes frames as 000001.png and on; `done` is how many are there already."""
 
     def __init__(self, folder: Path, source: Source, layout: Layout, done: int) -> None:
-        self._folder, self._made, self._done = folder, replace(source, layout=layout), done
+        self._folder, self._result, self._done = folder, replace(source, layout=layout), done
         self._turns = _quarter_turns(source)
         colours = source.colours
         stated = colours.is_hdr or colours.primaries not in _SRGB
@@ -41,7 +41,7 @@ class NumberedImages:
         self._done += 1
         samples = np.rot90(self._samples(planes), self._turns)
         height, width, count = samples.shape
-        shape = Shape(height, width, 3 if count > 2 else 1, self._made.layout.alpha)
+        shape = Shape(height, width, 3 if count > 2 else 1, self._result.layout.alpha)
         with create(self._folder / f"{self._done:06}.png", shape, self._metadata, Encoding()) as writer:
             writer.write(samples)
         return ()
@@ -51,8 +51,8 @@ class NumberedImages:
         return ()
 
     def _samples(self, planes: list[Plane]) -> Floats:
-        layout = self._made.layout
-        colour = rgb_image(planes, self._made)[..., : 1 if layout.is_gray else 3]
+        layout = self._result.layout
+        colour = rgb_image(planes, self._result)[..., : 1 if layout.is_gray else 3]
         if not layout.alpha:
             return colour
         return np.dstack([colour, planes[-1].astype(np.float32) / np.float32(2**layout.bits - 1)])
@@ -88,8 +88,8 @@ def appear(partial: Partial, target: Path) -> None:
         if partial.images.is_dir():
             check_free(target, partial)
             atomic.commit(partial.images, target)
-        found = len(list(target.glob("*.png")))
+        count = len(list(target.glob("*.png")))
     except OSError as error:
         raise UnwritableImage(target, (error.strerror or str(error)).lower()) from error
-    if found != frames:
-        raise UnwritableImage(target, f"{found} of {frames} images are in it")
+    if count != frames:
+        raise UnwritableImage(target, f"{count} of {frames} images are in it")

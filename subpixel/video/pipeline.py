@@ -17,11 +17,11 @@ class _End:
 
 def ahead(items: Iterable[T], waiting: int = 2) -> Generator[T]:
     """The items, made in a thread of their own while the consumer works; so many wait. Close it to end the thread."""
-    stop, made = threading.Event(), queue.Queue[T | BaseException | _End](waiting)
-    thread = threading.Thread(target=_make, args=(items, made, stop), daemon=True)
+    stop, results = threading.Event(), queue.Queue[T | BaseException | _End](waiting)
+    thread = threading.Thread(target=_make, args=(items, results, stop), daemon=True)
     thread.start()
     try:
-        while not isinstance(item := made.get(), _End):
+        while not isinstance(item := results.get(), _End):
             if isinstance(item, BaseException):
                 raise item
             yield item
@@ -29,20 +29,20 @@ def ahead(items: Iterable[T], waiting: int = 2) -> Generator[T]:
         stop.set()
         while thread.is_alive():
             with suppress(queue.Empty):
-                made.get_nowait()
+                results.get_nowait()
             thread.join(0.01)
 
 
-def _make(items: Iterable[T], made: queue.Queue[T | BaseException | _End], stop: threading.Event) -> None:
+def _make(items: Iterable[T], results: queue.Queue[T | BaseException | _End], stop: threading.Event) -> None:
     try:
         for item in items:
             if stop.is_set():
                 break
-            made.put(item)
+            results.put(item)
     except BaseException as error:
-        made.put(error)
+        results.put(error)
     finally:
         close = getattr(items, "close", None)
         if close:
             close()
-        made.put(_End())
+        results.put(_End())

@@ -97,27 +97,27 @@ def _badness(report: DegradationReport) -> float:
     return max(told[name] / least for name, least in WORTH.items())
 
 
-def lost_in_pixels(source: Source, made: Encoder) -> Iterator[str]:
+def lost_in_pixels(source: Source, encoder: Encoder) -> Iterator[str]:
     """What the result's pixels cannot hold."""
-    given, kept = source.layout, made.layout
+    given, kept = source.layout, encoder.layout
     if given.alpha and not kept.alpha:
-        yield f"alpha, which {made.codec} has not"
+        yield f"alpha, which {encoder.codec} has not"
     if kept.bits < given.bits:
-        yield f"{given.bits} bits a sample; {made.codec} takes {kept.bits}"
+        yield f"{given.bits} bits a sample; {encoder.codec} takes {kept.bits}"
     if given.is_rgb and not kept.is_rgb:
-        yield f"R'G'B', which {made.codec} takes as Y'CbCr"
+        yield f"R'G'B', which {encoder.codec} takes as Y'CbCr"
     elif any(k > g for k, g in zip(kept.sub, given.sub, strict=True)):
-        yield f"the resolution of the colours of {given.name}; {made.codec} takes {kept.name}"
-    if made.codec == "h264" and source.hdr.mastering and not kept.bits > 8:
+        yield f"the resolution of the colours of {given.name}; {encoder.codec} takes {kept.name}"
+    if encoder.codec == "h264" and source.hdr.mastering and not kept.bits > 8:
         yield "HDR in 8 bits bands"
 
 
-def unused(request: VideoRequest, made: Encoder) -> list[str]:
+def unused(request: VideoRequest, encoder: Encoder) -> list[str]:
     """What was asked for in vain."""
     asked = request.quality != VideoRequest.model_fields["quality"].default
     return (
-        [f"quality {request.quality} says nothing to {made.codec}, which is lossless"]
-        if asked and made.lossless
+        [f"quality {request.quality} says nothing to {encoder.codec}, which is lossless"]
+        if asked and encoder.lossless
         else []
     )
 

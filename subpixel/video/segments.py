@@ -85,15 +85,15 @@ class Partial:
         self.target, self.folder = target, partial_of(target)
         self.images = self.folder / "images"
         """Where the frames lie that become a folder of images."""
-        self._job, self._made = job, list[Path]()
+        self._job, self._new_folders = job, list[Path]()
 
     def begin(self) -> list[End]:
         """Makes the folder, or finds the segments in it. Raises: BadRequest for those of another job."""
         note = self.folder / "job.json"
         if note.is_file():
             self._check(note)
-            return self._found()
-        self._made = make_folder(self.folder)
+            return self._ended()
+        self._new_folders = make_folder(self.folder)
         try:
             atomic.write_text(note, json.dumps(self._job, indent=1))
         except OSError as error:
@@ -115,12 +115,12 @@ class Partial:
     def path(self, number: int) -> Path:
         return self.folder / f"{number:06}.segment"
 
-    def _found(self) -> list[End]:
+    def _ended(self) -> list[End]:
         return [_end(path) for path in sorted(self.folder.glob("*.segment"))]
 
     def frames(self) -> int:
         """How many are done."""
-        return sum(end.frames for end in self._found())
+        return sum(end.frames for end in self._ended())
 
     def packets(self) -> Iterator[Packet]:
         """All packets, segment by segment, in the order the encoders gave them."""
@@ -146,7 +146,7 @@ class Partial:
         """Removes the folder where no segment is complete, with those that were made for it."""
         if not any(self.folder.glob("*.segment")):
             self.remove()
-            remove_empty(self._made)
+            remove_empty(self._new_folders)
 
 
 def _end(path: Path) -> End:

@@ -42,9 +42,9 @@ class Remembering:
             known, results = self._before[place]
             if all(np.array_equal(known[name], tensor) for name, tensor in feeds.items()):
                 return results
-        made = dict(feeds), {name: result.copy() for name, result in self._runtime.run(feeds).items()}
-        self._before[place : place + 1] = [made]
-        return made[1]
+        pair = dict(feeds), {name: result.copy() for name, result in self._runtime.run(feeds).items()}
+        self._before[place : place + 1] = [pair]
+        return pair[1]
 
 
 def remembering(plan: Plan) -> tuple[Plan, Remembering]:

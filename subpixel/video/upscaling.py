@@ -111,18 +111,18 @@ class _Work:
         upscaler, resized = of_size(request, source, codec)
         report = look(source) if upscaler.looks else DegradationReport()
         larger = FrameUpscaler(upscaler, source, layout_of(codec, source.layout), report, neighbours(source))
-        made = encoder(request, source, container, (larger.height, larger.width), fields)
+        coding = encoder(request, source, container, (larger.height, larger.width), fields)
         lost, left_out = muxing.streams_lost(source, container)
         warnings = [
-            *lost_in_pixels(source, made),
+            *lost_in_pixels(source, coding),
             *source.dropped,
             *(f"{name}, which {container} cannot hold" for name in lost),
             *(numbered.lost_in_images(source) if container == FOLDER else ()),
         ]
         warnings = [f"not kept: {what}" for what in dict.fromkeys(warnings)]
-        warnings += resized + unused(request, made) + flickering(larger)
+        warnings += resized + unused(request, coding) + flickering(larger)
         cut = muxing.Cut.of(source, request.start, request.stop)
-        return cls(source, target, request, container, order, larger, made, cut, tuple(warnings), left_out)
+        return cls(source, target, request, container, order, larger, coding, cut, tuple(warnings), left_out)
 
     @property
     def _job(self) -> Job:

@@ -52,10 +52,10 @@ def program(version: str, name: str) -> FileResponse:
 
 def _program() -> Path | None:
     """The folder of the program, in the package `subpixel-browser`, under its version."""
-    found = importlib.util.find_spec("subpixel_browser")
-    if found is None or found.origin is None:
+    spec = importlib.util.find_spec("subpixel_browser")
+    if spec is None or spec.origin is None:
         return None
-    return next(iter(sorted(Path(found.origin).parent.glob("*/dist"))), None)
+    return next(iter(sorted(Path(spec.origin).parent.glob("*/dist"))), None)
 
 
 def _names() -> list[str]:
