@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -64,6 +65,14 @@ def test_imports_go_down(path: Path) -> None:
                 continue
             assert other in LEVEL, f"{path} imports the package root ({name})"
             assert other == room or LEVEL[other] < LEVEL[room], f"{room} imports {other}, which is not below it"
+
+
+def test_the_architecture_shows_these_layers() -> None:
+    page = (PACKAGE.parent / "docs/architecture.md").read_text("utf-8")
+    _, *drawn = re.split(r"^ ?(\d+) ", page.partition("## Rooms")[2].split("```")[1], flags=re.MULTILINE)
+    shown = {int(drawn[k]) - 1: set(re.findall("[a-z]+", drawn[k + 1])) for k in range(0, len(drawn), 2)}
+    for level, rooms in enumerate(LAYERS[:-1]):
+        assert rooms <= shown[level], f"layer {level + 1}"
 
 
 def test_importing_the_package_loads_nothing_heavy() -> None:
