@@ -39,11 +39,9 @@ def train(
 ) -> Arch:
     """Trains a generator and its discriminator to the recipe's last step; as `loop.train` otherwise.
 
-    init: the weights of a network that a pixel loss has trained, where SRGAN begins.
-    Raises: as `loop.train`; RecipeError for several processes, several scales with a discriminator of one size, or a
-    patch that it cannot halve.
+    recipe: one that `check` takes. init: the weights of a network that a pixel loss has trained, where SRGAN begins.
+    Raises: as `loop.train`.
     """
-    _check(recipe)
     setup = set_up(recipe, sources, folder, init, device)
     network, ema, optimizer = setup.network, setup.ema, setup.optimizer
     discriminator = _discriminator(recipe).to(device).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
@@ -86,7 +84,8 @@ def _descend(optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
     optimizer.step()
 
 
-def _check(recipe: Recipe) -> None:
+def check(recipe: Recipe) -> None:
+    """Raises: RecipeError for several processes, a discriminator of one size for several scales, a patch not halved."""
     if processes.world_size() > 1:
         raise RecipeError("loss.adversarial: an adversarial training runs in one process; start it without torchrun")
     vgg = recipe.gan.discriminator == "vgg"

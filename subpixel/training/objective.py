@@ -29,7 +29,7 @@ class Objective(nn.Module):
     def __init__(self, network: Arch, loss: Loss, features: FeatureLosses | None = None) -> None:
         super().__init__()
         self.network, self.loss = network, loss
-        self._kind = _compared(network, loss).kind
+        self._kind = compared(network, loss).kind
         self._features = features or {}  # in a mapping: not a part of this module
 
     def forward(self, sample: Sample[Tensor], scale: int) -> Tensor:
@@ -65,12 +65,11 @@ def told(network: Arch, sample: Sample[Tensor]) -> dict[str, Tensor]:
 
 
 def _labels(sample: Sample[Tensor]) -> Tensor:
-    if sample.labels is None:
-        raise RecipeError("data.degradation: bicubic has no labels; a network that is told them needs another one")
+    assert sample.labels is not None  # a degradation that has none is refused when the run begins
     return sample.labels
 
 
-def _compared(network: Arch, loss: Loss) -> Port:
+def compared(network: Arch, loss: Loss) -> Port:
     """The output that the loss compares. Raises: RecipeError where there is none, or it cannot be compared so."""
     ports = {port.name: port for port in network.ports.outputs}
     if loss.output and loss.output not in ports:

@@ -24,6 +24,7 @@ from subpixel.resample import resize
 from subpixel.training import checkpoint, gan, loop, processes
 from subpixel.training.chosen import LAST
 from subpixel.training.initialization import InitialWeights, build_network, taken
+from subpixel.training.objective import compared
 from subpixel.training.recipe import SCALE, Loss, Recipe
 from subpixel.training.recorder import Keeping, Progress, silent, unheard
 from subpixel.training.shipping import output_scales, rehearse, save_models
@@ -59,6 +60,7 @@ def run(
     """
     _check_request(recipe, device, precision, threads, vgg, lpips)
     check_disjoint(data, validation)
+    features = _feature_losses(recipe.loss, device, vgg, lpips)  # before the photos are packed, which takes long
     if threads is not None:
         torch.set_num_threads(threads)
     tell = tell if processes.rank() == 0 else unheard
@@ -83,7 +85,7 @@ def run(
             device=device,
             bf16=precision == "bf16",
             init=init,
-            features=_feature_losses(recipe.loss, device, vgg, lpips),
+            features=features,
             show=show,
             keeping=Keeping(folders, checkpoints, tell),
         ).cpu()
@@ -101,6 +103,8 @@ def _check_request(
         raise BadRequest(f"precision {precision!r}; expected f32 or bf16")
     if threads is not None and threads < 1:
         raise BadRequest(f"threads is {threads}; expected at least 1")
+    if recipe.loss.adversarial:
+        gan.check(recipe)
     for name in recipe.loss.own:
         own.find(name)
     if recipe.loss.content and vgg is None:
@@ -111,6 +115,9 @@ def _check_request(
 
 def _check_network(network: Arch, recipe: Recipe) -> None:
     data = recipe.data
+    needs_labels = compared(network, recipe.loss).kind == "vector" or network.condition is not None
+    if needs_labels and data.degradation == "bicubic":
+        raise RecipeError("data.degradation: bicubic has no labels; a network that is told them needs another one")
     if (data.frames > 1) != network.ports.carries:
         sees = "clips; expected more than one frame" if network.ports.carries else "one image at a time"
         raise RecipeError(f"data.frames: {data.frames}; {recipe.arch} sees {sees}")

@@ -13,7 +13,7 @@ from subpixel import models
 from subpixel.condition import CONDITION
 from subpixel.datasets import sources
 from subpixel.degradations.presets import compressed
-from subpixel.errors import RecipeError
+from subpixel.errors import BadWeights, RecipeError
 from subpixel.models import weights
 from subpixel.training import recipe
 from subpixel.training.batches import batches
@@ -75,10 +75,19 @@ def test_it_learns_to_listen(folder: Path, tmp_path: Path):
         assert (network(x, condition=numbers[0]) - network(x, condition=numbers[1])).abs().max() > 1e-3
 
 
-def test_without_labels_it_cannot_be_told(folder: Path, tmp_path: Path):
-    settings = loaded(tmp_path, **{"data.degradation": "bicubic"})
-    with pytest.raises(RecipeError, match="has no labels"):
-        run(settings, folder, folder.with_name("held-out"), tmp_path / "run", threads=1)
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"data.degradation": "bicubic"}, "has no labels"),
+        ({"loss.l1": 1.0, "loss.output": "low"}, "'low'; the network has high"),
+    ],
+)
+def test_what_is_refused_before_a_photo_is_packed(
+    change: dict[str, object], message: str, folder: Path, tmp_path: Path
+):
+    with pytest.raises(RecipeError, match=message):
+        run(loaded(tmp_path, **change), folder, folder.with_name("held-out"), tmp_path / "run", threads=1)
+    assert not (tmp_path / "run").exists()
 
 
 ADVERSARIAL = {
@@ -106,3 +115,13 @@ def test_what_an_adversarial_training_refuses(change: dict[str, object], message
     settings = loaded(tmp_path, **(ADVERSARIAL | change))
     with pytest.raises(RecipeError, match=message):
         run(settings, folder, folder.with_name("held-out"), tmp_path / "run", threads=1)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_file_of_weights_that_cannot_be_used_is_refused_before_a_photo_is_packed(folder: Path, tmp_path: Path):
+    weights = tmp_path / "vgg.safetensors"
+    weights.write_bytes(b"not weights")
+    settings = loaded(tmp_path, **{"loss.content": 1.0})
+    with pytest.raises(BadWeights, match=r"vgg\.safetensors"):
+        run(settings, folder, folder.with_name("held-out"), tmp_path / "run", threads=1, vgg=weights)
+    assert not (tmp_path / "run").exists()
