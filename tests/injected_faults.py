@@ -1,4 +1,4 @@
-"""The k-th call of a function of the operating system fails, in whatever thread."""
+"""The k-th call of a function of the operating system fails, in whatever thread; or a disk is full."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import builtins
 import errno
 import io
 import os
+import resource
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -44,3 +45,14 @@ def injected(name: str, kth: int) -> Iterator[Fault]:
         for module in (builtins, io, os) if name == "open" else (os,):
             patch.setattr(module, name, fault.wrap(getattr(module, name)))
         yield fault
+
+
+@contextmanager
+def room(size: int) -> Iterator[None]:
+    """No file may grow beyond so many bytes; what writes more, in Python or in C, fails."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))

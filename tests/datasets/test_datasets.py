@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import resource
 import shutil
 import zipfile
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from injected_faults import room
 from PIL import Image as Pillow
 
 from subpixel import degradations as d
@@ -322,21 +321,11 @@ def test_an_image_that_vanishes_while_packing_leaves_no_pack(tmp_path: Path, mon
     assert list((tmp_path / "cache").iterdir()) == []
 
 
-@contextmanager
-def largest_file(size: int):
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
-
-
 def test_a_full_disk_leaves_no_pack(tmp_path: Path) -> None:
     for name in "abc":
         save(tmp_path / f"in/{name}.png", pixels(1))
     cache = tmp_path / "cache"
-    with largest_file(10_000):
+    with room(10_000):
         message = refused(tmp_path / "in", cache)
     assert message == f"cannot pack the images into {cache}: file too large; make room or take another folder"
     assert list(cache.iterdir()) == []

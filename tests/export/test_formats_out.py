@@ -15,6 +15,7 @@ import onnxruntime as ort
 import openvino as ov
 import pytest
 import torch
+from injected_faults import room
 from numpy.typing import NDArray
 
 from subpixel import archs, models
@@ -214,15 +215,9 @@ def test_wrong_requests(folder: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("to", ["onnx", "openvino", "torchscript", "safetensors", "opencv-pb"])
 def test_a_full_disk_is_one_line(folder: Path, tmp_path: Path, to: str) -> None:
-    resource = pytest.importorskip("resource")
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     target = tmp_path / f"out{formats.FORMATS[to].suffix}"
-    resource.setrlimit(resource.RLIMIT_FSIZE, (1024, limits[1]))
-    try:
-        with pytest.raises(BadRequest, match=rf"^cannot write {target}: File too large$"):
-            export(folder / "fsrcnn-x2.onnx", to, target)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    with room(1024), pytest.raises(BadRequest, match=rf"^cannot write {target}: File too large$"):
+        export(folder / "fsrcnn-x2.onnx", to, target)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import os
 import random
-import resource
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from itertools import count
 from pathlib import Path
 
 import numpy as np
 import pytest
-from injected_faults import CALLS, injected
+from injected_faults import CALLS, injected, room
 
 from subpixel import Request, atomic
 from subpixel.images import Image, write, writer
@@ -100,17 +98,6 @@ def test_the_kth_call_fails(
             assert end.error is None or "\n" not in str(end.error)
         check_and_finish(photos, out, whole)
     assert k > 1 or (call, spilled) == ("unlink", False)  # then the one file there is was renamed
-
-
-@contextmanager
-def room(size: int) -> Iterator[None]:
-    """No file may grow beyond so many bytes; what writes more, in Python or in C, fails."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 @pytest.mark.parametrize("spilled", [False, True])

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from injected_faults import injected
+from injected_faults import injected, room
 
 from subpixel import atomic
 from subpixel.datasets import sources
@@ -73,3 +73,17 @@ def test_the_kth_call_fails(pairs: PatchSource, tmp_path: Path, call: str) -> No
         train(pairs, folder)  # it is complete: nothing is computed
         assert sorted(path.name for path in folder.iterdir()) == names
     assert k > 1 or call == "unlink"
+
+
+def test_a_write_fails(pairs: PatchSource, tmp_path: Path) -> None:
+    whole = train(pairs, tmp_path / "whole")
+    names = sorted(path.name for path in (tmp_path / "whole").iterdir())
+    checkpoint = (tmp_path / "whole/last.safetensors").stat().st_size
+    for size in (0, 1, 100, 1000, checkpoint // 2, checkpoint - 100):
+        folder = tmp_path / str(size)
+        with room(size), pytest.raises((DataError, OSError)):
+            train(pairs, folder)
+        assert {path.name for path in folder.iterdir()} <= {"log.jsonl"}
+        for ours, right in zip(train(pairs, folder).parameters(), whole.parameters(), strict=True):
+            assert torch.equal(ours, right)
+        assert sorted(path.name for path in folder.iterdir()) == names
