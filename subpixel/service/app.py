@@ -40,6 +40,7 @@ from subpixel.service.view import Job
 _THREADS = 32
 """Requests that wait for the database, the disk or a process at a time."""
 _KEY = re.compile(r"[!-~]{1,200}")
+_REVISION = re.compile(r"[0-9]{1,18}")
 _READ = ["GET", "HEAD"]
 _GONE = "results are kept for a while; send the image again"
 _BARE: Any = {"dependencies": [Depends(check_no_query)]}
@@ -176,8 +177,8 @@ async def delete(request: Request, id: str) -> Any:
 async def events(request: Request, id: str) -> Response:
     """The job after each of its changes, to the end: server-sent events, which Last-Event-ID resumes."""
     service, record = _service(request), await _own(request, id)
-    last = request.headers.get("last-event-id", "0")
-    changes = service.watch.changes(record, int(last) if last.isdigit() else 0)
+    last = request.headers.get("last-event-id", "")
+    changes = service.watch.changes(record, int(last) if _REVISION.fullmatch(last) else 0)
 
     async def stream() -> AsyncGenerator[str]:
         async for changed in changes:

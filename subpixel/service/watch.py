@@ -42,13 +42,16 @@ class Watch:
                 if wanted in records and queue.empty():
                     queue.put_nowait(records[wanted])
 
-    async def changes(self, record: Record, after: int) -> AsyncGenerator[Record | None]:
+    def changes(self, record: Record, after: int) -> AsyncGenerator[Record | None]:
         """The job after each change beyond a revision, to its end; None now and then, while nothing happens.
 
-        Raises: Refusal where too many wait.
+        Raises: Refusal where too many wait, at once: later the answer has begun.
         """
         if len(self._waiting) >= _MOST:
             raise retry("busy", "too many wait for events; ask for the job itself", 10)
+        return self._changes(record, after)
+
+    async def _changes(self, record: Record, after: int) -> AsyncGenerator[Record | None]:
         queue = asyncio.Queue[Record]()
         self._waiting[queue] = record.id
         loop = asyncio.get_running_loop()

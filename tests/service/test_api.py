@@ -64,6 +64,14 @@ def test_events_tell_every_state_and_resume_after_the_last_one_seen(server: Serv
         assert list(_events(stream.iter_lines())) == []
 
 
+@pytest.mark.parametrize("senseless", [b"\xb2", b"1" * 5000, b"-1", b"abc", b""])
+def test_an_event_that_cannot_have_been_seen_is_none(server: Server, senseless: bytes) -> None:
+    job = server.finished(server.submit(png(seed=4))["id"])
+    with server.client.stream("GET", job["links"]["events"], headers=[(b"last-event-id", senseless)]) as stream:
+        assert stream.status_code == 200, stream.read()
+        assert [event["data"]["state"] for event in _events(stream.iter_lines())] == ["done"]
+
+
 def _events(lines: Any) -> Any:
     event: dict[str, Any] = {}
     for line in lines:

@@ -294,6 +294,13 @@ def test_headers_that_never_end_and_too_many_of_them(servers: Make) -> None:
     assert server.client.get("/healthz").status_code == 200
 
 
+def test_too_many_who_wait_are_told_before_the_answer_begins(servers: Make) -> None:
+    server = servers(code="import subpixel.service.watch as w; w._MOST = 0")
+    answer = server.client.get(server.submit(png())["links"]["events"])
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "10")
+    assert answer.json()["detail"] == "too many wait for events; ask for the job itself"
+
+
 def _open(connection: socket.socket) -> bool:
     connection.setblocking(False)
     try:
