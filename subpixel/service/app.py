@@ -31,7 +31,7 @@ from subpixel.service.orders import Enlarged, Examined, Order
 from subpixel.service.page import browser
 from subpixel.service.problems import Problem, Refusal
 from subpixel.service.query import check_no_query, parameters, parse_query
-from subpixel.service.ranges import RangedFile
+from subpixel.service.ranges import RangedFile, unchanged
 from subpixel.service.records import UNFINISHED, Record
 from subpixel.service.service import Service
 from subpixel.service.uploads import received
@@ -202,17 +202,17 @@ async def result(request: Request, id: str) -> Response:
     wanted = accepted(request.headers.get("accept"))
     kind = record.format if wanted is None or record.format in wanted else wanted[0]
     etag = f'"{record.etag}"' if kind == record.format else f'"{record.etag}-{kind}"'
-    if etag in request.headers.get("if-none-match", ""):
-        return Response(status_code=304, headers={"ETag": etag})
     if kind != record.format and not {kind, record.format} <= set(FORMATS):
         raise Refusal("not-acceptable", f"the result is {MEDIA_TYPES[record.format]}, which becomes nothing else")
-    source, path = service.result(record), service.result(record, kind)
     headers = {
         "ETag": etag,
         "Vary": "Accept",
         "Cache-Control": "private, no-cache",
         "Content-Disposition": f'attachment; filename="{record.id[:8]}.{kind}"',
     }
+    if known := unchanged(request.headers, headers):
+        return known
+    source, path = service.result(record), service.result(record, kind)
     try:
         if path != source and not path.exists():
             await service.convert(Order("convert", str(source), str(path), record.request))

@@ -1,4 +1,4 @@
-"""Files as answers, whole or in ranges: RFC 9110, section 14."""
+"""Files as answers: whole, in ranges, or not at all where the client has them: RFC 9110, sections 13 and 14."""
 
 from __future__ import annotations
 
@@ -8,10 +8,22 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import anyio
-from starlette.responses import FileResponse, MalformedRangeHeader, RangeNotSatisfiable
+from starlette.datastructures import Headers
+from starlette.responses import FileResponse, MalformedRangeHeader, RangeNotSatisfiable, Response
 from starlette.types import Receive, Scope, Send
 
 from subpixel.service.problems import Refusal
+
+_OF_UNCHANGED = ("etag", "cache-control", "vary")
+"""What a 304 says again: RFC 9110, 15.4.5."""
+
+
+def unchanged(asked: Headers, headers: Mapping[str, str]) -> Response | None:
+    """304 where If-None-Match names the tag among the headers of an answer, or any."""
+    known, told = asked.get("if-none-match", ""), Headers(headers)
+    if known.strip() != "*" and told["etag"] not in known:
+        return None
+    return Response(status_code=304, headers={name: told[name] for name in _OF_UNCHANGED if name in told})
 
 
 class RangedFile(FileResponse):
@@ -26,7 +38,8 @@ class RangedFile(FileResponse):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         with self._file:
-            await super().__call__(scope, receive, send)
+            answer = unchanged(Headers(scope=scope), self.headers) or super().__call__
+            await answer(scope, receive, send)
 
     @asynccontextmanager
     async def _open_file(self) -> AsyncGenerator[anyio.AsyncFile[bytes]]:

@@ -105,8 +105,12 @@ def test_results_have_ranges_tags_and_the_format_that_is_accepted(server: Server
     for senseless in ("bytes=abc", "abc", "bytes=", "bytes=9-3", "pages=1-2"):  # RFC 9110, 14.2: may be ignored
         answer = server.client.get(result, headers={"Range": senseless})
         assert (answer.status_code, answer.content) == (200, whole.content), senseless
-    same = server.client.get(result, headers={"If-None-Match": tag})
-    assert (same.status_code, same.content, same.headers["etag"]) == (304, b"", tag)
+    for known in (tag, f"W/{tag}", f'"other", {tag}', "*"):
+        same = server.client.get(result, headers={"If-None-Match": known})
+        assert (same.status_code, same.content, same.headers["etag"]) == (304, b"", tag), known
+        kept = [whole.headers[name] for name in ("cache-control", "vary")]
+        assert [same.headers[name] for name in ("cache-control", "vary")] == kept == ["private, no-cache", "Accept"]
+    assert server.client.get(result, headers={"If-None-Match": '"other"'}).content == whole.content
     head = server.client.head(result)
     assert (head.content, head.headers["content-length"]) == (b"", str(len(whole.content)))
     webp = server.client.get(result, headers={"Accept": "image/avif;q=0.5, image/webp"})
@@ -115,6 +119,13 @@ def test_results_have_ranges_tags_and_the_format_that_is_accepted(server: Server
     assert webp.content[8:12] == b"WEBP"
     np.testing.assert_array_equal(pixels(webp.content), pixels(whole.content))  # without loss, as was asked for
     assert server.client.get(result, headers={"Accept": "text/html"}).json()["status"] == 406
+
+
+def test_the_page_is_not_sent_to_whoever_has_it(server: Server) -> None:
+    whole = server.client.get("/main.js")
+    same = server.client.get("/main.js", headers={"If-None-Match": whole.headers["etag"]})
+    assert (same.status_code, same.content, same.headers["cache-control"]) == (304, b"", "no-cache")
+    assert server.client.get("/main.js", headers={"If-None-Match": '"other"'}).content == whole.content
 
 
 def test_a_key_makes_one_job_of_two_requests(server: Server) -> None:
