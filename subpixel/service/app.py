@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import secrets
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -41,7 +41,6 @@ _THREADS = 32
 """Requests that wait for the database, the disk or a process at a time."""
 _KEY = re.compile(r"[!-~]{1,200}")
 _REVISION = re.compile(r"[0-9]{1,18}")
-_READ = ["GET", "HEAD"]
 _GONE = "results are kept for a while; send the image again"
 _BARE: Any = {"dependencies": [Depends(check_no_query)]}
 """Nothing can be asked for in the query."""
@@ -73,26 +72,44 @@ def create_app(service: Service) -> ASGIApp:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     app = FastAPI(
-        title="subpixel", version=__version__, docs_url=None, redoc_url=None, lifespan=lifespan, responses=_PROBLEMS
+        title="subpixel",
+        version=__version__,
+        docs_url=None,
+        redoc_url=None,
+        lifespan=lifespan,
+        responses=_PROBLEMS,
+        redirect_slashes=False,  # it knows neither the base path nor the proxy's https
     )
     app.state.service = service
     handle_errors(app)
     app.post("/v1/upscale", openapi_extra=_IMAGE, response_class=FileResponse)(upscale)
     app.post("/v1/jobs", openapi_extra=_IMAGE, status_code=202, response_model=Job)(submit)
-    app.get("/v1/jobs", response_model=dict[str, list[Job]], **_BARE)(jobs)
-    app.get("/v1/jobs/{id}", response_model=Job, **_BARE)(job)
+    _reads(app, "/v1/jobs", response_model=dict[str, list[Job]], **_BARE)(jobs)
+    _reads(app, "/v1/jobs/{id}", response_model=Job, **_BARE)(job)
     app.delete("/v1/jobs/{id}", response_model=Job, **_BARE)(delete)
     app.get("/v1/jobs/{id}/events", response_class=StreamingResponse, **_BARE)(events)
-    app.api_route("/v1/jobs/{id}/result", methods=_READ, response_class=FileResponse, **_BARE)(result)
+    _reads(app, "/v1/jobs/{id}/result", response_class=FileResponse, **_BARE)(result)
     app.post("/v1/inspect", openapi_extra=_IMAGE)(inspect)
-    app.get("/v1/models", **_BARE)(models)
-    app.get("/healthz")(health)
-    app.get("/readyz")(ready)
-    app.get("/metrics", response_class=Response)(metrics)
+    _reads(app, "/v1/models", **_BARE)(models)
+    _reads(app, "/healthz")(health)
+    _reads(app, "/readyz")(ready)
+    _reads(app, "/metrics", response_class=Response)(metrics)
     app.include_router(browser.router)
     for path in assets.page_files():
-        app.api_route(path, methods=_READ, include_in_schema=False)(page)
+        _reads(app, path, include_in_schema=False)(page)
     return Guard(app, service.settings, service.requests)
+
+
+def _reads(app: FastAPI, path: str, **how: Any) -> Callable[[Callable[..., Any]], None]:
+    """A route for GET, and for HEAD, which is described once with it: a description has each name once."""
+
+    hidden: dict[str, Any] = {**how, "include_in_schema": False}
+
+    def add(answer: Callable[..., Any]) -> None:
+        app.get(path, **how)(answer)
+        app.head(path, **hidden)(answer)
+
+    return add
 
 
 async def upscale(request: Request) -> Response:

@@ -72,6 +72,10 @@ def test_an_event_that_cannot_have_been_seen_is_none(server: Server, senseless: 
         assert [event["data"]["state"] for event in _events(stream.iter_lines())] == ["done"]
 
 
+def _operations(description: Any) -> list[str]:
+    return [each["operationId"] for path in description["paths"].values() for each in path.values()]
+
+
 def _events(lines: Any) -> Any:
     event: dict[str, Any] = {}
     for line in lines:
@@ -234,8 +238,8 @@ def test_unknown_parameters_are_refused_where_there_are_none(server: Server, met
     ("method", "path", "allowed"),
     [
         ("GET", "/v1/upscale", "POST"),
-        ("PUT", "/v1/jobs", "GET, POST"),
-        ("PATCH", "/v1/jobs/x", "GET, DELETE"),
+        ("PUT", "/v1/jobs", "GET, HEAD, POST"),
+        ("PATCH", "/v1/jobs/x", "GET, HEAD, DELETE"),
         ("POST", "/v1/jobs/x/result", "GET, HEAD"),
         ("POST", "/main.js", "GET, HEAD"),
         ("POST", "/browser/index.json", "GET"),
@@ -248,6 +252,16 @@ def test_a_wrong_method_is_told_the_right_ones(server: Server, method: str, path
     assert answer.json()["detail"] == f"there is no {method} here; expected {allowed.replace(', ', ' or ')}"
 
 
+@pytest.mark.parametrize("path", ["/", "/healthz", "/readyz", "/metrics", "/v1/models", "/v1/jobs/{id}"])
+def test_what_is_read_has_a_head(server: Server, path: str) -> None:
+    """RFC 9110, 9.3.2; what watches a server asks so."""
+    if "{id}" in path:
+        path = path.format(id=server.finished(server.submit(png(seed=10))["id"])["id"])
+    head, whole = server.client.head(path), server.client.get(path)
+    assert (head.status_code, head.content, head.headers["content-type"]) == (200, b"", whole.headers["content-type"])
+    assert server.client.head("/v1/jobs/nothing").status_code == 404
+
+
 def test_unknown_paths_methods_and_jobs(server: Server) -> None:
     for method, path, status in [
         ("GET", "/nothing", 404),
@@ -258,6 +272,8 @@ def test_unknown_paths_methods_and_jobs(server: Server) -> None:
         ("GET", "/v1/jobs", 404),
         ("GET", "/browser/models/nothing.onnx", 404),
         ("PUT", "/nothing", 404),
+        ("GET", "/healthz/", 404),
+        ("POST", "/v1/jobs/", 404),
     ]:
         answer = server.client.request(method, path)
         assert (answer.status_code, answer.json()["status"]) == (status, status), path
@@ -281,6 +297,8 @@ def test_models_health_and_description(server: Server) -> None:
     assert server.client.get("/readyz").json() == {"status": "ready"}
     description = server.client.get("/openapi.json").json()
     assert {"/v1/upscale", "/v1/jobs", "/v1/jobs/{id}/result", "/v1/inspect"} <= set(description["paths"])
+    operations = _operations(description)
+    assert len(operations) == len(set(operations)) > 9
     names = {parameter["name"] for parameter in description["paths"]["/v1/jobs"]["post"]["parameters"]}
     assert {"model", "scale", "restoration.denoise", "encoding.format"} <= names
     assert not any(name.startswith(("tile", "execution")) for name in names)
