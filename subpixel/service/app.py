@@ -18,8 +18,8 @@ from starlette.background import BackgroundTask
 from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
 from starlette.types import ASGIApp
 
-from subpixel import __version__, atomic
-from subpixel.images import FORMATS
+from subpixel import __version__
+from subpixel.images.formats import FILE_FORMATS, FORMATS
 from subpixel.resample import KERNELS
 from subpixel.runtimes import installed
 from subpixel.service import assets
@@ -32,7 +32,7 @@ from subpixel.service.page import browser
 from subpixel.service.problems import Problem, Refusal
 from subpixel.service.query import check_no_query, parameters, parse_query
 from subpixel.service.ranges import RangedFile, unchanged
-from subpixel.service.records import UNFINISHED, Record
+from subpixel.service.records import Record
 from subpixel.service.service import Service
 from subpixel.service.uploads import received
 from subpixel.service.view import Job
@@ -41,6 +41,7 @@ _THREADS = 32
 """Requests that wait for the database, the disk or a process at a time."""
 _KEY = re.compile(r"[!-~]{1,200}")
 _REVISION = re.compile(r"[0-9]{1,18}")
+_PHOTOS = {file_format.name for file_format in FILE_FORMATS.values()}
 _GONE = "results are kept for a while; send the image again"
 _BARE: Any = {"dependencies": [Depends(check_no_query)]}
 """Nothing can be asked for in the query."""
@@ -163,7 +164,7 @@ async def submit(request: Request) -> Response:
             key=key,
             digest=request.state.digest,
         )
-        kept = await asyncio.to_thread(_accept, service, record, upload)
+        kept = await asyncio.to_thread(service.accept, record, upload)
     headers = {"Location": f"{service.settings.base_path}/v1/jobs/{kept.id}"}
     view = await asyncio.to_thread(service.view, kept)
     return JSONResponse(view.model_dump(), 202 if kept.id == name else 200, headers)
@@ -187,7 +188,7 @@ async def job(request: Request, id: str) -> Any:
 async def delete(request: Request, id: str) -> Any:
     """Cancels what is not done, and removes what is."""
     service, record = _service(request), await _own(request, id)
-    await asyncio.to_thread(_discard, service, record)
+    await asyncio.to_thread(service.discard, record)
     return await asyncio.to_thread(service.view, await _own(request, id))
 
 
@@ -219,7 +220,7 @@ async def result(request: Request, id: str) -> Response:
     wanted = accepted(request.headers.get("accept"))
     kind = record.format if wanted is None or record.format in wanted else wanted[0]
     etag = f'"{record.etag}"' if kind == record.format else f'"{record.etag}-{kind}"'
-    if kind != record.format and not {kind, record.format} <= set(FORMATS):
+    if kind != record.format and not (kind in FORMATS and record.source_format in _PHOTOS):
         raise Refusal("not-acceptable", f"the result is {MEDIA_TYPES[record.format]}, which becomes nothing else")
     headers = {
         "ETag": etag,
@@ -306,28 +307,6 @@ async def _admitted(service: Service, request: Request, name: str) -> AsyncGener
     async with received(request, service.settings.uploads / name, service.settings.max_upload) as upload:
         request.state.digest = upload.digest
         yield upload.path
-
-
-def _accept(service: Service, record: Record, upload: Path) -> Record:
-    """The file, then the row: a row without its file is never seen."""
-    kept = service.upload(record.id)
-    atomic.commit(upload, kept)
-    try:
-        accepted = service.records.accept(record, service.bounds)
-    except BaseException:
-        kept.unlink(missing_ok=True)
-        raise
-    if accepted.id != record.id:
-        kept.unlink(missing_ok=True)
-    return accepted
-
-
-def _discard(service: Service, record: Record) -> None:
-    if record.state in UNFINISHED:
-        service.records.cancel(record.id)
-        service.upload(record.id).unlink(missing_ok=True)
-    else:
-        service.expire(record)
 
 
 async def _own(request: Request, id: str) -> Record:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 from subpixel.service.problems import Refusal
 
@@ -23,20 +24,27 @@ MEDIA_TYPES = {
     "nii": "application/x-nifti",
     "ome.tif": "image/tiff",
 }
+_ANY = ("*/*", "image/*", "video/*")
 
 
 def accepted(header: str | None) -> list[str] | None:
-    """The formats that Accept names, best first; None where anything will do."""
+    """The formats that Accept takes, best first; None where anything will do. Raises: Refusal for none."""
     header = header or "*/*"
     ranges = [part.strip().partition(";") for part in header.split(",") if part.strip()]
-    if any(kind.strip() in ("*/*", "image/*", "video/*") for kind, _, _ in ranges):
+    weights = {kind.strip().lower(): _weight(rest) for kind, _, rest in ranges}
+    if any(weights.get(kind) for kind in _ANY) and all(weights.values()):
         return None
-    weights = {kind.strip(): _weight(rest) for kind, _, rest in ranges}
-    formats = [name for name, kind in MEDIA_TYPES.items() if weights.get(kind)]
+    formats = [name for name, kind in MEDIA_TYPES.items() if _of(weights, kind)]
     if not formats:
         kinds = ", ".join(dict.fromkeys(MEDIA_TYPES.values()))
         raise Refusal("not-acceptable", f"Accept {header[:80]!r}; expected one of {kinds}")
-    return sorted(formats, key=lambda name: -weights[MEDIA_TYPES[name]])
+    return sorted(formats, key=lambda name: -_of(weights, MEDIA_TYPES[name]))
+
+
+def _of(weights: Mapping[str, float], kind: str) -> float:
+    """The weight of the narrowest range that holds a type: RFC 9110, 12.5.1."""
+    ranges = kind, f"{kind.partition('/')[0]}/*", "*/*"
+    return next((weights[each] for each in ranges if each in weights), 0.0)
 
 
 def _weight(parameters: str) -> float:

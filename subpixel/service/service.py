@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from subpixel import atomic
 from subpixel.jobs.isolated import Isolated
 from subpixel.jobs.queue import Queue
 from subpixel.jobs.worker import Pulses
@@ -81,6 +82,27 @@ class Service:
 
     async def _perform(self, isolated: Isolated, order: Order) -> Any:
         return await asyncio.to_thread(isolated, order, lambda _: None, limited(lambda: None, _SLOW))
+
+    def accept(self, record: Record, upload: Path) -> Record:
+        """The file, then the row: a row without its file is never seen. Raises: Refusal."""
+        kept = self.upload(record.id)
+        atomic.commit(upload, kept)
+        try:
+            accepted = self.records.accept(record, self.bounds)
+        except BaseException:
+            kept.unlink(missing_ok=True)
+            raise
+        if accepted.id != record.id:
+            kept.unlink(missing_ok=True)
+        return accepted
+
+    def discard(self, record: Record) -> None:
+        """Ends a job that is not done, and removes what is kept of one that is."""
+        if record.state in UNFINISHED:
+            self.records.cancel(record.id)
+            self.upload(record.id).unlink(missing_ok=True)
+        else:
+            self.expire(record)
 
     def find(self, id: str) -> Record | None:
         """A job as it is now; None where there is none."""

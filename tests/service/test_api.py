@@ -205,10 +205,16 @@ def test_what_is_asked_for_wins_over_what_is_accepted(server: Server) -> None:
         ("&encoding.format=png", "text/html", "image/png"),
         ("", "image/webp", "image/webp"),
         ("", "image/webp;q=0, image/avif", "image/avif"),
+        ("", "IMAGE/WebP", "image/webp"),
+        ("", "image/png;q=0, image/webp, */*;q=0.1", "image/webp"),
+        ("", "*/*;q=0, image/avif;q=0.1", "image/avif"),
+        ("", "text/html, */*;q=0.1", "image/png"),
     ]:
         path = f"/v1/upscale?model=nearest{query}"
         answer = server.client.post(path, content=png(), headers={"Accept": accept})
         assert (answer.status_code, answer.headers["content-type"]) == (200, kind), (query, accept)
+    none = server.client.post("/v1/upscale", content=png(), headers={"Accept": "image/*;q=0"})
+    assert none.status_code == 406
     refused = server.client.post("/v1/upscale", content=png(), headers={"Accept": "text/html"}).json()
     assert refused["status"] == 406
     assert refused["detail"].startswith("Accept 'text/html'; expected one of image/png, image/jpeg, ")

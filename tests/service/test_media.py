@@ -166,6 +166,14 @@ def test_an_image_of_science_stays_one(server: Server, tmp_path: Path) -> None:
     assert (other.status_code, other.json()["type"]) == (406, "/problems/not-acceptable")
 
 
+def test_a_geotiff_stays_one(server: Server) -> None:
+    job = server.finished(server.submit(whole_numbers(), "scale=2&model=nearest")["id"])
+    assert (job["source"]["format"], job["target"]["format"]) == ("GeoTIFF", "tif")
+    refused = server.client.get(job["links"]["result"], headers={"Accept": "image/png"})
+    assert (refused.status_code, refused.json()["type"]) == (406, "/problems/not-acceptable"), refused.text
+    assert server.client.get(job["links"]["result"], headers={"Accept": "image/tiff"}).status_code == 200
+
+
 def _numbers(content: bytes) -> tuple[bytes, Any]:
     from astropy.io import fits
 
