@@ -25,7 +25,8 @@ def find(name: str) -> type[Arch]:
     """The class of an architecture: a file of this folder, or "module:Class" of a module that is imported already.
 
     A name can come out of a model file, which must not make us import what it likes.
-    Raises: UnknownName with the closest name; RecipeError for a class that is no architecture.
+    Raises: UnknownName with the closest name; RecipeError for a class that is no architecture, or whose module is not
+    imported.
     """
     if name in NAMES:
         module = importlib.import_module(f"{__name__}.{name}")
@@ -33,6 +34,11 @@ def find(name: str) -> type[Arch]:
     module_name, _, class_name = name.partition(":")
     if class_name and module_name in sys.modules:
         return _own(sys.modules[module_name], class_name)
+    if class_name:
+        raise RecipeError(
+            f"{name} is in a module that is not imported; import {module_name} first, or end its run by subpixel train"
+            " with --set steps=STEPS: the .onnx that it writes needs no module"
+        )
     raise UnknownName("architecture", name, NAMES)
 
 

@@ -234,7 +234,7 @@ def _import(where: str, module: str) -> None:
         sys.path.append(os.getcwd())
     try:
         importlib.import_module(module)
-    except Exception as error:  # what a module raises while it is imported
+    except (Exception, SystemExit) as error:  # what a module raises while it is imported
         raise RecipeError(f"{where}: cannot import {module!r}: {type(error).__name__}: {error}") from error
 
 

@@ -28,6 +28,7 @@ from subpixel.images import Floats, Image, write
 from subpixel.resample import resize
 from subpixel.training import loop, optim, recipe
 from subpixel.training.batches import batches
+from subpixel.training.chosen import model_file
 from subpixel.training.initialization import build_network
 from subpixel.training.objective import Objective
 from subpixel.training.recipe import Recipe
@@ -292,6 +293,17 @@ def test_networks_and_losses_of_ones_own(folder: Path, tmp_path: Path) -> None:
     assert models.load(tmp_path / "a/tiny-x2.onnx").card.arch == "mine.net:Net"
     losses = [json.loads((tmp_path / name / "log.jsonl").read_text())["loss"] for name in ("a", "b")]
     assert losses[0] == pytest.approx(losses[1], rel=1e-5)  # half of the double
+    with pytest.raises(
+        RecipeError, match=r"^mine\.net:Net is in a module that is not imported; import mine\.net first"
+    ):
+        model_file(str(tmp_path / "a/last.safetensors"))
+
+
+def test_a_module_that_exits_is_told(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a_script.py").write_text("raise SystemExit('usage: a_script [-h] FILE')")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(RecipeError, match=r"cannot import 'a_script': SystemExit: usage: a_script \[-h\] FILE$"):
+        run(small_recipe(tmp_path, arch="a_script:Net"), folder, held_out(folder), tmp_path / "run")
 
 
 @pytest.mark.parametrize(
