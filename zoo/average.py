@@ -18,7 +18,7 @@ from subpixel.models import weights
 from subpixel.models.store import Model
 
 
-def mean(start: Model, end: Model, target: Path, share: float = 0.5) -> Model:
+def average(start: Model, end: Model, target: Path, share: float = 0.5) -> Model:
     """Writes the model whose weights lie so far of the way from those of one model to those of another.
 
     Raises: BadWeights if they are of different networks; OSError if the file cannot be written.
@@ -36,4 +36,4 @@ def mean(start: Model, end: Model, target: Path, share: float = 0.5) -> Model:
 if __name__ == "__main__":
     if len(sys.argv) not in (4, 5):
         sys.exit("usage: python zoo/average.py START.onnx END.onnx MEAN.onnx [SHARE]")
-    mean(models.load(sys.argv[1]), models.load(sys.argv[2]), Path(sys.argv[3]), *map(float, sys.argv[4:]))
+    average(models.load(sys.argv[1]), models.load(sys.argv[2]), Path(sys.argv[3]), *map(float, sys.argv[4:]))

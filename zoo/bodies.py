@@ -69,9 +69,9 @@ class Branches(nn.Module):
 
     @torch.no_grad()
     def collapse(self) -> nn.Conv2d:
-        plain = self.full.collapse()
-        plain.weight.copy_(self.kernel())
-        return plain
+        conv = self.full.collapse()
+        conv.weight.copy_(self.kernel())
+        return conv
 
 
 class Attention(nn.Module):
@@ -153,7 +153,7 @@ class Unshuffled(nn.Module):
         return F.pixel_shuffle(self.body(F.pixel_unshuffle(x, 2)), 2)
 
 
-def plain(
+def prelu_stack(
     inputs: int, channels: int, layers: int, outputs: int, make: Callable[..., nn.Module] = conv
 ) -> nn.Sequential:
     """Swift's: convolutions, each with a PReLU but the last."""
@@ -169,13 +169,13 @@ def blocks(inputs: int, channels: int, count: int, outputs: int, block: Callable
 
 
 BODIES: dict[str, Callable[[int], nn.Module]] = {
-    "plain-32x12": lambda n: plain(3, 32, 12, 3 * n),
-    "wider-48x6": lambda n: plain(3, 48, 6, 3 * n),
-    "branches-32x12": lambda n: plain(3, 32, 12, 3 * n, Branches),
-    "unshuffled-64x13": lambda n: Unshuffled(plain(12, 64, 13, 12 * n)),
-    "luma-first-32x12": lambda n: LumaFirst(plain(1, 32, 12, n), plain(3, 16, 4, 2 * n)),
+    "plain-32x12": lambda n: prelu_stack(3, 32, 12, 3 * n),
+    "wider-48x6": lambda n: prelu_stack(3, 48, 6, 3 * n),
+    "branches-32x12": lambda n: prelu_stack(3, 32, 12, 3 * n, Branches),
+    "unshuffled-64x13": lambda n: Unshuffled(prelu_stack(12, 64, 13, 12 * n)),
+    "luma-first-32x12": lambda n: LumaFirst(prelu_stack(1, 32, 12, n), prelu_stack(3, 16, 4, 2 * n)),
     "attention-32x3": lambda n: blocks(3, 32, 3, 3 * n, Attention),
-    "luma-first-attention-32x3": lambda n: LumaFirst(blocks(1, 32, 3, n, Attention), plain(3, 16, 3, 2 * n)),
+    "luma-first-attention-32x3": lambda n: LumaFirst(blocks(1, 32, 3, n, Attention), prelu_stack(3, 16, 3, 2 * n)),
     "gate-32x6": lambda n: blocks(3, 32, 6, 3 * n, Gate),
     "partial-64x5": lambda n: blocks(3, 64, 5, 3 * n, Partial),
     "partial-9x9-64x2": lambda n: blocks(3, 64, 2, 3 * n, lambda c: Partial(c, 9)),
@@ -229,11 +229,11 @@ def _collapse(module: nn.Module) -> None:
 def table(bench: Path, runs: Path) -> str:
     """A row for each body: parameters, time relative to swift-x2's, the mean Y-PSNR of each seed on each set."""
     sets = sorted(path for path in bench.iterdir() if path.is_dir())
-    found = {body: sorted(runs.glob(f"{body}-[0-9]/{body}.onnx")) for body in BODIES}
-    found = {body: files for body, files in found.items() if files}
-    times = _times({"swift-x2": "swift-x2"} | {body: str(files[0]) for body, files in found.items()})
+    files_of = {body: sorted(runs.glob(f"{body}-[0-9]/{body}.onnx")) for body in BODIES}
+    files_of = {body: files for body, files in files_of.items() if files}
+    times = _times({"swift-x2": "swift-x2"} | {body: str(files[0]) for body, files in files_of.items()})
     lines = [f"| body | parameters | time | {' | '.join(path.name for path in sets)} |", "|---" * (3 + len(sets)) + "|"]
-    for body, files in found.items():
+    for body, files in files_of.items():
         cells = [", ".join(f"{_score(file, path):.2f}" for file in files) for path in sets]
         share = times[body] / times["swift-x2"]
         lines.append(f"| {body} | {models.load(files[0]).card.parameters:,} | {share:.2f} | {' | '.join(cells)} |")

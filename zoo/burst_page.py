@@ -1,4 +1,4 @@
-"""The picture of docs/how-to/burst.md: one frame of a made burst, enlarged alone, and fused, beside the truth.
+"""The image of docs/how-to/burst.md: one frame of a made burst, enlarged alone, and fused, beside the truth.
 
 python -m zoo.burst_page    docs/images/burst.webp
 """
@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image as Pillow
 from PIL import ImageDraw, ImageFont
 
-from subpixel.benchmarks.burst import Setting, made
+from subpixel.benchmarks.burst import Setting, make_burst
 from subpixel.burst import fuse
 from subpixel.images import Encoding, Floats, Image, dequantise, quantise, read, write
 from subpixel.inference.upscaler import Upscaler
@@ -22,13 +22,12 @@ SETTING = Setting("16 frames", 16, psf=0.4, noise=4, degrees=0.5)
 _ZOOM, _MARGIN, _CAPTION = 3, 16, 40
 
 
-def write_picture(photos: Path, images: Path) -> Path:
+def write_image(photos: Path, images: Path) -> Path:
     """Writes burst.webp into `images`."""
-    page = read(photos / PHOTO).pixels
-    truth = np.ascontiguousarray(
-        np.broadcast_to(page[: len(page) // SCALE * SCALE], (len(page) // SCALE * SCALE, page.shape[1], 3))
-    )
-    frames, _ = made(truth, SETTING, SCALE, np.random.default_rng(0))
+    original = read(photos / PHOTO).pixels
+    rows = len(original) // SCALE * SCALE
+    truth = np.ascontiguousarray(np.broadcast_to(original[:rows], (rows, original.shape[1], 3)))
+    frames, _ = make_burst(truth, SETTING, SCALE, np.random.default_rng(0))
     panels = {
         "one frame": dequantise(frames[0]).repeat(SCALE, axis=0).repeat(SCALE, axis=1),
         "enlarged alone (auto)": dequantise(Upscaler("auto", scale=SCALE)(frames[0])),
@@ -53,4 +52,4 @@ def _drawn(panels: dict[str, Floats]) -> Image:
 
 
 if __name__ == "__main__":
-    print(write_picture(Path("examples"), Path("docs/images")))
+    print(write_image(Path("examples"), Path("docs/images")))

@@ -161,7 +161,7 @@ def train(
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 3e-3, steps, pct_start=0.1)
     for _ in range(steps):
         some = rng.integers(len(crops), size=batch[0])
-        seen, goal = turned(
+        seen, goal = moved(
             np.concatenate([crops[some], others[rng.integers(len(others), size=batch[1])]]), labels[some], rng
         )
         out = net(torch.from_numpy(local_spectra(seen)))
@@ -180,7 +180,7 @@ def train(
     return stored(averaged.module)
 
 
-def turned(crops: Floats, labels: Floats, rng: Rng) -> tuple[Floats, Floats]:
+def moved(crops: Floats, labels: Floats, rng: Rng) -> tuple[Floats, Floats]:
     """Moved, mirrored and transposed by chance, all alike, with the covariances that they have then."""
     top, left = rng.integers(0, ROOM + 1, 2)
     crops, labels = crops[:, top : top + SIDE, left : left + SIDE], labels.copy()
@@ -195,17 +195,17 @@ def turned(crops: Floats, labels: Floats, rng: Rng) -> tuple[Floats, Floats]:
 
 def stored(net: Any) -> dict[str, NDArray[np.float16]]:
     """The weights as `subpixel.analysis.edges` reads them."""
-    found = {name: value.detach().numpy() for name, value in net.named_parameters()}
-    turned = {
-        "mix": found["mix.weight"][:, :, 0, 0].T,
-        "see": found["see.weight"].transpose(1, 2, 3, 0),
-        "more": found["more.weight"][:, :, 0, 0].T,
-        "attend": found["attend.weight"][:, :, 0, 0].T,
-        "pool": found["pool.weight"].T,
-        "out": found["out.weight"].T,
+    weights = {name: value.detach().numpy() for name, value in net.named_parameters()}
+    kernels = {
+        "mix": weights["mix.weight"][:, :, 0, 0].T,
+        "see": weights["see.weight"].transpose(1, 2, 3, 0),
+        "more": weights["more.weight"][:, :, 0, 0].T,
+        "attend": weights["attend.weight"][:, :, 0, 0].T,
+        "pool": weights["pool.weight"].T,
+        "out": weights["out.weight"].T,
     }
-    biases = {f"{name}_bias": found[f"{name}.bias"] for name in turned if name != "attend"}
-    return {name: value.astype(np.float16) for name, value in (turned | biases).items()}
+    biases = {f"{name}_bias": weights[f"{name}.bias"] for name in kernels if name != "attend"}
+    return {name: value.astype(np.float16) for name, value in (kernels | biases).items()}
 
 
 def main() -> None:
@@ -215,8 +215,8 @@ def main() -> None:
     parser.add_argument("-o", "--output", type=Path, default=Path("subpixel/analysis/edges.npz"))
     given = parser.parse_args()
     photos = sorted(path for path in given.photos.iterdir() if path.suffix != ".csv")
-    made = examples(photos, given.samples, seed=1)
-    heads = {"numbers": train(*made, (48, 0), 10000, True), "odds": train(*made, (32, 32), 6000, False)}
+    data = examples(photos, given.samples, seed=1)
+    heads = {"numbers": train(*data, (48, 0), 10000, True), "odds": train(*data, (32, 32), 6000, False)}
     weights: dict[str, Any] = {f"{h}.{name}": value for h, kept in heads.items() for name, value in kept.items()}
     np.savez_compressed(given.output, **weights)
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image as Pillow
 from PIL import ImageDraw, ImageFont
 
-from subpixel.analysis.estimator import HEADS, LIMIT, ODDS, TARGETS, begun, inputs, learned
+from subpixel.analysis.estimator import HEADS, LIMIT, ODDS, TARGETS, initial_deviations, inputs, learned
 from subpixel.analysis.statistics import GROUPS, statistics
 from subpixel.images import Floats
 from subpixel.resample import resize
@@ -159,7 +159,7 @@ def _rounded(pixels: Floats) -> Floats:
     return to_levels(pixels).astype(np.float32) / 255
 
 
-def page(rng: Rng) -> NDArray[np.uint8]:
+def text_page(rng: Rng) -> NDArray[np.uint8]:
     """512 x 512 of random words in one size a line."""
     dark, light = rng.integers(0, 90, 3), rng.integers(200, 256, 3)
     if rng.random() < 0.5:
@@ -179,22 +179,22 @@ def examples(
     photos: Sequence[NDArray[np.uint8]], art: Sequence[NDArray[np.uint8]], count: int, seed: int
 ) -> tuple[Floats, Floats]:
     """The statistics and the labels of `count` degraded crops, VARIANTS of each scene; one scene in eight is drawn."""
-    found: list[tuple[Floats, Floats]] = []
+    samples: list[tuple[Floats, Floats]] = []
     for k in range(count // VARIANTS):
         rng = np.random.default_rng([seed, k])
         drawn = rng.random() >= 0.875
         if not drawn:
             high = photos[rng.integers(len(photos))]
         else:
-            high = page(rng) if rng.random() < 0.5 else art[rng.integers(len(art))]
+            high = text_page(rng) if rng.random() < 0.5 else art[rng.integers(len(art))]
         low = reduced(high, rng)
         for _ in range(VARIANTS):
             vector, labels = finished(low, rng)
-            found.append((vector, np.append(labels, np.float32(drawn))))
-    return np.stack([f for f, _ in found]), np.stack([y for _, y in found])
+            samples.append((vector, np.append(labels, np.float32(drawn))))
+    return np.stack([x for x, _ in samples]), np.stack([y for _, y in samples])
 
 
-def turned(x: Floats, y: Floats, mirrored: bool, transposed: bool) -> tuple[Floats, Floats]:
+def flipped(x: Floats, y: Floats, mirrored: bool, transposed: bool) -> tuple[Floats, Floats]:
     """The statistics and labels of the same images, mirrored or transposed: a permutation of the bands."""
     x, y = x.copy(), y.copy()
     bands = x[:, : GROUPS * 17 * 9].reshape(-1, GROUPS, 17, 9)
@@ -211,10 +211,10 @@ def turned(x: Floats, y: Floats, mirrored: bool, transposed: bool) -> tuple[Floa
     return x, y
 
 
-def _told(names: Sequence[str], found: dict[str, Floats]) -> Floats:
+def _told(names: Sequence[str], labels: dict[str, Floats]) -> Floats:
     """Where a number means something: noise where there is noise, its colour and kind where it is plain to see."""
-    noisy, plain, blurred = found["sigma"] > 0.7, found["sigma"] > 2, found["blurred"] > 0
-    masks = {"sigma": noisy, "chroma": noisy, "shot": plain} | dict.fromkeys(("blur_xx", "blur_yy", "blur_xy"), blurred)
+    noisy, sure, blurred = labels["sigma"] > 0.7, labels["sigma"] > 2, labels["blurred"] > 0
+    masks = {"sigma": noisy, "chroma": noisy, "shot": sure} | dict.fromkeys(("blur_xx", "blur_yy", "blur_xy"), blurred)
     return np.stack([masks.get(name, np.ones(len(noisy))) for name in names], axis=1).astype(np.float32)
 
 
@@ -230,9 +230,9 @@ def train(head: str, x: Floats, y: Floats, steps: int = 6000, batch: int = 256) 
     torch.manual_seed(0)
     names = HEADS[head]
     columns = [TARGETS.index(name) for name in names]
-    found = dict(zip(TARGETS, y.T, strict=True))
+    labels = dict(zip(TARGETS, y.T, strict=True))
     x, y = inputs(head, x), learned(y)[:, columns]
-    first = begun(x) if head == "noise" else None
+    first = initial_deviations(x) if head == "noise" else None
     is_odds = np.array([name in ODDS for name in names])
     mean, deviation = x.mean(axis=0), x.std(axis=0) + 0.05
     x = np.clip((x - mean) / deviation, -LIMIT, LIMIT)
@@ -242,9 +242,9 @@ def train(head: str, x: Floats, y: Floats, steps: int = 6000, batch: int = 256) 
         linear[:, is_odds] = 0
         first = x @ linear
     given, goals, base = (torch.from_numpy(values.astype(np.float32)) for values in (x, y, first))
-    told = torch.from_numpy(_told(names, found))
+    told = torch.from_numpy(_told(names, labels))
     odds = torch.from_numpy(is_odds)
-    wide, jitter = (128, 0.1) if head == "picture" else (64, 0.02)
+    wide, jitter = (128, 0.1) if head == "blur" else (64, 0.02)
     net = nn.Sequential(
         nn.Linear(x.shape[1], wide), nn.ReLU(), nn.Linear(wide, 48), nn.ReLU(), nn.Linear(48, 2 * len(names))
     )
@@ -283,8 +283,8 @@ def main() -> None:
     )
     photos, art = ([np.asarray(Pillow.open(path).convert("RGB")) for path in paths] for paths in folders)
     x, y = examples(photos, art, given.samples, seed=1)
-    turns = (np.concatenate(parts) for parts in zip(*(turned(x, y, *turn) for turn in np.ndindex(2, 2)), strict=True))
-    weights: dict[str, Any] = train("noise", x, y) | train("picture", *turns)
+    turns = (np.concatenate(parts) for parts in zip(*(flipped(x, y, *turn) for turn in np.ndindex(2, 2)), strict=True))
+    weights: dict[str, Any] = train("noise", x, y) | train("blur", *turns)
     np.savez_compressed(given.output, **weights)
 
 

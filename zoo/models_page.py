@@ -46,7 +46,7 @@ def write_zoo(
     image = docs / "images" / "tradeoff.png"
     image.parent.mkdir(parents=True, exist_ok=True)
     write(image, draw(points, SETS[0]), Encoding(compress=True))
-    return write_page(docs / "zoo.md", page(report, points))
+    return write_page(docs / "zoo.md", markdown(report, points))
 
 
 def of_cards(cards: Sequence[models.Card], like: Report) -> Report:
@@ -60,8 +60,8 @@ def of_cards(cards: Sequence[models.Card], like: Report) -> Report:
         for score in card.scores
         if score.dataset in SETS and score.protocol.startswith(like.protocol)  # that of colours says more behind it
     )
-    beside = tuple(p for card in cards for p in published(card.name, card.family, card.scale))
-    return Report(like.protocol, like.degradation, rows, beside)
+    known = tuple(p for card in cards for p in published(card.name, card.family, card.scale))
+    return Report(like.protocol, like.degradation, rows, known)
 
 
 def _complete(card: models.Card, lpips: Metric | None) -> bool:
@@ -86,7 +86,7 @@ def write_page(path: Path, text: str) -> Path:
     return path
 
 
-def page(report: Report, points: Sequence[Point]) -> str:
+def markdown(report: Report, points: Sequence[Point]) -> str:
     """The whole page in Markdown: what the models reach and cost, what was published, how they were trained."""
     parts = [
         "# The models\n",
@@ -197,10 +197,10 @@ def main() -> None:
     parser.add_argument("--remeasure", action="store_true", help="measure every model, not only new ones")
     given = parser.parse_args()
     distance = load_lpips(given.lpips).distance if given.lpips else None
-    page = write_zoo(
+    path = write_zoo(
         given.data_root, given.crops, given.docs, runs=given.runs, lpips=distance, remeasure=given.remeasure
     )
-    print(page)
+    print(path)
 
 
 if __name__ == "__main__":

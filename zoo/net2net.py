@@ -24,7 +24,7 @@ from subpixel.training import checkpoint, recipe, resumption
 
 
 @torch.no_grad()
-def grow(small: Arch, large: Arch) -> None:
+def net2net(small: Arch, large: Arch) -> None:
     """Gives a Swift, as it is trained, weights that make the images of a deployed Swift.
 
     Raises: ValueError if that one is wider, deeper or of another scale.
@@ -69,6 +69,6 @@ if __name__ == "__main__":
     settings, target = recipe.load(Path(sys.argv[2])), Path(sys.argv[3])
     torch.manual_seed(settings.seed)
     network = archs.create(settings.arch, settings.config)
-    grow(weights.network(models.load(sys.argv[1])), network)
+    net2net(weights.network(models.load(sys.argv[1])), network)
     target.parent.mkdir(parents=True, exist_ok=True)
     checkpoint.save(target, resumption.origin(settings, {}), checkpoint.TrainState(), {"ema": AveragedModel(network)})

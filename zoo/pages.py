@@ -26,7 +26,9 @@ STYLES = (
 _LETTERS = np.array(list("eeeeaaaiioourrtttnnnsssllcdhmpgbfvkwyzxjqEATNSOIRMH0123456789.,;:!?()-"))
 
 
-def page(typeface: str, height: int, ink: tuple[int, int, int], paper: tuple[int, int, int], seed: int) -> Image.Image:
+def text_page(
+    typeface: str, height: int, ink: tuple[int, int, int], paper: tuple[int, int, int], seed: int
+) -> Image.Image:
     """A page full of words in one style."""
     rng = np.random.default_rng(seed)
     image = Image.new("RGB", (SIDE, SIDE), paper)
@@ -46,4 +48,4 @@ if __name__ == "__main__":
     folder = Path(sys.argv[1])
     folder.mkdir(parents=True, exist_ok=True)
     for number, style in enumerate(STYLES):
-        page(*style, seed=number).save(folder / f"{number}.png")
+        text_page(*style, seed=number).save(folder / f"{number}.png")

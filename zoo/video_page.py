@@ -15,7 +15,7 @@ import numpy as np
 import PIL.Image
 from numpy.typing import NDArray
 
-from subpixel.benchmarks.video import written
+from subpixel.benchmarks.video import write_video
 from subpixel.resample import resize
 from subpixel.video.decoding import Frames
 from subpixel.video.enlarging import rgb_image
@@ -34,7 +34,7 @@ def draw(clip: Path, target: Path) -> Path:
     source = probe(clip)
     frames = islice(Frames(source), _FIRST, _STOP, _EVERY)
     with tempfile.TemporaryDirectory() as place:
-        low = written(source, Path(place, "low.mkv"), "ffv1", ((f.pts, _detail(f.planes)) for f in frames))
+        low = write_video(source, Path(place, "low.mkv"), "ffv1", ((f.pts, _detail(f.planes)) for f in frames))
         sides = [list(_enlarged(low.path, Path(place, f"{model}.mkv"), model)) for model in ("bicubic", "swift")]
     first, *rest = (PIL.Image.fromarray(np.concatenate(pair, axis=1)) for pair in zip(*sides, strict=True))
     first.save(target, save_all=True, append_images=rest, duration=_MILLISECONDS, loop=0, quality=60, method=4)
@@ -53,9 +53,9 @@ def _detail(planes: list[Plane]) -> list[Plane]:
 def _enlarged(source: Path, target: Path, model: str) -> Iterator[NDArray[np.uint8]]:
     for _ in upscale(source, target, VideoRequest.parse({"model": model, "scale": 4, "codec": "ffv1"})):
         pass
-    made = probe(target)
-    for frame in Frames(made):
-        yield (255 * rgb_image(frame.planes, made) + 0.5).astype(np.uint8)
+    enlarged = probe(target)
+    for frame in Frames(enlarged):
+        yield (255 * rgb_image(frame.planes, enlarged) + 0.5).astype(np.uint8)
 
 
 if __name__ == "__main__":

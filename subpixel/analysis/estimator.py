@@ -14,13 +14,13 @@ from subpixel.images import Floats
 
 HEADS = {
     "noise": ("sigma", "chroma", "shot", "noisy"),
-    "picture": ("blur_xx", "blur_yy", "blur_xy", "resampled", "blurred", "drawn"),
+    "blur": ("blur_xx", "blur_yy", "blur_xy", "resampled", "blurred", "drawn"),
 }
 """What each perceptron says of an image: numbers of `report` (resampled: 1 - native size), and log odds.
 
 The numbers of noise hold where it is noisy, those of blur where it is blurred.
 """
-TARGETS = HEADS["noise"] + HEADS["picture"]
+TARGETS = HEADS["noise"] + HEADS["blur"]
 ODDS = ("noisy", "blurred", "drawn")
 UNITS = np.array([1.0, 1.0, 0.5, 1.0, 0.5, 0.5, 0.5, 0.2, 1.0, 1.0], np.float32)
 """The size of each number as it is learned, so that all weigh alike."""
@@ -34,7 +34,7 @@ def inputs(head: str, vector: Floats) -> Floats:
     return vector[..., -COUNT:] if head == "noise" else derived(vector)
 
 
-def begun(vector: Floats) -> Floats:
+def initial_deviations(vector: Floats) -> Floats:
     """What the head of noise begins with and corrects: the deviations of white noise, as they are learned."""
     bent = _KNEE * np.arcsinh(expected(vector) / _KNEE)
     return np.pad(bent, [(0, 0)] * (vector.ndim - 1) + [(0, 2)]).astype(np.float32)
@@ -83,7 +83,7 @@ def _run(head: str, vector: Floats) -> Floats:
     hidden = np.maximum(given @ weights["weight0"] + weights["bias0"], 0)
     hidden = np.maximum(hidden @ weights["weight1"] + weights["bias1"], 0)
     out = hidden @ weights["weight2"] + weights["bias2"]
-    first = begun(vector) if head == "noise" else given @ weights["linear"]
+    first = initial_deviations(vector) if head == "noise" else given @ weights["linear"]
     return out + np.pad(first, (0, len(out) // 2))
 
 

@@ -75,7 +75,9 @@ class Line:
     seconds: float
 
 
-def made(truth: Floats, setting: Setting, scale: int, rng: np.random.Generator) -> tuple[list[Levels], list[Motion]]:
+def make_burst(
+    truth: Floats, setting: Setting, scale: int, rng: np.random.Generator
+) -> tuple[list[Levels], list[Motion]]:
     """Frames of a photo (H, W, C) that is `scale` times as fine, with their motions; the first is at rest."""
     height, width = (n // scale for n in truth.shape[:2])
     motions = [Motion()]
@@ -115,7 +117,7 @@ def table(lines: Sequence[Line]) -> str:
 
 
 def _measured(truth: Floats, setting: Setting, scale: int, seed: int) -> Line:
-    frames, motions = made(truth, setting, scale, np.random.default_rng(seed))
+    frames, motions = make_burst(truth, setting, scale, np.random.default_rng(seed))
     shown = _with_object(truth, 0.0) if setting.moving else truth
     lumas = [luma(dequantise(frame)) for frame in frames]
     registered = [Motion(), *(register(each, lumas[0]).motion for each in lumas[1:])]

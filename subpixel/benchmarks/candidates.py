@@ -11,7 +11,7 @@ from subpixel.errors import UnknownName
 from subpixel.evaluation.report import Report
 from subpixel.inference.upscaler import Upscaler
 from subpixel.models import store
-from subpixel.models.naming import meant
+from subpixel.models.naming import matching_models
 from subpixel.ports import ModelName
 from subpixel.resample import KERNELS
 from subpixel.runtimes import Execution
@@ -35,7 +35,7 @@ def candidate(name: str, scale: int | None = None) -> Candidate:
     """
     if name in KERNELS:
         return Candidate(name, scale or 2, Upscaler(name, scale=scale or 2))
-    in_family = meant(str(ModelName(name, scale or 2)), models.names())
+    in_family = matching_models(str(ModelName(name, scale or 2)), models.names())
     chosen = in_family[0] if in_family else model_file(name, scale)
     try:
         card = models.load(chosen).card

@@ -130,7 +130,7 @@ def bench_text(scale: int, of: Sequence[Candidate]) -> list[FieldLine]:
     """
     if shutil.which("tesseract") is None:
         raise RuntimeUnavailable("tesseract is not installed; it is tesseract-ocr in Debian and Ubuntu")
-    original = printed(TEXT)
+    original = render_text(TEXT)
     low = _reduced(original, scale)
     lines = [
         FieldLine("text", name, {"errors": read_errors(image)})
@@ -144,7 +144,7 @@ def bench_text(scale: int, of: Sequence[Candidate]) -> list[FieldLine]:
     return lines
 
 
-def printed(text: str) -> Array:
+def render_text(text: str) -> Array:
     """A page H W 3 of black letters, 18 pixels high with their lines, on white."""
     from PIL import Image as Pillow
     from PIL import ImageDraw, ImageFont

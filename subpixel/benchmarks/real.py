@@ -34,7 +34,7 @@ from subpixel.runtimes import Execution
 
 _GAUSSIAN8 = {2: (0.8, 1.6), 3: (1.35, 2.4), 4: (1.8, 3.2)}
 """The smallest and the largest standard deviation by scale, in pixels of the original."""
-USUAL = ("clean", "JPEG 80", "JPEG 60", "JPEG 30", "noise 5", "noise 15", "blur 1.2", "blur 2.4",
+DEFAULT_CONDITIONS = ("clean", "JPEG 80", "JPEG 60", "JPEG 30", "noise 5", "noise 15", "blur 1.2", "blur 2.4",
          "blur 1.2, noise 5, JPEG 60", "real-world")  # fmt: skip
 """The ten conditions of our tables."""
 EYE = "for-the-eye"
@@ -100,7 +100,7 @@ def bench_real(
     candidates: Sequence[Candidate],
     photos: Path,
     scale: int,
-    names: Iterable[str] = USUAL,
+    names: Iterable[str] = DEFAULT_CONDITIONS,
     *,
     lpips: Callable[[NDArray[Any], NDArray[Any]], float] | None = None,
     niqe: Callable[[NDArray[Any]], float] | None = None,

@@ -164,7 +164,7 @@ def _reduced(source: Source, path: Path, frames: int) -> Source:
         sizes = [tuple(n // (1 << s) for n, s in zip(whole, sub, strict=True)) for sub in _subs(source, len(planes))]
         return [_halved(p[:h, :w], source.layout.bits) for p, (h, w) in zip(planes, sizes, strict=True)]
 
-    return written(
+    return write_video(
         source, path, "ffv1", ((frame.pts, halved(frame.planes)) for frame in islice(Frames(source), frames))
     )
 
@@ -183,10 +183,10 @@ def _subs(source: Source, count: int) -> list[tuple[int, int]]:
 
 def _encoded(source: Source, path: Path) -> Source:
     """The same as H.264."""
-    return written(source, path, "h264", ((frame.pts, frame.planes) for frame in Frames(source)))
+    return write_video(source, path, "h264", ((frame.pts, frame.planes) for frame in Frames(source)))
 
 
-def written(source: Source, path: Path, codec: str, frames: Iterable[tuple[int, list[Plane]]]) -> Source:
+def write_video(source: Source, path: Path, codec: str, frames: Iterable[tuple[int, list[Plane]]]) -> Source:
     """A video of planes in the source's layout, at times in its ticks."""
     import av
 
@@ -259,7 +259,7 @@ def _swscaled(source: Source, path: Path, weights: tuple[float, float]) -> tuple
             lumas.append(luma(result, source.layout, weights))
             yield frame.pts, result
 
-    written(source, path, "h264", enlarged())
+    write_video(source, path, "h264", enlarged())
     return lumas, len(lumas) / (time.perf_counter() - began)
 
 

@@ -75,7 +75,7 @@ class Report:
         return "they moved by whole pixels or not at all"
 
 
-def judge(scene: Scene, reference: str, left_out: tuple[tuple[str, str], ...]) -> Report:
+def assess(scene: Scene, reference: str, left_out: tuple[tuple[str, str], ...]) -> Report:
     """What a scene's frames are worth, measured in its most detailed windows."""
     others = scene.frames[1:]
     gain = _foretold(scene) if len(others) >= 2 else None

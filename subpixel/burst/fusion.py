@@ -15,7 +15,7 @@ from subpixel.analysis import DegradationReport
 from subpixel.burst import evidence
 from subpixel.burst.evidence import Report
 from subpixel.burst.frames import Frame, check_alike, find_twins
-from subpixel.burst.stack import stacked
+from subpixel.burst.stack import stack_frames
 from subpixel.burst.tiles import Scene
 from subpixel.errors import BadRequest
 from subpixel.images import Floats, Image, Metadata
@@ -96,7 +96,7 @@ def prepare(
     _check(scale, psf, reference, len(frames))
     twins = find_twins(frames, reference or 0)
     distinct = [frame for frame in frames if frame not in twins]
-    stack = stacked(distinct, None if reference is None else distinct.index(frames[reference]), on_progress)
+    stack = stack_frames(distinct, None if reference is None else distinct.index(frames[reference]), on_progress)
     base = stack.frames[0].frame
     seen = base.inspected()
     width = psf if psf != "auto" else _psf(seen.blur and (seen.blur.xx + seen.blur.yy) / 2)
@@ -104,7 +104,7 @@ def prepare(
     scene = Scene(stack.frames, scale, width, noise, _enlarged(base, seen, upscaler))
     left_out = [(frame.name, f"it is the same as {twin.name}") for frame, twin in twins.items()]
     left_out += [(distinct[k].name, why) for k, why in stack.left_out.items()]
-    return Burst(scene, evidence.judge(scene, base.name, tuple(left_out)), base.metadata)
+    return Burst(scene, evidence.assess(scene, base.name, tuple(left_out)), base.metadata)
 
 
 def _enlarged(base: Frame, seen: DegradationReport, upscaler: Upscaler) -> Rows:

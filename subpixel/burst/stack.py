@@ -22,7 +22,7 @@ class Stack:
     left_out: dict[int, str]
 
 
-def stacked(frames: Sequence[Frame], reference: int | None, on_progress: Callable[[str], object] | None) -> Stack:
+def stack_frames(frames: Sequence[Frame], reference: int | None, on_progress: Callable[[str], object] | None) -> Stack:
     """Lays frames on one of them: on `reference`, or where that is None on the sharpest of those that agree.
 
     That is the sharpest of all, unless more frames than fit it show one other scene: then the sharpest of these.

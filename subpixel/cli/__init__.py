@@ -77,7 +77,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     given = arguments if arguments is None else list(arguments)
     status: int | None = 0
     try:
-        with signals.heard():
+        with signals.interruptible():
             status = app(given, prog_name="subpixel", standalone_mode=False)
     except KeyboardInterrupt:
         sys.exit(130)

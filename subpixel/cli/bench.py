@@ -77,9 +77,8 @@ def real(
         from subpixel.metrics.lpips import load
 
         distance = load(lpips).distance
-    lines = bench.bench_real(
-        candidates, data, scale, condition or bench.USUAL, lpips=distance, niqe=natural.load(niqe) if niqe else None
-    )
+    names = condition or bench.DEFAULT_CONDITIONS
+    lines = bench.bench_real(candidates, data, scale, names, lpips=distance, niqe=natural.load(niqe) if niqe else None)
     typer.echo(bench.markdown(lines), nl=False)
 
 

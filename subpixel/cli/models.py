@@ -57,11 +57,11 @@ def command(
     """The models in the package: a guide, a family, or the card of one."""
     from subpixel import models
     from subpixel.errors import BadRequest
-    from subpixel.models.naming import meant
+    from subpixel.models.naming import matching_models
 
     if verify and (measure or as_json):
         raise BadRequest("--verify prints a line for each file; give it without --measure and --json")
-    names = (meant(name, models.names()) or [name]) if name else models.names()
+    names = (matching_models(name, models.names()) or [name]) if name else models.names()
     cards = [models.load(each).card for each in names]  # load verifies
     single = len(cards) == 1 and name is not None
     if verify:

@@ -17,7 +17,7 @@ _ENDING = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if 
 
 
 @contextmanager
-def heard() -> Generator[None]:
+def interruptible() -> Generator[None]:
     """Ctrl-C, a request to terminate and a closed terminal end the block as Ctrl-C does; a second one does not wait.
 
     A signal that is ignored, as `nohup` and a shell's background jobs have it, stays so.

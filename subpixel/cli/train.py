@@ -75,13 +75,13 @@ def command(
     settings = recipes.load(recipe, changes)  # before torch, which takes seconds
 
     from subpixel.cli.training import Display
-    from subpixel.training.own_code import blamed
+    from subpixel.training.own_code import as_recipe_errors
     from subpixel.training.recorder import Progress
     from subpixel.training.run import run as train
     from subpixel.training.tensorboard import event_writer
 
     with ExitStack() as stack:
-        stack.enter_context(blamed(settings))
+        stack.enter_context(as_recipe_errors(settings))
         watchers: list[Callable[[Progress], None]] = [stack.enter_context(Display()).show]
         if tensorboard:
             watchers.append(stack.enter_context(event_writer(run / "tensorboard")))

@@ -57,21 +57,21 @@ class Moving:
 
 
 def clip(
-    photo: Callable[[], Pixels], scale: int, frames: int, side: int, rng: np.random.Generator
+    image: Callable[[], Pixels], scale: int, frames: int, side: int, rng: np.random.Generator
 ) -> tuple[Pixels, Pixels]:
     """A clip at low resolution, T S S of 8 bits, reduced by bicubic as the benchmarks' photos are, and its truth.
 
-    photo: gives one, H W of 8 or 16 bits, at each call.
+    image: gives one, H W of 8 or 16 bits, at each call.
     """
-    high = _scene(photo, frames, scale * side, rng)
+    high = _scene(image, frames, scale * side, rng)
     return np.stack([resize(frame, side, side) for frame in high]), high
 
 
-def _scene(photo: Callable[[], Pixels], frames: int, side: int, rng: np.random.Generator) -> Pixels:
+def _scene(image: Callable[[], Pixels], frames: int, side: int, rng: np.random.Generator) -> Pixels:
     """Frames T S S: a view of a photo, now and then with a part of another view before it."""
-    seen = view(photo(), frames, side, rng)
+    seen = view(image(), frames, side, rng)
     if rng.random() < _BEFORE:
-        seen = np.where(_disc(frames, side, rng), view(photo(), frames, side, rng), seen)
+        seen = np.where(_disc(frames, side, rng), view(image(), frames, side, rng), seen)
     turns, mirrored = int(rng.integers(4)), bool(rng.integers(2))
     seen = np.rot90(seen[..., ::-1] if mirrored else seen, turns, (1, 2))
     if rng.random() < _SOFT:
@@ -93,13 +93,13 @@ def _softened(seen: Pixels, sigma: float) -> Pixels:
     return np.rint(levels).astype(np.uint8)
 
 
-def view(photo: Pixels, frames: int, side: int, rng: np.random.Generator) -> Pixels:
+def view(image: Pixels, frames: int, side: int, rng: np.random.Generator) -> Pixels:
     """What a camera sees of a photo along a path: windows at whole pixels of it, reduced; T S S of 8 bits."""
-    reach = np.minimum(rng.uniform(_FINEST, _COARSEST) * (1 + _zoom(frames, rng)), min(photo.shape) / side)
+    reach = np.minimum(rng.uniform(_FINEST, _COARSEST) * (1 + _zoom(frames, rng)), min(image.shape) / side)
     windows = np.floor(reach * side + 1e-6).astype(int)
     path = reach[:, None] * _path(frames, rng)
-    middle = [rng.uniform(windows.max() / 2, max(windows.max() / 2, n - windows.max() / 2)) for n in photo.shape]
-    levels = photo if photo.dtype == np.uint8 else (photo >> 8).astype(np.uint8)
+    middle = [rng.uniform(windows.max() / 2, max(windows.max() / 2, n - windows.max() / 2)) for n in image.shape]
+    levels = image if image.dtype == np.uint8 else (image >> 8).astype(np.uint8)
     corners = np.rint(middle + path - windows[:, None] / 2).astype(int)
     places = zip(corners, windows, strict=True)
     return np.stack([_window(levels, top, left, window, side) for (top, left), window in places])

@@ -17,8 +17,8 @@ import zarr
 from numpy.typing import NDArray
 
 from subpixel.domains.frames import AffineFrame, nowhere
-from subpixel.domains.levels import Levels, tiles
 from subpixel.domains.planes import Enlarged, Plane
+from subpixel.domains.pyramid import Pyramid, tiles
 from subpixel.domains.source import Enlarge, places
 from subpixel.domains.values import ReadRows
 from subpixel.errors import UnreadableImage
@@ -112,7 +112,7 @@ def write(part: Path, text: str, images: Sequence[tuple[Sequence[Enlarged], int]
     with tifffile.TiffWriter(part, bigtiff=True, ome=False) as file:
         for results, count in images:
             for result in results:
-                levels = Levels(result, result.plane.dtype, count, part.parent)
+                levels = Pyramid(result, result.plane.dtype, count, part.parent)
                 _write_page(file, levels.arrays, description)
                 levels.close()
                 description = None

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from zarr.errors import BaseZarrError
 
 from subpixel.domains.frames import AffineFrame, Grid
-from subpixel.domains.levels import Levels
 from subpixel.domains.planes import Plane
+from subpixel.domains.pyramid import Pyramid
 from subpixel.domains.source import Enlarge, places
 from subpixel.domains.values import ReadRows
 from subpixel.errors import UnreadableImage
@@ -73,7 +73,9 @@ class OmeZarr:
         self._describe(first.grid, len(arrays))
         group.attrs.update(self._attributes)
         for place, plane in zip(places(*self._array.shape[:-2]), self.planes, strict=True):
-            levels = Levels(first if plane is self.planes[0] else enlarge(plane), plane.dtype, len(arrays), part.parent)
+            levels = Pyramid(
+                first if plane is self.planes[0] else enlarge(plane), plane.dtype, len(arrays), part.parent
+            )
             for array, values in zip(arrays, levels.arrays, strict=True):
                 step = max(1, array.chunks[-2])
                 for y in range(0, len(values), step):

@@ -35,7 +35,7 @@ def encode(image: Any, part: Path, file_format: FileFormat, metadata: Metadata, 
         if before:
             _begin_with(part, pixels, before)
     elif file_format.name == "JPEG":
-        _begin_with(part, 2, jpeg.beginning(metadata))
+        _begin_with(part, 2, jpeg.leading_segments(metadata))
     else:
         with part.open("r+b") as file:
             _amend(file, file_format, metadata)

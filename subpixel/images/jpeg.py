@@ -167,7 +167,7 @@ def repaired(file: BinaryIO) -> bytes | None:
     return b"".join([*parts, file.read()]) if faults else None
 
 
-def beginning(metadata: Metadata) -> bytes:
+def leading_segments(metadata: Metadata) -> bytes:
     """The start of a file with the segments that the encoder leaves to us: JFIF, EXIF as it is, and comments."""
     x, y = (min(65535, max(1, round(value))) for value in metadata.dpi or (1, 1))
     parts = [b"\xff\xd8", _segment(0xE0, _JFIF + struct.pack(">HBHHBB", 0x0102, bool(metadata.dpi), x, y, 0, 0))]

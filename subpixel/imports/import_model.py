@@ -137,7 +137,7 @@ def _card(source: Path, foreign: ForeignNetwork, side: int) -> Card:
 
     largest = side // 6 or _LARGEST_HALO  # two thirds of a tile's side are its own
     reach, measured = halo(foreign, largest)
-    step = multiple(foreign)
+    step = tile_stride(foreign)
     known = "measured" if measured else "assumed: faint seams are possible"
     return Card(
         name=str(ModelName.of_file(source.stem, foreign.scale)),
@@ -181,7 +181,7 @@ def halo(foreign: ForeignNetwork, largest: int = _LARGEST_HALO) -> tuple[int, bo
     return largest, False
 
 
-def multiple(foreign: ForeignNetwork) -> int:
+def tile_stride(foreign: ForeignNetwork) -> int:
     """The pixels by whose multiples an image may be shifted without changing what is computed: where tiles begin.
 
     A network that counts windows or phases of pixels from the corner computes something else in between. Measured

@@ -13,7 +13,7 @@ from subpixel.analysis.inspection import SHARP
 from subpixel.errors import BadRequest, UnknownName
 from subpixel.inference.deconvolution import Covariance
 from subpixel.inference.target import chain
-from subpixel.models.naming import meant
+from subpixel.models.naming import matching_models
 from subpixel.ports import ModelName
 from subpixel.resample import KERNELS
 
@@ -149,7 +149,7 @@ def family(model: str | Path | models.Model) -> Family:
     if isinstance(model, models.Model):
         return {model.card.scale: model}
     names = {text: name for text in models.names() if (name := ModelName.parse(text))}
-    matching = meant(str(model), names)
+    matching = matching_models(str(model), names)
     if matching:
         return {names[text].scale: text for text in matching}
     try:
@@ -164,7 +164,7 @@ def way_to_detail(card: models.Card) -> tuple[str, str]:
     """The models between which a model of their structure learns to invent. Raises: BadRequest for one of another."""
     if card.family not in (DEGRADED, BLIND):
         raise BadRequest(f"detail: {card.name} has no counterpart that invents any; use {AUTO} or {DEGRADED}")
-    return f"{DEGRADED}-x{card.scale}", f"{DETAILED}-x{card.scale}"
+    return str(ModelName(DEGRADED, card.scale)), str(ModelName(DETAILED, card.scale))
 
 
 def default_factor(of: Family) -> int:

@@ -70,7 +70,7 @@ class _Panel:
 
 
 def compare(
-    photo: Image,
+    image: Image,
     models: Sequence[str],
     *,
     scale: int = 2,
@@ -85,7 +85,7 @@ def compare(
     PSNR under the field's protocol. Alpha is ignored.
     Raises: BadRequest for a crop outside the photo, or a photo smaller than the scale; as `Upscaler` does.
     """
-    pixels = modcrop(photo.pixels, scale) if reduce else photo.pixels
+    pixels = modcrop(image.pixels, scale) if reduce else image.pixels
     low = dequantise(rescale(quantise(pixels, 8), 1 / scale)) if reduce else pixels
     box = crop and _inside(crop, pixels).times(1 / scale if reduce else 1)
     box = box or detailed(low, min(_DETAIL // scale, *low.shape[:2]))
@@ -98,8 +98,8 @@ def compare(
     mark = box.times(scale) if reduce else box
     about = f"{pixels.shape[1]} x {pixels.shape[0]}, {what}"
     drawn = _draw(pixels, mark, panels, (title, about), scale)
-    icc = photo.metadata.icc if photo.metadata.icc and photo.metadata.icc[16:20] == b"RGB " else None
-    return Image.from_array(drawn, replace(photo.metadata, icc=icc, exif=None, xmp=None, iptc=None, dpi=None))
+    icc = image.metadata.icc if image.metadata.icc and image.metadata.icc[16:20] == b"RGB " else None
+    return Image.from_array(drawn, replace(image.metadata, icc=icc, exif=None, xmp=None, iptc=None, dpi=None))
 
 
 def detailed(pixels: Floats, side: int) -> Box:
@@ -141,19 +141,19 @@ def _score(result: Floats, original: Floats, scale: int) -> float:
     return psnr(*STANDARD.prepare(result, original, scale))
 
 
-def _draw(photo: Floats, mark: Box, panels: list[_Panel], title: tuple[str, str], scale: int) -> NDArray[Any]:
+def _draw(image: Floats, mark: Box, panels: list[_Panel], title: tuple[str, str], scale: int) -> NDArray[Any]:
     """The whole photo at the left, the panels in a grid of up to three columns beside it."""
     columns = len(panels) if len(panels) <= 3 else 2 if len(panels) == 4 else 3
     lines = -(-len(panels) // columns)
     wide, tall = _zoomed(*(n * scale for n in panels[0].detail.shape[:2]))
     grid = lines * (tall + _CAPTION) + (lines - 1) * _MARGIN
-    aside, high = _fitted(photo, _ASIDE if lines == 1 else _ASIDE * 3 // 2, grid - _CAPTION)
+    aside, high = _fitted(image, _ASIDE if lines == 1 else _ASIDE * 3 // 2, grid - _CAPTION)
     left = aside + 2 * _MARGIN
     canvas = Pillow.new("RGB", (left + columns * (wide + _MARGIN), grid + 2 * _MARGIN), _BACK)
     ink = ImageDraw.Draw(canvas)
     top = _MARGIN + (grid - _CAPTION - high) // 2
-    canvas.paste(_scaled(photo, aside, high, "bicubic"), (_MARGIN, top))
-    _mark(ink, mark, aside / photo.shape[1], (_MARGIN, top))
+    canvas.paste(_scaled(image, aside, high, "bicubic"), (_MARGIN, top))
+    _mark(ink, mark, aside / image.shape[1], (_MARGIN, top))
     _label(ink, (_MARGIN, top + high), aside, *title)
     for i, panel in enumerate(panels):
         x = left + i % columns * (wide + _MARGIN)

@@ -28,20 +28,20 @@ class Span:
     high: int
 
 
-def spans(start: int, stop: int, tile: int, halo: int, length: int, multiple: int = 1, side: int = 0) -> list[Span]:
+def spans(start: int, stop: int, tile: int, halo: int, length: int, stride: int = 1, fixed_size: int = 0) -> list[Span]:
     """Cut start <= i < stop of an axis of `length` pixels into the fewest equal spans of at most `tile`.
 
-    multiple: where they may begin, counted from the image's corner; `start` and `halo` are multiples of it. Then
-    the smallest tile is one multiple. side: what a window has at least, where the image has it, up to a multiple
+    stride: where they may begin, counted from the image's corner; `start` and `halo` are multiples of it. Then
+    the smallest tile is one stride. fixed_size: what a window has at least, where the image has it, up to a multiple
     at the far end.
     """
-    steps = -(-(stop - start) // multiple)
-    count = -(-steps // max(1, tile // multiple))
-    edges = [*(start + steps * i // count * multiple for i in range(count)), stop]
-    last = -((side - length) // multiple) * multiple  # where the last window of that side begins
-    lows = [max(0, min(a - halo, last) if side else a - halo) for a in edges[:-1]]
+    steps = -(-(stop - start) // stride)
+    count = -(-steps // max(1, tile // stride))
+    edges = [*(start + steps * i // count * stride for i in range(count)), stop]
+    last = -((fixed_size - length) // stride) * stride  # where the last window of that side begins
+    lows = [max(0, min(a - halo, last) if fixed_size else a - halo) for a in edges[:-1]]
     windows = zip(pairwise(edges), lows, strict=True)
-    return [Span(a, b, low, min(length, max(b + halo, low + side))) for (a, b), low in windows]
+    return [Span(a, b, low, min(length, max(b + halo, low + fixed_size))) for (a, b), low in windows]
 
 
 def footprint(width: int, scale: int) -> int:

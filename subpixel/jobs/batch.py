@@ -69,9 +69,9 @@ class _Enlarging:
     def _check(self, job: Job) -> None:
         """Whether it is still to be done: another process may have made the result since it was looked for."""
         if self._identity and not self._overwrite:
-            judged = done.judged(job, self._identity)
-            if judged.refused or judged.skipped:
-                raise judged.refused or Skip(judged.skipped)
+            checked = done.checked(job, self._identity)
+            if checked.refused or checked.skipped:
+                raise checked.refused or Skip(checked.skipped)
 
     def _enlarged(self, job: Job, tell: Callable[[Progress], None]) -> str | None:
         band = _Band(job, tell, self._large)

@@ -32,7 +32,7 @@ def unfinished(jobs: Iterable[Job], identity: str = "") -> Iterator[Job]:
         if job.refused or job.skipped or job.target == STREAM:
             yield job
         else:
-            yield listed.judged(job) if stores.is_url(job.target) else _judged(job, identity_digest)
+            yield listed.checked(job) if stores.is_url(job.target) else _checked(job, identity_digest)
 
 
 class _Listed:
@@ -41,7 +41,7 @@ class _Listed:
     def __init__(self) -> None:
         self._top, self._first, self._last, self._names = "", "", "", frozenset[str]()
 
-    def judged(self, job: Job) -> Job:
+    def checked(self, job: Job) -> Job:
         if not self._covers(job.target):
             self._names, last = stores.existing(job.target)
             self._top, self._first = os.path.dirname(job.target) + "/", job.target
@@ -54,7 +54,7 @@ class _Listed:
         return known and (not self._last or target <= self._last)
 
 
-def judged(job: Job, identity: str) -> Job:
+def checked(job: Job, identity: str) -> Job:
     """One job, as `unfinished` gives it; what dead processes left beside its result is swept."""
     if job.target != STREAM and not stores.is_url(job.target):
         atomic.sweep(os.path.dirname(job.target))  # where all is done, nothing is written that would
@@ -70,7 +70,7 @@ def record(job: Job, identity: str) -> None:
             os.setxattr(job.target, ATTRIBUTE, stated)
 
 
-def _judged(job: Job, identity_digest: bytes) -> Job:
+def _checked(job: Job, identity_digest: bytes) -> Job:
     stated = _stated(job.target)
     if stated is None:
         return job

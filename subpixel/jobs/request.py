@@ -15,7 +15,7 @@ from subpixel.inference.consistency import parse
 from subpixel.inference.target import Target
 from subpixel.inference.upscaler import Upscaler
 from subpixel.inference.window import Window
-from subpixel.models.naming import meant
+from subpixel.models.naming import matching_models
 from subpixel.models.store import FOLDER, names
 from subpixel.ports import ModelName
 from subpixel.runtimes import Execution
@@ -32,7 +32,7 @@ def _content(model: str) -> str:
 
 def _shipped(model: str) -> list[Path]:
     wanted = (CLEAN, DEGRADED, BLIND, DETAILED) if model == AUTO else (model,)
-    wanted_names = [name for each in wanted for name in meant(each, names())]
+    wanted_names = [name for each in wanted for name in matching_models(each, names())]
     families = sorted({name.family for text in wanted_names if (name := ModelName.parse(text))})
     return [FOLDER / f"{name}.onnx" for name in wanted_names] + [FOLDER / f"{name}.weights" for name in families]
 

@@ -58,7 +58,7 @@ Function = Callable[[Run], Json]
 """Does a task; what it returns, or raises, is its outcome."""
 
 
-class Pulses:
+class Heartbeats:
     """Who is dead, as one observer sees it: no clock is compared with that of another machine.
 
     lease: seconds for which a count may stand still.
@@ -101,7 +101,7 @@ class Worker:
         self._polling, self._lease, self._patience = polling, lease, patience
         self._runs = dict[str, Run]()
         self._undone = set[str]()
-        self._pulses = Pulses(lease)
+        self._heartbeats = Heartbeats(lease)
         self._ended = threading.Event()
         self._pulse = threading.Thread(target=self._watch, name="subpixel-pulse", daemon=True)
 
@@ -209,7 +209,7 @@ class Worker:
         mine = {status.workflow_id: status.queue_name for status in pending if status.executor_id == self.executor}
         self._take_back({task: kind for task, kind in mine.items() if task not in self._runs})
         beats = {str(status.executor_id): 0 for status in pending} | self._queue.beats()
-        for who in self._pulses.dead(beats) - {self.executor}:
+        for who in self._heartbeats.dead(beats) - {self.executor}:
             DBOS._recover_pending_workflows([who])  # pyright: ignore[reportPrivateUsage]
             self._bury(who)
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from subpixel.ports import ModelName
 
 
-def meant(text: str, known: Iterable[str]) -> list[str]:
+def matching_models(text: str, known: Iterable[str]) -> list[str]:
     """The models that a name means, by factor: one, or all of a family; none where it means nothing.
 
     Case, hyphens, underscores and an ending "-base" do not matter: EDSR, edsr_base and edsr-base are one family, EDSRx2

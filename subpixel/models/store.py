@@ -19,7 +19,7 @@ from subpixel.models.compact import load_full
 from subpixel.models.conditioning import fold
 from subpixel.models.graph import LARGEST, check, check_fit, one_line
 from subpixel.models.gray import fold_gray
-from subpixel.models.naming import meant
+from subpixel.models.naming import matching_models
 from subpixel.ports import Port, Ports
 
 if TYPE_CHECKING:
@@ -131,7 +131,7 @@ def _locate(name_or_path: str | Path) -> Path:
     path = Path(name_or_path)
     if path.suffix == ".onnx" or len(path.parts) > 1:
         return path
-    matching = meant(str(name_or_path), names())
+    matching = matching_models(str(name_or_path), names())
     if not matching:
         raise UnknownName("model", str(name_or_path), names())
     if len(matching) > 1:

@@ -10,7 +10,7 @@ from starlette.requests import Request
 
 from subpixel.errors import BadRequest, UnknownName
 from subpixel.inference.choice import AUTO
-from subpixel.models.naming import meant
+from subpixel.models.naming import matching_models
 from subpixel.models.store import names
 from subpixel.resample import KERNELS
 from subpixel.video.request import VideoRequest
@@ -37,7 +37,7 @@ def parse_query(items: Iterable[tuple[str, str]]) -> VideoRequest:
             raise BadRequest(f"{key} is given twice")
         place[last] = value.split(",") if isinstance(known[key], tuple) else value
     request = VideoRequest.parse(nested)
-    if not (request.model == AUTO or request.model in KERNELS or meant(request.model, names())):
+    if not (request.model == AUTO or request.model in KERNELS or matching_models(request.model, names())):
         raise BadRequest(f"model {request.model[:_LONGEST]!r}; expected auto, a kernel, or a name from /v1/models")
     return request
 

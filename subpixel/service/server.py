@@ -7,7 +7,7 @@ from types import FrameType
 import uvicorn
 
 from subpixel.service.app import create_app
-from subpixel.service.patience import Patient
+from subpixel.service.header_timeout import TimedProtocol
 from subpixel.service.service import Service
 
 _HEADERS = 16 * 2**10
@@ -24,7 +24,7 @@ class Server(uvicorn.Server):
             create_app(service),
             settings.host,
             settings.port,
-            http=Patient,
+            http=TimedProtocol,
             ws="none",
             lifespan="on",
             log_level="warning",

@@ -14,7 +14,7 @@ from typing import Any
 from subpixel import atomic
 from subpixel.jobs.isolated import Isolated
 from subpixel.jobs.queue import Queue
-from subpixel.jobs.worker import Pulses
+from subpixel.jobs.worker import Heartbeats
 from subpixel.service.clock import now
 from subpixel.service.imaging import perform
 from subpixel.service.orders import Order
@@ -54,7 +54,7 @@ class Service:
         """Of the models, once somebody has asked."""
         self._examiner, self._small = Isolated(perform), Isolated(perform)
         self._turn = asyncio.Semaphore(2)  # those that wait need no thread
-        self._pulses = Pulses(settings.lease)
+        self._heartbeats = Heartbeats(settings.lease)
         self._orphans = dict[Path, float]()
         """Files that belong to no job, and since when that is so."""
         self._used = self.used()
@@ -168,7 +168,7 @@ class Service:
     def _feel(self) -> None:
         """Whose pulse goes on, and whether anything moves."""
         beats = self.queue.beats()
-        self.workers = set(beats) - self._pulses.dead(beats)
+        self.workers = set(beats) - self._heartbeats.dead(beats)
         moves = self.records.moves()
         if moves != self._moves:
             self._moves, self._moved = moves, time.monotonic()

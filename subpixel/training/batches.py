@@ -17,18 +17,18 @@ from subpixel.training.recipe import Recipe
 
 
 def batches(
-    recipe: Recipe, sources: Mapping[int, PatchSource], first: int, device: str, told: bool = False
+    recipe: Recipe, sources: Mapping[int, PatchSource], first: int, device: str, conditioned: bool = False
 ) -> Iterator[tuple[int, Sample[Tensor]]]:
     """The scale and the batch of each step from `first` to the recipe's last; see `to_tensors`.
 
-    Prepared in threads while the network works. told: the labels become what a conditioned network is told.
+    Prepared in threads while the network works. conditioned: the labels become what a conditioned network is told.
     """
 
     def make(step: int) -> tuple[int, Arrays]:
         scale = recipe.scales[int(np.random.default_rng([recipe.seed, step]).integers(len(recipe.scales)))]
         rng = np.random.default_rng([recipe.seed, step, processes.rank()])
         arrays = sources[scale].batch(rng, recipe.data.batch, recipe.data.patch)
-        if told and arrays.labels is not None:
+        if conditioned and arrays.labels is not None:
             data = recipe.data
             labels = estimated(arrays.labels, rng, data.label_noise, data.label_dropout, data.label_missed)
             arrays = replace(arrays, labels=condition(labels))

@@ -18,10 +18,10 @@ from subpixel.nn.unet import UNetDiscriminator
 from subpixel.training import finite, optim, processes, signals
 from subpixel.training.batches import batches
 from subpixel.training.initialization import InitialWeights, set_up
-from subpixel.training.objective import FeatureLosses, Objective, told
+from subpixel.training.objective import FeatureLosses, Objective, conditions
 from subpixel.training.outputs import outputs
 from subpixel.training.recipe import Recipe
-from subpixel.training.recorder import Keeping, Progress, Recorder, Validate, silent
+from subpixel.training.recorder import Keeping, Progress, Recorder, Validate, ignore_progress
 
 
 def train(
@@ -34,7 +34,7 @@ def train(
     bf16: bool = False,
     init: InitialWeights | None = None,
     features: FeatureLosses | None = None,
-    show: Callable[[Progress], object] = silent,
+    show: Callable[[Progress], object] = ignore_progress,
     keeping: Keeping = Keeping(),
 ) -> Arch:
     """Trains a generator and its discriminator to the recipe's last step; as `loop.train` otherwise.
@@ -57,7 +57,9 @@ def train(
             optim.set_lr(optimizer, lr)
             optim.set_lr(d_optimizer, lr * recipe.gan.lr / recipe.optim.lr)
             with torch.autocast(device, torch.bfloat16, enabled=bf16):
-                fake, _ = outputs(network.at_scale(scale), sample.low, recipe.loss.output, **told(network, sample))[-1]
+                fake, _ = outputs(
+                    network.at_scale(scale), sample.low, recipe.loss.output, **conditions(network, sample)
+                )[-1]
                 real_logits, fake_logits = discriminator(sample.high).float(), discriminator(fake.detach()).float()
                 d_loss = discriminator_loss(kind, real_logits, fake_logits)
             _descend(d_optimizer, d_loss)

@@ -16,7 +16,7 @@ from subpixel.training.batches import batches
 from subpixel.training.initialization import InitialWeights, set_up
 from subpixel.training.objective import FeatureLosses, Objective
 from subpixel.training.recipe import Recipe
-from subpixel.training.recorder import Keeping, Progress, Recorder, Validate, silent
+from subpixel.training.recorder import Keeping, Progress, Recorder, Validate, ignore_progress
 
 
 def train(
@@ -29,7 +29,7 @@ def train(
     bf16: bool = False,
     init: InitialWeights | None = None,
     features: FeatureLosses | None = None,
-    show: Callable[[Progress], object] = silent,
+    show: Callable[[Progress], object] = ignore_progress,
     keeping: Keeping = Keeping(),
 ) -> Arch:
     """Trains a recipe to its last step, from the run folder's last checkpoint if there is one.

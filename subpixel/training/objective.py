@@ -34,7 +34,9 @@ class Objective(nn.Module):
 
     def forward(self, sample: Sample[Tensor], scale: int) -> Tensor:
         """Images in [0, 1], N C H W and N C sH sW -> the loss; a pyramid's levels are summed (LapSRN, equation 6)."""
-        results = outputs(self.network.at_scale(scale), sample.low, self.loss.output, **told(self.network, sample))
+        results = outputs(
+            self.network.at_scale(scale), sample.low, self.loss.output, **conditions(self.network, sample)
+        )
         if self._kind == "vector":
             pairs = [(results[0][0], _labels(sample))]
         else:
@@ -59,7 +61,7 @@ class Objective(nn.Module):
         return total
 
 
-def told(network: Arch, sample: Sample[Tensor]) -> dict[str, Tensor]:
+def conditions(network: Arch, sample: Sample[Tensor]) -> dict[str, Tensor]:
     """What a conditioned network takes beside the image."""
     return {} if network.condition is None else {"condition": _labels(sample)}
 

@@ -13,7 +13,7 @@ _EVERYWHERE = ("subpixel.", "torch.")
 
 
 @contextmanager
-def blamed(recipe: Recipe) -> Generator[None]:
+def as_recipe_errors(recipe: Recipe) -> Generator[None]:
     """Runs what calls a recipe's own network and losses. Raises: RecipeError for what they raise."""
     try:
         yield

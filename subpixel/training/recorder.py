@@ -50,11 +50,11 @@ class Progress:
         return (self.steps - self.step) / self.rate
 
 
-def silent(progress: Progress) -> None:
+def ignore_progress(progress: Progress) -> None:
     """Shows nothing."""
 
 
-def unheard(line: str) -> None:
+def ignore_line(line: str) -> None:
     """Says nothing."""
 
 
@@ -66,7 +66,7 @@ class Keeping:
     """The digest of the images of each folder, by the option that names it; see `resumption`."""
     checkpoints: int = 0
     """How many of the validated checkpoints stay, as step-N.safetensors, besides the last and the best."""
-    tell: Callable[[str], object] = unheard
+    tell: Callable[[str], object] = ignore_line
     """Takes a line now and then: where the run goes on, what has changed."""
 
 

@@ -23,10 +23,10 @@ from subpixel.nn.arch import Arch
 from subpixel.resample import resize
 from subpixel.training import checkpoint, gan, loop, processes
 from subpixel.training.chosen import LAST
-from subpixel.training.initialization import InitialWeights, build_network, taken
+from subpixel.training.initialization import InitialWeights, build_network, taken_sentence
 from subpixel.training.objective import compared
 from subpixel.training.recipe import SCALE, Loss, Recipe
-from subpixel.training.recorder import Keeping, Progress, silent, unheard
+from subpixel.training.recorder import Keeping, Progress, ignore_line, ignore_progress
 from subpixel.training.shipping import output_scales, rehearse, save_models
 from subpixel.training.validation import Validation
 from subpixel.training.validation_set import ValidationSet
@@ -44,9 +44,9 @@ def run(
     cache: Path | None = None,
     vgg: Path | None = None,
     lpips: Path | None = None,
-    show: Callable[[Progress], object] = silent,
+    show: Callable[[Progress], object] = ignore_progress,
     checkpoints: int = 0,
-    tell: Callable[[str], object] = unheard,
+    tell: Callable[[str], object] = ignore_line,
 ) -> list[models.Model]:
     """Trains a recipe on a folder of photos and writes its models into the run folder; run again, it resumes.
 
@@ -63,14 +63,14 @@ def run(
     features = _feature_losses(recipe.loss, device, vgg, lpips)  # before the photos are packed, which takes long
     if threads is not None:
         torch.set_num_threads(threads)
-    tell = tell if processes.rank() == 0 else unheard
+    tell = tell if processes.rank() == 0 else ignore_line
     train = gan.train if recipe.loss.adversarial else loop.train
     with processes.process_group(device):
         init = _initial_weights(recipe) if recipe.init else None
         untrained = build_network(recipe, init, processes.local_device(device))
         _check_network(untrained, recipe)
         if init and not (folder / LAST).exists():
-            tell(f"init: {taken(untrained, init)} of the weights of {recipe.init}")
+            tell(f"init: {taken_sentence(untrained, init)} of the weights of {recipe.init}")
         validate = _validation(untrained, recipe, data, validation, folder / "samples", lpips)
         with processes.rank0_first():
             patch_sources = _patch_sources(untrained, recipe, data, cache or folder / "cache")

@@ -124,26 +124,26 @@ def _upscale(network: Arch, low: Image) -> Image:
     A conditioned network is told what is found in the image.
     """
     training, scale = network.training, network.config.scale
-    told = dict[str, Tensor]()
+    conditions = dict[str, Tensor]()
     if network.condition is not None:
-        told = {"condition": torch.tensor([list(inspect(low).condition().values())])}
+        conditions = {"condition": torch.tensor([list(inspect(low).condition().values())])}
     network.eval()
     high = np.empty((low.height * scale, low.width * scale, low.channels), np.float32)
     for y in range(0, low.height, TILE):
         for x in range(0, low.width, TILE):
             target = high[y * scale : (y + TILE) * scale, x * scale : (x + TILE) * scale]
-            target[:] = _tile(network, low.pixels, y, x, told)
+            target[:] = _tile(network, low.pixels, y, x, conditions)
     network.train(training)
     return Image(high)
 
 
-def _tile(network: Arch, pixels: Floats, y: int, x: int, told: Mapping[str, Tensor]) -> Floats:
+def _tile(network: Arch, pixels: Floats, y: int, x: int, conditions: Mapping[str, Tensor]) -> Floats:
     """The result of the tile that begins at y, x, clipped. Raises: RecipeError where it is none."""
     halo, scale = network.halo, network.config.scale
     top, left = max(0, y - halo), max(0, x - halo)
     window = np.ascontiguousarray(pixels[top : y + TILE + halo, left : x + TILE + halo])
     device = next(network.parameters()).device
-    condition = {name: numbers.to(device) for name, numbers in told.items()}
+    condition = {name: numbers.to(device) for name, numbers in conditions.items()}
     output, _ = outputs(network, torch.from_numpy(to_batch(window)).to(device), "", **condition)[-1]
     high = from_batch(output.float().cpu().numpy())
     inside = high[(y - top) * scale : (y - top + TILE) * scale, (x - left) * scale : (x - left + TILE) * scale]

@@ -49,14 +49,14 @@ class Complaints:
         """Packets that gave no error and a complaint."""
         self._process.wait()
         self._said.seek(0)
-        return sum(self._is_ours(seconds) for seconds in complained(self._said))
+        return sum(self._is_ours(seconds) for seconds in complaint_times(self._said))
 
     def _is_ours(self, seconds: float) -> bool:
         since = seconds - self._source.began
         return not since < self._start and not (self._stop is not None and since >= self._stop)  # unknown times are
 
 
-def complained(lines: Any) -> Iterator[float]:
+def complaint_times(lines: Any) -> Iterator[float]:
     """The times of packets behind which there are complaints, from the lines that were written."""
     is_new = False
     for line in lines:

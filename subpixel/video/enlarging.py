@@ -15,11 +15,11 @@ from subpixel.inference.rows import ArrayRows
 from subpixel.inference.upscaler import Upscaler
 from subpixel.ports import Shape
 from subpixel.resample import along_columns, along_rows
-from subpixel.video.carrying import carrying
 from subpixel.video.colours import span, to_codes, to_rgb, to_ycc
 from subpixel.video.planes import Grid, Layout, Plane
+from subpixel.video.recurrence import with_memory
 from subpixel.video.source import Source
-from subpixel.video.stillness import PAYS, Remembering, remembering, still_share
+from subpixel.video.stillness import PAYS, StillTiles, still_share, with_still_tiles
 
 _WHOLE = (Grid(), Grid())
 """A sample for each pixel."""
@@ -52,15 +52,15 @@ class FrameUpscaler:
         if self._in_rgb:
             alpha = self._given.alpha and layout.alpha
             plan = upscaler.prepare(replace(gray, channels=3, alpha=alpha, dtype="float32"), report, deep=deep)
-        plan, self._carrying = carrying(plan, upscaler.execution)
-        self._memory: Remembering | None = None
+        plan, self._memories = with_memory(plan, upscaler.execution)
+        self._memory: StillTiles | None = None
         if (
-            not self._carrying
+            not self._memories
             and len(plan.steps) == 1
             and not self._in_rgb
             and still_share(neighbours, plan.steps[0].card.halo) >= PAYS
         ):
-            plan, self._memory = remembering(plan)
+            plan, self._memory = with_still_tiles(plan)
         self.plan: Plan = plan
         self.height, self.width = plan.target.height, plan.target.width
         self._colours = source.colours_in(layout)
@@ -74,15 +74,15 @@ class FrameUpscaler:
     def describe(self) -> str:
         """What is done: the networks, the size, and on what they compute."""
         where = "R'G'B'" if self._in_rgb else "Y, chroma by bicubic"
-        still = "; what is seen is carried on" if self._carrying else ""
+        still = "; what is seen is carried on" if self._memories else ""
         still = "; still tiles are computed once" if self._memory else still
         return f"{self.plan.describe()}; on {where}{still}"
 
     def begin(self, before: Iterable[list[Plane]] = ()) -> None:
         """A new start: of frames that came before, only these are known, where anything is carried on."""
-        for memory in self._carrying:
+        for memory in self._memories:
             memory.begin()
-        for planes in before if self._carrying else ():
+        for planes in before if self._memories else ():
             self(planes)
 
     def __call__(self, planes: list[Plane]) -> list[Plane]:

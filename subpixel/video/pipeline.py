@@ -15,7 +15,7 @@ class _End:
     """Follows the last item."""
 
 
-def ahead(items: Iterable[T], waiting: int = 2) -> Generator[T]:
+def prefetch(items: Iterable[T], waiting: int = 2) -> Generator[T]:
     """The items, made in a thread of their own while the consumer works; so many wait. Close it to end the thread."""
     stop, results = threading.Event(), queue.Queue[T | BaseException | _End](waiting)
     thread = threading.Thread(target=_make, args=(items, results, stop), daemon=True)

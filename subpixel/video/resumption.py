@@ -6,9 +6,9 @@ from collections import deque
 from collections.abc import Iterator
 from itertools import chain
 
-from subpixel.video.carrying import WARMING
 from subpixel.video.damage import Damage
 from subpixel.video.decoding import Frame, Frames
+from subpixel.video.recurrence import WARMING
 
 
 class Resumed:

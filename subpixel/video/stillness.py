@@ -19,7 +19,7 @@ PAYS = 0.6
 """The share of still tiles from which small tiles, whose halos are computed twice, cost less than large ones."""
 
 
-class Remembering:
+class StillTiles:
     """A runtime that gives the result of the frame before where a tile and its halo have not changed.
 
     Tiles are known by their order: `begin` says that a frame begins. For one thread.
@@ -47,10 +47,10 @@ class Remembering:
         return pair[1]
 
 
-def remembering(plan: Plan) -> tuple[Plan, Remembering]:
+def with_still_tiles(plan: Plan) -> tuple[Plan, StillTiles]:
     """The same plan of one network, by small tiles that are remembered; and what is to be told of each frame."""
     (step,) = plan.steps
-    memory = Remembering(step.runtime)
+    memory = StillTiles(step.runtime)
     return replace(plan, steps=(replace(step, runtime=memory, tile=(TILE, TILE)),)), memory
 
 

@@ -21,7 +21,6 @@ from subpixel.errors import BadRequest, DataError, UnreadableImage
 from subpixel.jobs.job import Job
 from subpixel.jobs.pool import Finished, Progress
 from subpixel.video import muxing, numbered
-from subpixel.video.carrying import WARMING
 from subpixel.video.complaints import Complaints
 from subpixel.video.damage import Damage
 from subpixel.video.decoding import FieldOrder, Frame, Frames, field_order
@@ -29,9 +28,10 @@ from subpixel.video.encoding import FOLDER, Coding, Encoder, codec_of, container
 from subpixel.video.enlarging import FrameUpscaler
 from subpixel.video.folder import probe_folder
 from subpixel.video.numbered import NumberedImages
-from subpixel.video.pipeline import ahead
+from subpixel.video.pipeline import prefetch
 from subpixel.video.planes import Plane
 from subpixel.video.planning import flickering, frames_of, look, lost_in_pixels, neighbours, of_part, of_size, unused
+from subpixel.video.recurrence import WARMING
 from subpixel.video.request import VideoRequest
 from subpixel.video.resumption import Resumed
 from subpixel.video.segments import SECONDS, End, Partial, Segment
@@ -199,13 +199,13 @@ class _Work:
     def _encoded(self, frames: Resumed, partial: Partial, ends: list[End]) -> Generator[Event]:
         """Makes one segment after the other of the frames that no earlier run has done."""
         vars(frames.damage).update(ends[-1].damage if ends else {})
-        with closing(ahead(frames)) as decoded:
+        with closing(prefetch(frames)) as decoded:
             first = next(decoded, None)
             if first is None:
                 return
             origin = ends[-1].origin if ends else first.pts
             enlarged = self._enlarged(chain([first], decoded), origin, frames.before)
-            with closing(ahead(enlarged)) as results:
+            with closing(prefetch(enlarged)) as results:
                 for number, group in groupby(results, lambda item: self._segment(item[0].pts - origin)):
                     yield from self._segment_of(group, partial, number, origin, frames.damage)
 

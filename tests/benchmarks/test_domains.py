@@ -41,7 +41,7 @@ def test_photographs_and_the_table() -> None:
 def test_a_page_is_read() -> None:
     if shutil.which("tesseract") is None:
         pytest.skip("needs tesseract")
-    assert domains.read_errors(domains.printed(domains.TEXT)) < 0.02
+    assert domains.read_errors(domains.render_text(domains.TEXT)) < 0.02
     assert domains.read_errors(np.full((100, 300, 3), 255, np.uint8)) == 1
 
 

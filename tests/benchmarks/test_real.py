@@ -61,8 +61,8 @@ def _levels(path):
 
 
 def test_conditions(photos):
-    assert set(real.USUAL) <= set(real.conditions(2))
-    assert set(real.USUAL) <= set(real.conditions(1))
+    assert set(real.DEFAULT_CONDITIONS) <= set(real.conditions(2))
+    assert set(real.DEFAULT_CONDITIONS) <= set(real.conditions(1))
     eight = real.conditions(4)["gaussian8"]
     assert [round(d.steps[0].sigma, 2) for d in eight] == [1.8, 2.0, 2.2, 2.4, 2.6, 2.8, 3.0, 3.2]
     image = np.random.default_rng(0).random((16, 16, 3), np.float32)

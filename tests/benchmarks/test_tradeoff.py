@@ -133,7 +133,7 @@ def test_who_is_slower_larger_or_of_another_scale_beats_nobody() -> None:
 
 
 def test_the_page_has_everything() -> None:
-    page = models_page.page(report(espcn_x3=32.0, swift_x3=33.5), [SMALL, LARGE, BICUBIC])
+    page = models_page.markdown(report(espcn_x3=32.0, swift_x3=33.5), [SMALL, LARGE, BICUBIC])
     card = models.load("espcn-x3").card
     assert "Protocol: PROTOCOL. Degradation: DEGRADATION." in page
     assert "A note." in page
@@ -156,9 +156,9 @@ def test_the_page_in_the_docs_names_every_model_with_its_cards_score() -> None:
 
 def test_the_page_lists_perceptual_distances_from_the_best_where_there_are_some() -> None:
     base = report(espcn_x3=32.0, swift_x3=33.5)
-    assert "Perceptual" not in models_page.page(base, [SMALL, LARGE])
+    assert "Perceptual" not in models_page.markdown(base, [SMALL, LARGE])
     rows = [Row(m, d, 3, "", "lpips", v) for m, v in (("espcn-x3", 0.3), ("swift-x3", 0.25)) for d in ("Set14", "Set5")]
-    page = models_page.page(replace(base, rows=(*base.rows, *rows)), [SMALL, LARGE])
+    page = models_page.markdown(replace(base, rows=(*base.rows, *rows)), [SMALL, LARGE])
     assert "| model | Set5 | Set14 |\n|---|---|---|\n| swift-x3 | 0.2500 | 0.2500 |\n| espcn-x3 | 0.3000" in page
 
 

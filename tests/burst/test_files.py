@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from subpixel import Image, read, write
-from subpixel.benchmarks.burst import Setting, made
+from subpixel.benchmarks.burst import Setting, make_burst
 from subpixel.burst.clip import frames_at
 from subpixel.burst.files import WHITE, Moment, fuse_files
 from subpixel.errors import BadRequest, UnreadableImage, UnwritableImage
@@ -20,7 +20,7 @@ from subpixel.images import Metadata
 @pytest.fixture(scope="module")
 def levels(examples: Path) -> list[np.ndarray]:
     truth = np.ascontiguousarray(read(examples / "astronaut.jpg").pixels[148:276, 138:266])
-    return list(made(truth, Setting("", 4, noise=2), 2, np.random.default_rng(5))[0])
+    return list(make_burst(truth, Setting("", 4, noise=2), 2, np.random.default_rng(5))[0])
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from subpixel import Image, read
-from subpixel.benchmarks.burst import Setting, made
+from subpixel.benchmarks.burst import Setting, make_burst
 from subpixel.burst import Fusion, Motion, fuse
 from subpixel.burst.frames import box
 from subpixel.errors import BadRequest
@@ -29,7 +29,7 @@ def _psnr(result: Floats, truth: Floats, part: tuple[slice, slice] = (slice(8, -
 
 
 def _frames(truth: Floats, setting: Setting) -> list[np.ndarray]:
-    return list(made(truth, setting, 2, np.random.default_rng(5))[0])
+    return list(make_burst(truth, setting, 2, np.random.default_rng(5))[0])
 
 
 def _fused(truth: Floats, setting: Setting, psf: float | None = None) -> tuple[Fusion, float, float]:
@@ -84,7 +84,7 @@ def test_what_the_lens_blurred_away_is_said_to_be_gone(truth: Floats) -> None:
 
 def test_frames_that_did_not_move_hold_nothing_between_the_pixels(truth: Floats) -> None:
     still = Setting("", 1, noise=5)
-    frames = [made(truth, still, 2, np.random.default_rng(seed))[0][0] for seed in range(4)]
+    frames = [make_burst(truth, still, 2, np.random.default_rng(seed))[0][0] for seed in range(4)]
     report = fuse(frames, 2, psf=0.4, reference=0).report
     assert report.kind != "detail"
     assert report.kind == "single" or "they moved by whole pixels" in report.summary

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from subpixel import read
-from subpixel.benchmarks.burst import Setting, keys, made
+from subpixel.benchmarks.burst import Setting, keys, make_burst
 from subpixel.burst import Motion
 from subpixel.burst.motion import inside, sample
 from subpixel.burst.registration import phase_correlation, register
@@ -23,7 +23,7 @@ def truth(examples: Path) -> Floats:
 
 def _error(truth: Floats, setting: Setting, seed: int = 1) -> tuple[float, float]:
     """Root mean square distance in pixels of the found from the true places, and the wobble."""
-    (still, moved), motions = made(truth, setting, 2, np.random.default_rng(seed))
+    (still, moved), motions = make_burst(truth, setting, 2, np.random.default_rng(seed))
     found = register(luma(dequantise(moved)), luma(dequantise(still)))
     y, x = np.mgrid[8:120:4, 8:152:4].astype(float)
     (u, v), (p, q) = found.motion(x, y), motions[1](x, y)

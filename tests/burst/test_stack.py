@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from subpixel import Image, read
-from subpixel.benchmarks.burst import Setting, made
+from subpixel.benchmarks.burst import Setting, make_burst
 from subpixel.burst import Fusion, fuse
 from subpixel.burst.frames import Frame, find_twins, sharpness
 from subpixel.burst.registration import likeness, small, soften
-from subpixel.burst.stack import stacked
+from subpixel.burst.stack import stack_frames
 from subpixel.images import Metadata
 from subpixel.inference.upscaler import Upscaler
 
@@ -21,7 +21,7 @@ Levels = np.ndarray
 
 def _shots(examples: Path, name: str, top: int, left: int, count: int, psf: float = 0.4) -> list[Levels]:
     truth = np.ascontiguousarray(read(examples / name).pixels[top : top + 128, left : left + 128])
-    return list(made(truth, Setting("", count, psf=psf, noise=2), 2, np.random.default_rng(5))[0])
+    return list(make_burst(truth, Setting("", count, psf=psf, noise=2), 2, np.random.default_rng(5))[0])
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +59,7 @@ def test_a_strange_frame_that_is_the_sharpest_changes_nothing(ours: list[Levels]
 def test_of_the_frames_that_agree_the_sharpest_is_the_reference(examples: Path, strange: list[Levels]) -> None:
     soft, sharp = (_shots(examples, "astronaut.jpg", 148, 138, 3, psf) for psf in (0.8, 0.4))
     frames = [Frame.of(frame, k) for k, frame in enumerate([strange[0], soft[0], sharp[1], sharp[2]])]
-    stack = stacked(frames, None, None)
+    stack = stack_frames(frames, None, None)
     assert stack.frames[0].frame is frames[2]
     assert stack.left_out[0] == "it shows something else"
 
@@ -67,7 +67,7 @@ def test_of_the_frames_that_agree_the_sharpest_is_the_reference(examples: Path, 
 def test_of_two_groups_as_large_the_sharper_is_shown(ours: list[Levels], strange: list[Levels]) -> None:
     for count, reference in ((2, 2), (3, 0)):
         frames = [Frame.of(frame, k) for k, frame in enumerate([*ours[:count], *strange[:2]])]
-        assert stacked(frames, None, None).frames[0].frame is frames[reference]
+        assert stack_frames(frames, None, None).frames[0].frame is frames[reference]
 
 
 def test_a_reference_that_was_asked_for_stays(ours: list[Levels], strange: list[Levels]) -> None:
@@ -84,7 +84,7 @@ def test_frames_are_laid_on_two_of_them_at_most() -> None:
     frames = [rng.integers(0, 256, (32, 32, 3), dtype=np.uint8) for _ in range(8)]
     dull = np.repeat(np.repeat(rng.integers(0, 256, (8, 9, 3), dtype=np.uint8), 4, axis=0), 4, axis=1)
     frames[-3:] = [np.ascontiguousarray(dull[:, k : 32 + k]) for k in range(3)]
-    stack = stacked([Frame.of(frame, k) for k, frame in enumerate(frames)], None, told.append)
+    stack = stack_frames([Frame.of(frame, k) for k, frame in enumerate(frames)], None, told.append)
     assert len(told) == 14
     assert len(stack.frames) == 3
     assert sorted(stack.left_out) == list(range(5))
@@ -102,7 +102,7 @@ def test_likeness_tells_scenes_apart(examples: Path, ours: list[Levels], strange
 
 def _turned(examples: Path) -> list[Levels]:
     truth = np.ascontiguousarray(read(examples / "coffee.jpg").pixels[60:316, 120:440])
-    return made(truth, Setting("", 2, degrees=3), 2, np.random.default_rng(1))[0]
+    return make_burst(truth, Setting("", 2, degrees=3), 2, np.random.default_rng(1))[0]
 
 
 def test_a_copy_counts_once(ours: list[Levels]) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from subpixel import Image, read, write
-from subpixel.benchmarks.burst import Setting, made
+from subpixel.benchmarks.burst import Setting, make_burst
 
 Call = Callable[..., tuple[int, str, str]]
 
@@ -18,7 +18,9 @@ Call = Callable[..., tuple[int, str, str]]
 def shots(examples: Path, tmp_path: Path) -> list[Path]:
     truth = np.ascontiguousarray(read(examples / "astronaut.jpg").pixels[148:276, 138:266])
     paths = [tmp_path / f"{k}.png" for k in range(3)]
-    for path, frame in zip(paths, made(truth, Setting("", 3, noise=2), 2, np.random.default_rng(5))[0], strict=True):
+    for path, frame in zip(
+        paths, make_burst(truth, Setting("", 3, noise=2), 2, np.random.default_rng(5))[0], strict=True
+    ):
         write(path, Image.from_array(frame))
     return paths
 

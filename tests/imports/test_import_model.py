@@ -17,7 +17,7 @@ from subpixel.images import Metadata, read, write
 from subpixel.imports import community
 from subpixel.imports import import_model as imports
 from subpixel.imports.community import ForeignNetwork
-from subpixel.imports.import_model import halo, import_model, multiple
+from subpixel.imports.import_model import halo, import_model, tile_stride
 from subpixel.inference.file import upscale_file
 from subpixel.runtimes import Execution, on_batches, open_runtime
 
@@ -242,9 +242,9 @@ def test_files_of_16_bit_with_alpha_keep_what_they_say(windowed: models.Model, t
 
 
 def test_where_tiles_may_begin_is_measured() -> None:
-    assert multiple(ForeignNetwork(Chain(5), "blur", 1, 1)) == 1
-    assert multiple(ForeignNetwork(Windows(), "windows", 2, 1)) == 8
-    assert multiple(ForeignNetwork(Windows(), "windows", 2, 16)) == 16  # what spandrel asks for
+    assert tile_stride(ForeignNetwork(Chain(5), "blur", 1, 1)) == 1
+    assert tile_stride(ForeignNetwork(Windows(), "windows", 2, 1)) == 8
+    assert tile_stride(ForeignNetwork(Windows(), "windows", 2, 16)) == 16  # what spandrel asks for
 
 
 class Chain(nn.Module):

@@ -65,7 +65,7 @@ def all_rows(network: TiledNetwork) -> Floats:
     return network.rows(0, network.shape.height)
 
 
-# What carries a map from frame to frame is tried in tests/video/test_carrying.py.
+# What carries a map from frame to frame is tried in tests/video/test_recurrence.py.
 OF_PHOTOS = [name for name in archs.NAMES if name != "recurrent"]
 
 

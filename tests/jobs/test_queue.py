@@ -26,7 +26,7 @@ from sqlalchemy.exc import OperationalError
 from subpixel.errors import BadRequest, QueueUnavailable
 from subpixel.jobs import worker
 from subpixel.jobs.queue import Queue, State, Task, hidden, network_file_system
-from subpixel.jobs.worker import Pulses, Run, Stopped, Worker
+from subpixel.jobs.worker import Heartbeats, Run, Stopped, Worker
 
 
 @pytest.fixture
@@ -149,7 +149,7 @@ def test_what_is_cancelled_stops_and_what_is_put_back_is_done_by_the_next(queue:
 def test_who_stands_still_is_dead_whatever_the_clocks_say(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 100.0
     monkeypatch.setattr(time, "monotonic", lambda: now)
-    pulses = Pulses(lease=10)
+    pulses = Heartbeats(lease=10)
     assert pulses.dead({"a": 1, "b": 5}) == set()
     now = 109
     assert pulses.dead({"a": 2, "b": 5}) == set()

@@ -7,7 +7,7 @@ import pytest
 from subpixel import models
 from subpixel.errors import BadRequest, UnknownName
 from subpixel.inference.choice import family
-from subpixel.models.naming import meant
+from subpixel.models.naming import matching_models
 
 KNOWN = [
     "edsr-base-x2",
@@ -43,7 +43,7 @@ KNOWN = [
     ],
 )
 def test_a_name_means_a_model_or_a_family(text: str, found: str) -> None:
-    assert meant(text, KNOWN) == found.split()
+    assert matching_models(text, KNOWN) == found.split()
 
 
 def test_every_door_knows_them() -> None:

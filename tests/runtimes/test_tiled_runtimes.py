@@ -15,7 +15,7 @@ from subpixel.models import weights
 from subpixel.runtimes import MODULES, Execution, installed
 
 
-# What carries a map from frame to frame is tried in tests/video/test_carrying.py.
+# What carries a map from frame to frame is tried in tests/video/test_recurrence.py.
 @pytest.fixture(scope="module", params=[name for name in archs.NAMES if name != "recurrent"])
 def model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.manual_seed(0)

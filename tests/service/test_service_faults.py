@@ -273,7 +273,7 @@ def test_a_bomb_is_refused_from_its_header(server: Server, sides: tuple[int, int
 
 
 def test_headers_that_never_end_and_too_many_of_them(servers: Make) -> None:
-    server = servers(code="import subpixel.service.patience as p; p.HEADERS = 0.5")
+    server = servers(code="import subpixel.service.header_timeout as p; p.HEADERS = 0.5")
     with socket.create_connection(("127.0.0.1", server.port)) as slow:
         slow.settimeout(20)
         slow.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nX-Slow: ")

@@ -51,7 +51,7 @@ def loaded(tmp_path: Path, **changes: object) -> recipe.Recipe:
 def test_a_batch_tells_the_condition(folder: Path, tmp_path: Path):
     crops = {s: sources.degraded(folder, s, compressed(s), tmp_path / "cache") for s in (1, 2)}
     settings = loaded(tmp_path, **{"data.batch": 64})
-    _, sample = next(batches(settings, crops, 0, "cpu", told=True))
+    _, sample = next(batches(settings, crops, 0, "cpu", conditioned=True))
     assert sample.labels is not None
     told = dict(zip(CONDITION, sample.labels.numpy().T, strict=True))
     known = told["jpeg_unknown"] == 0

@@ -48,7 +48,7 @@ class Clip:
     interlaced: bool = False
 
 
-def picture(k: float, size: tuple[int, int]) -> NDArray[np.float64]:
+def texture(k: float, size: tuple[int, int]) -> NDArray[np.float64]:
     """Luma in [0, 1] of a wave at time k."""
     y, x = np.mgrid[: size[0], : size[1]]
     return 0.5 + 0.35 * np.sin(x / 5 + 0.6 * k) * np.cos(y / 7 + 0.2 * k)
@@ -56,14 +56,14 @@ def picture(k: float, size: tuple[int, int]) -> NDArray[np.float64]:
 
 def planes_of(k: int, layout: Layout, size: tuple[int, int], interlaced: bool = False) -> list[NDArray[Any]]:
     """Codes of a frame."""
-    luma = picture(k, size)
+    luma = texture(k, size)
     if interlaced:
-        luma[1::2] = picture(k + 0.5, size)[1::2]
+        luma[1::2] = texture(k + 0.5, size)[1::2]
     most = 2**layout.bits - 1
     whole = [luma, luma.T.reshape(size), 1 - luma][: 1 if layout.is_gray else 3]
     if not layout.is_rgb and not layout.is_gray:
         halved = tuple(-(-n // (1 << sub)) for n, sub in zip(size, layout.sub, strict=True))
-        whole[1:] = [0.4 + 0.2 * picture(k / 3 + c, halved) for c in (0, 1)]
+        whole[1:] = [0.4 + 0.2 * texture(k / 3 + c, halved) for c in (0, 1)]
     alpha = [np.broadcast_to(np.linspace(0, 1, size[1]), size)] if layout.alpha else []
     return [np.round(plane * most).astype(layout.dtype) for plane in (*whole, *alpha)]
 

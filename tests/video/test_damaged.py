@@ -14,7 +14,7 @@ from clips import Clip, Sound, make
 
 from subpixel.errors import BadRequest, DataError, UnreadableImage
 from subpixel.jobs.pool import Finished
-from subpixel.video.complaints import complained
+from subpixel.video.complaints import complaint_times
 from subpixel.video.damage import decoded
 from subpixel.video.request import VideoRequest, seconds
 from subpixel.video.upscaling import Started, upscale
@@ -142,7 +142,7 @@ def test_what_a_decoder_patches_up_in_silence_is_counted(codec: str, name: str, 
 def test_complaints_belong_to_the_packet_that_follows() -> None:
     lines = [b"[x] of the header", b"packet nan -1", b"packet 0.04 1", b"[x] bad", b"[x] worse", b"packet 0.08 1",
              b"[x] an error", b"packet 0.12 -1", b"packet 0.16 2"]  # fmt: skip
-    assert list(complained(lines)) == [0.08]
+    assert list(complaint_times(lines)) == [0.08]
 
 
 def test_frames_of_another_size_are_left_out(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import av
 import numpy as np
 import PIL.Image
 import pytest
-from clips import Clip, make, picture
+from clips import Clip, make, texture
 
 from subpixel import Upscaler
 from subpixel.analysis import DegradationReport, Jpeg
@@ -111,7 +111,7 @@ def test_fields_are_told_and_taken_apart(tmp_path: Path) -> None:
     assert np.diff([f.pts for f in fields]).tolist() == [3600] * 59
     for k in (10, 11, 12):
         for half in (0, 1):
-            truth = picture(k + half / 2, size) * 255
+            truth = texture(k + half / 2, size) * 255
             found = fields[2 * k + half].planes[0].astype(float)
             assert np.abs(found - truth)[4:-4, 4:-4].mean() < 4
 

@@ -10,7 +10,7 @@ from typing import Any
 import av
 import numpy as np
 import pytest
-from clips import Clip, Sound, make, picture
+from clips import Clip, Sound, make, texture
 
 from subpixel import Upscaler
 from subpixel.errors import BadRequest, DataError, UnreadableImage
@@ -27,7 +27,7 @@ SIZE = (24, 40)
 
 def coloured(k: float, dtype: Any = np.uint8, alpha: bool = False) -> Any:
     """A smooth picture in colour."""
-    channels = [picture(k + c, SIZE) for c in range(3)] + ([np.linspace(0, 1, 24 * 40).reshape(SIZE)] if alpha else [])
+    channels = [texture(k + c, SIZE) for c in range(3)] + ([np.linspace(0, 1, 24 * 40).reshape(SIZE)] if alpha else [])
     return np.round(np.dstack(channels) * np.iinfo(dtype).max).astype(dtype)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from clips import Clip, make, picture
+from clips import Clip, make, texture
 
 from subpixel import Upscaler
 from subpixel.analysis import DegradationReport
@@ -16,14 +16,14 @@ from subpixel.runtimes import Execution
 from subpixel.video.enlarging import FrameUpscaler
 from subpixel.video.planes import Plane
 from subpixel.video.source import probe
-from subpixel.video.stillness import Remembering, remembering, still_share
+from subpixel.video.stillness import StillTiles, still_share, with_still_tiles
 
 SIZE = (192, 256)
 
 
 def screen(x: int) -> Plane:
     """A still screen with a pointer of 8 pixels."""
-    plane = np.round(picture(0, SIZE) * 255).astype(np.uint8)
+    plane = np.round(texture(0, SIZE) * 255).astype(np.uint8)
     plane[100:108, x : x + 8] = 255
     return plane
 
@@ -43,7 +43,7 @@ class Counting:
 
 def test_what_has_not_changed_is_not_computed() -> None:
     counting = Counting()
-    memory = Remembering(counting)  # pyright: ignore[reportArgumentType]
+    memory = StillTiles(counting)  # pyright: ignore[reportArgumentType]
     frames = [[np.full((1, 4, 4, 1), k, np.uint8) for k in frame] for frame in ((1, 2, 3), (1, 9, 3), (1, 9, 3))]
     for frame, calls in zip(frames, (3, 4, 4), strict=True):
         memory.begin()
@@ -54,7 +54,7 @@ def test_what_has_not_changed_is_not_computed() -> None:
 
 def test_the_result_is_that_of_the_same_tiles_without_memory() -> None:
     upscaler = Upscaler("swift-x2", tile=64, execution=Execution(precision="f32", threads=1))
-    with_memory, memory = remembering(upscaler.prepare(_gray()))
+    with_memory, memory = with_still_tiles(upscaler.prepare(_gray()))
     for x in (10, 10, 60, 200):
         memory.begin()
         plane = screen(x)
@@ -78,7 +78,7 @@ def test_the_share_of_still_tiles() -> None:
     assert still_share([(screen(84), screen(100))], 4) == pytest.approx(11 / 12)
     assert still_share([(screen(84), screen(100))], 22) == pytest.approx(6 / 12)
     assert still_share([], 12) == 0
-    moving = [np.round(picture(k, SIZE) * 255).astype(np.uint8) for k in range(3)]
+    moving = [np.round(texture(k, SIZE) * 255).astype(np.uint8) for k in range(3)]
     assert still_share(pairwise(moving), 12) == 0
 
 

@@ -35,7 +35,7 @@ def test_crops_turn_with_their_labels() -> None:
     labels = np.tile(np.array([3, 2, 1], np.float32), (5, 1))
     seen: set[tuple[float, ...]] = set()
     for seed in range(30):
-        moved, named = edges.turned(crops, labels, np.random.default_rng(seed))
+        moved, named = edges.moved(crops, labels, np.random.default_rng(seed))
         along_x = abs(float(moved[0, 0, 1] - moved[0, 0, 0])) == 1
         assert tuple(named[0, :2]) == ((3, 2) if along_x else (2, 3))
         seen.add(tuple(named[0]))

@@ -23,7 +23,7 @@ def test_turned_statistics_are_those_of_the_turned_image(photo, mirrored, transp
     turned = turned.swapaxes(0, 1) if transposed else turned
     plain, expected = (statistics(np.ascontiguousarray(p)[None].astype(np.float32))[None] for p in (photo, turned))
     labels = np.arange(1.0, 1 + len(TARGETS), dtype=np.float32)[None]
-    found, new = estimator.turned(plain, labels, mirrored, transposed)
+    found, new = estimator.flipped(plain, labels, mirrored, transposed)
     bands = slice(0, 3 * 17 * 9)
     assert abs(found - expected)[:, bands].mean() < 0.3 * abs(plain - expected)[:, bands].mean()
     xx, yy, xy = (TARGETS.index(name) for name in ("blur_xx", "blur_yy", "blur_xy"))

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from subpixel.archs.swift import Config, Swift
-from zoo.net2net import grow
+from zoo.net2net import net2net
 
 SMALL = Config(scale=2, channels=4, layers=5, expansion=8)
 
@@ -28,7 +28,7 @@ def test_the_larger_network_gives_the_same_images(channels: int, layers: int) ->
     small, x = trained(SMALL), torch.rand(2, 3, 12, 9)
     torch.manual_seed(1)
     large = Swift(Config(scale=2, channels=channels, layers=layers, expansion=16))
-    grow(small, large)
+    net2net(small, large)
     expected = small(x)
     torch.testing.assert_close(large(x), expected, atol=2e-5, rtol=0)
     torch.testing.assert_close(large.deploy()(x), expected, atol=2e-5, rtol=0)
@@ -37,7 +37,7 @@ def test_the_larger_network_gives_the_same_images(channels: int, layers: int) ->
 
 def test_the_new_channels_can_learn() -> None:
     large = Swift(Config(scale=2, channels=8, layers=8, expansion=16))
-    grow(trained(SMALL), large)
+    net2net(trained(SMALL), large)
     large(torch.rand(2, 3, 12, 9)).square().mean().backward()
     for layer in (large.body[2], large.body[-1]):
         gradient = layer.get_submodule("expand").get_parameter("weight").grad
@@ -52,4 +52,4 @@ def test_the_new_channels_can_learn() -> None:
 def test_a_network_that_cannot_hold_the_small_one_is_refused(change: dict[str, int]) -> None:
     config = {"scale": 2, "channels": 8, "layers": 8} | change
     with pytest.raises(ValueError, match="cannot hold"):
-        grow(trained(SMALL), Swift(Config(**config)))
+        net2net(trained(SMALL), Swift(Config(**config)))

@@ -51,7 +51,7 @@ def fetch(folder: Path) -> Path:
         raise SystemExit("npm is not installed; it fetches onnxruntime-web: apt-get install npm")
     subprocess.run([npm, "pack", "--silent", f"onnxruntime-web@{VERSION}"], cwd=folder, check=True)
     (tarball,) = folder.glob("*.tgz")
-    found = "sha512-" + base64.b64encode(hashlib.sha512(tarball.read_bytes()).digest()).decode()
-    if found != INTEGRITY:
-        raise SystemExit(f"onnxruntime-web {VERSION} is {found}; expected {INTEGRITY}: it was changed on its way")
+    digest = "sha512-" + base64.b64encode(hashlib.sha512(tarball.read_bytes()).digest()).decode()
+    if digest != INTEGRITY:
+        raise SystemExit(f"onnxruntime-web {VERSION} is {digest}; expected {INTEGRITY}: it was changed on its way")
     return tarball

@@ -11,7 +11,7 @@ HEADERS = 10.0
 """Seconds that a request's headers may take, and a connection may be without one."""
 
 
-class Patient(H11Protocol):
+class TimedProtocol(H11Protocol):
     """uvicorn's protocol, with a bound on slow headers: one byte a second would hold a connection for ever."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]

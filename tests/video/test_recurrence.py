@@ -15,7 +15,7 @@ from subpixel.inference.plan import Plan
 from subpixel.inference.rows import ArrayRows
 from subpixel.ports import Shape
 from subpixel.runtimes import Execution
-from subpixel.video.carrying import Carrying, carrying
+from subpixel.video.recurrence import RecurrentRuntime, with_memory
 
 Frames = NDArray[np.float32]
 EXACT = Execution(precision="f32", threads=1)
@@ -28,9 +28,9 @@ def clip(count: int = 4, moved: float = 1.5) -> Frames:
     return np.stack(frames).astype(np.float32) * np.float32(0.3) + np.float32(0.5)
 
 
-def prepared(tile: Any = "auto", execution: Execution = EXACT) -> tuple[Plan, Carrying]:
+def prepared(tile: Any = "auto", execution: Execution = EXACT) -> tuple[Plan, RecurrentRuntime]:
     plan = Upscaler("swift-video-x2", tile=tile, execution=execution, video=True).prepare(Shape(40, 52, 1))
-    plan, (memory,) = carrying(plan, execution)
+    plan, (memory,) = with_memory(plan, execution)
     return plan, memory
 
 
@@ -73,7 +73,7 @@ def test_a_beginning_and_a_cut_forget() -> None:
 
 def test_channels_are_remembered_one_by_one() -> None:
     upscaler = Upscaler("swift-video-x2", execution=EXACT, video=True)
-    plan, _ = carrying(upscaler.prepare(Shape(40, 52, 3)), EXACT)
+    plan, _ = with_memory(upscaler.prepare(Shape(40, 52, 3)), EXACT)
     frames, gray = clip(2), prepared()[0]
     for frame in frames:
         rgb = np.dstack([frame, 1 - frame, frame])

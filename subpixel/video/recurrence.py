@@ -21,7 +21,7 @@ _CUT = 0.06
 """Mean difference along the motion, in [0, 1], from which nothing of the frame before goes on."""
 
 
-class Carrying:
+class RecurrentRuntime:
     """A runtime from `low` to `high` that remembers the frame before; each channel by itself. For one thread."""
 
     def __init__(self, step: Step, execution: Execution) -> None:
@@ -66,14 +66,14 @@ class Carrying:
         return np.zeros((1, port.depth, *low.shape[2:]), np.float32)
 
 
-def carrying(plan: Plan, execution: Execution) -> tuple[Plan, list[Carrying]]:
+def with_memory(plan: Plan, execution: Execution) -> tuple[Plan, list[RecurrentRuntime]]:
     """The same plan, where what has a memory remembers; and what is to be told where a clip begins."""
-    memories: list[Carrying] = []
+    memories: list[RecurrentRuntime] = []
     steps: list[Step] = []
     sides = inputs_of([step.card for step in plan.steps], plan.source.height, plan.source.width)
     for step, whole in zip(plan.steps, sides, strict=True):
         if step.card.ports.carries:
-            memories.append(Carrying(step, execution))
+            memories.append(RecurrentRuntime(step, execution))
             card = step.card.model_copy(update={"ports": Ports.enlarging(step.card.scale, 1)})
             step = Step(card, memories[-1], whole)
         steps.append(step)

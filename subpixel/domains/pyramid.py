@@ -24,7 +24,7 @@ def halved(values: Array) -> Array:
     return (np.floor(means + 0.5) if values.dtype.kind in "ui" else means).astype(values.dtype)
 
 
-class Levels:
+class Pyramid:
     """A plane and its copies on disk, which no memory holds whole."""
 
     def __init__(self, rows: Rows, dtype: Any, count: int, folder: Path) -> None:
