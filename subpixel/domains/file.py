@@ -62,15 +62,15 @@ def _upscale(
     first = atomic.temporary(target.parent)
     part = first.with_name(f"part{split_ending(target.name)[1].lower()}")
     try:
-        results = _Results(opened.planes, upscaler, on_progress)
+        results = _Results(opened.planes, upscaler, on_progress, file_format.faults)
         notes = opened.create(part, results.of)
         with closing(file_format.open(part, channels=upscaler.channels)) as again:
             _compare(path, opened.planes, again.planes, upscaler)
         atomic.commit(part, target)
     except SubpixelError as error:
-        raise error if str(path) in str(error) else UnreadableImage(path, str(error)) from error
+        raise error if str(path) in str(error) else UnreadableImage(path, in_one_line(error)) from error
     except file_format.faults as error:
-        raise UnwritableImage(target, f"{path}: {in_one_line(error)}") from error
+        raise UnwritableImage(target, in_one_line(error)) from error
     finally:
         atomic.discard(first)
     return "; ".join(dict.fromkeys([*notes, *results.notes])) or None
@@ -93,10 +93,16 @@ def _compare(path: Path, planes: Sequence[Plane], results: Sequence[Plane], upsc
 class _Results:
     """The results of the planes, and how far they are."""
 
-    def __init__(self, planes: Sequence[Plane], upscaler: Upscaler, on_progress: OnProgress | None) -> None:
+    def __init__(
+        self,
+        planes: Sequence[Plane],
+        upscaler: Upscaler,
+        on_progress: OnProgress | None,
+        faults: tuple[type[Exception], ...],
+    ) -> None:
         if not planes:
             raise BadRequest("there is no image in it")
-        self._upscaler, self._on_progress = upscaler, on_progress
+        self._upscaler, self._on_progress, self._faults = upscaler, on_progress, faults
         self._tallies = list[Tally]()
         windows = [grid_of(plane, upscaler).window for plane in planes]
         self._done, self._total = 0.0, sum(window.width * window.height for window in windows)
@@ -106,7 +112,7 @@ class _Results:
             on_progress(self._plan, 0)
 
     def of(self, plane: Plane) -> Enlarged:
-        result = Enlarged(plane, self._upscaler, self._tell)
+        result = Enlarged(plane.telling(self._faults), self._upscaler, self._tell)
         self._tallies.append(result.tally)
         return result
 

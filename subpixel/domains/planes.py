@@ -63,6 +63,11 @@ class Plane:
     def valid(self) -> Rows:
         return ValidRows(self.values, self.mask)
 
+    def telling(self, faults: tuple[type[Exception], ...]) -> Plane:
+        """The same plane; faults while it is read are told as damage, by SubpixelError."""
+        mask = self.mask.telling(faults) if self.mask else None
+        return replace(self, values=self.values.telling(faults), mask=mask)
+
     def within(self, window: Window) -> Plane:
         """A part of it, whose frame is still that of the whole."""
         mask = self.mask.within(window) if self.mask else None

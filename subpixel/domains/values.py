@@ -9,6 +9,7 @@ from typing import Any, Literal, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from subpixel.errors import SubpixelError
 from subpixel.inference.rows import Rows
 from subpixel.inference.window import Window
 from subpixel.ports import Shape
@@ -37,6 +38,19 @@ class ReadRows:
 
     def rows(self, y0: int, y1: int) -> Array:
         return self._read(slice(y0, y1), slice(0, self.shape.width))
+
+    def telling(self, faults: tuple[type[Exception], ...]) -> Self:
+        """The same rows; faults of what reads them are told as damage, by SubpixelError."""
+
+        def read(rows: slice, columns: slice) -> Array:
+            try:
+                return self._read(rows, columns)
+            except SubpixelError:
+                raise
+            except faults as error:  # GDAL's own words are in its cause
+                raise SubpixelError(f"it is damaged: {error.__cause__ or error}") from error
+
+        return type(self)(self.shape.height, self.shape.width, self.shape.channels, read)
 
     def within(self, window: Window) -> Self:
         """Those of a part."""

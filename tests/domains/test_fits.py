@@ -162,6 +162,10 @@ def test_other_refusals(tmp_path: Path, doubled: Doubled, monkeypatch: pytest.Mo
     fits.writeto(tmp_path / "c.fits", smooth(), header("SIP"))
     with pytest.raises(UnreadableImage, match="whole factors"):
         doubled(tmp_path / "c.fits", tmp_path / "b.fits", Upscaler("bicubic", scale=1.5))
+    fits.writeto(tmp_path / "d.fits", smooth())
+    (tmp_path / "d.fits").write_bytes((tmp_path / "d.fits").read_bytes()[:-2880])
+    with pytest.raises(UnreadableImage, match=r"^cannot read .*d\.fits: it is damaged: cannot reshape array"):
+        doubled(tmp_path / "d.fits", tmp_path / "b.fits")
     monkeypatch.setattr("subpixel.domains.fits_header._scale_sip", lambda *_: None)
     with pytest.raises(UnwritableImage, match="off by"):
         doubled(tmp_path / "c.fits", tmp_path / "b.fits")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import json
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -172,6 +173,13 @@ def test_a_geotiff_stays_one(server: Server) -> None:
     refused = server.client.get(job["links"]["result"], headers={"Accept": "image/png"})
     assert (refused.status_code, refused.json()["type"]) == (406, "/problems/not-acceptable"), refused.text
     assert server.client.get(job["links"]["result"], headers={"Accept": "image/tiff"}).status_code == 200
+
+
+def test_a_damaged_image_of_science_is_said_to_be_that_and_not_where_it_lies(server: Server) -> None:
+    job = server.finished(server.submit(fits()[:-2880], "scale=2&model=nearest")["id"])
+    assert (job["state"], job["error"]["type"]) == ("failed", "/problems/failed-image")
+    assert job["error"]["detail"].startswith("cannot read the image: it is damaged: cannot reshape array")
+    assert str(server.data) not in json.dumps(job)
 
 
 def _numbers(content: bytes) -> tuple[bytes, Any]:
