@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import ipaddress
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,6 +14,8 @@ from subpixel.errors import BadRequest
 
 _SIZES = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 _TIMES = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_LONGEST = 36500 * 86400
+"""Seconds: a century. Years have four digits."""
 _SHORTEST = 16
 """Characters of a token."""
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
@@ -105,7 +108,7 @@ def digest(token: str) -> str:
 def read_tokens(path: Path) -> dict[str, str]:
     """Digests and names from a file with a line for each client: TOKEN, or NAME TOKEN. Raises: BadRequest."""
     try:
-        lines = [line.split() for line in path.read_text("utf-8").splitlines()]
+        lines = [line.split() for line in path.read_text("utf-8-sig").splitlines()]
     except (OSError, UnicodeDecodeError) as error:
         raise BadRequest(f"cannot read the tokens in {path}: {getattr(error, 'strerror', 'not text')}") from None
     names = dict[str, str]()
@@ -132,7 +135,17 @@ def parse_time(text: str) -> float:
     match = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd])", text.strip())
     if not match:
         raise BadRequest(f"time {text!r}; expected something like 30m, 24h or 7d")
-    return float(match[1]) * _TIMES[match[2]]
+    seconds = float(match[1]) * _TIMES[match[2]]
+    if seconds > _LONGEST:
+        raise BadRequest(f"time {text!r}; expected at most {_LONGEST // _TIMES['d']}d")
+    return seconds
+
+
+def parse_pixels(count: float, unit: int) -> int:
+    """Pixels from a count of mega- or gigapixels. Raises: BadRequest."""
+    if not math.isfinite(count):
+        raise BadRequest(f"a bound of {count}; expected a number such as 100")
+    return round(count * unit)
 
 
 def is_loopback(host: str) -> bool:

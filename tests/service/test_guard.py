@@ -21,7 +21,7 @@ from starlette.routing import Route
 from subpixel.errors import BadRequest
 from subpixel.service.guard import Guard, handle_errors
 from subpixel.service.serve import serve, work
-from subpixel.service.settings import Settings, digest, is_loopback, parse_size, parse_time, read_tokens
+from subpixel.service.settings import Settings, digest, is_loopback, parse_pixels, parse_size, parse_time, read_tokens
 
 TOKENS = {digest("a-token-of-some-length"): "ann", digest("another-one-of-length"): "bob"}
 
@@ -150,6 +150,8 @@ def test_tokens_are_read_and_only_their_digests_are_kept(tmp_path: Path) -> None
     file.write_text("# ours\nann a-token-of-some-length\n\nno-name-but-a-long-token\n")
     expected = {digest("a-token-of-some-length"): "ann", digest("no-name-but-a-long-token"): "client-2"}
     assert read_tokens(file) == expected
+    file.write_text(file.read_text("utf-8"), "utf-8-sig")  # as some editors write it
+    assert read_tokens(file) == expected
     for wrong, said in [("short", "expected TOKEN or NAME TOKEN"), ("a b c", "expected TOKEN"), ("", "no token in")]:
         file.write_text(wrong)
         with pytest.raises(BadRequest, match=said):
@@ -161,7 +163,12 @@ def test_tokens_are_read_and_only_their_digests_are_kept(tmp_path: Path) -> None
 def test_sizes_and_times() -> None:
     assert [parse_size(text) for text in ("5", "64M", "1.5g", "10GB")] == [5, 2**26, 3 * 2**29, 10 * 2**30]
     assert [parse_time(text) for text in ("30m", "24h", "7d", "1.5s")] == [1800, 86400, 604800, 1.5]
-    for parse, text in [(parse_size, "many"), (parse_size, "-1M"), (parse_time, "24"), (parse_time, "1y")]:
+    assert (parse_pixels(2.5, 10**6), parse_pixels(0.1, 10**9)) == (2_500_000, 100_000_000)
+    for count in (float("nan"), float("inf"), float("-inf")):
+        with pytest.raises(BadRequest, match=f"a bound of {count}; expected a number"):
+            parse_pixels(count, 10**6)
+    mistakes = [(parse_size, "many"), (parse_size, "-1M"), (parse_time, "24"), (parse_time, "1y")]
+    for parse, text in [*mistakes, (parse_time, "9999999d")]:  # a result that is kept for 27,000 years has no date
         with pytest.raises(BadRequest, match="expected"):
             parse(text)
 
