@@ -37,5 +37,5 @@ def to_ycbcr(rgb: NDArray[Any]) -> NDArray[Any]:
 
 
 def to_rgb(ycbcr: NDArray[Any]) -> NDArray[Any]:
-    """The inverse of `to_ycbcr`, of the same float type; not clipped."""
+    """The inverse of `to_ycbcr`: YCbCr ... 3 -> RGB ... 3 in [0, 1], of the same float type; not clipped."""
     return (ycbcr - OFFSET.astype(ycbcr.dtype)) @ INVERSE.T.astype(ycbcr.dtype)

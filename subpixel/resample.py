@@ -150,7 +150,8 @@ def resize(pixels: Array, height: int, width: int, kernel: str = "bicubic", scal
 def rescale(pixels: Array, scale: float, kernel: str = "bicubic") -> Array:
     """Resamples an image by a factor, to ceil(size * scale) pixels, as imresize(image, scale) does.
 
-    Raises: BadRequest for a scale that is not a positive finite number.
+    pixels: as `resize` takes them, and gives them back.
+    Raises: BadRequest for a scale that is not a positive finite number; as `resize` does.
     """
     if not (math.isfinite(scale) and scale > 0):
         raise BadRequest(f"scale {scale} is not a positive number")

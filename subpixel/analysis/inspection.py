@@ -41,9 +41,9 @@ OTHERS = -2.5
 
 
 def inspect(image: Image | NDArray[Any] | PIL.Image.Image | str | Path | bytes | BinaryIO) -> DegradationReport:
-    """What is wrong with an image: an Image, an array (uint8, uint16, float), a Pillow image, a file or its bytes.
+    """What is wrong with an image: an Image, an array, a Pillow image, a file or its bytes.
 
-    Of an animation the first frame is looked at.
+    An array is H W or H W 1 to 4: uint8, uint16, or float in [0, 1]. Of an animation the first frame is looked at.
 
     Raises: UnreadableImage; BadRequest for what is no image.
     """

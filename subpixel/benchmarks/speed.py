@@ -187,6 +187,7 @@ def opencv_network(file: Path, algorithm: str, scale: int = 2) -> Any:
 
 
 def opencv() -> Any:
+    """OpenCV's module. Raises: MissingExtra where it is not installed."""
     try:
         return importlib.import_module("cv2")
     except ImportError:

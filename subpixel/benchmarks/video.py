@@ -110,7 +110,10 @@ def cropped(plane: Plane) -> Plane:
 
 
 def motion_of(before: Luma, after: Luma) -> NDArray[np.intp]:
-    """For each block of `after`, rows and columns back to where it was: exhaustive search by the sum of differences."""
+    """For each block of `after`, rows and columns back to where it was: exhaustive search by the sum of differences.
+
+    before, after: H W. Returns (blocks down, blocks across, 2).
+    """
     rows, columns = (n // _BLOCK for n in after.shape)
     padded = np.pad(before, _REACH, mode="edge")
     offsets = [(dy, dx) for dy in range(2 * _REACH + 1) for dx in range(2 * _REACH + 1)]
@@ -130,7 +133,7 @@ def _block_sums(values: Luma) -> Luma:
 
 
 def moved(before: Luma, motion: NDArray[np.intp]) -> Luma:
-    """The blocks of the frame after, as they were in the frame before."""
+    """The blocks of the frame after, as they were in the frame before: H W, a motion for each block -> H W."""
     padded = np.pad(before, _REACH, mode="edge")
     rows, columns = motion.shape[:2]
     y, x = np.mgrid[: rows * _BLOCK, : columns * _BLOCK]

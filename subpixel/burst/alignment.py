@@ -51,7 +51,7 @@ class Aligned:
 
 
 def sharpest(lumas: Sequence[Floats]) -> int:
-    """The frame that the others are laid on: the first of those that are about as sharp as the sharpest."""
+    """Which of the lumas, each H W, the others are laid on: the first of those about as sharp as the sharpest."""
     values = [sharpness(soften(luma)) for luma in lumas]
     return next(k for k, value in enumerate(values) if value >= _AS_SHARP * max(values))
 

@@ -115,7 +115,7 @@ def likeness(frame: Floats, reference: Floats) -> float:
 
 
 def soften(plane: Floats) -> Floats:
-    """A blur of about one pixel, below which aliasing frames do not look alike."""
+    """H W, blurred by about one pixel: below that, aliasing frames do not look alike."""
     for axis in (0, 1):
         padded = np.pad(plane, [(2, 2) if axis == n else (0, 0) for n in (0, 1)], mode="edge")
         length = plane.shape[axis]

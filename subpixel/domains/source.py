@@ -45,6 +45,6 @@ def places(*sides: int) -> Iterator[tuple[int, ...]]:
 
 
 def bands(rows: Rows, step: int = 256) -> Iterator[tuple[int, NDArray[Any]]]:
-    """All rows, `step` at a time, each band with its first row."""
+    """All rows, `step` at a time: the number of the first, and the band, n W C."""
     for y in range(0, rows.shape.height, step):
         yield y, np.asarray(rows.rows(y, min(y + step, rows.shape.height)))

@@ -44,6 +44,7 @@ class Item(NamedTuple):
 
 
 def boxes(data: bytes, start: int = 0, end: int | None = None) -> Iterator[Box]:
+    """The boxes that lie one behind the other between two positions (ISO/IEC 14496-12)."""
     end = len(data) if end is None else min(end, len(data))
     while start + 8 <= end:
         size, kind = struct.unpack_from(">I4s", data, start)

@@ -52,6 +52,7 @@ def segments(file: BinaryIO) -> Iterator[Segment]:
 
 
 def read_jpeg(file: BinaryIO) -> Contents:
+    """What a JPEG holds beside its pixels."""
     contents, profile = Contents(), dict[int, bytes]()
     for marker, data, _ in segments(file):
         if marker == _TABLES:

@@ -43,10 +43,12 @@ def chunks(file: BinaryIO) -> Iterator[Chunk]:
 
 
 def chunk(kind: bytes, data: bytes) -> bytes:
+    """A chunk as it lies in a file: length, kind, data, CRC."""
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
 
 def read_png(file: BinaryIO) -> Contents:
+    """What a PNG holds beside its pixels."""
     contents, announced, controlled, room = Contents(), 0, 0, TOTAL
     for kind, data, _ in chunks(file):
         controlled += kind == b"fcTL"
@@ -171,6 +173,7 @@ def amend(file: BinaryIO, metadata: Metadata) -> tuple[int, bytes]:
     """Correct the resolution that an encoder wrote, in its place; unknown is said by square pixels without a unit.
 
     Returns where the file's pixels begin, and what belongs before them where there is more to say, else nothing.
+    Raises: ValueError for a file without pixels.
     """
     resolution = (*(round(value / 0.0254) for value in metadata.dpi), 1) if metadata.dpi else (1, 1, 0)
     parts = [SIGNATURE]

@@ -17,7 +17,7 @@ _STARTING = threading.Lock()
 
 
 def quantise(values: Floats, depth: Depth) -> NDArray[Any]:
-    """Clip to [0, 1] and round half up to uint8 or uint16 levels; depth 32 only clips.
+    """Floats of any shape, clipped to [0, 1] and rounded half up to uint8 or uint16 levels; depth 32 only clips.
 
     10 and 12 bits are the highest of uint16's, the others zero: so libheif takes and gives them.
     """
@@ -45,12 +45,12 @@ _TOLERANCE = 1e-4
 
 
 def in_range(values: Floats) -> bool:
-    """Whether all values are numbers in [0, 1]."""
+    """Whether all values, of any shape, are numbers in [0, 1]."""
     return bool(values.min() >= 0 and values.max() <= 1)  # false for NaN too
 
 
 def limited(values: NDArray[Any]) -> NDArray[Any] | None:
-    """Floats that are in [0, 1] but for rounding, in [0, 1]; None where they are not."""
+    """Floats of any shape that are in [0, 1] but for rounding, in [0, 1]; None where they are not."""
     if in_range(values):
         return values
     if values.min() >= -_TOLERANCE and values.max() <= 1 + _TOLERANCE:

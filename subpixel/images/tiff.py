@@ -169,6 +169,7 @@ def dump(tree: Tree, start: int, big: bool) -> bytes:
 
 
 def number(tree: Tree, tag: int) -> float | None:
+    """The first number of an entry; None where there is none."""
     value = tree.get(tag)
     if not isinstance(value, tuple) or value[0] not in _INTEGER:
         return None

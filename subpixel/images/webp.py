@@ -20,6 +20,7 @@ class Chunk(NamedTuple):
 
 
 def chunks(file: BinaryIO, start: int = 12) -> Iterator[Chunk]:
+    """The chunks of a file from a position on; 12: behind its header."""
     file.seek(start)
     for _ in range(PARTS):
         head = file.read(8)
@@ -33,6 +34,7 @@ def chunks(file: BinaryIO, start: int = 12) -> Iterator[Chunk]:
 
 
 def read_webp(file: BinaryIO) -> Contents:
+    """What a WebP holds beside its pixels."""
     contents, frames = Contents(), list[int]()
     for kind, data, start, _ in chunks(file):
         if kind == b"EXIF":

@@ -103,7 +103,7 @@ def compare(
 
 
 def detailed(pixels: Floats, side: int) -> Box:
-    """The square in which the image changes most: the largest sum of differences between neighbours."""
+    """The square of `side` pixels in which H W C changes most: the largest sum of differences between neighbours."""
     luma = color.luma(pixels) if pixels.shape[2] == 3 else pixels[..., 0]
     change = np.zeros(luma.shape)
     change[:, 1:] += np.abs(np.diff(luma, axis=1))

@@ -66,7 +66,7 @@ def roughness(patch: Floats) -> Floats:
 
 
 def spread(rough: Floats, reach: int) -> Floats:
-    """The largest of all pixels around, of each less 2 / reach for every pixel that it is away, down and across."""
+    """H W -> H W: the largest of all pixels around, each less 2 / reach for every pixel it is away, down and across."""
     spread, step = rough.copy(), 1
     while step < reach:
         for axis in (spread, spread.T):

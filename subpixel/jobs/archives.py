@@ -24,6 +24,7 @@ _CHUNK = 2**20
 
 
 def is_archive(path: str) -> bool:
+    """Whether a path is a file whose name ends in .zip or .tar."""
     return path.lower().endswith((".zip", ".tar")) and os.path.isfile(path)
 
 

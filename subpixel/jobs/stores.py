@@ -29,6 +29,7 @@ _WINDOW = 20_000
 
 
 def is_url(text: str) -> bool:
+    """Whether it names something in a store, such as s3://bucket/name, and no file."""
     return "://" in text and bool(_URL.match(text))
 
 

@@ -9,7 +9,7 @@ from subpixel.losses import Kind
 
 
 def discriminator_loss(kind: Kind, real: Tensor, fake: Tensor) -> Tensor:
-    """What the discriminator minimises: high logits for real images, low ones for generated images.
+    """What the discriminator minimises: high logits for real images, low ones for generated images; of any shape.
 
     nonsaturating: Goodfellow et al. 2014, as logits. relativistic: each against the mean of the others
     (Jolicoeur-Martineau 2018, RaGAN; ESRGAN's). least-squares: Mao et al. 2017, towards 1 and 0.
@@ -22,7 +22,7 @@ def discriminator_loss(kind: Kind, real: Tensor, fake: Tensor) -> Tensor:
 
 
 def generator_loss(kind: Kind, real: Tensor, fake: Tensor) -> Tensor:
-    """What the generator minimises: high logits for its images (SRGAN, equation 6)."""
+    """What the generator minimises: high logits, of any shape, for its images (SRGAN, equation 6)."""
     if kind == "relativistic":
         return (F.softplus(real - fake.mean()).mean() + F.softplus(real.mean() - fake).mean()) / 2
     if kind == "least-squares":

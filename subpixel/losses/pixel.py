@@ -16,17 +16,17 @@ ROUNDING = 1 / (12 * 255**2)
 
 
 def l1(output: Tensor, target: Tensor) -> Tensor:
-    """Mean absolute difference: sharper than l2 and quicker to train (Lim et al. 2017)."""
+    """Mean absolute difference of two tensors of one shape: sharper than l2, quicker to train (Lim et al. 2017)."""
     return F.l1_loss(output, target)
 
 
 def l2(output: Tensor, target: Tensor) -> Tensor:
-    """Mean squared difference: what PSNR measures."""
+    """Mean squared difference of two tensors of one shape: what PSNR measures."""
     return F.mse_loss(output, target)
 
 
 def psnr(output: Tensor, target: Tensor) -> Tensor:
-    """Minus the mean PSNR of the N images in units of 10 dB, at most 5.89, that of values rounded to 8 bit."""
+    """Minus the mean PSNR of N C H W in [0, 1], in units of 10 dB, at most 5.89, that of values rounded to 8 bit."""
     return torch.log10(((output - target) ** 2).mean(dim=(1, 2, 3)) + ROUNDING).mean()
 
 
@@ -37,17 +37,17 @@ def luma_psnr(output: Tensor, target: Tensor) -> Tensor:
 
 
 def charbonnier(output: Tensor, target: Tensor) -> Tensor:
-    """Mean of sqrt(d^2 + epsilon^2): absolute, but smooth at 0 (Lai et al. 2017, equation 6)."""
+    """Mean of sqrt(d^2 + EPSILON^2), d of any shape: absolute, but smooth at 0 (Lai et al. 2017, equation 6)."""
     return torch.sqrt((output - target) ** 2 + EPSILON**2).mean()
 
 
 def low_pass(output: Tensor, target: Tensor) -> Tensor:
-    """`l1` of the means of 8x8 pixels: holds colours and brightness while the detail between them is free."""
+    """`l1` of the means of 8x8 pixels of N C H W: holds colours and brightness, the detail between is free."""
     return F.l1_loss(F.avg_pool2d(output, 8), F.avg_pool2d(target, 8))
 
 
 def total_variation(output: Tensor) -> Tensor:
-    """Mean absolute step to the right and down: smoothness (Johnson et al. 2016; anisotropic)."""
+    """Mean absolute step to the right and down in N C H W: smoothness (Johnson et al. 2016; anisotropic)."""
     right = output[..., :, 1:] - output[..., :, :-1]
     down = output[..., 1:, :] - output[..., :-1, :]
     return (right.abs().sum() + down.abs().sum()) / output.numel()

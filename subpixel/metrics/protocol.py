@@ -84,12 +84,12 @@ Under it, bicubic gives 33.66, 30.40 and 28.42 dB on Set5 (x2, x3, x4; published
 
 
 def round8(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """[0, 1] -> the nearest multiples of 1/255, halves up; clipped."""
+    """Values of any shape in [0, 1] -> the nearest multiples of 1/255, halves up; clipped."""
     return np.floor(np.clip(values, 0, 1) * 255 + 0.5) / 255
 
 
 def modcrop(pixels: NDArray[Any], scale: int) -> NDArray[Any]:
-    """The largest upper left part whose sides are multiples of the scale.
+    """The largest upper left part of H W or H W C whose sides are multiples of the scale.
 
     Raises: BadRequest if a side is shorter than the scale.
     """

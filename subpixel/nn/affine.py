@@ -48,7 +48,7 @@ def add_mean(peak: float = 1.0, colours: int = 3) -> Affine:
 
 @torch.no_grad()
 def scaled(conv: nn.Conv2d, gain: Tensor | float, offset: Tensor | float = 0.0) -> nn.Conv2d:
-    """The convolution that gives gain conv(x) + offset, for all outputs or for each."""
+    """The convolution that gives gain conv(x) + offset: one number for all outputs, or C numbers, one for each."""
     folded = copy.deepcopy(conv)
     gains = torch.as_tensor(gain, dtype=conv.weight.dtype).expand(conv.out_channels)
     folded.weight.mul_(gains[:, None, None, None])

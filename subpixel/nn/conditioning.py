@@ -34,5 +34,5 @@ class Modulation(nn.Module):
 
 
 def modulated(x: Tensor, by: tuple[Tensor, Tensor] | None) -> Tensor:
-    """What a convolution gave, scaled and shifted; unchanged where there is no condition."""
+    """What a convolution gave, N C H W, scaled and shifted by `by`, each N C 1 1; as it is where that is None."""
     return x if by is None else x * (1 + by[0]) + by[1]

@@ -22,7 +22,7 @@ def luma(rgb: Tensor) -> Tensor:
 
 
 def with_luma(rgb: Tensor, y: Tensor) -> Tensor:
-    """The image with its luma replaced by y and its chroma kept: what YCbCr -> RGB of (y, Cb, Cr) gives."""
+    """N 3 H W with its luma replaced by y, N 1 H W, its chroma kept: what YCbCr -> RGB of (y, Cb, Cr) gives."""
     return rgb + (y - luma(rgb)) * _GAIN
 
 
@@ -49,11 +49,14 @@ class Chroma(nn.Module):
 
 
 def luma_only(phases: Tensor, x: Tensor, chroma: Chroma) -> Tensor:
-    """A post-upsampling network on Y: `phases` is the luma it makes of x, N s^2 H W; bicubic enlarges the chroma."""
+    """A post-upsampling network on Y: N 3 H W -> N 3 sH sW; bicubic enlarges the chroma.
+
+    phases: the luma that it makes of x, N s^2 H W.
+    """
     gray = phases.float() * _GAIN
     return F.pixel_shuffle(chroma(x) + torch.cat([gray, gray, gray], dim=1), chroma.scale)
 
 
 def luma_refined(body: Callable[[Tensor], Tensor], enlarged: Tensor) -> Tensor:
-    """A pre-upsampling network on Y: the body refines the luma of the enlarged image."""
+    """A pre-upsampling network on Y: the body refines the luma, N 1 H W, of the enlarged image, N 3 H W."""
     return with_luma(enlarged, body(luma(enlarged)).float())

@@ -61,5 +61,5 @@ def installed(name: str) -> bool:
 
 
 def on_batches(run: Run) -> Callable[[NDArray[Any]], NDArray[Any]]:
-    """A network from `low` to `high` as a function of one batch."""
+    """A network from `low` to `high` as a function of one batch: N C H W -> N C sH sW."""
     return lambda batch: run({"low": batch})["high"]

@@ -49,7 +49,10 @@ class OnnxRuntime:
 
 
 def open_model(model: Model, execution: Execution) -> OnnxRuntime:
-    """Opens a session; ONNX Runtime computes the models in f32."""
+    """Opens a session; ONNX Runtime computes the models in f32.
+
+    Raises: RuntimeUnavailable for another precision, or a device that is not there; BadWeights for what it cannot load.
+    """
     device = execution.device
     if execution.precision == "bf16":
         raise RuntimeUnavailable("onnxruntime computes in f32 only; use --runtime openvino for bf16")

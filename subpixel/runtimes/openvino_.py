@@ -86,7 +86,10 @@ class OpenVINORuntime:
 
 
 def open_model(model: Model, execution: Execution) -> OpenVINORuntime:
-    """Reads a model; the precision is always set explicitly, for OpenVINO would choose by itself."""
+    """Reads a model; the precision is always set explicitly, for OpenVINO would choose by itself.
+
+    Raises: RuntimeUnavailable for a device that is not there, BadWeights for a graph that OpenVINO cannot read.
+    """
     where = "CPU" if execution.device in ("auto", "cpu") else execution.device.upper()
     if where != "CPU":
         _check_device(where.split(".")[0], execution.device)

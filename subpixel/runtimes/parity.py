@@ -47,6 +47,6 @@ def compare(
 
 
 def noise_image(size: tuple[int, int], gray: bool) -> NDArray[np.float32]:
-    """A random batch of one, for comparisons."""
+    """A random batch of one, 1 3 H W in [0, 1], for comparisons; gray: its three channels are equal."""
     batch = np.random.default_rng(0).random((1, 1 if gray else 3, *size), dtype=np.float32)
     return np.repeat(batch, 3, axis=1) if gray else batch

@@ -40,7 +40,10 @@ class TorchRuntime:
 
 
 def open_model(model: Model, execution: Execution) -> TorchRuntime:
-    """Rebuilds the torch network of a model file."""
+    """Rebuilds the torch network of a model file.
+
+    Raises: RuntimeUnavailable for a device that is not there, BadWeights for weights that do not fit.
+    """
     device, precision = execution.device, execution.precision
     where = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
     if where not in ("cpu", "cuda") or (where == "cuda" and not torch.cuda.is_available()):

@@ -176,6 +176,7 @@ async def _respond(error: Refusal, scope: Scope, receive: Receive, answer: _Answ
 
 
 def problem_response(error: Refusal) -> Response:
+    """A refusal as an answer, application/problem+json (RFC 9457)."""
     problem = error.problem
     return JSONResponse(problem.model_dump(), problem.status, error.headers, MEDIA_TYPE)
 

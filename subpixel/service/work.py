@@ -125,10 +125,12 @@ def limited(check: Callable[[], None], seconds: float) -> Callable[[], None]:
 
 
 def upload_of(data: Path, id: str) -> Path:
+    """Where the source of a job lies."""
     return data / "uploads" / id
 
 
 def result_of(data: Path, id: str, format: str) -> Path:
+    """Where the result of a job lies, in one of the formats that it was asked for in."""
     return data / "results" / f"{id}.{format}"
 
 

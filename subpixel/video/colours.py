@@ -63,7 +63,7 @@ def to_rgb(y: Floats, cb: Floats, cr: Floats, weights: tuple[float, float]) -> F
 
 
 def to_ycc(rgb: Floats, weights: tuple[float, float]) -> tuple[Floats, Floats, Floats]:
-    """The inverse of `to_rgb`."""
+    """The inverse of `to_rgb`: H W 3 -> Y, Cb and Cr, each H W."""
     kr, kb = weights
     y = rgb @ np.array([kr, 1 - kr - kb, kb], np.float32)
     cb, cr = (rgb[..., 2] - y) * np.float32(0.5 / (1 - kb)), (rgb[..., 0] - y) * np.float32(0.5 / (1 - kr))

@@ -123,5 +123,6 @@ def unused(request: VideoRequest, encoder: Encoder) -> list[str]:
 
 
 def flickering(larger: FrameUpscaler) -> list[str]:
+    """A sentence for each network whose detail flickers."""
     names = [step.card.name for step in larger.plan.steps if step.card.arch == "srgan"]
     return [f"{name} invents detail anew in each frame, which flickers; swift does not" for name in names]
