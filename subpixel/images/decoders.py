@@ -29,7 +29,9 @@ Check = Callable[[int, int, int], None]
 No bytes: nothing will be held.
 """
 
-_PILLOW = {"PNM": ("PPM",), "JPEG 2000": ("JPEG2000",), "JPEG XL": ("JXL",), "ICO": ("ICO", "CUR")}
+_PILLOW = {
+    "PNM": ("PPM",), "JPEG 2000": ("JPEG2000",), "JPEG XL": ("JXL",), "ICO": ("ICO", "CUR"), "XVThumb": ("XVTHUMB",),
+}  # fmt: skip
 """Pillow's names for formats, where they are not ours."""
 
 

@@ -90,6 +90,10 @@ FILE_FORMATS = {
     "msp": FileFormat("MSP", (".msp",), _starts(rb"DanM|LinS"), "Pillow"),
     "xbm": FileFormat("XBM", (".xbm",), _starts(rb"\s*#define[ \t]"), "Pillow"),
     "xpm": FileFormat("XPM", (".xpm",), _starts(rb"/\* XPM \*/"), "Pillow"),
+    "dcx": FileFormat("DCX", (".dcx",), _starts(rb"\xb1\x68\xde\x3a"), "Pillow"),
+    "imt": FileFormat("IMT", (".imt",), None, "Pillow"),
+    "mcidas": FileFormat("MCIDAS", (), _starts(rb"\0\0\0\0\0\0\0\x04"), "Pillow"),
+    "xvthumb": FileFormat("XVThumb", (), _starts(rb"P7 332"), "Pillow"),
     "jxl": FileFormat(
         "JPEG XL", (".jxl",), _starts(rb"\xff\x0a|\0\0\0\x0cJXL "), "pillow-jxl-plugin", "jxl"
     ),

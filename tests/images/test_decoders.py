@@ -74,6 +74,25 @@ def test_formats_of_other_times(tmp_path: Path, kind: str, suffix: str, mode: st
             read(path)
 
 
+def test_formats_that_nobody_writes_any_more(tmp_path: Path) -> None:
+    pixels = np.array([[0, 255, 0b11100000], [0b00011100, 0b00000011, 0]], np.uint8)
+    thumb = b"P7 332\n#XVVERSION:Version 3.10a\n#END_OF_COMMENTS\n3 2 255\n" + pixels.tobytes()
+    colours = [[(0, 0, 0), (255, 255, 255), (255, 0, 0)], [(0, 255, 0), (0, 0, 255), (0, 0, 0)]]
+    assert read(thumb).to_array().tolist() == np.array(colours).tolist()
+
+    (tmp_path / "a.imt").write_bytes(b"*comment\nwidth 3\nheight 2\npixel n8\n\x0c" + pixels.tobytes())
+    assert np.array_equal(read(tmp_path / "a.imt").to_array(), pixels)
+
+    deep = np.array([[0, 65535, 300], [4000, 1, 2]], ">u2")
+    directory = [0, 4, *[0] * 6, 2, 3, 2, *[0] * 2, 1, 0, *[0] * 18, 256]
+    area = struct.pack(">64i", *directory, *[0] * (64 - len(directory))) + deep.tobytes()
+    assert np.array_equal(read(area).to_array(), deep)
+
+    page = encoded("PCX", PIL.Image.fromarray(ARRAY))
+    fax = struct.pack("<I1024I", 0x3ADE68B1, 4100, *[0] * 1023) + page
+    assert np.array_equal(read(fax).to_array(), ARRAY)
+
+
 def tiff(levels: np.ndarray, **options: Any) -> bytes:
     file = io.BytesIO()
     tifffile.imwrite(file, levels, metadata=None, **options)
