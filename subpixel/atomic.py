@@ -149,12 +149,14 @@ def write_text(target: Path, text: str) -> None:
     write_bytes(target, text.encode("utf-8"))
 
 
-def sweep(folder: str | Path) -> None:
-    """Removes the temporary folders and claims of processes that are dead, once for each folder; raises nothing.
+def sweep(folder: str | Path, again: bool = False) -> None:
+    """Removes the temporary folders and claims of processes that are dead; raises nothing.
+
+    again: also where this process has done so before.
 
     A lock says whether the process lives: it ends with its process, however that ends.
     """
-    if str(folder) in _swept:
+    if str(folder) in _swept and not again:
         return
     _swept.add(str(folder))
     with suppress(OSError), os.scandir(folder or ".") as entries:

@@ -214,7 +214,8 @@ class Service:
                 self.records.change(name, UNFINISHED, state="failed", error=died, finished=now())
 
     def _sweep(self) -> None:
-        """Files that have belonged to no job for long: of a request that was cut, or a server that died in between."""
+        """What a process that was ended was writing; and files that have belonged to no job for long."""
+        atomic.sweep(self.settings.results, again=True)
         unwanted = dict[Path, float]()
         for folder, states in ((self.settings.uploads, UNFINISHED), (self.settings.results, (*UNFINISHED, "done"))):
             names = {path: path.name.partition(".")[0] for path in folder.iterdir()}

@@ -11,6 +11,7 @@ import pytest
 
 pytest.importorskip("fastapi", reason="needs the extra serve")
 
+from subpixel import atomic
 from subpixel.jobs.queue import Queue
 from subpixel.service import clock
 from subpixel.service import service as tidied
@@ -69,6 +70,17 @@ def test_nobody_gets_a_result_when_its_time_has_passed(service: Service, monkeyp
         assert (found.state, service.view(done).state, path.exists()) == (state, state, state == "done")
     assert found == service.records.get("x")
     assert (found.revision, service.view(found).expires) == (done.revision + 1, None)
+
+
+def test_what_an_ended_process_was_writing_goes_and_what_another_one_writes_stays(service: Service) -> None:
+    results = service.settings.results
+    left, under_way = results / f"{atomic.PREFIX}{'0' * 16}", atomic.temporary(results)
+    left.mkdir()
+    (left / "part").write_bytes(b"half of a job that was stopped")
+    under_way.write_bytes(b"half of another one")
+    service.tidy()
+    assert (left.exists(), under_way.exists()) == (False, True)
+    atomic.discard(under_way)
 
 
 def test_what_belongs_to_no_job_goes_after_a_while(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
