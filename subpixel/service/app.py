@@ -29,7 +29,7 @@ from subpixel.service.metrics import exposition
 from subpixel.service.negotiation import MEDIA_TYPES, accepted
 from subpixel.service.orders import Enlarged, Examined, Order
 from subpixel.service.page import browser
-from subpixel.service.problems import Problem, Refusal
+from subpixel.service.problems import Problem, Refusal, stopping
 from subpixel.service.query import check_no_query, parameters, parse_query
 from subpixel.service.ranges import RangedFile, unchanged
 from subpixel.service.records import Record
@@ -302,7 +302,7 @@ def _service(request: Request) -> Service:
 async def _admitted(service: Service, request: Request, name: str) -> AsyncGenerator[Path]:
     """The image in the body, on the disk for the time of the block."""
     if service.stopping:
-        raise Refusal("stopping", "the service is about to end; ask again in a minute", {"Retry-After": "60"})
+        raise stopping()
     await asyncio.to_thread(service.check_disk, int(request.headers.get("content-length") or 0))
     async with received(request, service.settings.uploads / name, service.settings.max_upload) as upload:
         request.state.digest = upload.digest

@@ -20,7 +20,7 @@ from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from subpixel.errors import SubpixelError
-from subpixel.service.problems import MEDIA_TYPE, Refusal, refusal, retry
+from subpixel.service.problems import MEDIA_TYPE, Refusal, refusal, retry, stopping
 from subpixel.service.settings import LOOPBACK, Settings, digest
 
 _WRITE = 60.0
@@ -71,6 +71,8 @@ class Guard:
             await self._admitted(scope, receive, answer.send)
         except Refusal as error:
             await _respond(error, scope, receive, answer)
+        except asyncio.CancelledError:  # the service ends, and has waited for long enough
+            await _respond(stopping(), scope, receive, answer)
         except TimeoutError:  # a client that reads nothing
             log.info("a client was too slow")
             raise

@@ -34,7 +34,7 @@ KINDS = {
     "stopping": (503, "The service is about to end"),
     "disk-full": (503, "The disk is full"),
 }  # fmt: skip
-_FULL = re.compile("no space left|quota exceeded|unable to write to target", re.IGNORECASE)
+_FULL = re.compile("no space left|quota exceeded|file too large|unable to write to target", re.IGNORECASE)
 """What the system and FFmpeg say, and libvips, whose encoders know no more."""
 MEDIA_TYPE = "application/problem+json"
 
@@ -64,6 +64,10 @@ class Refusal(Exception):
 def retry(kind: str, detail: str, seconds: int) -> Refusal:
     """A refusal that will pass."""
     return Refusal(kind, detail, {"Retry-After": str(seconds)})
+
+
+def stopping() -> Refusal:
+    return retry("stopping", "the service is about to end; ask again in a minute", 60)
 
 
 def refusal(error: Exception) -> Refusal:

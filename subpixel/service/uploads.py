@@ -20,6 +20,7 @@ _PAUSE = 20.0
 """Seconds that a client may say nothing."""
 _SLOWEST = 16 * 2**10
 """Bytes a second, on the whole."""
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _FILE = re.compile(rb";\s*filename\*?=", re.IGNORECASE)
 _PARTS = 4
 """Parts of a form: the image, and a few that hold nothing."""
@@ -50,7 +51,7 @@ async def received(request: Request, path: Path, most: int) -> AsyncGenerator[Up
     try:
         yield await _received(request, path, most)
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if error.errno in _FULL:
             raise retry("disk-full", "the server has no room for the image; ask again later", 60) from error
         raise
     finally:
@@ -73,7 +74,7 @@ async def _received(request: Request, path: Path, most: int) -> Upload:
 
 def _image(request: Request, most: int) -> AsyncIterator[bytes]:
     kind = request.headers.get("content-type", "")
-    return _of_form(request, kind, most) if kind.startswith("multipart/") else _chunks(request, most)
+    return _of_form(request, kind, most) if kind.lower().startswith("multipart/") else _chunks(request, most)
 
 
 async def _chunks(request: Request, most: int) -> AsyncGenerator[bytes]:

@@ -327,6 +327,20 @@ def test_it_finishes_or_puts_back_what_is_begun_when_it_is_told_to_end(servers: 
     assert server.client.delete(job["links"]["self"]).json()["state"] == "cancelled"
 
 
+def test_an_upload_under_way_is_told_that_the_service_ends(servers: Make) -> None:
+    server = servers(code=CHANGED.format(changes="patience=1.0"))
+    with socket.create_connection(("127.0.0.1", server.port)) as slow:
+        slow.settimeout(20)
+        slow.sendall(b"POST /v1/jobs HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99\r\n\r\nhalf")
+        until(lambda: list((server.data / "uploads").iterdir()))
+        assert server.stop(signal.SIGTERM) == 0
+        answer = slow.makefile("rb").read()
+    assert answer.startswith(b"HTTP/1.1 503 "), answer
+    assert b"the service is about to end" in answer
+    assert not list((server.data / "uploads").iterdir())
+    assert "Traceback" not in (server.data.parent / "log").read_text()
+
+
 def test_two_machines_share_a_queue_and_one_of_them_dies(servers: Make, tmp_path: Path) -> None:
     """A server that computes nothing, two workers on one Postgres and one folder; one is killed in the middle."""
     with postgres_server() as url:

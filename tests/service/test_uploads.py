@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import hashlib
+import os
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ pytest.importorskip("fastapi", reason="needs the extra serve")
 from starlette.requests import Request
 
 from subpixel.service import uploads
-from subpixel.service.problems import Refusal
+from subpixel.service.problems import Refusal, refusal
 from subpixel.service.uploads import received
 
 BOUNDARY = b"----b"
@@ -69,7 +70,8 @@ def test_a_body_or_the_file_of_a_form_whatever_its_pieces(tmp_path: Path, size: 
         return [whole[k : k + size] for k in range(0, len(whole), size)]
 
     assert receive(tmp_path / "x", pieces(content)) == content
-    assert receive(tmp_path / "x", pieces(form), FORM) == content
+    for kind in (FORM, FORM.replace("multipart/form-data", "Multipart/Form-Data")):
+        assert receive(tmp_path / "x", pieces(form), kind) == content
 
 
 @pytest.mark.parametrize(
@@ -107,14 +109,16 @@ def test_who_says_nothing_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.
         receive(tmp_path / "x", [b"x", 0.03] * 100)
 
 
-def test_a_full_disk_is_told_and_nothing_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It shows when the upload is synced to be kept, within the block."""
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG])
+def test_a_full_disk_is_told_and_nothing_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    """It shows when the upload is synced to be kept, within the block; a system may bound a file, too."""
 
     def full(path: Path) -> None:
         assert path.stat().st_size == 3
-        raise OSError(errno.ENOSPC, "No space left on device")
+        raise OSError(number, os.strerror(number))
 
     monkeypatch.setattr(Path, "read_bytes", full)
     with pytest.raises(Refusal, match="no room") as refused:
         receive(tmp_path / "x", [b"abc"])
     assert (refused.value.kind, refused.value.headers) == ("disk-full", {"Retry-After": "60"})
+    assert refusal(OSError(number, os.strerror(number))).kind == "disk-full"
