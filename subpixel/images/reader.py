@@ -166,8 +166,9 @@ def _format_of(name: str | Path, head: bytes) -> FileFormat:
     if recognised is None and VIDEO.match(head):
         raise UnreadableImage(name, "it is a video; `subpixel video` enlarges it, `subpixel burst --at TIME` a moment")
     if recognised is None:
-        known = ", ".join(file_format.name for file_format in FILE_FORMATS.values())
-        raise UnreadableImage(name, f"not an image in a format that can be read ({known})")
+        names = [file_format.name for file_format in FILE_FORMATS.values()]
+        usual, others = ", ".join(names[:13]), len(names) - 13
+        raise UnreadableImage(name, f"not an image in a format that can be read ({usual} and {others} others)")
     return recognised
 
 
