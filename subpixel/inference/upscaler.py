@@ -88,10 +88,10 @@ class Upscaler:
         check_type("tta", tta, bool)
         check_type("the window", window, Window, type(None))
         self.target = Target(scale, size, fit)
-        self.tile: Tile = _checked(tile)
+        self.tile: Tile = checked_tile(tile)
         self.execution = execution
         self._restoration, self._tta = restoration, tta
-        self.bands, self.window = _counted(bands), window
+        self.bands, self.window = checked_bands(bands), window
         self.consistent, self._reduction = consistent, parse(consistent)
         self._model = model
         is_kernel = isinstance(model, str) and model in KERNELS
@@ -312,7 +312,8 @@ def _array_rows(array: NDArray[Any], channels: int) -> ArrayRows:
     return ArrayRows(samples, Shape(height, width, count - alpha, alpha, "uint8" if levels.itemsize == 1 else "uint16"))
 
 
-def _checked(tile: object) -> Tile:
+def checked_tile(tile: object) -> Tile:
+    """The side of a tile as a plain number. Raises: BadRequest for one that no tile has."""
     if tile == "auto":
         return "auto"
     if isinstance(tile, int | np.integer) and tile is not False and (tile == 0 or tile >= _SMALLEST_TILE):
@@ -320,7 +321,8 @@ def _checked(tile: object) -> Tile:
     raise BadRequest(f"tile {tile!r}; expected auto, 0 for the whole image, or {_SMALLEST_TILE} or more")
 
 
-def _counted(bands: Any) -> tuple[int, ...]:
+def checked_bands(bands: Any) -> tuple[int, ...]:
+    """The numbers of bands as plain ones. Raises: BadRequest for what no bands are."""
     check_type("bands", bands, tuple, list)
     if not all(isinstance(band, int | np.integer) and band is not True and band >= 1 for band in bands):
         raise BadRequest(f"bands {bands!r:.60}; expected numbers such as (1, 2, 5), counted from 1")

@@ -13,7 +13,7 @@ from subpixel.images import Encoding
 from subpixel.inference.choice import AUTO, BLIND, CLEAN, DEGRADED, DETAILED, Restoration
 from subpixel.inference.consistency import parse
 from subpixel.inference.target import Target
-from subpixel.inference.upscaler import Upscaler
+from subpixel.inference.upscaler import Upscaler, checked_bands, checked_tile
 from subpixel.inference.window import Window
 from subpixel.models.naming import matching_models
 from subpixel.models.store import FOLDER, names
@@ -40,7 +40,7 @@ def _shipped(model: str) -> list[Path]:
 class Request(BaseModel):
     """What to do with images: the model, the size, how it is run and how the result is written."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", revalidate_instances="always")
 
     model: str = AUTO
     """auto, a model, a family, a kernel, or the path of an .onnx file."""
@@ -74,6 +74,8 @@ class Request(BaseModel):
         except ValidationError as error:
             raise BadRequest(first_problem(error)) from None
         Target(request.scale, request.size, request.fit)
+        checked_tile(request.tile)
+        checked_bands(request.bands)
         parse(request.consistent)
         if request.window is not None:
             Window.parse(request.window)

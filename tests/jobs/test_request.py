@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from subpixel import Encoding, Execution, Request
+from subpixel import Encoding, Execution, Request, Restoration
 from subpixel.errors import BadRequest
 from subpixel.ports import Shape
 
@@ -27,6 +27,12 @@ def test_it_goes_through_json_unchanged() -> None:
     assert Request.parse("{}") == Request()
 
 
+def test_whole_numbers_are_taken_where_any_are(recwarn: pytest.WarningsRecorder) -> None:
+    request = Request(restoration=Restoration(denoise=1, deblur=0))
+    assert Request.parse(request.model_dump_json()) == request
+    assert not recwarn.list
+
+
 @pytest.mark.parametrize(
     ("given", "words"),
     [
@@ -34,6 +40,8 @@ def test_it_goes_through_json_unchanged() -> None:
         ({"scale": "large"}, "scale: Input should be a valid number"),
         ({"scale": 2, "size": "9x9"}, "give one of the two"),
         ({"size": "big"}, "expected WIDTHxHEIGHT"),
+        ({"tile": 3}, "tile 3; expected auto, 0 for the whole image, or 16 or more"),
+        ({"bands": [2, 0]}, "bands .2, 0.; expected numbers such as"),
         ({"encoding": {"quality": 0}}, "encoding: quality 0; expected 1 to 100"),
         ({"encoding": {"quality": 80, "format": "png"}}, "quality 80: PNG has none; choose jpg, webp or avif"),
         ({"encoding": {"quality": 80, "format": "TIFF"}}, "quality 80: TIFF has none"),
