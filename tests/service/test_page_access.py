@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,13 +11,14 @@ from typing import TYPE_CHECKING
 import pytest
 from browsing import LIMIT, Tab, local, opened
 from clip import clip
+from PIL import Image
 from served import Server, png
 
 for module in ("fastapi", "uvicorn", "dbos"):
     pytest.importorskip(module, reason="needs the extra serve: pip install 'subpixel[serve]'")
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, BrowserContext
+    from playwright.sync_api import Browser, BrowserContext, Route
 
 TOKEN = "a-token-of-the-tests-0123456789"
 PASTE = """([text, type]) => {
@@ -99,6 +101,39 @@ def test_a_crash_of_the_computing_in_the_browser_is_told_in_words(tab: Tab, tmp_
     assert tab.state("a.png").endswith("try again, or use the server.")
     tab.page.unroute("**/worker.js")
     tab.page.get_by_role("button", name="Again a.png").click()
+    tab.wait("a.png", "done")
+
+
+def test_what_moves_is_not_enlarged_in_the_browser(tab: Tab, tmp_path: Path) -> None:
+    first, second = (Image.effect_noise((40, 30), sigma) for sigma in (20, 60))
+    first.save(tmp_path / "a.gif", save_all=True, append_images=[second])
+    local(tab)
+    tab.choose(tmp_path / "a.gif")
+    tab.page.get_by_role("button", name="Enlarge", exact=True).click()
+    tab.wait("a.gif", "failed")
+    assert tab.state("a.gif") == "It moves, which only the server keeps; enlarge it there."
+
+
+def test_a_job_under_way_says_that_the_server_does_not_answer(
+    tab: Tab, context: BrowserContext, tmp_path: Path
+) -> None:
+    """A stream that breaks off cannot be had at a wish: it is routed."""
+    job = {"state": "running", "progress": 0.25, "revision": 2, "ahead": 0, "chosen": "bicubic"}
+    answers = [f"id: 2\nevent: job\ndata: {json.dumps(job)}\n\n"]
+
+    def events(route: Route) -> None:
+        if answers:
+            route.fulfill(body=answers.pop(), content_type="text/event-stream")
+        else:
+            route.abort()
+
+    tab.page.route("**/events", events)
+    (tmp_path / "a.png").write_bytes(png(40, 30))
+    tab.page.select_option("#model", "bicubic")
+    tab.choose(tmp_path / "a.png")
+    tab.page.get_by_role("button", name="Enlarge", exact=True).click()
+    tab.row("a.png").locator(".state", has_text="25 % · The server does not answer; it is asked again.").wait_for()
+    tab.page.unroute("**/events")
     tab.wait("a.png", "done")
 
 

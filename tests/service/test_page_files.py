@@ -19,7 +19,7 @@ from subpixel.service.page import browser
 
 PAGE = Path(__file__).parents[2] / "subpixel/service/page"
 LARGEST = 100_000  # bytes of the first page
-WORKERS = {"worker.js", "gray.js", "enlarge.js", "networks.js", "tiles.js", "flat.js", "png.js"}
+WORKERS = {"worker.js", "animated.js", "gray.js", "enlarge.js", "networks.js", "tiles.js", "flat.js", "png.js"}
 """What is loaded when the browser mode begins."""
 
 

@@ -217,6 +217,35 @@ def test_what_is_no_image_is_not_gray(page: Page) -> None:
         assert page.evaluate(script, list(data)) is False
 
 
+@pytest.mark.parametrize("frames", [1, 2, 3])
+@pytest.mark.parametrize("file_format", ["GIF", "PNG", "WEBP", "AVIF", "JPEG"])
+def test_a_file_says_whether_it_moves(page: Page, file_format: str, frames: int) -> None:
+    file = io.BytesIO()
+    first, *more = [
+        Image.effect_noise((90, 60), 40 + k).convert("P" if file_format == "GIF" else "RGB") for k in range(frames)
+    ]
+    moves = frames > 1 and file_format != "JPEG"
+    first.save(file, file_format, **({"save_all": True, "append_images": more, "duration": 50} if moves else {}))
+    assert _is_animated(page, file.getvalue()) is moves
+
+
+def test_what_is_cut_or_no_image_stands_still(page: Page) -> None:
+    for data in (
+        b"",
+        b"GIF89a",
+        b"GIF89a" + b"\xff" * 99,
+        b"\x89PNG\r\n\x1a\n",
+        b"\x89PNG\r\n\x1a\n" + b"\xff" * 9,
+        b"RIFF",
+    ):
+        assert _is_animated(page, data) is False
+
+
+def _is_animated(page: Page, data: bytes) -> bool:
+    script = "async (data) => (await import('/animated.js')).isAnimated(new Blob([Uint8Array.from(data)]))"
+    return page.evaluate(script, list(data))
+
+
 def _is_gray(page: Page, mode: str, file_format: str, **options: Any) -> bool:
     file = io.BytesIO()
     Image.new(mode, (20, 10)).save(file, file_format, **options)

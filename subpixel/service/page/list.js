@@ -70,7 +70,7 @@ function state(item) {
     line: () => [size, "in line"],
     sending: () => [item.where === "local" ? "Getting ready" : "Sending", item.note],
     waiting: () => ["Waiting", item.note],
-    running: () => [`${Math.floor(item.fraction * 100)} %`, left(item)],
+    running: () => [`${Math.floor(item.fraction * 100)} %`, item.note || left(item)],
     done: () => ["Done", dimensions(item.target), bytes(item.result.size), networks(item.chosen), item.note],
     failed: () => [item.error],
     stopped: () => ["Stopped"],

@@ -1,5 +1,6 @@
 /** The worker of the browser mode: messages in, networks over tiles, messages with the same id out. */
 
+import { isAnimated } from "./animated.js";
 import { enlarge, opaque } from "./enlarge.js";
 import { averaged, isGray } from "./gray.js";
 import { Networks } from "./networks.js";
@@ -39,6 +40,7 @@ const DOES = {
 
   async enlarge({ file, model }, id) {
     const network = await networks.get(model);
+    if (await isAnimated(file)) throw new Error("It moves, which only the server keeps; enlarge it there.");
     const bitmap = await createImageBitmap(file).catch(() => {
       throw new Error("This browser cannot read the photo, or has no room for it; enlarge it on the server.");
     });
