@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
 
 from subpixel import models
-from subpixel.benchmarks.speed import against_opencv, shares
+from subpixel.benchmarks.speed import against_opencv, interleaved, shares
 from subpixel.errors import BadWeights, UnknownName
 
 
@@ -27,3 +28,8 @@ def test_opencvs_files_are_looked_at_first(tmp_path: Path) -> None:
     (tmp_path / "FSRCNN_x2.pb").write_bytes(b"\x89PNG nothing")
     with pytest.raises(BadWeights, match=r"FSRCNN_x2\.pb: it is not a frozen TensorFlow graph"):
         against_opencv(tmp_path)
+
+
+def test_slow_calls_are_timed_fewer_times() -> None:
+    times = interleaved({"slow": lambda: time.sleep(0.02), "fast": lambda: None}, 4, patience=0.03)
+    assert (len(times["slow"]), len(times["fast"])) == (2, 4)
