@@ -46,6 +46,18 @@ def low_pass(output: Tensor, target: Tensor) -> Tensor:
     return F.l1_loss(F.avg_pool2d(output, 8), F.avg_pool2d(target, 8))
 
 
+def lattice(output: Tensor, target: Tensor) -> Tensor:
+    """Mean absolute difference in what repeats every 4 pixels: zero for any that is constant over 32 x 32 pixels.
+
+    Of each of the 4 x 4 phases the mean over such a block, less the block's mean. Sub-pixel convolutions leave a
+    lattice that no other loss sees, since it is weak and everywhere (Aitken et al. 2017, arXiv:1707.02937).
+    """
+    height, width = (side // 4 * 4 for side in output.shape[-2:])
+    phases = F.pixel_unshuffle((output - target)[..., :height, :width], 4).unflatten(1, (-1, 16))
+    means = F.avg_pool3d(phases, (1, *(min(8, side) for side in phases.shape[-2:])))
+    return (means - means.mean(2, keepdim=True)).abs().mean()
+
+
 def total_variation(output: Tensor) -> Tensor:
     """Mean absolute step to the right and down in N C H W: smoothness (Johnson et al. 2016; anisotropic)."""
     right = output[..., :, 1:] - output[..., :, :-1]

@@ -49,7 +49,7 @@ class Objective(nn.Module):
     def terms(self, output: Tensor, target: Tensor) -> Tensor:
         """The weighted sum for one output, without the adversarial term."""
         weights, total = self.loss, output.new_zeros(())
-        for name in ("l1", "l2", "charbonnier", "psnr", "luma_psnr", "low_pass"):
+        for name in ("l1", "l2", "charbonnier", "psnr", "luma_psnr", "low_pass", "lattice"):
             if weight := getattr(weights, name):
                 total = total + weight * getattr(pixel, name)(output, target)
         if weights.total_variation:
@@ -77,7 +77,7 @@ def compared(network: Arch, loss: Loss) -> Port:
     if loss.output and loss.output not in ports:
         raise RecipeError(f"loss.output: {loss.output!r}; the network has {', '.join(ports)}")
     port = ports[loss.output] if loss.output else next(iter(ports.values()))
-    of_images = ("psnr", "luma_psnr", "low_pass", "total_variation", "content", "perceptual", "adversarial")
+    of_images = ("psnr", "luma_psnr", "low_pass", "lattice", "total_variation", "content", "perceptual", "adversarial")
     if (port.kind != "image" and any(getattr(loss, name) for name in of_images)) or port.kind == "map":
         raise RecipeError(f"loss.output: {port.name} is a {port.kind}; only l1, l2, charbonnier take a vector")
     in_colour = [name for name in ("luma_psnr", "content", "perceptual", "adversarial") if getattr(loss, name)]

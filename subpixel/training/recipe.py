@@ -68,6 +68,8 @@ class Loss(_Strict):
     """Of each crop's luma, which the benchmarks measure."""
     low_pass: float = Field(default=0.0, ge=0)
     """Of the means of 8x8 pixels: keeps the colours of an adversarial training."""
+    lattice: float = Field(default=0.0, ge=0)
+    """Of what repeats every 4 pixels: keeps the lattice of sub-pixel layers out of an adversarial training."""
     total_variation: float = Field(default=0.0, ge=0)
     content: float = Field(default=0.0, ge=0)
     """Of VGG19's features; `subpixel train --vgg` names the file of its weights."""

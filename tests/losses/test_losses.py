@@ -34,6 +34,18 @@ def test_low_pass_sees_means_alone() -> None:
     assert pixel.low_pass(checked, target).item() == pytest.approx(0.05)
 
 
+def test_lattice_sees_what_repeats_every_four_pixels_alone() -> None:
+    target = torch.rand(1, 3, 64, 32, generator=torch.Generator().manual_seed(0))
+    assert pixel.lattice(target + 0.25, target).item() == pytest.approx(0, abs=1e-7)
+    assert pixel.lattice(target + 0.25 * (-1.0) ** torch.arange(64)[:, None], target).item() == pytest.approx(0.25)
+    every_third = target + 0.1 * (torch.arange(32) % 3 == 0)
+    assert pixel.lattice(every_third, target).item() == pytest.approx(0.1 * 6 / 128)  # 3, 2, 3 and 3 of 8 columns
+    dotted = target.clone()
+    dotted[:, 1, 32::4, ::4] += 0.16  # one phase of 16, one channel of 3, one block of 2: |15 / 16| + 15 |1 / 16|
+    assert pixel.lattice(dotted, target).item() == pytest.approx(0.16 * (30 / 16) / 16 / 3 / 2)
+    assert pixel.lattice(dotted[..., :19, :13], target[..., :19, :13]).item() == pytest.approx(0, abs=1e-7)
+
+
 def test_the_psnr_that_is_raised_is_the_mean_of_the_images_in_tens_of_dB() -> None:
     output, target = torch.zeros(2, 1, 1, 2), torch.tensor([[[[0.1, 0.1]]], [[[0.1, 0.3]]]])
     expected = -(20 + 10 * math.log10(1 / 0.05)) / 2 / 10

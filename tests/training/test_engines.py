@@ -106,7 +106,15 @@ def test_a_levels_target_is_matlabs_bicubic() -> None:
 
 def test_the_sum_of_losses_is_weighted(vgg: Path) -> None:
     weights_of_terms = Loss(  # pyright: ignore[reportCallIssue]
-        l1=0.5, l2=2.0, charbonnier=3.0, psnr=5.0, luma_psnr=6.0, total_variation=0.1, content=7.0, low_pass=8.0
+        l1=0.5,
+        l2=2.0,
+        charbonnier=3.0,
+        psnr=5.0,
+        luma_psnr=6.0,
+        total_variation=0.1,
+        content=7.0,
+        low_pass=8.0,
+        lattice=9.0,
     )
     output, target = torch.rand(1, 3, 8, 8), torch.rand(1, 3, 8, 8)
     feature = content.load(vgg, "1_1")
@@ -119,6 +127,7 @@ def test_the_sum_of_losses_is_weighted(vgg: Path) -> None:
         + 0.1 * pixel.total_variation(output)
         + 7 * feature(output, target)
         + 8 * (output.mean(dim=(2, 3)) - target.mean(dim=(2, 3))).abs().mean()
+        + 9 * pixel.lattice(output, target)
     )
     network = archs.create("espcn", {"scale": 2})
     total = Objective(network, weights_of_terms, {"content": feature}).terms(output, target)
