@@ -110,7 +110,17 @@ VIDEO = _starts(
 
 FFmpeg, which knows playlists too, sees nothing else of the service's uploads.
 """
-HEAD = 200
+_RAW = _starts(
+    rb"II\*\0.{4}CR|.{4}ftypcrx |FUJIFILMCCD-RAW|IIR[OS]|MMOR|IIU\0"
+    rb"|II\*\0\x08\0{3}.{2}\xfe\0\x04\0\x01\0{3}\x01\0{3}(.{12}){0,40}\x4a\x01[\x04\x0d]\0"
+    rb"|MM\0\*\0{3}\x08.{2}\0\xfe\0\x04\0{3}\x01\0{3}\x01(.{12}){0,40}\x01\x4a\0[\x04\x0d]"
+)
+"""How raw files of cameras begin, for those that come without a name: CR2, CR3, RAF, ORF, RW2; and DNG, NEF and ARW.
+
+The last three are TIFF with a thumbnail (NewSubfileType 1) before the directories of the rest (SubIFDs); as TIFF, the
+thumbnail would be enlarged.
+"""
+HEAD = 512
 """Bytes by which a file is known."""
 FORMATS = tuple(name for name, file_format in FILE_FORMATS.items() if file_format.save)
 """The formats that can be written."""
@@ -167,6 +177,8 @@ def format_of_content(head: bytes, name: str | Path) -> FileFormat | None:
     for file_format in FILE_FORMATS.values():
         if file_format.signature is None and suffix in file_format.suffixes:
             return file_format
+    if _RAW.match(head):
+        return FILE_FORMATS["raw"]
     matching = (f for f in FILE_FORMATS.values() if f.signature and f.signature.match(head))
     return next(matching, None)
 

@@ -16,7 +16,7 @@ import tifffile
 
 from subpixel.errors import MissingExtra, UnreadableImage
 from subpixel.images import FORMATS, SUFFIXES, Image, decoders, open_image, read, reader, write
-from subpixel.images.formats import FILE_FORMATS
+from subpixel.images.formats import FILE_FORMATS, HEAD, format_of_content
 
 RNG = np.random.default_rng(0)
 ARRAY = RNG.integers(0, 256, (17, 23, 3), dtype=np.uint8)
@@ -259,6 +259,31 @@ def test_raw(tmp_path: Path) -> None:
     assert np.ptp(found.pixels[8:-8, 8:-8]) < 0.01
     assert found.metadata.notes == ("its raw data was developed into 16-bit sRGB",)
     assert b"ACME" in (found.metadata.exif or b"")
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_a_raw_file_without_its_name_is_not_taken_for_its_thumbnail(order: Any) -> None:
+    """DNG, NEF and ARW are TIFF: a small picture, and in SubIFDs what the camera saw. Others have signatures."""
+    file = io.BytesIO()
+    with tifffile.TiffWriter(file, byteorder=order) as tiff:
+        tiff.write(
+            RNG.integers(0, 256, (30, 40, 3), np.uint8), photometric="rgb", subfiletype=1, subifds=1, metadata=None
+        )
+        tiff.write(RNG.integers(0, 4000, (300, 400), np.uint16), photometric=32803, metadata=None)
+    heads = [file.getvalue()[:HEAD], b"II*\0\x10\0\0\0CR\2\0", b"\0\0\0\x18ftypcrx ", b"FUJIFILMCCD-RAW 0201", b"IIU\0"]
+    for head in [*heads, b"IIRO\x08\0\0\0", b"MMOR\0\0\0\x08"]:
+        found = format_of_content(head, "upload")
+        assert found
+        assert found.name == "RAW", head[:20]
+    for options in ({"subfiletype": 1}, {"subifds": 1}, {}):  # a small page alone, a pyramid, a plain one
+        plain = io.BytesIO()
+        with tifffile.TiffWriter(plain, byteorder=order) as tiff:
+            tiff.write(RNG.integers(0, 256, (30, 40, 3), np.uint8), photometric="rgb", metadata=None, **options)
+            if "subifds" in options:
+                tiff.write(RNG.integers(0, 256, (15, 20, 3), np.uint8), photometric="rgb", subfiletype=1, metadata=None)
+        found = format_of_content(plain.getvalue()[:HEAD], "upload")
+        assert found
+        assert found.name == "TIFF", options
 
 
 @pytest.mark.skipif(not importlib.util.find_spec("pillow_heif"), reason="needs the extra heif")
