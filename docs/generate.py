@@ -24,14 +24,18 @@ from subpixel.metrics.protocol import STANDARD, Protocol
 from subpixel.training.recipe import Recipe
 
 MODULES = {
-    "Images": ("images.image", "images.reader", "images.writer", "images.metadata", "color", "resample"),
+    "Images": (
+        "images.image", "images.reader", "images.writer", "images.formats", "images.metadata", "color", "resample",
+    ),
     "Looking": ("analysis.inspection", "analysis.report"),
     "Enlarging": (
-        "inference.upscaler", "inference.choice", "inference.consistency", "domains.file", "domains.planes",
+        "inference.upscaler", "inference.choice", "inference.consistency", "inference.target", "inference.plan",
+        "inference.window", "ports", "domains.file", "domains.planes",
         "domains.frames", "domains.values", "inference.comparison",
         "inference.tiles", "jobs.request", "jobs.job", "jobs.shard", "jobs.discovery", "jobs.done", "jobs.pool",
         "jobs.batch", "jobs.batches", "jobs.blocks", "runtimes",
     ),
+    "Video": ("video.request", "video.upscaling"),
     "Bursts": ("burst.fusion", "burst.evidence", "burst.motion", "burst.registration", "burst.files"),
     "Models": ("models.card", "models.store", "models.weights"),
     "Measuring": (
