@@ -73,7 +73,7 @@ FILE_FORMATS = {
     "jp2": FileFormat(
         "JPEG 2000", (".jp2", ".j2k", ".jpx", ".jpf"), _starts(rb"\0\0\0\x0cjP  |\xff\x4f\xff\x51"), "Pillow"
     ),
-    "ico": FileFormat("ICO", (".ico", ".cur"), _starts(rb"\0\0[\x01\x02]\0"), "Pillow"),
+    "ico": FileFormat("ICO", (".ico", ".cur"), _starts(rb"\0\0[\x01\x02]\0(?!\0\0)"), "Pillow"),
     "icns": FileFormat("ICNS", (".icns",), _starts(rb"icns"), "Pillow"),
     "psd": FileFormat("PSD", (".psd",), _starts(rb"8BPS"), "Pillow"),
     "dds": FileFormat("DDS", (".dds",), _starts(rb"DDS "), "Pillow"),

@@ -44,6 +44,9 @@ def test_a_file_that_pillow_decodes_is_read_as_pillow_sees_it(tmp_path: Path, na
     assert found.metadata.depth == 8
     if name != "tga":  # which has no signature
         assert np.array_equal(read(path.read_bytes()).pixels, found.pixels)
+    else:
+        with pytest.raises(UnreadableImage, match="not an image in a format that can be read"):
+            read(path.read_bytes())
     write(tmp_path / "a.png", found)
     assert np.array_equal(read(tmp_path / "a.png").to_array(), np.asarray(plain))
 
