@@ -112,10 +112,14 @@ def read_tokens(path: Path) -> dict[str, str]:
     except (OSError, UnicodeDecodeError) as error:
         raise BadRequest(f"cannot read the tokens in {path}: {getattr(error, 'strerror', 'not text')}") from None
     names = dict[str, str]()
-    for number, words in enumerate((words for words in lines if words and not words[0].startswith("#")), 1):
-        *name, token = words
+    entries = [(line, words) for line, words in enumerate(lines, 1) if words and not words[0].startswith("#")]
+    for number, (line, (*name, token)) in enumerate(entries, 1):
         if len(name) > 1 or len(token) < _SHORTEST:
-            raise BadRequest(f"entry {number} of {path}; expected TOKEN or NAME TOKEN, of {_SHORTEST} letters or more")
+            raise BadRequest(f"line {line} of {path}; expected TOKEN or NAME TOKEN, of {_SHORTEST} letters or more")
+        if not token.isascii():  # RFC 6750, 2.1; in a header it would arrive as other letters
+            raise BadRequest(
+                f"the token in line {line} of {path} has letters beyond ASCII; expected A-Z, a-z, 0-9, -._~+/"
+            )
         names[digest(token)] = name[0] if name else f"client-{number}"
     if not names:
         raise BadRequest(f"there is no token in {path}")

@@ -152,8 +152,16 @@ def test_tokens_are_read_and_only_their_digests_are_kept(tmp_path: Path) -> None
     assert read_tokens(file) == expected
     file.write_text(file.read_text("utf-8"), "utf-8-sig")  # as some editors write it
     assert read_tokens(file) == expected
-    for wrong, said in [("short", "expected TOKEN or NAME TOKEN"), ("a b c", "expected TOKEN"), ("", "no token in")]:
-        file.write_text(wrong)
+    for wrong, said in [
+        ("# ours\n\nshort", f"^line 3 of {re.escape(str(file))}; expected TOKEN or NAME TOKEN"),
+        ("a b c", "expected TOKEN"),
+        ("", "no token in"),
+        (
+            "# ours\n\nzoë a-token-of-some-length\nann schlüssel-der-länge-hat",
+            f"^the token in line 4 of {re.escape(str(file))} .* ASCII",
+        ),
+    ]:
+        file.write_text(wrong, "utf-8")
         with pytest.raises(BadRequest, match=said):
             read_tokens(file)
     with pytest.raises(BadRequest, match="cannot read the tokens"):
