@@ -32,7 +32,7 @@ MODULES = {
         "inference.upscaler", "inference.choice", "inference.consistency", "inference.target", "inference.plan",
         "inference.window", "ports", "domains.file", "domains.planes",
         "domains.frames", "domains.values", "inference.comparison",
-        "inference.tiles", "jobs.request", "jobs.job", "jobs.shard", "jobs.discovery", "jobs.done", "jobs.pool",
+        "inference.tiles", "jobs.request", "jobs.job", "jobs.shard", "jobs.discovery", "jobs.resumption", "jobs.pool",
         "jobs.batch", "jobs.batches", "jobs.blocks", "runtimes",
     ),
     "Video": ("video.request", "video.upscaling"),

@@ -65,9 +65,9 @@ class Restore(Arch[Config]):
         return self.config.layers + 1
 
     def forward(self, x: Tensor, condition: Tensor | None = None) -> Tensor:
-        told = {} if condition is None or self.condition is None else self.condition(condition)
+        modulations = {} if condition is None or self.condition is None else self.condition(condition)
         scale, features = self.config.scale, x - 0.5
         for k, (convolution, act) in enumerate(zip(self.body, self.act, strict=True)):
-            features = act(modulated(convolution(features), told.get(f"body.{k}")))
+            features = act(modulated(convolution(features), modulations.get(f"body.{k}")))
         residual = self.tail.of(scale)(features).float()
         return F.pixel_shuffle(residual + nearest_phases(x, scale), scale)

@@ -15,7 +15,7 @@ from subpixel.models.naming import matching_models
 from subpixel.ports import ModelName
 from subpixel.resample import KERNELS
 from subpixel.runtimes import Execution
-from subpixel.training.chosen import model_file
+from subpixel.training.model_files import model_file
 
 
 def candidates(names: Sequence[str] | None) -> list[Candidate]:

@@ -14,7 +14,7 @@ import numpy as np
 from subpixel.benchmarks.memory import peak
 from subpixel.images import Image, write
 from subpixel.jobs.discovery import find_jobs
-from subpixel.jobs.done import record, unfinished
+from subpixel.jobs.resumption import record, unfinished
 
 _LINKS = 30_000
 """Names that one file is given, at most; file systems end at 65,000."""

@@ -17,7 +17,7 @@ from subpixel.evaluation.report import Report
 from subpixel.images import Image
 from subpixel.inference.upscaler import Upscaler
 from subpixel.runtimes import installed, open_runtime
-from subpixel.runtimes.quiet import no_matplotlib_files
+from subpixel.runtimes.telemetry import no_matplotlib_files
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

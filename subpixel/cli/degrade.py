@@ -66,8 +66,8 @@ def command(
     """
     from subpixel.cli.progress import display
     from subpixel.jobs.discovery import find_jobs
-    from subpixel.jobs.done import unfinished
     from subpixel.jobs.pool import run
+    from subpixel.jobs.resumption import unfinished
 
     record = _records(scale, preset, recipe, replay, seed)
     if "-" in (*inputs, output):

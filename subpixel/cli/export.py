@@ -43,9 +43,9 @@ def command(
     Images of any size are accepted, unless --size says one. opencv-pb holds FSRCNN and ESPCN, whose chroma OpenCV
     enlarges itself.
     """
-    from subpixel.export.altered import Alteration
+    from subpixel.export.alteration import Alteration
     from subpixel.export.export import export
-    from subpixel.training.chosen import model_file
+    from subpixel.training.model_files import model_file
 
     typer.echo(export(model_file(model), to, output, overwrite, Alteration(_size(size), half, opset)))
 

@@ -238,7 +238,7 @@ def command(
     from subpixel.jobs.request import Request
     from subpixel.jobs.shard import WHOLE, Shard
     from subpixel.runtimes import Execution
-    from subpixel.training.chosen import model_file
+    from subpixel.training.model_files import model_file
 
     request = Request(
         model=model_file(model, scale),
@@ -282,7 +282,7 @@ def _enlarge(
     from subpixel.cli.progress import display
     from subpixel.domains import upscale_file
     from subpixel.jobs.batch import upscale_batch
-    from subpixel.jobs.done import unfinished
+    from subpixel.jobs.resumption import unfinished
 
     todo = jobs if overwrite else unfinished(jobs, request.identity)
     counted, shown = display(todo, **output_flags)

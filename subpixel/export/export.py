@@ -6,7 +6,7 @@ from pathlib import Path
 
 from subpixel import atomic, models
 from subpixel.errors import BadRequest, UnknownName
-from subpixel.export.altered import Alteration
+from subpixel.export.alteration import Alteration
 from subpixel.export.formats import FORMATS, Format
 from subpixel.jobs.discovery import check_target
 from subpixel.runtimes.parity import SIZES, TOLERANCE, compare

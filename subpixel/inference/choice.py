@@ -79,12 +79,12 @@ class Restoration:
 
     def condition(self, report: DegradationReport) -> dict[str, float]:
         """What a conditioned model is told: what the report says, or what is set in its place."""
-        told = report.condition()
+        condition = report.condition()
         for knob, group in _GROUPS.items():
             strength = getattr(self, knob)
             if strength != "auto":
-                told |= dict.fromkeys(group, 0.0) | {name: strength * most for name, most in _KNOBS[knob].items()}
-        return told
+                condition |= dict.fromkeys(group, 0.0) | {name: strength * most for name, most in _KNOBS[knob].items()}
+        return condition
 
 
 @dataclass(frozen=True)

@@ -171,8 +171,8 @@ class Upscaler:
         steps = tuple(map(Step, cards, runtimes, tiles))
         factor = int(np.prod([card.scale for card in cards]))
         kernel = None if (shape.height * factor, shape.width * factor) == sides else choice.kernel
-        told, share = choice.condition or {}, self._restoration.grain * 25 / 255
-        grain = (share * told.get("noise", 0.0), share * told.get("chroma_noise", 0.0))
+        condition, share = choice.condition or {}, self._restoration.grain * 25 / 255
+        grain = (share * condition.get("noise", 0.0), share * condition.get("chroma_noise", 0.0))
         reduction = self._reduction if limited else None
         in_floats = bool(self._tta or grain[0] or reduction or choice.blur or not limited)
         target = target_shape(shape, sides, cards, kernel, in_floats)
@@ -213,8 +213,8 @@ class Upscaler:
             if key not in self._runtimes:
                 while len(self._runtimes) >= _KEPT:
                     del self._runtimes[next(iter(self._runtimes))]  # whoever still uses it keeps it alive
-                told = model.conditioned(values) if values else model
-                self._runtimes[key] = open_runtime(told, execution)
+                conditioned = model.conditioned(values) if values else model
+                self._runtimes[key] = open_runtime(conditioned, execution)
             return self._runtimes[key]
 
     @overload

@@ -14,7 +14,7 @@ from subpixel.images.streams import STREAM, name_of
 from subpixel.inference.file import OnProgress, upscale_file
 from subpixel.inference.plan import Plan
 from subpixel.inference.upscaler import Upscaler
-from subpixel.jobs import done, staging, stores
+from subpixel.jobs import resumption, staging, stores
 from subpixel.jobs.job import Job
 from subpixel.jobs.pool import Event, Progress, Skip, Taken, run
 
@@ -37,7 +37,7 @@ def upscale_batch(
 ) -> Generator[Event]:
     """Enlarges images into files and tells of each band and each image as it is done; see `pool.run`.
 
-    identity: that of the request, which the results remember, so that `done.unfinished` knows them. upscale: what
+    identity: that of the request, which the results remember, so that `resumption.unfinished` knows them. upscale: what
     does one file; `domains.upscale_file` knows those of science and medicine. Processes that do the same jobs share
     them: no two make one result at once, nor, without `overwrite`, one after the other.
     """
@@ -63,13 +63,13 @@ class _Enlarging:
             self._check(job)
             note = self._enlarged(job, tell)
             if self._identity:
-                done.record(job, self._identity)
+                resumption.record(job, self._identity)
             return note
 
     def _check(self, job: Job) -> None:
         """Whether it is still to be done: another process may have made the result since it was looked for."""
         if self._identity and not self._overwrite:
-            checked = done.checked(job, self._identity)
+            checked = resumption.checked(job, self._identity)
             if checked.refused or checked.skipped:
                 raise checked.refused or Skip(checked.skipped)
 
@@ -87,7 +87,7 @@ class _Enlarging:
         except FileExistsError as error:
             if not stores.is_url(job.target):
                 raise
-            raise Skip(done.EXISTS) from error
+            raise Skip(resumption.EXISTS) from error
         finally:
             band.end()
 

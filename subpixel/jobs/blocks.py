@@ -41,7 +41,7 @@ class _Order:
 
 
 @dataclass(frozen=True)
-class _Told:
+class _Event:
     """What it tells of some images: that they were begun, or what became of them."""
 
     sources: Sequence[str]
@@ -60,21 +60,21 @@ class _Ledger:
     counts: Counter[str] = field(default_factory=Counter)
     failures: list[tuple[str, str]] = field(default_factory=list)
 
-    def note(self, told: _Told | None) -> None:
+    def note(self, event: _Event | None) -> None:
         """None: a part of an image was computed."""
-        if told is None:
+        if event is None:
             return
-        if told.what == "begun":
-            self.in_hand.update(told.sources)
+        if event.what == "begun":
+            self.in_hand.update(event.sources)
             return
-        for source in told.sources:
+        for source in event.sources:
             self.in_hand.discard(source)
             if self.left.pop(source, None) is None:
                 continue
-            if told.what == "failed":
-                self.failures.append((source, told.why))
+            if event.what == "failed":
+                self.failures.append((source, event.why))
             else:
-                self.counts[told.what] += 1
+                self.counts[event.what] += 1
 
     def next(self) -> list[tuple[str, str]]:
         """All that no process died of; then those that one had in hand, each by itself."""
@@ -85,7 +85,7 @@ class _Ledger:
         self.deaths.update(self.in_hand)
         for source in [source for source in self.in_hand if self.deaths[source] >= _TRIES]:
             why = f"it ended the process three times, at last by {error.ending}; there may be too little memory"
-            self.note(_Told([source], "failed", f"{source}: {why}"))
+            self.note(_Event([source], "failed", f"{source}: {why}"))
         self.in_hand.clear()
 
 
@@ -125,7 +125,7 @@ class _Doing:
         self._upscale, self._request = upscale, ""
         self._upscaler: Upscaler | None = None
 
-    def __call__(self, order: _Order, tell: Callable[[_Told | None], None]) -> None:
+    def __call__(self, order: _Order, tell: Callable[[_Event | None], None]) -> None:
         request, upscaler = Request.parse(order.request), self._opened(order.request)
         batch = upscale_batch(
             _begun(order.images, tell), upscaler, request.encoding, request.identity, self._upscale,
@@ -133,7 +133,7 @@ class _Doing:
         )  # fmt: skip
         with closing(batch) as events:
             for event in events:
-                tell(_told(event))
+                tell(_event_of(event))
 
     def _opened(self, request: str) -> Upscaler:
         if self._upscaler is None or request != self._request:
@@ -143,19 +143,19 @@ class _Doing:
         return self._upscaler
 
 
-def _begun(images: Sequence[tuple[str, str]], tell: Callable[[_Told], None]) -> Iterator[Job]:
+def _begun(images: Sequence[tuple[str, str]], tell: Callable[[_Event], None]) -> Iterator[Job]:
     """The jobs; each is told of when it is taken."""
     for source, target in images:
-        tell(_Told([source], "begun"))
+        tell(_Event([source], "begun"))
         yield Job(source, target)
 
 
-def _told(event: Any) -> _Told | None:
+def _event_of(event: Any) -> _Event | None:
     if isinstance(event, Passed):
-        return _Told([job.source for job in event.jobs], "skipped")
+        return _Event([job.source for job in event.jobs], "skipped")
     if isinstance(event, Finished):
         source = [event.job.source]
-        return _Told(source, "failed", event.failure) if event.error else _Told(source, "done")
+        return _Event(source, "failed", event.failure) if event.error else _Event(source, "done")
     return None
 
 

@@ -68,11 +68,11 @@ class Heartbeats:
         self._lease = lease
         self._seen = dict[str, tuple[int, float]]()
 
-    def dead(self, beats: Mapping[str, int]) -> set[str]:
+    def dead(self, heartbeats: Mapping[str, int]) -> set[str]:
         """Whose count has stood still for too long; beats: every executor's count now."""
         now = time.monotonic()
-        changed = {who: count for who, count in beats.items() if self._seen.get(who, (None, 0))[0] != count}
-        self._seen = {who: self._seen[who] for who in beats if who in self._seen}
+        changed = {who: count for who, count in heartbeats.items() if self._seen.get(who, (None, 0))[0] != count}
+        self._seen = {who: self._seen[who] for who in heartbeats if who in self._seen}
         self._seen |= {who: (count, now) for who, count in changed.items()}
         return {who for who, (_, since) in self._seen.items() if now - since > self._lease}
 
@@ -208,8 +208,8 @@ class Worker:
         pending: list[Any] = DBOS.list_workflows(status="PENDING", load_input=False, load_output=False)
         mine = {status.workflow_id: status.queue_name for status in pending if status.executor_id == self.executor}
         self._take_back({task: kind for task, kind in mine.items() if task not in self._runs})
-        beats = {str(status.executor_id): 0 for status in pending} | self._queue.beats()
-        for who in self._heartbeats.dead(beats) - {self.executor}:
+        heartbeats = {str(status.executor_id): 0 for status in pending} | self._queue.beats()
+        for who in self._heartbeats.dead(heartbeats) - {self.executor}:
             DBOS._recover_pending_workflows([who])  # pyright: ignore[reportPrivateUsage]
             self._bury(who)
 

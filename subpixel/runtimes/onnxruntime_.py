@@ -12,8 +12,8 @@ from subpixel.models import Model
 from subpixel.models.graph import one_line
 from subpixel.ports import Ports
 from subpixel.runtimes.levels import through_floats
-from subpixel.runtimes.quiet import no_onnxruntime_telemetry
 from subpixel.runtimes.runtime import Execution, Precision, Tensors, named
+from subpixel.runtimes.telemetry import no_onnxruntime_telemetry
 
 no_onnxruntime_telemetry()
 import onnxruntime as ort  # noqa: E402

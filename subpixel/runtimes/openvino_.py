@@ -17,8 +17,8 @@ from subpixel.errors import BadWeights, RuntimeUnavailable
 from subpixel.models import Model
 from subpixel.models.graph import one_line
 from subpixel.runtimes.checked import all_finite
-from subpixel.runtimes.quiet import no_openvino_converter
 from subpixel.runtimes.runtime import Execution, Precision, Tensors, computes_in_bf16, named
+from subpixel.runtimes.telemetry import no_openvino_converter
 
 with no_openvino_converter():
     import openvino as ov

@@ -20,10 +20,10 @@ _OF_UNCHANGED = ("etag", "cache-control", "vary")
 
 def unchanged(asked: Headers, headers: Mapping[str, str]) -> Response | None:
     """304 where If-None-Match names the tag among the headers of an answer, or any."""
-    known, told = asked.get("if-none-match", ""), Headers(headers)
-    if known.strip() != "*" and told["etag"] not in known:
+    known, answer = asked.get("if-none-match", ""), Headers(headers)
+    if known.strip() != "*" and answer["etag"] not in known:
         return None
-    return Response(status_code=304, headers={name: told[name] for name in _OF_UNCHANGED if name in told})
+    return Response(status_code=304, headers={name: answer[name] for name in _OF_UNCHANGED if name in answer})
 
 
 class RangedFile(FileResponse):

@@ -167,8 +167,8 @@ class Service:
 
     def _feel(self) -> None:
         """Whose pulse goes on, and whether anything moves."""
-        beats = self.queue.beats()
-        self.workers = set(beats) - self._heartbeats.dead(beats)
+        heartbeats = self.queue.beats()
+        self.workers = set(heartbeats) - self._heartbeats.dead(heartbeats)
         moves = self.records.moves()
         if moves != self._moves:
             self._moves, self._moved = moves, time.monotonic()

@@ -106,10 +106,10 @@ class _Telling:
     def __init__(self, records: Records, id: str) -> None:
         self._records, self._id, self._next = records, id, 0.0
 
-    def __call__(self, told: tuple[float, str]) -> None:
+    def __call__(self, progress: tuple[float, str]) -> None:
         if time.monotonic() >= self._next:
             self._next = time.monotonic() + _TELL
-            self._records.change(self._id, ["running"], share=told[0], chosen=told[1])
+            self._records.change(self._id, ["running"], share=progress[0], chosen=progress[1])
 
 
 def limited(check: Callable[[], None], seconds: float) -> Callable[[], None]:

@@ -17,7 +17,7 @@ from torch.optim.swa_utils import AveragedModel
 from subpixel import atomic
 from subpixel.nn.arch import Arch
 from subpixel.training import checkpoint, finite, optim, processes, resumption
-from subpixel.training.chosen import BEST, LAST
+from subpixel.training.model_files import BEST, LAST
 from subpixel.training.recipe import Recipe
 from subpixel.training.signals import Signals
 

@@ -22,8 +22,8 @@ from subpixel.metrics.lpips import load as load_lpips
 from subpixel.nn.arch import Arch
 from subpixel.resample import resize
 from subpixel.training import checkpoint, gan, loop, processes
-from subpixel.training.chosen import LAST
 from subpixel.training.initialization import InitialWeights, build_network, taken_sentence
+from subpixel.training.model_files import LAST
 from subpixel.training.objective import compared
 from subpixel.training.recipe import SCALE, Loss, Recipe
 from subpixel.training.recorder import Keeping, Progress, ignore_line, ignore_progress

@@ -191,21 +191,22 @@ def _options(codec: str, quality: int, source: Source, threads: int) -> dict[str
     if codec == "ffv1":
         return options | {"level": "3", "coder": "1", "context": "1", "g": "1", "slicecrc": "1", "slices": "4"}
     options["crf"] = str(round((100 - quality) / 100 * _WORST[codec]))
-    told: dict[str, str] = {}
+    params: dict[str, str] = {}
     if codec == "av1":
-        told = {"lp": str(threads), "pred-struct": "1"}  # low delay: else it holds a GiB of frames, more with threads
-        told |= {"mastering-display": static.display(whole=False)} if static.mastering else {}
-        told |= {"content-light": f"{static.light[0]},{static.light[1]}"} if static.light else {}
-        return options | {"preset": "8", "svtav1-params": _joined(told)}
+        params = {"lp": str(threads), "pred-struct": "1"}  # low delay: else it holds a GiB of frames, more with threads
+        params |= {"mastering-display": static.display(whole=False)} if static.mastering else {}
+        params |= {"content-light": f"{static.light[0]},{static.light[1]}"} if static.light else {}
+        return options | {"preset": "8", "svtav1-params": _joined(params)}
     if static.mastering:
-        told["master-display" if codec == "h265" else "mastering-display"] = static.display(whole=True)
+        params["master-display" if codec == "h265" else "mastering-display"] = static.display(whole=True)
     if static.light:
-        told["max-cll" if codec == "h265" else "cll"] = f"{static.light[0]},{static.light[1]}"
+        params["max-cll" if codec == "h265" else "cll"] = f"{static.light[0]},{static.light[1]}"
     if codec == "h265":
-        told |= {"log-level": "none", "pools": str(threads), "frame-threads": "1"}
-        return options | {"preset": "fast", "x265-params": _joined(told)}
-    return options | {"preset": "veryfast", "rc-lookahead": "10", **({"x264-params": _joined(told)} if told else {})}
+        params |= {"log-level": "none", "pools": str(threads), "frame-threads": "1"}
+        return options | {"preset": "fast", "x265-params": _joined(params)}
+    options |= {"x264-params": _joined(params)} if params else {}
+    return options | {"preset": "veryfast", "rc-lookahead": "10"}
 
 
-def _joined(told: dict[str, str]) -> str:
-    return ":".join(f"{name}={value}" for name, value in told.items())
+def _joined(params: dict[str, str]) -> str:
+    return ":".join(f"{name}={value}" for name, value in params.items())

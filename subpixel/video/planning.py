@@ -59,15 +59,15 @@ def of_size(request: VideoRequest, source: Source, codec: str) -> tuple[Upscaler
     height, width = (-(-side // (1 << n)) * (1 << n) for side, n in zip(sides, layout.sub, strict=True))
     precise = request.execution.precision != "auto" or source.layout.bits > 8 or not computes_in_bf16()
     changes: dict[str, Any] = {}
-    told: list[str] = []
+    notes: list[str] = []
     if not precise and source.layout.is_rgb:
         changes = {"execution": replace(request.execution, precision="bf16")}
     if codec != "ffv1" and (height, width) != sides:
         changes |= {"scale": None, "size": f"{width}x{height}", "fit": False}
-        told = [
+        notes = [
             f"{sides[1]}x{sides[0]} becomes {width}x{height}, so that the colours of {layout.name} have whole sides"
         ]
-    return request.model_copy(update=changes).upscaler(video=True) if changes else upscaler, told
+    return request.model_copy(update=changes).upscaler(video=True) if changes else upscaler, notes
 
 
 def look(source: Source) -> DegradationReport:
@@ -93,8 +93,8 @@ def _sampled(source: Source, count: int) -> Iterator[list[Frame]]:
 
 
 def _badness(report: DegradationReport) -> float:
-    told = report.condition()
-    return max(told[name] / least for name, least in WORTH.items())
+    condition = report.condition()
+    return max(condition[name] / least for name, least in WORTH.items())
 
 
 def lost_in_pixels(source: Source, encoder: Encoder) -> Iterator[str]:

@@ -21,8 +21,8 @@ from subpixel.errors import BadRequest, DataError, UnreadableImage
 from subpixel.jobs.job import Job
 from subpixel.jobs.pool import Finished, Progress
 from subpixel.video import muxing, numbered
-from subpixel.video.complaints import Complaints
 from subpixel.video.damage import Damage
+from subpixel.video.decoder_log import DecoderLog
 from subpixel.video.decoding import FieldOrder, Frame, Frames, field_order
 from subpixel.video.encoding import FOLDER, Coding, Encoder, codec_of, container_of, encoder, layout_of
 from subpixel.video.enlarging import FrameUpscaler
@@ -152,7 +152,7 @@ class _Work:
         if self.source.images:
             yield from events
             return
-        with Complaints(self.source, self.request.start, self.request.stop) as complaints, closing(events):
+        with DecoderLog(self.source, self.request.start, self.request.stop) as complaints, closing(events):
             yield from events
             damage.corrupt = max(damage.corrupt, complaints.frames())
 

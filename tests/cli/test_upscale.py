@@ -21,9 +21,9 @@ from subpixel.cli.progress import Tally
 from subpixel.errors import BadRequest
 from subpixel.images import Encoding, Image, Metadata, read, write
 from subpixel.inference.upscaler import Upscaler
-from subpixel.jobs.done import EXISTS
 from subpixel.jobs.job import Job
 from subpixel.jobs.pool import Finished, Progress
+from subpixel.jobs.resumption import EXISTS
 from subpixel.runtimes import Execution
 
 Call = Callable[..., tuple[int, str, str]]

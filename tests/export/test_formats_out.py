@@ -22,7 +22,7 @@ from subpixel import archs, models
 from subpixel.compat import opencv as dnn_superres
 from subpixel.errors import BadRequest, ParityError, UnknownName
 from subpixel.export import formats
-from subpixel.export.altered import Alteration
+from subpixel.export.alteration import Alteration
 from subpixel.export.export import export
 from subpixel.imports.import_model import import_model
 from subpixel.inference.upscaler import Upscaler

@@ -17,8 +17,8 @@ from subpixel.images import Image, read, write
 from subpixel.jobs import archives
 from subpixel.jobs.batch import upscale_batch
 from subpixel.jobs.discovery import find_jobs
-from subpixel.jobs.done import unfinished
 from subpixel.jobs.pool import Finished, Passed
+from subpixel.jobs.resumption import unfinished
 
 REQUEST = Request(model="bicubic", scale=2)
 NAMES = ("a.png", "deep/b.png", "deep/c d.png", "../out.png", "/root.png", ".hidden.png", "__MACOSX/a.png", "notes.txt")

@@ -20,8 +20,8 @@ from subpixel import Request, atomic
 from subpixel.images import Image, write, writer
 from subpixel.jobs.batch import upscale_batch
 from subpixel.jobs.discovery import find_jobs
-from subpixel.jobs.done import unfinished
 from subpixel.jobs.pool import Finished
+from subpixel.jobs.resumption import unfinished
 
 REQUEST = Request(model="bicubic", scale=2)
 IDENTITY = REQUEST.identity

@@ -12,7 +12,7 @@ from subpixel.images import split_ending
 from subpixel.images.streams import STREAM
 from subpixel.inference.upscaler import Upscaler
 from subpixel.inference.window import Window
-from subpixel.jobs import done, walk
+from subpixel.jobs import resumption, walk
 from subpixel.jobs.discovery import ensure_safe, find_jobs
 from subpixel.jobs.job import Job
 from subpixel.jobs.naming import Naming, suffix
@@ -200,7 +200,9 @@ def test_names_that_are_not_utf8_and_long_ones_are_found() -> None:
     assert {os.fsencode(target) for target in targets.values()} == {
         b"out/c d.tiff", b"out/caf\xe9.png", b"out/" + b"n" * 251 + b".png",
     }  # fmt: skip
-    assert len(list(done.unfinished(find_jobs(["in/deep"], suffix="x2")))) == 3  # a target with too long a name as well
+    assert (
+        len(list(resumption.unfinished(find_jobs(["in/deep"], suffix="x2")))) == 3
+    )  # a target with too long a name as well
 
 
 @pytest.mark.usefixtures("tree")
@@ -215,14 +217,14 @@ def test_results_of_other_sizes_are_left_out_as_well() -> None:
 
 def made(job: Job, content: str = "result") -> Job:
     Path(job.target).write_text(content)
-    done.record(job, "swift")
+    resumption.record(job, "swift")
     return job
 
 
 def test_what_is_done_is_skipped_and_what_is_stale_is_made_anew(tree: Path) -> None:
     job = made(Job(str(tree / "a.png"), str(tree / "x.png")))
-    verdict = lambda identity: next(done.unfinished([job], identity))  # noqa: E731
-    assert verdict("swift").skipped == done.EXISTS
+    verdict = lambda identity: next(resumption.unfinished([job], identity))  # noqa: E731
+    assert verdict("swift").skipped == resumption.EXISTS
     assert verdict("edsr") == job  # another model: anew
     (tree / "a.png").write_text("changed")
     assert verdict("swift") == job
@@ -235,9 +237,9 @@ def test_what_is_done_is_skipped_and_what_is_stale_is_made_anew(tree: Path) -> N
 def test_nothing_but_an_untouched_result_is_replaced(tree: Path) -> None:
     job = made(Job(str(tree / "a.png"), str(tree / "x.png")))
     Path(job.target).write_text("retouched by hand")
-    assert next(done.unfinished([job], "edsr")).skipped == done.EXISTS
+    assert next(resumption.unfinished([job], "edsr")).skipped == resumption.EXISTS
     os.utime(tree / "a.png", (4e9, 4e9))
-    refused = next(done.unfinished([job], "edsr"))
+    refused = next(resumption.unfinished([job], "edsr"))
     assert "is older than" in str(refused.refused)
 
 
@@ -245,16 +247,16 @@ def test_without_attributes_times_decide(tree: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.delattr(os, "getxattr")
     monkeypatch.delattr(os, "setxattr")
     job = made(Job(str(tree / "a.png"), str(tree / "x.png")))
-    assert next(done.unfinished([job], "edsr")).skipped == done.EXISTS
+    assert next(resumption.unfinished([job], "edsr")).skipped == resumption.EXISTS
     os.utime(tree / "a.png", (4e9, 4e9))
-    assert next(done.unfinished([job], "swift")).refused
+    assert next(resumption.unfinished([job], "swift")).refused
 
 
 def test_what_exists_is_done(tree: Path) -> None:
     finished, open_ = Job(str(tree / "in/b.JPG"), str(tree / "a.png")), Job(str(tree / "a.png"), str(tree / "x.png"))
     os.utime(tree / "in/b.JPG", (1e9, 1e9))
-    judged = list(done.unfinished([finished, open_, Job(STREAM, STREAM)]))
-    assert judged == [finished._replace(skipped=done.EXISTS), open_, Job(STREAM, STREAM)]
+    judged = list(resumption.unfinished([finished, open_, Job(STREAM, STREAM)]))
+    assert judged == [finished._replace(skipped=resumption.EXISTS), open_, Job(STREAM, STREAM)]
     with pytest.raises(BadRequest, match="exists; --overwrite"):
         ensure_safe(tree / "a.png", tree / "x.png", overwrite=False)
     with pytest.raises(BadRequest, match="is an input"):
@@ -284,7 +286,7 @@ def test_a_folder_is_looked_into_when_its_jobs_are_wanted(tmp_path: Path, monkey
     looked, scandir = list[str](), os.scandir
     monkeypatch.setattr(os, "scandir", lambda path: (looked.append(str(path)), scandir(path))[1])
     monkeypatch.setattr(os.path, "realpath", lambda path: pytest.fail("it is slow") if ".png" in str(path) else path)
-    jobs = done.unfinished(find_jobs([str(tmp_path)], str(tmp_path / "out"), suffix="x2"))
+    jobs = resumption.unfinished(find_jobs([str(tmp_path)], str(tmp_path / "out"), suffix="x2"))
     assert next(jobs).source == str(tmp_path / "00/a.png")
     assert [path for path in looked if "out" not in path] == [str(tmp_path), str(tmp_path / "00")]
     assert len(list(jobs)) == 19
@@ -301,10 +303,10 @@ def test_a_result_of_an_image_of_another_name_is_not_replaced(tmp_path: Path) ->
     first, second = (Job(str(tmp_path / name), str(tmp_path / "a_x4.png")) for name in ("a.bmp", "a.tga"))
     for path in (first.source, second.source, first.target):
         Path(path).touch()
-    done.record(first, "bicubic")
-    assert next(done.unfinished([first], "nearest")).skipped == ""
+    resumption.record(first, "bicubic")
+    assert next(resumption.unfinished([first], "nearest")).skipped == ""
     os.utime(second.source, (1, 1))
-    assert next(done.unfinished([second], "nearest")).skipped == done.EXISTS
+    assert next(resumption.unfinished([second], "nearest")).skipped == resumption.EXISTS
 
 
 @pytest.mark.parametrize("below", [None, "out"])

@@ -27,8 +27,8 @@ from subpixel.images import Image, read, write
 from subpixel.jobs import stores
 from subpixel.jobs.batch import upscale_batch
 from subpixel.jobs.discovery import find_jobs
-from subpixel.jobs.done import EXISTS, unfinished
 from subpixel.jobs.pool import Finished, Passed
+from subpixel.jobs.resumption import EXISTS, unfinished
 from subpixel.jobs.shard import WHOLE, Shard
 
 REQUEST = Request(model="bicubic", scale=2)

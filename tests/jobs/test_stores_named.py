@@ -21,8 +21,8 @@ from subpixel.images import Image, read, write
 from subpixel.jobs import stores
 from subpixel.jobs.batch import upscale_batch
 from subpixel.jobs.discovery import find_jobs
-from subpixel.jobs.done import EXISTS, unfinished
 from subpixel.jobs.pool import Finished, Passed
+from subpixel.jobs.resumption import EXISTS, unfinished
 
 REQUEST = Request(model="bicubic", scale=2)
 DATE, HTTP_DATE = "2026-01-02T03:04:05.000Z", "Fri, 02 Jan 2026 03:04:05 GMT"

@@ -26,7 +26,7 @@ from subpixel.images import Image, write
 from subpixel.models import weights
 from subpixel.resample import resize
 from subpixel.training import checkpoint, finite, loop, recipe, recorder
-from subpixel.training.chosen import model_file
+from subpixel.training.model_files import model_file
 from subpixel.training.recipe import Recipe
 from subpixel.training.recorder import Keeping
 from subpixel.training.run import run

@@ -28,8 +28,8 @@ from subpixel.images import Floats, Image, write
 from subpixel.resample import resize
 from subpixel.training import loop, optim, recipe
 from subpixel.training.batches import batches
-from subpixel.training.chosen import model_file
 from subpixel.training.initialization import build_network
+from subpixel.training.model_files import model_file
 from subpixel.training.objective import Objective
 from subpixel.training.recipe import Recipe
 from subpixel.training.recorder import Progress

@@ -14,8 +14,8 @@ from clips import Clip, Sound, make
 
 from subpixel.errors import BadRequest, DataError, UnreadableImage
 from subpixel.jobs.pool import Finished
-from subpixel.video.complaints import complaint_times
 from subpixel.video.damage import decoded
+from subpixel.video.decoder_log import complaint_times
 from subpixel.video.request import VideoRequest, seconds
 from subpixel.video.upscaling import Started, upscale
 

@@ -23,7 +23,7 @@ _OF_OURS = b"packet "
 _UNKNOWN = "nan"
 
 
-class Complaints:
+class DecoderLog:
     """Decodes a source once more, beside the work, in one thread; `frames` is known at the end.
 
     start, stop: seconds from the source's beginning.
@@ -33,9 +33,9 @@ class Complaints:
         self._source, self._start, self._stop = source, start, stop
 
     def __enter__(self) -> Self:
-        self._said = tempfile.TemporaryFile()
+        self._log = tempfile.TemporaryFile()
         given = [str(self._source.path), str(self._source.index), str(os.getpid())]
-        self._process = subprocess.Popen([sys.executable, "-P", "-m", __name__, *given], stderr=self._said)
+        self._process = subprocess.Popen([sys.executable, "-P", "-m", __name__, *given], stderr=self._log)
         return self
 
     def __exit__(
@@ -43,13 +43,13 @@ class Complaints:
     ) -> None:
         self._process.kill()
         self._process.wait()
-        self._said.close()
+        self._log.close()
 
     def frames(self) -> int:
         """Packets that gave no error and a complaint."""
         self._process.wait()
-        self._said.seek(0)
-        return sum(self._is_ours(seconds) for seconds in complaint_times(self._said))
+        self._log.seek(0)
+        return sum(self._is_ours(seconds) for seconds in complaint_times(self._log))
 
     def _is_ours(self, seconds: float) -> bool:
         since = seconds - self._source.began
