@@ -26,7 +26,7 @@ from subpixel.service import assets
 from subpixel.service.clock import now
 from subpixel.service.guard import Guard, handle_errors
 from subpixel.service.metrics import exposition
-from subpixel.service.negotiation import MEDIA_TYPES, accepted
+from subpixel.service.negotiation import MEDIA_TYPES, accepted, not_acceptable
 from subpixel.service.orders import Enlarged, Examined, Order
 from subpixel.service.page import browser
 from subpixel.service.problems import Problem, Refusal, stopping
@@ -116,12 +116,13 @@ def _reads(app: FastAPI, path: str, **how: Any) -> Callable[[Callable[..., Any]]
 async def upscale(request: Request) -> Response:
     """Enlarges a small image and answers with the result."""
     service, asked = _service(request), parse_query(request.query_params.multi_items())
-    if not asked.encoding.format and (wanted := accepted(request.headers.get("accept"))):
-        asked = asked.model_copy(update={"encoding": replace(asked.encoding, format=wanted[0])})
+    wanted = None if asked.encoding.format else accepted(request.headers.get("accept"))
     name = secrets.token_urlsafe(18)
     async with _admitted(service, request, name) as upload:
-        order = service.examining(upload, asked.model_dump_json())
+        order = replace(service.examining(upload, asked.model_dump_json()), wanted=tuple(wanted or ()))
         examined: Examined = await service.examine(order)
+        if wanted and examined.format not in wanted:
+            raise not_acceptable(examined.format)
         if examined.width * examined.height * examined.frames > service.settings.max_small:
             most = f"more than {service.settings.max_small / 1e6:g} megapixels"
             raise Refusal("too-large", f"the result would have {most}; use /v1/jobs")
@@ -221,7 +222,7 @@ async def result(request: Request, id: str) -> Response:
     kind = record.format if wanted is None or record.format in wanted else wanted[0]
     etag = f'"{record.etag}"' if kind == record.format else f'"{record.etag}-{kind}"'
     if kind != record.format and not (kind in FORMATS and record.source_format in _PHOTOS):
-        raise Refusal("not-acceptable", f"the result is {MEDIA_TYPES[record.format]}, which becomes nothing else")
+        raise not_acceptable(record.format)
     headers = {
         "ETag": etag,
         "Vary": "Accept",

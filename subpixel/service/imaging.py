@@ -59,7 +59,7 @@ def _looked_at(source: str) -> tuple[FileFormat | None, bool]:
 
 def _examine_photo(file_format: FileFormat | None, order: Order, request: Request) -> Examined:
     from subpixel.images import create, open_any
-    from subpixel.images.formats import format_of, suffix_of_result
+    from subpixel.images.formats import FORMATS, format_of, suffix_of_result
 
     opened = open_any(order.source, order.most)
     shape = opened.shape
@@ -72,7 +72,8 @@ def _examine_photo(file_format: FileFormat | None, order: Order, request: Reques
         size = f"the result would have {width:,} x {height:,} pixels" + (f" in {frames} frames" if frames > 1 else "")
         raise TooLarge("the image", f"{size}, more than the limit of {order.most:,} in all; ask for a smaller one")
     suffix = suffix_of_result(file_format.suffixes[0])
-    target = format_of(f"x{suffix}", request.encoding.format)
+    wanted = next((name for name in order.wanted if name in FORMATS), None)
+    target = format_of(f"x{suffix}", request.encoding.format or wanted)
     whole = replace(shape, height=height * frames, width=width)
     create(f"result.{target}", whole, opened.metadata, replace(request.encoding, format=target))
     return Examined(file_format.name, shape.width, shape.height, frames, target, width, height)

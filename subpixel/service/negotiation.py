@@ -41,6 +41,11 @@ def accepted(header: str | None) -> list[str] | None:
     return sorted(formats, key=lambda name: -_of(weights, MEDIA_TYPES[name]))
 
 
+def not_acceptable(format: str) -> Refusal:
+    """Of a result that is in none of the formats that Accept takes, and becomes none of them."""
+    return Refusal("not-acceptable", f"the result is {MEDIA_TYPES[format]}, which becomes nothing that Accept takes")
+
+
 def _of(weights: Mapping[str, float], kind: str) -> float:
     """The weight of the narrowest range that holds a type: RFC 9110, 12.5.1."""
     ranges = kind, f"{kind.partition('/')[0]}/*", "*/*"

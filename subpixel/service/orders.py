@@ -19,6 +19,8 @@ class Order:
     """Pixels, of the image and of the result; of a video, those of a frame."""
     most_video: int = 0
     """Pixels of all frames of a video's result."""
+    wanted: tuple[str, ...] = ()
+    """Formats that the client takes, best first, where the request names none; () takes any."""
 
 
 @dataclass(frozen=True)

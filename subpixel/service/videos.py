@@ -26,7 +26,8 @@ def examine(order: Order, request: VideoRequest) -> Examined:
         claimed = main_stream(container, path).codec_context
         _check(claimed.width * claimed.height, order.most, f"a frame of {claimed.width} x {claimed.height} pixels")
     source = probe(path)
-    kind = request.encoding.format or ("mp4" if "mp4" in source.container else "mkv")
+    wanted = next((name for name in order.wanted if f".{name}" in FORMATS), None)
+    kind = request.encoding.format or wanted or ("mp4" if "mp4" in source.container else "mkv")
     if f".{kind}" not in FORMATS:
         kinds = ", ".join(ending.lstrip(".") for ending in FORMATS)
         raise BadRequest(f"encoding.format {kind!r} of a video; expected one of {kinds}")

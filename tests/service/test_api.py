@@ -209,6 +209,7 @@ def test_what_is_asked_for_wins_over_what_is_accepted(server: Server) -> None:
         ("", "image/png;q=0, image/webp, */*;q=0.1", "image/webp"),
         ("", "*/*;q=0, image/avif;q=0.1", "image/avif"),
         ("", "text/html, */*;q=0.1", "image/png"),
+        ("", "video/mp4, image/webp;q=0.5", "image/webp"),
     ]:
         path = f"/v1/upscale?model=nearest{query}"
         answer = server.client.post(path, content=png(), headers={"Accept": accept})
@@ -219,6 +220,10 @@ def test_what_is_asked_for_wins_over_what_is_accepted(server: Server) -> None:
     assert refused["status"] == 406
     assert refused["detail"].startswith("Accept 'text/html'; expected one of image/png, image/jpeg, ")
     assert refused["detail"].count("image/tiff") == 1
+    for asked in ("image/fits", "video/mp4"):
+        other = server.client.post("/v1/upscale", content=png(), headers={"Accept": asked}).json()
+        said = "the result is image/png, which becomes nothing that Accept takes"
+        assert (other["type"], other["detail"]) == ("/problems/not-acceptable", said)
 
 
 @pytest.mark.parametrize(

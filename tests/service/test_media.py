@@ -167,6 +167,19 @@ def test_an_image_of_science_stays_one(server: Server, tmp_path: Path) -> None:
     assert (other.status_code, other.json()["type"]) == (406, "/problems/not-acceptable")
 
 
+def test_what_is_not_a_photo_is_waited_for_in_a_format_that_it_becomes(server: Server, tmp_path: Path) -> None:
+    video = clip(tmp_path / "a.mp4", frames=5).read_bytes()
+    for content, accept, status, kind in [
+        (fits(), "image/fits", 200, "image/fits"),
+        (fits(), "image/png, image/fits;q=0.1", 200, "image/fits"),
+        (fits(), "image/png", 406, "application/problem+json"),
+        (video, "image/png, video/webm;q=0.5", 200, "video/webm"),
+        (video, "image/png", 406, "application/problem+json"),
+    ]:
+        answer = server.client.post("/v1/upscale?model=nearest", content=content, headers={"Accept": accept})
+        assert (answer.status_code, answer.headers["content-type"]) == (status, kind), (accept, answer.content[:300])
+
+
 def test_a_geotiff_stays_one(server: Server) -> None:
     job = server.finished(server.submit(whole_numbers(), "scale=2&model=nearest")["id"])
     assert (job["source"]["format"], job["target"]["format"]) == ("GeoTIFF", "tif")
