@@ -223,6 +223,15 @@ def test_what_went_wrong_is_said_in_words(tab: Tab, service: Served) -> None:
     assert tab.page.get_by_role("button", name="Again broken.jpg").is_visible()
 
 
+def test_a_photo_that_cannot_be_shown_has_no_zoom(tab: Tab, service: Served) -> None:
+    tab.choose(service.photos / "cat.png")
+    tab.wait_for_after("Preview")
+    assert tab.page.locator("output").inner_text().endswith(" %")
+    tab.choose(service.photos / "broken.jpg")
+    tab.page.locator("#report", has_text="cannot read the image").wait_for()
+    assert tab.page.locator("output").inner_text() == ""
+
+
 def test_a_job_is_stopped_on_the_server_too(tab: Tab, service: Served) -> None:
     tab.choose(service.photos / "huge.jpg")
     tab.page.locator("#model").select_option("edsr-base")

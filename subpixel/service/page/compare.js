@@ -173,8 +173,9 @@ export class Compare extends HTMLElement {
     if (this.#photo) {
       const pane = this.#pane();
       this.stage.classList.toggle("whole", this.#view.scale <= fit(this.#photo, pane).scale * 1.001);
-      this.shadowRoot.querySelector("output").textContent = `${Math.round(this.#view.scale * 100)} %`;
     }
+    const zoom = this.#photo ? `${Math.round(this.#view.scale * 100)} %` : "";
+    this.shadowRoot.querySelector("output").textContent = zoom;
     this.#asked ||= requestAnimationFrame(() => this.#draw());
   }
 
