@@ -216,11 +216,27 @@ def test_many_photos_are_saved_as_one_zip(tab: Tab, service: Served) -> None:
 
 def test_what_went_wrong_is_said_in_words(tab: Tab, service: Served) -> None:
     tab.choose(service.photos / "broken.jpg", service.photos / "notes.txt")
-    assert "1 file left out" in tab.page.get_by_role("alert").inner_text()
+    tab.page.get_by_role("alert").get_by_text("Left out: notes.txt (no photo", exact=False).wait_for()
     tab.page.get_by_role("button", name="Enlarge").click()
     tab.wait("broken.jpg", "failed")
     assert "damaged" in tab.state("broken.jpg") or "cannot" in tab.state("broken.jpg")
     assert tab.page.get_by_role("button", name="Again broken.jpg").is_visible()
+
+
+def test_files_that_are_left_out_are_named_and_nothing_is_covered(tab: Tab, service: Served, tmp_path: Path) -> None:
+    names = [f"{k}.png" for k in range(5)]
+    for name in names:
+        (tmp_path / name).write_bytes(b"")
+    tab.choose(service.photos / "cat.png", *(tmp_path / name for name in names))
+    tab.row("cat.png").wait_for()
+    said = "Left out: 0.png (it is empty), 1.png (it is empty), 2.png (it is empty) and 2 more."
+    assert tab.page.get_by_role("alert").locator("span").inner_text() == said
+    assert tab.page.locator("#items li").count() == 1
+    for width, height in ((1000, 700), (360, 740)):
+        tab.page.set_viewport_size({"width": width, "height": height})
+        for button in ("Fit", "Side by side", "Close"):
+            tab.page.get_by_role("button", name=button, exact=True).click(trial=True, timeout=5000)
+        assert tab.page.evaluate("document.documentElement.scrollWidth") == width
 
 
 def test_a_photo_that_cannot_be_shown_has_no_zoom(tab: Tab, service: Served) -> None:

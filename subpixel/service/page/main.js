@@ -10,7 +10,7 @@ import { nameOf, save, saveAll } from "./save.js";
 import { Server } from "./server.js";
 import { Settings } from "./settings.js";
 import { openStore } from "./store.js";
-import { bytes, count, networks, said } from "./words.js";
+import { bytes, count, networks, said, some } from "./words.js";
 
 const AS_IT_IS = { model: "bicubic", scale: 1, "encoding.format": "png" }; // a photo that only the server can read
 
@@ -97,15 +97,21 @@ function listen() {
 
 async function take(files) {
   at("drop").hidden = true;
-  const photos = files.filter((file) => (isVideo(file) ? server.video : !/^(text|application|audio)\//.test(file.type)));
-  const kinds = server.video ? "photos or videos" : "photos";
-  if (photos.length < files.length) notice(`${count(files.length - photos.length, "file")} left out: no ${kinds}.`);
+  const others = files.filter(unfit).map((file) => `${file.name} (${unfit(file)})`);
+  if (others.length) notice(`Left out: ${some(others)}.`);
   try {
-    const added = await queue.add(photos);
+    const added = await queue.add(files.filter((file) => !unfit(file)));
     if (added.length) await pick(added[0]);
   } catch (error) {
     notice(said(error));
   }
+}
+
+/** Why a file is not taken; "" for one that is. */
+function unfit(file) {
+  if (!file.size) return "it is empty";
+  const fits = isVideo(file) ? server.video : !/^(text|application|audio)\//.test(file.type);
+  return fits ? "" : `no photo${server.video ? " or video" : ""}`;
 }
 
 function enlarge() {
@@ -230,6 +236,7 @@ function report(text) {
 function notice(text) {
   at("notice").querySelector("span").textContent = text;
   at("notice").hidden = false;
+  at("notice").scrollIntoView({ block: "nearest" });
 }
 
 async function askToken(wasWrong) {

@@ -1,5 +1,7 @@
 /** Numbers and mishaps, as people say them. */
 
+const SOME = 3; // of many texts that are told
+
 /** An error whose text is for the reader: what went wrong and what to do. */
 export class Told extends Error {}
 
@@ -28,6 +30,12 @@ export function networks(chosen) {
 /** "3 photos" */
 export function count(number, noun) {
   return `${number} ${noun}${number === 1 ? "" : "s"}`;
+}
+
+/** "a.png, b.png, c.png and 4 more" */
+export function some(texts) {
+  const more = texts.length > SOME ? ` and ${texts.length - SOME} more` : "";
+  return texts.slice(0, SOME).join(", ") + more;
 }
 
 /** What to tell of anything that was thrown. */
