@@ -195,15 +195,16 @@ def test_what_is_interrupted_goes_on(given: str, made: str, tmp_path: Path, monk
     else:
         source = folder_of(tmp_path / "in", [coloured(k / 9) for k in range(50)])
     whole, halved = tmp_path / f"whole-{made}", tmp_path / f"halved-{made}"
-    run(source, whole)
+    asked = {"codec": "ffv1"} if made == "film.mkv" else {}  # x264 does not give the same bytes each time: video.md
+    run(source, whole, **asked)
     execution = {"threads": 1, "precision": "f32"}
-    request = VideoRequest.parse({"model": "bicubic", "scale": 2, "execution": execution})
+    request = VideoRequest.parse({"model": "bicubic", "scale": 2, "execution": execution} | asked)
     events = upscale(source, halved, request)
     list(islice(events, 28))
     events.close()
     assert not halved.exists()
     (tmp_path / f"halved-{made}.partial" / "images").mkdir(exist_ok=True)
-    started, finished = run(source, halved)
+    started, finished = run(source, halved, **asked)
     assert (started.resumed, finished.error) == (20, None)
     assert contents(halved) == contents(whole)
     assert not list(tmp_path.glob("*.partial"))
