@@ -103,7 +103,6 @@ def create_app(service: Service) -> ASGIApp:
 
 def _reads(app: FastAPI, path: str, **how: Any) -> Callable[[Callable[..., Any]], None]:
     """A route for GET, and for HEAD, which is described once with it: a description has each name once."""
-
     hidden: dict[str, Any] = {**how, "include_in_schema": False}
 
     def add(answer: Callable[..., Any]) -> None:
