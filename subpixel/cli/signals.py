@@ -27,22 +27,29 @@ def interruptible() -> Generator[None]:
         return
     before = {number: signal.getsignal(number) for number in _ENDING}
     ours = [number for number, handler in before.items() if handler not in (signal.SIG_IGN, None)]
+    received = list[int]()
+
+    def in_order(number: int, frame: FrameType | None) -> NoReturn:
+        received.append(number)
+        for each in ours:
+            signal.signal(each, _at_once)
+        raise _end(number)
+
     for number in ours:
-        signal.signal(number, _in_order)
+        signal.signal(number, in_order)
     try:
         yield
+    except Exception as error:
+        if received:  # a library's code was running, and made an error of its own of ours, as pydantic's does
+            raise _end(received[0]) from error
+        raise
     finally:
         for number in ours:
             signal.signal(number, before[number])
 
 
-def _in_order(number: int, frame: FrameType | None) -> NoReturn:
-    for each in _ENDING:
-        if signal.getsignal(each) is _in_order:
-            signal.signal(each, _at_once)
-    if number == signal.SIGINT:
-        raise KeyboardInterrupt
-    raise SystemExit(128 + number)
+def _end(number: int) -> BaseException:
+    return KeyboardInterrupt() if number == signal.SIGINT else SystemExit(128 + number)
 
 
 def _at_once(number: int, frame: FrameType | None) -> NoReturn:
