@@ -75,6 +75,7 @@ def command(
     settings = recipes.load(recipe, changes)  # before torch, which takes seconds
 
     from subpixel.cli.training import Display
+    from subpixel.runtimes import Execution
     from subpixel.training.own_code import as_recipe_errors
     from subpixel.training.recorder import Progress
     from subpixel.training.run import run as train
@@ -87,7 +88,8 @@ def command(
             watchers.append(stack.enter_context(event_writer(run / "tensorboard")))
         written = train(
             settings, data, validation, run,
-            device=device, precision=precision, threads=threads, cache=cache, vgg=vgg, lpips=lpips, checkpoints=keep,
+            execution=Execution("torch", precision, threads, device),
+            cache=cache, vgg=vgg, lpips=lpips, checkpoints=keep,
             tell=lambda line: typer.echo(line, err=True),
             show=lambda progress: [watch(progress) for watch in watchers],
         )  # fmt: skip

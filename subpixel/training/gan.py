@@ -1,89 +1,56 @@
-"""Adversarial training (Ledig et al. 2017): a generator against a discriminator, which take turns in every step."""
+"""Adversarial training (Ledig et al. 2017): in every step the discriminator has its turn, then the generator."""
 
 from __future__ import annotations
-
-import math
-from collections.abc import Callable, Mapping
-from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
 from subpixel.archs.srgan import Discriminator
-from subpixel.datasets.patches import PatchSource
+from subpixel.datasets.sample import Sample
 from subpixel.errors import RecipeError
 from subpixel.losses.adversarial import discriminator_loss, generator_loss
-from subpixel.nn.arch import Arch
 from subpixel.nn.unet import UNetDiscriminator
-from subpixel.training import finite, optim, processes, signals
-from subpixel.training.batches import batches
-from subpixel.training.initialization import InitialWeights, set_up
-from subpixel.training.objective import FeatureLosses, Objective, conditions
-from subpixel.training.outputs import outputs
+from subpixel.training import checkpoint, optim, processes
+from subpixel.training.objective import Objective
 from subpixel.training.recipe import Recipe
-from subpixel.training.recorder import Keeping, Progress, Recorder, Validate, ignore_progress
 
 
-def train(
-    recipe: Recipe,
-    sources: Mapping[int, PatchSource],
-    folder: Path,
-    *,
-    validate: Validate,
-    device: str = "cpu",
-    bf16: bool = False,
-    init: InitialWeights | None = None,
-    features: FeatureLosses | None = None,
-    show: Callable[[Progress], object] = ignore_progress,
-    keeping: Keeping = Keeping(),
-) -> Arch:
-    """Trains a generator and its discriminator to the recipe's last step; as `loop.train` otherwise.
+class Adversary:
+    """What a generator is trained against.
 
-    recipe: one that `check` takes. init: the weights of a network that a pixel loss has trained, where SRGAN begins.
-    Raises: as `loop.train`.
+    recipe: one that `check` takes. objective: the generator with its other losses. autocast: see `loop.train`.
     """
-    setup = set_up(recipe, sources, folder, init, device)
-    network, ema, optimizer = setup.network, setup.ema, setup.optimizer
-    discriminator = _discriminator(recipe).to(device).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
-    d_optim = recipe.optim.model_copy(update={"lr": recipe.gan.lr})
-    d_optimizer = optim.build_optimizer(d_optim, discriminator.parameters())
-    objective, kind = Objective(network, recipe.loss, features), recipe.gan.kind
-    parts = {**setup.parts, "discriminator": discriminator, "d_optimizer": d_optimizer}
-    with signals.handled() as received:
-        recorder = Recorder(folder, recipe, parts, setup.state, validate, show, received, keeping)
-        first, is_told = recorder.resume(), network.condition is not None
-        for step, (scale, sample) in enumerate(batches(recipe, sources, first, device, is_told), first):
-            lr = optim.learning_rate(recipe, step)
-            optim.set_lr(optimizer, lr)
-            optim.set_lr(d_optimizer, lr * recipe.gan.lr / recipe.optim.lr)
-            with torch.autocast(device, torch.bfloat16, enabled=bf16):
-                fake, _ = outputs(
-                    network.at_scale(scale), sample.low, recipe.loss.output, **conditions(network, sample)
-                )[-1]
-                real_logits, fake_logits = discriminator(sample.high).float(), discriminator(fake.detach()).float()
-                d_loss = discriminator_loss(kind, real_logits, fake_logits)
-            _descend(d_optimizer, d_loss)
 
-            discriminator.requires_grad_(False)
-            with torch.autocast(device, torch.bfloat16, enabled=bf16):
-                g_loss = generator_loss(kind, discriminator(sample.high).float(), discriminator(fake).float())
-                loss = objective.terms(fake, sample.high) + recipe.loss.adversarial * g_loss
-            optimizer.zero_grad(set_to_none=True)
-            loss.backward()
-            grad_norm = nn.utils.clip_grad_norm_(network.parameters(), recipe.optim.clip or math.inf).item()
-            finite.check(step, loss.item() + d_loss.item(), grad_norm, network.at_scale(scale), sample.low)
-            optimizer.step()
-            discriminator.requires_grad_(True)
+    def __init__(self, recipe: Recipe, objective: Objective, device: str, autocast: torch.autocast) -> None:
+        self._recipe, self._objective, self._autocast = recipe, objective, autocast
+        discriminator = _discriminator(recipe).to(device)
+        self._discriminator = discriminator.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+        config = recipe.optim.model_copy(update={"lr": recipe.gan.lr})
+        self._optimizer = optim.build_optimizer(config, discriminator.parameters())
 
-            ema.update_parameters(network)
-            recorder.step(step + 1, loss.item(), lr, grad_norm)
-    return optim.ema_module(ema).eval()
+    @property
+    def parts(self) -> checkpoint.Parts:
+        """What checkpoints hold of it."""
+        return {"discriminator": self._discriminator, "d_optimizer": self._optimizer}
 
+    def loss(self, sample: Sample[Tensor], scale: int, lr: float) -> Tensor:
+        """The generator's loss, after the discriminator's step. lr: the generator's rate; `gan.lr` follows it."""
+        kind, weight = self._recipe.gan.kind, self._recipe.loss.adversarial
+        self._discriminator.requires_grad_(True)
+        with self._autocast:
+            fake = self._objective.outputs(sample, scale)[-1][0]
+            d_loss = discriminator_loss(kind, self._judge(sample.high), self._judge(fake.detach()))
+        optim.set_lr(self._optimizer, lr * self._recipe.gan.lr / self._recipe.optim.lr)
+        self._optimizer.zero_grad(set_to_none=True)
+        d_loss.backward()
+        self._optimizer.step()
+        self._discriminator.requires_grad_(False)
+        with self._autocast:
+            g_loss = generator_loss(kind, self._judge(sample.high), self._judge(fake))
+            return self._objective.terms(fake, sample.high) + weight * g_loss
 
-def _descend(optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
-    optimizer.zero_grad(set_to_none=True)
-    loss.backward()
-    optimizer.step()
+    def _judge(self, images: Tensor) -> Tensor:
+        return self._discriminator(images).float()
 
 
 def check(recipe: Recipe) -> None:

@@ -11,8 +11,10 @@ from torch import nn
 
 from subpixel.datasets.patches import PatchSource
 from subpixel.nn.arch import Arch
+from subpixel.runtimes import Execution
 from subpixel.training import finite, optim, processes, signals
 from subpixel.training.batches import batches
+from subpixel.training.gan import Adversary
 from subpixel.training.initialization import InitialWeights, set_up
 from subpixel.training.objective import FeatureLosses, Objective
 from subpixel.training.recipe import Recipe
@@ -25,8 +27,7 @@ def train(
     folder: Path,
     *,
     validate: Validate,
-    device: str = "cpu",
-    bf16: bool = False,
+    execution: Execution = Execution("torch", "f32", device="cpu"),
     init: InitialWeights | None = None,
     features: FeatureLosses | None = None,
     show: Callable[[Progress], object] = ignore_progress,
@@ -35,23 +36,29 @@ def train(
     """Trains a recipe to its last step, from the run folder's last checkpoint if there is one.
 
     sources: where the batches of each scale come from. folder: for checkpoints and log. validate: the scores of a
-    network. Returns the averaged network. A batch depends on the seed, the step and the process alone, so a resumed run
-    repeats itself.
+    network. execution: its device and its precision, of which bf16 is torch's autocast. Returns the averaged network. A
+    batch depends on the seed, the step and the process alone, so a resumed run repeats itself.
     Raises: TrainingDiverged, RecipeError, DataError (a run folder of another recipe, images smaller than the patch).
     """
-    own_device = processes.local_device(device)
-    setup = set_up(recipe, sources, folder, init, own_device)
+    device = processes.local_device(execution.device)
+    autocast = torch.autocast(execution.device, torch.bfloat16, enabled=execution.precision == "bf16")
+    setup = set_up(recipe, sources, folder, init, device)
     network, ema, optimizer = setup.network, setup.ema, setup.optimizer
-    several = len(network.supported_scales) > 1
-    objective = processes.wrap_ddp(Objective(network, recipe.loss, features), unused_parameters=several)
+    objective = Objective(network, recipe.loss, features)
+    adversary = Adversary(recipe, objective, device, autocast) if recipe.loss.adversarial else None
+    shared = processes.wrap_ddp(objective, unused_parameters=len(network.supported_scales) > 1)
+    parts = {**setup.parts, **(adversary.parts if adversary else {})}
     with signals.handled() as received:
-        recorder = Recorder(folder, recipe, setup.parts, setup.state, validate, show, received, keeping)
+        recorder = Recorder(folder, recipe, parts, setup.state, validate, show, received, keeping)
         first, is_told = recorder.resume(), network.condition is not None
-        for step, (scale, sample) in enumerate(batches(recipe, sources, first, own_device, is_told), first):
+        for step, (scale, sample) in enumerate(batches(recipe, sources, first, device, is_told), first):
             lr = optim.learning_rate(recipe, step)
             optim.set_lr(optimizer, lr)
-            with torch.autocast(device, torch.bfloat16, enabled=bf16):
-                loss = objective(sample, scale)
+            if adversary:
+                loss = adversary.loss(sample, scale, lr)
+            else:
+                with autocast:
+                    loss = shared(sample, scale)
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
             grad_norm = nn.utils.clip_grad_norm_(network.parameters(), recipe.optim.clip or math.inf).item()

@@ -34,9 +34,7 @@ class Objective(nn.Module):
 
     def forward(self, sample: Sample[Tensor], scale: int) -> Tensor:
         """Images in [0, 1], N C H W and N C sH sW -> the loss; a pyramid's levels are summed (LapSRN, equation 6)."""
-        results = outputs(
-            self.network.at_scale(scale), sample.low, self.loss.output, **conditions(self.network, sample)
-        )
+        results = self.outputs(sample, scale)
         if self._kind == "vector":
             pairs = [(results[0][0], _labels(sample))]
         else:
@@ -45,6 +43,11 @@ class Objective(nn.Module):
         if not loss.requires_grad:
             raise RecipeError(f"loss: no gradient comes out of {', '.join(self.loss.own)}; expected a term to learn by")
         return loss
+
+    def outputs(self, sample: Sample[Tensor], scale: int) -> list[tuple[Tensor, int]]:
+        """What the network makes of the low resolution; see `outputs.outputs`."""
+        told = {} if self.network.condition is None else {"condition": _labels(sample)}
+        return outputs(self.network.at_scale(scale), sample.low, self.loss.output, **told)
 
     def terms(self, output: Tensor, target: Tensor) -> Tensor:
         """The weighted sum for one output, without the adversarial term."""
@@ -59,11 +62,6 @@ class Objective(nn.Module):
         for name, compare in self._features.items():
             total = total + getattr(weights, name) * compare(output, target).mean()
         return total
-
-
-def conditions(network: Arch, sample: Sample[Tensor]) -> dict[str, Tensor]:
-    """What a conditioned network takes beside the image."""
-    return {} if network.condition is None else {"condition": _labels(sample)}
 
 
 def _labels(sample: Sample[Tensor]) -> Tensor:

@@ -21,6 +21,7 @@ from subpixel.losses import content, own
 from subpixel.metrics.lpips import load as load_lpips
 from subpixel.nn.arch import Arch
 from subpixel.resample import resize
+from subpixel.runtimes import Execution
 from subpixel.training import checkpoint, gan, loop, processes
 from subpixel.training.initialization import InitialWeights, build_network, taken_sentence
 from subpixel.training.model_files import LAST
@@ -38,9 +39,7 @@ def run(
     validation: Path,
     folder: Path,
     *,
-    device: str = "cpu",
-    precision: str = "f32",
-    threads: int | None = None,
+    execution: Execution = Execution(),
     cache: Path | None = None,
     vgg: Path | None = None,
     lpips: Path | None = None,
@@ -51,23 +50,25 @@ def run(
     """Trains a recipe on a folder of photos and writes its models into the run folder; run again, it resumes.
 
     data, validation: folders of photos; validation is never trained on, and its low resolution is made as that of the
-    training is. folder: checkpoints, log.jsonl, samples, one model for each scale that was trained. cache: of the
-    decoded photos, which several runs may share; by default in the run folder. vgg: VGG19's weights for a content loss.
-    lpips: weights of the perceptual distance, for validations and a perceptual loss. checkpoints: how many validated
-    ones stay besides the last and the best. tell: takes lines on where the run begins and what has changed since. Under
-    torchrun the first process validates and writes.
+    training is. folder: checkpoints, log.jsonl, samples, one model for each scale that was trained. execution: torch's;
+    its `auto` is f32 on the CPU here. cache: of the decoded photos, which several runs may share; by default in the run
+    folder. vgg: VGG19's weights for a content loss. lpips: weights of the perceptual distance, for validations and a
+    perceptual loss. checkpoints: how many validated ones stay besides the last and the best. tell: takes lines on where
+    the run begins and what has changed since. Under torchrun the first process validates and writes.
     Raises: RecipeError, DataError, TrainingDiverged, RuntimeUnavailable, UnknownName, BadRequest, BadWeights.
     """
-    _check_request(recipe, device, precision, threads, vgg, lpips)
+    execution = _by_torch(execution)
+    _check_request(recipe, vgg, lpips)
     check_disjoint(data, validation)
-    features = _feature_losses(recipe.loss, device, vgg, lpips)  # before the photos are packed, which takes long
-    if threads is not None:
-        torch.set_num_threads(threads)
+    features = _feature_losses(
+        recipe.loss, execution.device, vgg, lpips
+    )  # before the photos are packed, which takes long
+    if execution.threads is not None:
+        torch.set_num_threads(execution.threads)
     tell = tell if processes.rank() == 0 else ignore_line
-    train = gan.train if recipe.loss.adversarial else loop.train
-    with processes.process_group(device):
+    with processes.process_group(execution.device):
         init = _initial_weights(recipe) if recipe.init else None
-        untrained = build_network(recipe, init, processes.local_device(device))
+        untrained = build_network(recipe, init, processes.local_device(execution.device))
         _check_network(untrained, recipe)
         if init and not (folder / LAST).exists():
             tell(f"init: {taken_sentence(untrained, init)} of the weights of {recipe.init}")
@@ -77,13 +78,12 @@ def run(
         for note in patch_sources[recipe.scales[0]].high.notes:
             tell(f"{data}: {note}")
         folders = {"data": sources.fingerprint(data), "validation": sources.fingerprint(validation)}
-        network = train(
+        network = loop.train(
             recipe,
             patch_sources,
             folder,
             validate=validate,
-            device=device,
-            bf16=precision == "bf16",
+            execution=execution,
             init=init,
             features=features,
             show=show,
@@ -95,14 +95,17 @@ def run(
         return save_models(network, recipe, state, folder, validate.scores, sources.digest(data))
 
 
-def _check_request(
-    recipe: Recipe, device: str, precision: str, threads: int | None, vgg: Path | None, lpips: Path | None
-) -> None:
+def _by_torch(execution: Execution) -> Execution:
+    """With what `auto` means here. Raises: BadRequest for another runtime; as `processes.check_device`."""
+    if execution.runtime not in ("auto", "torch"):
+        raise BadRequest(f"runtime {execution.runtime!r}; networks are trained by torch alone")
+    precision = "f32" if execution.precision == "auto" else execution.precision
+    device = "cpu" if execution.device == "auto" else execution.device
     processes.check_device(device)
-    if precision not in ("f32", "bf16"):
-        raise BadRequest(f"precision {precision!r}; expected f32 or bf16")
-    if threads is not None and threads < 1:
-        raise BadRequest(f"threads is {threads}; expected at least 1")
+    return Execution("torch", precision, execution.threads, device)
+
+
+def _check_request(recipe: Recipe, vgg: Path | None, lpips: Path | None) -> None:
     if recipe.loss.adversarial:
         gan.check(recipe)
     for name in recipe.loss.own:

@@ -74,7 +74,11 @@ def small(tmp_path: Path, **changes: Any) -> recipe.Recipe:
 def test_a_network_of_so_many_channels(tmp_path: Path, channels: int) -> None:
     folder = photos(tmp_path, channels)
     (model,) = run(
-        small(tmp_path, **{"config.colours": channels}), folder, tmp_path / "held-out", tmp_path / "run", threads=1
+        small(tmp_path, **{"config.colours": channels}),
+        folder,
+        tmp_path / "held-out",
+        tmp_path / "run",
+        execution=Execution(threads=1),
     )
     assert (model.card.ports.channels, model.card.ports.outputs[0].depth) == (channels, channels)
     high = waves(channels, 4)
@@ -163,7 +167,13 @@ def test_a_gray_network_that_is_told_of_degradations(tmp_path: Path) -> None:
         "steps": 4,
         "validate_every": 4,
     }
-    (model,) = run(small(tmp_path, **changes), photos(tmp_path, 1), tmp_path / "held-out", tmp_path / "run", threads=1)
+    (model,) = run(
+        small(tmp_path, **changes),
+        photos(tmp_path, 1),
+        tmp_path / "held-out",
+        tmp_path / "run",
+        execution=Execution(threads=1),
+    )
     assert model.card.condition
     assert model.card.ports.channels == 1
     with Upscaler(model, execution=EXACT) as upscaler:
@@ -210,7 +220,13 @@ def test_sixteen_bits_are_trained_and_validated_on_as_they_are(tmp_path: Path) -
     expected = np.clip(resize(ramp / 65535, 32, 36), 0, 1)
     np.testing.assert_allclose(pair.low.pixels, expected, atol=1e-7)  # validated on: no level is lost either
     changes = {"config.colours": 1, "steps": 4, "validate_every": 4}
-    (model,) = run(small(tmp_path, **changes), tmp_path / "photos", tmp_path / "held-out", tmp_path / "run", threads=1)
+    (model,) = run(
+        small(tmp_path, **changes),
+        tmp_path / "photos",
+        tmp_path / "held-out",
+        tmp_path / "run",
+        execution=Execution(threads=1),
+    )
     with Upscaler(model) as upscaler:
         assert upscaler(ramp + np.uint16(1000)).dtype == np.uint16
         upscale_file(tmp_path / "held-out/0.png", tmp_path / "large.png", upscaler)
@@ -233,5 +249,5 @@ def test_sixteen_bits_are_trained_and_validated_on_as_they_are(tmp_path: Path) -
 def test_what_does_not_fit_is_told_in_one_line(tmp_path: Path, changes: dict[str, Any], words: str) -> None:
     folder = photos(tmp_path, 3)
     with pytest.raises(SubpixelError, match=words) as caught:
-        run(small(tmp_path, **changes), folder, tmp_path / "held-out", tmp_path / "run", threads=1)
+        run(small(tmp_path, **changes), folder, tmp_path / "held-out", tmp_path / "run", execution=Execution(threads=1))
     assert "\n" not in str(caught.value)

@@ -13,6 +13,7 @@ from subpixel.degradations import classical
 from subpixel.errors import SubpixelError
 from subpixel.images import Image, write
 from subpixel.resample import resize
+from subpixel.runtimes import Execution
 from subpixel.training import recipe
 from subpixel.training.run import run
 from subpixel.training.validation_set import ValidationSet
@@ -53,7 +54,9 @@ def small(tmp_path: Path, **changes: Any) -> recipe.Recipe:
 
 
 def test_it_learns_and_ships_what_it_has_learned(tmp_path: Path) -> None:
-    (model,) = run(small(tmp_path), photos(tmp_path), tmp_path / "held-out", tmp_path / "run", threads=1)
+    (model,) = run(
+        small(tmp_path), photos(tmp_path), tmp_path / "held-out", tmp_path / "run", execution=Execution(threads=1)
+    )
     assert model.card.ports.carries
     assert [port.depth for port in (*model.card.ports.inputs, *model.card.ports.outputs)] == [1, 7, 1, 2]
     lines = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]

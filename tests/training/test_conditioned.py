@@ -15,6 +15,7 @@ from subpixel.datasets import sources
 from subpixel.degradations.presets import compressed
 from subpixel.errors import BadWeights, RecipeError
 from subpixel.models import weights
+from subpixel.runtimes import Execution
 from subpixel.training import recipe
 from subpixel.training.batches import batches
 from subpixel.training.run import run
@@ -63,7 +64,9 @@ def test_a_batch_tells_the_condition(folder: Path, tmp_path: Path):
 
 
 def test_it_learns_to_listen(folder: Path, tmp_path: Path):
-    small, large = run(loaded(tmp_path), folder, folder.with_name("held-out"), tmp_path / "run", threads=1)
+    small, large = run(
+        loaded(tmp_path), folder, folder.with_name("held-out"), tmp_path / "run", execution=Execution(threads=1)
+    )
     assert (small.card.name, large.card.name) == ("told-x1", "told-x2")
     assert models.load(tmp_path / "run/told-x2.onnx").card.condition is not None
     assert "degradation: compressed" in large.card.scores[0].protocol
@@ -86,7 +89,13 @@ def test_what_is_refused_before_a_photo_is_packed(
     change: dict[str, object], message: str, folder: Path, tmp_path: Path
 ):
     with pytest.raises(RecipeError, match=message):
-        run(loaded(tmp_path, **change), folder, folder.with_name("held-out"), tmp_path / "run", threads=1)
+        run(
+            loaded(tmp_path, **change),
+            folder,
+            folder.with_name("held-out"),
+            tmp_path / "run",
+            execution=Execution(threads=1),
+        )
     assert not (tmp_path / "run").exists()
 
 
@@ -97,7 +106,13 @@ ADVERSARIAL = {
 
 
 def test_a_discriminator_of_pixels_judges_every_scale(folder: Path, tmp_path: Path):
-    made = run(loaded(tmp_path, **ADVERSARIAL), folder, folder.with_name("held-out"), tmp_path / "run", threads=1)
+    made = run(
+        loaded(tmp_path, **ADVERSARIAL),
+        folder,
+        folder.with_name("held-out"),
+        tmp_path / "run",
+        execution=Execution(threads=1),
+    )
     assert [model.card.name for model in made] == ["told-x1", "told-x2"]
     assert all(model.card.condition is not None for model in made)
     assert load_file(tmp_path / "run/last.safetensors")["discriminator.logit.weight"].shape == (1, 4, 3, 3)
@@ -114,7 +129,7 @@ def test_a_discriminator_of_pixels_judges_every_scale(folder: Path, tmp_path: Pa
 def test_what_an_adversarial_training_refuses(change: dict[str, object], message: str, folder: Path, tmp_path: Path):
     settings = loaded(tmp_path, **(ADVERSARIAL | change))
     with pytest.raises(RecipeError, match=message):
-        run(settings, folder, folder.with_name("held-out"), tmp_path / "run", threads=1)
+        run(settings, folder, folder.with_name("held-out"), tmp_path / "run", execution=Execution(threads=1))
     assert not (tmp_path / "run").exists()
 
 
@@ -123,5 +138,12 @@ def test_a_file_of_weights_that_cannot_be_used_is_refused_before_a_photo_is_pack
     weights.write_bytes(b"not weights")
     settings = loaded(tmp_path, **{"loss.content": 1.0})
     with pytest.raises(BadWeights, match=r"vgg\.safetensors"):
-        run(settings, folder, folder.with_name("held-out"), tmp_path / "run", threads=1, vgg=weights)
+        run(
+            settings,
+            folder,
+            folder.with_name("held-out"),
+            tmp_path / "run",
+            execution=Execution(threads=1),
+            vgg=weights,
+        )
     assert not (tmp_path / "run").exists()

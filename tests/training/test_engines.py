@@ -29,7 +29,8 @@ from subpixel.images import read
 from subpixel.losses import content, pixel
 from subpixel.models import weights
 from subpixel.resample import resize
-from subpixel.training import checkpoint, finite, gan, initialization, recipe
+from subpixel.runtimes import Execution
+from subpixel.training import checkpoint, finite, initialization, loop, recipe
 from subpixel.training.initialization import InitialWeights
 from subpixel.training.objective import Objective, reduced
 from subpixel.training.optim import build_ema
@@ -79,7 +80,7 @@ def logged(run_folder: Path) -> list[dict[str, float]]:
 def test_a_network_of_several_scales_gives_a_model_for_each(
     name: str, changes: dict[str, Any], scales: tuple[int, ...], folder: Path, tmp_path: Path
 ) -> None:
-    trained = run(shipped(name, steps=6, **changes), folder, held_out(folder), tmp_path, threads=1)
+    trained = run(shipped(name, steps=6, **changes), folder, held_out(folder), tmp_path, execution=Execution(threads=1))
     assert [(m.card.name, m.card.scale) for m in trained] == [(f"{name}-x{s}", s) for s in scales]
     if name == "lapsrn":  # each level's own weights, and no more (tests/archs/test_parameters.py has the formula)
         counts = [model.card.parameters for model in trained]
@@ -144,7 +145,7 @@ def test_an_adversarial_training_resumes_bit_equal(kind: str, folder: Path, vgg:
     patch_sources = {4: sources.pairs(folder, 4, resize, tmp_path / "cache")}
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     feature = content.load(vgg, "1_1")
-    gan.train(settings, patch_sources, whole, validate=silent, features={"content": feature})
+    loop.train(settings, patch_sources, whole, validate=silent, features={"content": feature})
 
     def stop(network: object, step: int) -> dict[str, float]:
         if step == 4:
@@ -152,8 +153,8 @@ def test_an_adversarial_training_resumes_bit_equal(kind: str, folder: Path, vgg:
         return {"psnr": 0.0}
 
     with pytest.raises(KeyboardInterrupt):
-        gan.train(settings, patch_sources, parts, validate=stop, features={"content": feature})
-    gan.train(settings, patch_sources, parts, validate=silent, features={"content": feature})
+        loop.train(settings, patch_sources, parts, validate=stop, features={"content": feature})
+    loop.train(settings, patch_sources, parts, validate=silent, features={"content": feature})
     a, b = (load_file(f / "last.safetensors") for f in (whole, parts))
     assert a.keys() == b.keys()
     assert all(torch.equal(a[key], b[key]) for key in a)
@@ -345,8 +346,8 @@ def test_two_processes_train_one_network(folder: Path, tmp_path: Path) -> None:
         port = free.getsockname()[1]
     code = (
         "import sys, torch; from pathlib import Path; from subpixel.training import recipe; "
-        "from subpixel.training.run import run; settings = recipe.load(Path(sys.argv[1]), eval(sys.argv[4])); "
-        "run(settings, Path(sys.argv[2]), Path(sys.argv[5]), Path(sys.argv[3]), threads=1)"
+        "from subpixel.runtimes import Execution; from subpixel.training.run import run; settings = recipe.load(Path(sys.argv[1]), eval(sys.argv[4])); "
+        "run(settings, Path(sys.argv[2]), Path(sys.argv[5]), Path(sys.argv[3]), execution=Execution(threads=1))"
     )
     changes = SMALL | {"steps": 1, "ema": 0.0, "config.layers": 3, "config.features": 8}
     changes |= {"optim.name": "adam", "optim.clip": 0.0, "init": ""}

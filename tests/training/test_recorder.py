@@ -25,6 +25,7 @@ from subpixel.errors import BadRequest, DataError, RecipeError, TrainingDiverged
 from subpixel.images import Image, write
 from subpixel.models import weights
 from subpixel.resample import resize
+from subpixel.runtimes import Execution
 from subpixel.training import checkpoint, finite, loop, recipe, recorder
 from subpixel.training.model_files import model_file
 from subpixel.training.recipe import Recipe
@@ -252,7 +253,7 @@ def test_weights_that_are_not_finite_are_never_saved(
 
 def test_every_checkpoint_is_a_model(folder: Path, tmp_path: Path) -> None:
     where, held_out = tmp_path / "run", folder.with_name("held-out")
-    (model,) = run(page(tmp_path), folder, held_out, where, threads=1, checkpoints=1)
+    (model,) = run(page(tmp_path), folder, held_out, where, execution=Execution(threads=1), checkpoints=1)
     assert model_file(str(where)) == str(where / "tiny-x2.onnx")
     last = models.load(model_file(str(where / "last.safetensors")))
     assert (last.path, last.card.name, last.card.steps) == (where / "last.onnx", "tiny-x2", 6)
@@ -274,7 +275,7 @@ def test_every_checkpoint_is_a_model(folder: Path, tmp_path: Path) -> None:
 
 def test_a_run_of_several_scales_is_asked_which(folder: Path, tmp_path: Path) -> None:
     settings = page(tmp_path, arch="vdsr", config={"layers": 3, "features": 8}, steps=2, **{"data.scales": [2, 3]})
-    run(settings, folder, folder.with_name("held-out"), tmp_path / "run", threads=1)
+    run(settings, folder, folder.with_name("held-out"), tmp_path / "run", execution=Execution(threads=1))
     for place in (tmp_path / "run", tmp_path / "run/last.safetensors"):
         assert models.load(model_file(str(place), 3)).card.scale == 3
         with pytest.raises(BadRequest, match=r"has models for x2, x3; name one of them, or its scale with -s"):
@@ -283,12 +284,19 @@ def test_a_run_of_several_scales_is_asked_which(folder: Path, tmp_path: Path) ->
 
 def test_init_says_what_it_took(folder: Path, tmp_path: Path) -> None:
     held_out = folder.with_name("held-out")
-    (first,) = run(page(tmp_path), folder, held_out, tmp_path / "first", threads=1)
+    (first,) = run(page(tmp_path), folder, held_out, tmp_path / "first", execution=Execution(threads=1))
     told: Told = []
-    run(page(tmp_path, init=str(first.path)), folder, held_out, tmp_path / "second", threads=1, tell=told.append)
+    run(
+        page(tmp_path, init=str(first.path)),
+        folder,
+        held_out,
+        tmp_path / "second",
+        execution=Execution(threads=1),
+        tell=told.append,
+    )
     assert told == [f"init: 6 of 6 of the weights of {first.path}"]
     other = page(tmp_path, init=str(first.path), **{"config.scale": 3})
-    run(other, folder, held_out, tmp_path / "third", threads=1, tell=told.append)
+    run(other, folder, held_out, tmp_path / "third", execution=Execution(threads=1), tell=told.append)
     assert told[1].startswith("init: 4 of 6 (not: body.")
     foreign = page(tmp_path, init=str(first.path), arch="srcnn")
     with pytest.raises(RecipeError, match=r"init: of .*tiny-x2\.onnx only \d of \d \(not: .*\) weights fit srcnn"):
@@ -297,7 +305,13 @@ def test_init_says_what_it_took(folder: Path, tmp_path: Path) -> None:
 
 def test_a_diverged_run_ships_nothing(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(TrainingDiverged):
-        run(page(tmp_path, **{"optim.lr": 1e30}), folder, folder.with_name("held-out"), tmp_path / "run", threads=1)
+        run(
+            page(tmp_path, **{"optim.lr": 1e30}),
+            folder,
+            folder.with_name("held-out"),
+            tmp_path / "run",
+            execution=Execution(threads=1),
+        )
     assert not list((tmp_path / "run").glob("*.onnx"))
 
 

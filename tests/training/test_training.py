@@ -26,6 +26,7 @@ from subpixel.degradations import Degradation
 from subpixel.errors import BadRequest, DataError, RecipeError, RuntimeUnavailable, SubpixelError, TrainingDiverged
 from subpixel.images import Floats, Image, write
 from subpixel.resample import resize
+from subpixel.runtimes import Execution
 from subpixel.training import loop, optim, recipe
 from subpixel.training.batches import batches
 from subpixel.training.initialization import build_network
@@ -69,7 +70,11 @@ def small_recipe(tmp_path: Path, text: str = RECIPE, **changes: object) -> Recip
 
 def test_a_run_learns_and_ends_with_a_model(folder: Path, tmp_path: Path) -> None:
     (model,) = run(
-        small_recipe(tmp_path, steps=200, validate_every=100), folder, held_out(folder), tmp_path / "run", threads=1
+        small_recipe(tmp_path, steps=200, validate_every=100),
+        folder,
+        held_out(folder),
+        tmp_path / "run",
+        execution=Execution(threads=1),
     )
     lines = [json.loads(line) for line in (tmp_path / "run/log.jsonl").read_text().splitlines()]
     assert [line["step"] for line in lines] == [100, 200]
@@ -152,9 +157,9 @@ def test_progress_has_the_loss_the_rate_and_the_gradient_of_each_step(folder: Pa
 
 def test_runs_share_the_decoded_photos(folder: Path, tmp_path: Path) -> None:
     settings, cache = small_recipe(tmp_path, steps=2), tmp_path / "cache"
-    run(settings, folder, held_out(folder), tmp_path / "one", threads=1, cache=cache)
+    run(settings, folder, held_out(folder), tmp_path / "one", execution=Execution(threads=1), cache=cache)
     packed = {path: path.stat().st_mtime_ns for path in cache.iterdir()}
-    run(settings, folder, held_out(folder), tmp_path / "two", threads=1, cache=cache)
+    run(settings, folder, held_out(folder), tmp_path / "two", execution=Execution(threads=1), cache=cache)
     assert {path: path.stat().st_mtime_ns for path in cache.iterdir()} == packed
     assert len(packed) == 4  # high and low resolution, each with its index
     assert not (tmp_path / "two/cache").exists()
@@ -238,13 +243,12 @@ def test_wrong_data_is_told_before_the_first_step(folder: Path, tmp_path: Path) 
         run(small_recipe(tmp_path), tmp_path / "empty", held_out(folder), tmp_path / "run")
     for device in ("foo", "mps", "meta", "cuda:0"):
         with pytest.raises(BadRequest, match=f"device '{device}'; expected cpu or cuda"):
-            run(small_recipe(tmp_path), folder, held_out(folder), tmp_path / "run", device=device)
-    for threads in (0, -1):
-        with pytest.raises(BadRequest, match=f"threads is {threads}; expected at least 1"):
-            run(small_recipe(tmp_path), folder, held_out(folder), tmp_path / "run", threads=threads)
+            run(small_recipe(tmp_path), folder, held_out(folder), tmp_path / "run", execution=Execution(device=device))
+    with pytest.raises(BadRequest, match="runtime 'openvino'; networks are trained by torch alone"):
+        run(small_recipe(tmp_path), folder, held_out(folder), tmp_path / "run", execution=Execution("openvino"))
     if not torch.cuda.is_available():
         with pytest.raises(RuntimeUnavailable, match="CUDA"):
-            run(small_recipe(tmp_path), folder, held_out(folder), tmp_path / "run", device="cuda")
+            run(small_recipe(tmp_path), folder, held_out(folder), tmp_path / "run", execution=Execution(device="cuda"))
 
 
 OWN = """
@@ -252,6 +256,7 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 from subpixel.nn.arch import Arch, Paper
 from subpixel.nn.upsampling import SubPixelConv
+from subpixel.runtimes import Execution
 
 @dataclass(frozen=True)
 class Config:

@@ -20,6 +20,7 @@ from subpixel.metrics.protocol import STANDARD
 from subpixel.metrics.psnr import psnr
 from subpixel.models import weights
 from subpixel.nn.arch import Arch
+from subpixel.runtimes import Execution
 from subpixel.training import recipe, validation
 from subpixel.training.run import run
 from subpixel.training.validation import Validation
@@ -80,7 +81,11 @@ def test_the_degradation_of_the_training(
     setting: object, degradation: Degradation, words: str, photos: Path, tmp_path: Path
 ) -> None:
     (model,) = run(
-        shipped("espcn-x2", **{"data.degradation": setting}), tmp_path / "training", photos, tmp_path / "run", threads=1
+        shipped("espcn-x2", **{"data.degradation": setting}),
+        tmp_path / "training",
+        photos,
+        tmp_path / "run",
+        execution=Execution(threads=1),
     )
     report = evaluate_folder(upscaler(weights.network(model)), photos, 2, degradation=degradation)
     for metric in ("psnr", "ssim"):
@@ -100,7 +105,9 @@ def paired(tmp_path: Path) -> Path:
 
 
 def test_the_pairs_of_the_training(paired: Path, photos: Path, tmp_path: Path) -> None:
-    (model,) = run(shipped("espcn-x2"), tmp_path / "training-pairs", paired, tmp_path / "run", threads=1)
+    (model,) = run(
+        shipped("espcn-x2"), tmp_path / "training-pairs", paired, tmp_path / "run", execution=Execution(threads=1)
+    )
     values: list[float] = []
     for k in range(2):
         levels = waves(73, 81, k)[:72, :80]
@@ -111,7 +118,7 @@ def test_the_pairs_of_the_training(paired: Path, photos: Path, tmp_path: Path) -
     with pytest.raises(DataError, match=r"photos has no low resolution, but the training data has; .*LR_x2"):
         run(shipped("espcn-x2"), paired, photos, tmp_path / "other")
     (trained,) = run(
-        shipped("espcn-x2"), photos, paired, tmp_path / "made", threads=1
+        shipped("espcn-x2"), photos, paired, tmp_path / "made", execution=Execution(threads=1)
     )  # trained on bicubic: so validated
     report = evaluate_folder(upscaler(weights.network(trained)), paired / "HR", 2)
     assert trained.card.score("paired") == pytest.approx(report.mean("model", "HR", 2, "psnr"), abs=2e-3)
@@ -131,7 +138,7 @@ def test_what_cannot_be_measured_is_told_before_the_first_step(photos: Path, pai
     message = refused(photos, held_out, tmp_path / "run")
     assert message == f"{held_out}/b.png: 40x15 pixels; a validation image needs 16 a side at x2"
     save(held_out / "b.png", waves(16, 40, 0))
-    assert len(run(shipped("espcn-x2"), photos, held_out, tmp_path / "run", threads=1)) == 1
+    assert len(run(shipped("espcn-x2"), photos, held_out, tmp_path / "run", execution=Execution(threads=1))) == 1
     (held_out / "c.png").write_bytes((held_out / "a.png").read_bytes()[:20])
     assert f"{held_out}/c.png" in refused(photos, held_out, tmp_path / "second")
     (held_out / "c.png").unlink()
