@@ -30,6 +30,7 @@ class Shape:
 
     @property
     def pixels(self) -> int:
+        """Height times width."""
         return self.height * self.width
 
 

@@ -44,6 +44,7 @@ class Samples:
         return cls(samples, replace(first.shape, height=len(samples), dtype=array.dtype.name))
 
     def rows(self, y0: int, y1: int) -> NDArray[Any]:
+        """Rows y0 to y1 (exclusive), H W C."""
         return self._samples[y0:y1]
 
 

@@ -61,9 +61,11 @@ class Candidate:
 
     @property
     def name(self) -> str:
+        """As the tables call it."""
         return f"{self.model}, consistent" if self.consistent else self.model
 
     def upscaler(self, scale: int) -> Upscaler:
+        """What enlarges so many times, as the candidate does."""
         return Upscaler(self.model, scale=scale, consistent="box" if self.consistent else "none")
 
 

@@ -56,6 +56,7 @@ class Served:
 
     @property
     def ratio(self) -> float:
+        """Images a second of the service for each of the batch's."""
         return self.service / self.batch
 
 

@@ -47,6 +47,7 @@ class Aligned:
 
     @property
     def motion(self) -> Motion:
+        """From the reference's pixels to the frame's."""
         return self.registered.motion
 
 

@@ -33,6 +33,7 @@ class Frame:
 
     @property
     def shape(self) -> Shape:
+        """Height, width, channels and type of its levels."""
         height, width, channels = self.levels.shape
         return Shape(height, width, channels, False, self.levels.dtype.name)  # pyright: ignore[reportArgumentType]
 

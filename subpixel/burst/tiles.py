@@ -54,6 +54,7 @@ class Scene:
 
     @cached_property
     def optics(self) -> Optics:
+        """The blur and the noise that the fusion reckons with, in pixels of the result."""
         return Optics(max(REACH, self.psf * self.scale), self.noise)
 
     @property

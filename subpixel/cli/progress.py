@@ -59,10 +59,12 @@ class Tally:
 
     @property
     def seconds(self) -> float:
+        """Since the display began."""
         return time.monotonic() - self._started
 
     @property
     def ended(self) -> int:
+        """Images that are over: done, failed or skipped."""
         return self.done + len(self.failures) + self.skipped.total()
 
     def add(self, event: Event) -> None:

@@ -33,6 +33,7 @@ class Grid:
 
     @property
     def factors(self) -> Factors:
+        """How many times as high, and as wide, the part becomes."""
         return self.height / self.window.height, self.width / self.window.width
 
     @property
@@ -85,6 +86,7 @@ class AffineFrame:
 
     @classmethod
     def of(cls, origin: Any, across: Any, down: Any) -> Self:
+        """Of three vectors of the world, of any numbers."""
         first, second, third = (np.asarray(vector, np.float64) for vector in (origin, across, down))
         return cls(first, second, third)
 

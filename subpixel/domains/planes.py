@@ -57,10 +57,12 @@ class Plane:
 
     @property
     def sides(self) -> tuple[int, int]:
+        """Height and width."""
         return self.values.shape.height, self.values.shape.width
 
     @cached_property
     def valid(self) -> Rows:
+        """H W 1 of booleans: which pixels were measured and are finite."""
         return ValidRows(self.values, self.mask)
 
     def telling(self, faults: tuple[type[Exception], ...]) -> Plane:

@@ -83,10 +83,12 @@ class Normalisation:
     """0: the affine law."""
 
     def apply(self, values: Array) -> NDArray[np.float32]:
+        """Physical values to float32 of about [0, 1]."""
         stretched = np.arcsinh((values - self.centre) / self.softening) if self.softening else values
         return ((stretched - self.low) / self.span).astype(np.float32)
 
     def undo(self, values: Array) -> NDArray[np.float64]:
+        """The inverse of `apply`, in float64."""
         stretched = values.astype(np.float64) * self.span + self.low
         return np.sinh(stretched) * self.softening + self.centre if self.softening else stretched
 

@@ -53,22 +53,27 @@ class Image:
 
     @property
     def height(self) -> int:
+        """In pixels."""
         return self.pixels.shape[0]
 
     @property
     def width(self) -> int:
+        """In pixels."""
         return self.pixels.shape[1]
 
     @property
     def channels(self) -> int:
+        """Of the colour: 1 or 3 in files, any number in memory."""
         return self.pixels.shape[2]
 
     @property
     def has_alpha(self) -> bool:
+        """Whether there is an alpha beside the colour."""
         return self.alpha is not None
 
     @property
     def shape(self) -> Shape:
+        """Height, width, channels and alpha in one value."""
         return Shape(self.height, self.width, self.channels, self.has_alpha)
 
     @property

@@ -22,6 +22,7 @@ class Text:
 
     @property
     def name(self) -> str:
+        """What a note calls it."""
         return "comment" if self.keyword == "Comment" else f"text {self.keyword!r}"
 
 

@@ -36,6 +36,7 @@ class StoredLevels:
 
     @property
     def bands(self) -> int:
+        """How many levels a pixel has in the file."""
         return len(self.order)
 
     def rows(self, y0: int, y1: int) -> NDArray[np.uint8]:

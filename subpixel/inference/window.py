@@ -32,10 +32,12 @@ class Window:
 
     @property
     def rows(self) -> slice:
+        """Its rows of the image."""
         return slice(self.y, self.y + self.height)
 
     @property
     def columns(self) -> slice:
+        """Its columns of the image."""
         return slice(self.x, self.x + self.width)
 
     def check_inside(self, height: int, width: int) -> None:

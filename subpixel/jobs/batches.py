@@ -46,6 +46,7 @@ class Outcome:
 
     @property
     def is_over(self) -> bool:
+        """Whether nothing of the batch is left to be done."""
         return self.waiting == 0
 
 

@@ -115,6 +115,7 @@ class Blocks:
         return {"done": done, "skipped": skipped, "failures": ledger.failures, "seconds": seconds}
 
     def close(self) -> None:
+        """Ends the process that computes."""
         self._isolated.close()
 
 

@@ -39,6 +39,7 @@ class Naming:
 
     @property
     def output(self) -> str | None:
+        """The folder of the results without symbolic links; None: beside each image."""
         return None if self.below is None else real_path(self.below)
 
     def folder(self, folder: Folder) -> str:
@@ -46,6 +47,7 @@ class Naming:
         return folder.path if self.below is None else os.path.join(self.below, folder.place)
 
     def name(self, source: str) -> str:
+        """What the result of an image is called."""
         stem, ending = split_ending(source)
         return stem + self._tag + (self.ending or suffix_of_result(ending))
 

@@ -147,6 +147,7 @@ class Queue:
             return {row.executor: row.beats for row in connection.execute(table.select())}
 
     def close(self) -> None:
+        """Gives the connections to the database back."""
         self._client.destroy()
         self.engine.dispose()
 

@@ -32,10 +32,12 @@ class Folder:
 
     @cached_property
     def suffixes(self) -> frozenset[str]:
+        """The endings of its images, each once."""
         own = (split_ending(name)[1] for name in self.names)
         return frozenset(own if self.endings is None else self.endings)
 
     def has(self, name: str) -> bool:
+        """Whether an image of this name is in it."""
         at = bisect_left(self.names, name)
         return at < len(self.names) and self.names[at] == name
 

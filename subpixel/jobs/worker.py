@@ -51,6 +51,7 @@ class Run:
         self.check()
 
     def stop(self) -> None:
+        """From now on `check` raises."""
         self._stopped.set()
 
 
@@ -106,6 +107,7 @@ class Worker:
         self._pulse = threading.Thread(target=self._watch, name="subpixel-pulse", daemon=True)
 
     def start(self) -> None:
+        """Takes tasks from the queue, in threads, until `stop`."""
         from dbos import DBOS
 
         self._dbos = DBOS(

@@ -126,6 +126,7 @@ class Card(BaseModel):
 
     @property
     def geometry(self) -> Geometry:
+        """What tiles must know of the network."""
         return Geometry(self.scale, self.halo, self.tile_stride, self.fixed_size)
 
     def check_enlarges(self, video: bool = False) -> None:

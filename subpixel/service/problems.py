@@ -57,6 +57,7 @@ class Refusal(Exception):
 
     @property
     def problem(self) -> Problem:
+        """The answer's body, as RFC 9457 has it."""
         status, title = KINDS[self.kind]
         return Problem(type=f"/problems/{self.kind}", title=title, status=status, detail=self.detail)
 

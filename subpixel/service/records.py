@@ -99,6 +99,7 @@ class Records:
             check_room(self._turns(connection), client, bounds)
 
     def get(self, id: str) -> Record | None:
+        """The job of an id, if there is one."""
         return next(iter(self.all([id])), None)
 
     def all(self, ids: Sequence[str]) -> list[Record]:
@@ -110,6 +111,7 @@ class Records:
         return self._select(self._table.c.client == client, self._table.c.created.desc(), most)
 
     def unfinished(self) -> list[Record]:
+        """Jobs that wait or are computed."""
         return self._select(self._table.c.state.in_(UNFINISHED))
 
     def in_state(self, *states: JobState) -> list[Record]:

@@ -70,6 +70,7 @@ class Service:
             return await self._perform(self._examiner, order)
 
     async def convert(self, order: Order) -> Any:
+        """Does a small order at once, after those that came before. Raises: as `jobs.isolated`."""
         async with self._turn:
             return await self._perform(self._small, order)
 
@@ -121,14 +122,17 @@ class Service:
         return record.finished is not None and record.finished + times * self.settings.keep <= now()
 
     def view(self, record: Record) -> Job:
+        """A job as its client sees it."""
         record = self._current(record)
         ahead = self.records.ahead(record) if record.state == "waiting" else 0
         return job_of(record, ahead, self.settings.base_path, self.settings.keep)
 
     def upload(self, id: str) -> Path:
+        """Where the upload of a job lies."""
         return upload_of(self.settings.data, id)
 
     def result(self, record: Record, format: str | None = None) -> Path:
+        """Where the result of a job lies, in its own format or another."""
         return result_of(self.settings.data, record.id, format or record.format)
 
     @property
@@ -162,6 +166,7 @@ class Service:
             await asyncio.sleep(_TIDY)
 
     def close(self) -> None:
+        """Ends the processes."""
         self._examiner.close()
         self._small.close()
 

@@ -93,10 +93,12 @@ class Settings:
 
     @property
     def uploads(self) -> Path:
+        """Where uploads lie until their jobs are over."""
         return self.data / "uploads"
 
     @property
     def results(self) -> Path:
+        """Where results lie until they expire."""
         return self.data / "results"
 
 

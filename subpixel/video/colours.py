@@ -30,6 +30,7 @@ class Colours:
 
     @property
     def is_full(self) -> bool:
+        """Whether black is 0, and not 16 of 255."""
         return self.range == FULL
 
     @property

@@ -51,6 +51,7 @@ class Cut:
         return self.start or 0.0
 
     def holds(self, seconds: float) -> bool:
+        """Whether a time lies in it, as closely as containers tell times."""
         after = self.start is None or seconds >= self.start - _CLOSE
         return after and (self.stop is None or seconds < self.stop - _CLOSE)
 

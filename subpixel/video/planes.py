@@ -57,6 +57,7 @@ class Layout:
 
     @property
     def dtype(self) -> type[np.unsignedinteger]:
+        """Of its samples in memory."""
         return np.uint8 if self.bits == 8 else np.uint16
 
 

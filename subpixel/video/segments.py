@@ -113,6 +113,7 @@ class Partial:
             )
 
     def path(self, number: int) -> Path:
+        """Of a segment; the first is 0."""
         return self.folder / f"{number:06}.segment"
 
     def _ended(self) -> list[End]:
@@ -140,6 +141,7 @@ class Partial:
         return times
 
     def remove(self) -> None:
+        """Removes the folder and all that is in it."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def remove_if_empty(self) -> None:
