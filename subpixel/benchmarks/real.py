@@ -98,7 +98,7 @@ def conditions(scale: int) -> Mapping[str, tuple[Degradation, ...]]:
 
 def bench_real(
     candidates: Sequence[Candidate],
-    photos: Path,
+    folder: Path,
     scale: int,
     names: Iterable[str] = DEFAULT_CONDITIONS,
     *,
@@ -107,10 +107,10 @@ def bench_real(
 ) -> list[Line]:
     """Every candidate under every condition: Y-PSNR, RGB-PSNR, colour shift, seconds, and LPIPS and NIQE if given.
 
-    photos: a folder of references, each degraded from a seed of its own. names: some of `conditions`.
+    folder: of the references, each degraded from a seed of its own. names: some of `conditions`.
     Raises: UnknownName for a condition, DataError for a folder without images.
     """
-    known, files = conditions(scale), find_images(photos)
+    known, files = conditions(scale), find_images(folder)
     for name in (chosen := list(names)):
         if name not in known:
             raise UnknownName("condition", name, known)

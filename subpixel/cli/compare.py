@@ -17,7 +17,7 @@ subpixel compare photo.jpg --reduce                 against the truth, with PSNR
 
 
 def command(
-    photo: Annotated[Path, typer.Argument(metavar="PHOTO", help="The photo.", show_default=False)],
+    source: Annotated[Path, typer.Argument(metavar="IMAGE", help="The image.", show_default=False)],
     output: Annotated[
         Path | None,
         typer.Option(
@@ -35,22 +35,22 @@ def command(
         str | None,
         typer.Option(
             metavar="X,Y,W,H",
-            help="The detail in the photo's pixels; by default where most happens.",
+            help="The detail in the image's pixels; by default where most happens.",
             show_default=False,
         ),
     ] = None,
     reduce: Annotated[
-        bool, typer.Option("--reduce", help="Reduce the photo, enlarge it again, measure against the original.")
+        bool, typer.Option("--reduce", help="Reduce the image, enlarge it again, measure against the original.")
     ] = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the image if it exists.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the result if it exists.")] = False,
 ) -> None:
-    """One image that shows what the models bring: a detail of the photo, enlarged in several ways."""
+    """One image that shows what the models bring: a detail of an image, enlarged in several ways."""
     from subpixel.images import read, write
     from subpixel.inference.comparison import Box, compare
     from subpixel.jobs.discovery import ensure_safe
 
-    target = ensure_safe(output or photo.with_name(f"{photo.stem}_compare.png"), photo, overwrite)
+    target = ensure_safe(output or source.with_name(f"{source.stem}_compare.png"), source, overwrite)
     box = Box.parse(crop) if crop else None
-    drawn = compare(read(photo), model or ["auto"], scale=scale, crop=box, reduce=reduce, title=photo.name)
+    drawn = compare(read(source), model or ["auto"], scale=scale, crop=box, reduce=reduce, title=source.name)
     write(target, drawn)
     typer.echo(f"{target}: {drawn.width} x {drawn.height} pixels", err=True)

@@ -121,14 +121,14 @@ class Upscaler:
         return next((card.ports.channels for card in map(self._card, self._family.values())), 3)
 
     @cached_property
-    def _is_told(self) -> bool:
+    def _is_conditioned(self) -> bool:
         """Whether the networks want to know what is wrong with an image."""
         return any(card.condition for card in map(self._card, self._family.values()))
 
     @property
     def looks(self) -> bool:
         """Whether what it does depends on what is wrong with an image."""
-        return self._model == AUTO or self._is_told
+        return self._model == AUTO or self._is_conditioned
 
     def plan(self, source: Rows, deep: bool = True) -> Plan:
         """What will be done to an image, which is looked at first where that decides; its networks are compiled.
@@ -184,7 +184,7 @@ class Upscaler:
     def _choose(self, report: DegradationReport) -> Choice:
         if self._model == AUTO:
             return choose(report, self._restoration)
-        if self._is_told:
+        if self._is_conditioned:
             condition, detail = self._restoration.condition(report), self._restoration.detail
             return Choice(self._family, family(CLEAN), condition, detail, reason=report.summary)
         name = next((self._load(model).card.family for model in self._family.values()), self._kernel)

@@ -112,7 +112,7 @@ def build_network(recipe: Recipe, init: InitialWeights | None, device: str) -> A
         unblock_all(network)
     if init and 2 * len(load_fitting(network, init.weights)) < len(network.state_dict()):
         raise RecipeError(
-            f"init: of {recipe.init} only {taken_sentence(network, init)} weights fit {recipe.arch} {recipe.config};"
+            f"init: of {recipe.init} only {loaded_summary(network, init)} weights fit {recipe.arch} {recipe.config};"
             " expected a network of this kind"
         )
     return network.to(device).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
@@ -139,7 +139,7 @@ def load_fitting(network: nn.Module, weights: Mapping[str, Tensor]) -> list[str]
     return names
 
 
-def taken_sentence(network: nn.Module, init: InitialWeights) -> str:
+def loaded_summary(network: nn.Module, init: InitialWeights) -> str:
     """How many weights of a network come from others, in words: "38 of 40 (not: tail.bias, tail.weight)"."""
     state = network.state_dict()
     own = sorted(state.keys() - set(_fitting(state, init.weights)))

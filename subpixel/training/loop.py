@@ -50,8 +50,8 @@ def train(
     parts = {**setup.parts, **(adversary.parts if adversary else {})}
     with signals.handled() as received:
         recorder = Recorder(folder, recipe, parts, setup.state, validate, show, received, keeping)
-        first, is_told = recorder.resume(), network.condition is not None
-        for step, (scale, sample) in enumerate(batches(recipe, sources, first, device, is_told), first):
+        first, conditioned = recorder.resume(), network.condition is not None
+        for step, (scale, sample) in enumerate(batches(recipe, sources, first, device, conditioned), first):
             lr = optim.learning_rate(recipe, step)
             optim.set_lr(optimizer, lr)
             if adversary:

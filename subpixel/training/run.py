@@ -23,7 +23,7 @@ from subpixel.nn.arch import Arch
 from subpixel.resample import resize
 from subpixel.runtimes import Execution
 from subpixel.training import checkpoint, gan, loop, processes
-from subpixel.training.initialization import InitialWeights, build_network, taken_sentence
+from subpixel.training.initialization import InitialWeights, build_network, loaded_summary
 from subpixel.training.model_files import LAST
 from subpixel.training.objective import compared
 from subpixel.training.recipe import SCALE, Loss, Recipe
@@ -71,7 +71,7 @@ def run(
         untrained = build_network(recipe, init, processes.local_device(execution.device))
         _check_network(untrained, recipe)
         if init and not (folder / LAST).exists():
-            tell(f"init: {taken_sentence(untrained, init)} of the weights of {recipe.init}")
+            tell(f"init: {loaded_summary(untrained, init)} of the weights of {recipe.init}")
         validate = _validation(untrained, recipe, data, validation, folder / "samples", lpips)
         with processes.rank0_first():
             patch_sources = _patch_sources(untrained, recipe, data, cache or folder / "cache")

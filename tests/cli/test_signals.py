@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
 
 import pytest
 
@@ -13,23 +12,16 @@ from subpixel.cli.signals import interruptible
 END = {"SIGINT": (KeyboardInterrupt, ()), "SIGTERM": (SystemExit, (143,)), "SIGHUP": (SystemExit, (129,))}
 
 
-@pytest.fixture(params=END)
-def name(request: pytest.FixtureRequest) -> Iterator[str]:
-    """A signal that is heard, whatever the tests were started from."""
-    number = getattr(signal, request.param)
-    before = signal.signal(number, signal.SIG_DFL)
-    yield request.param
-    assert signal.getsignal(number) is signal.SIG_DFL
-    signal.signal(number, before)
-
-
+@pytest.mark.parametrize("name", END)
 def test_a_library_that_makes_an_error_of_the_signal(name: str) -> None:
     """As pydantic does, which builds its schemas while modules are imported."""
     kind, arguments = END[name]
+    before = signal.getsignal(getattr(signal, name))
     with pytest.raises(kind) as ended, interruptible():
         _library(getattr(signal, name))
     assert ended.value.args == arguments
     assert isinstance(ended.value.__cause__, ValueError)
+    assert signal.getsignal(getattr(signal, name)) == before
 
 
 def _library(number: int) -> None:
@@ -39,6 +31,6 @@ def _library(number: int) -> None:
         raise ValueError("the schema cannot be built") from error
 
 
-def test_an_error_without_a_signal_stays_one(name: str) -> None:
+def test_an_error_without_a_signal_stays_one() -> None:
     with pytest.raises(ValueError, match="its own"), interruptible():
         raise ValueError("its own")

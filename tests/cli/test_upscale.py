@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import json
 import os
 import signal
@@ -272,8 +271,7 @@ def test_ctrl_c_leaves_nothing_half_done_and_the_next_run_goes_on(call: Call, tm
     for i, name in enumerate(images):
         photo(tmp_path / "in" / name, i)
     arguments = ("upscale", tmp_path / "in", "-o", tmp_path / "out", "-m", "lanczos", "-s", 60)
-    heard = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # a shell's background jobs ignore it
-    process = spawn(*arguments, preexec_fn=heard)
+    process = spawn(*arguments)
     out = tmp_path / "out"
     until = time.monotonic() + 60
     while not (done := [p for p in names(out) if not p.startswith(".")]) and time.monotonic() < until:

@@ -13,7 +13,7 @@ from subpixel.errors import BadWeights
 from subpixel.imports.import_model import import_model
 from subpixel.models import weights
 from subpixel.training import recipe
-from subpixel.training.initialization import InitialWeights, build_network, taken_sentence
+from subpixel.training.initialization import InitialWeights, build_network, loaded_summary
 
 MEAN = (0.4488, 0.4371, 0.4040)
 
@@ -67,7 +67,7 @@ def test_their_network_is_ours(scale: int, tmp_path: Path) -> None:
     page = {"config.blocks": 2, "config.features": 8, "config.scale": scale, "init": str(model.path), "steps": 1}
     init = InitialWeights.from_models([models.load(model.path)])
     network = build_network(recipe.load("edsr-base-x2", page), init, "cpu")
-    assert taken_sentence(network, init) == f"{len(network.state_dict())} of {len(network.state_dict())}"
+    assert loaded_summary(network, init) == f"{len(network.state_dict())} of {len(network.state_dict())}"
 
 
 def test_weights_that_only_look_like_it(tmp_path: Path) -> None:

@@ -346,7 +346,8 @@ def test_two_processes_train_one_network(folder: Path, tmp_path: Path) -> None:
         port = free.getsockname()[1]
     code = (
         "import sys, torch; from pathlib import Path; from subpixel.training import recipe; "
-        "from subpixel.runtimes import Execution; from subpixel.training.run import run; settings = recipe.load(Path(sys.argv[1]), eval(sys.argv[4])); "
+        "from subpixel.runtimes import Execution; from subpixel.training.run import run; "
+        "settings = recipe.load(Path(sys.argv[1]), eval(sys.argv[4])); "
         "run(settings, Path(sys.argv[2]), Path(sys.argv[5]), Path(sys.argv[3]), execution=Execution(threads=1))"
     )
     changes = SMALL | {"steps": 1, "ema": 0.0, "config.layers": 3, "config.features": 8}
