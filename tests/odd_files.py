@@ -69,9 +69,11 @@ def attempt(path: Path) -> Outcome:
     from subpixel import Upscaler
     from subpixel.domains import upscale_file
     from subpixel.errors import SubpixelError
+    from subpixel.images import suffix_of_result
 
     with tempfile.TemporaryDirectory() as place:
-        kept = path.suffix if path.suffix.lower() in (".tif", ".tiff", ".fits") else ".png"
+        own = suffix_of_result(path.suffix)
+        kept = own if own.lower() in (".tif", ".tiff", ".fits") else ".png"
         target = Path(place, f"out{kept}")
         kind, why = "made", ""
         try:

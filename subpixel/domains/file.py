@@ -50,8 +50,8 @@ def _place(file_format: Format, target: str | Path | BinaryIO) -> Path:
     """Where the result goes. Raises: UnwritableImage for what is no file of its format."""
     if not isinstance(target, str | Path) or split_ending(str(target))[1].lower() not in file_format.endings:
         name = target if isinstance(target, str | Path) else "the stream"
-        endings = ", ".join(filter(None, file_format.endings))
-        why = f"{file_format.name} becomes {file_format.name}; name the result with -o and one of {endings}"
+        endings = " or ".join(filter(None, file_format.endings))
+        why = f"what becomes of {file_format.name} ends in {endings}; name it so with -o"
         raise UnwritableImage(name, why)
     return Path(target)
 

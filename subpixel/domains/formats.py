@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from subpixel.domains import floats
 from subpixel.domains.source import Source
 from subpixel.errors import BadRequest, SubpixelError, UnreadableImage
 from subpixel.images import split_ending, tiff
@@ -22,6 +23,7 @@ _TIFF = (".tif", ".tiff")
 _WORLD = (".tfw", ".tifw", ".tiffw", ".wld")
 _MAGIC = {b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"}
 _DESCRIPTION, _SAMPLES, _SAMPLE_FORMAT, _BITS = 0x010E, 0x0115, 0x0153, 0x0102
+_FLOATS = "floats beyond [0, 1]"
 _OF_INTEREST = frozenset({_DESCRIPTION, _SAMPLES, _SAMPLE_FORMAT, _BITS, *tiff.GEO})
 GZIP = b"\x1f\x8b"
 """What compressed files begin with."""
@@ -81,6 +83,7 @@ FORMATS = {
     "NIfTI": Format("NIfTI", "nifti", (".nii", ".nii.gz"), "medical", "nibabel"),
     "OME-TIFF": Format("OME-TIFF", "ome_tiff", (".ome.tif", ".ome.tiff", *_TIFF), "micro", "tifffile"),
     "OME-Zarr": Format("OME-Zarr", "ome_zarr", (".ome.zarr", ".zarr"), "micro", "zarr", windowed=True),
+    _FLOATS: Format(_FLOATS, "floats", _TIFF, "", "pyvips"),
     "slide": Format("slide", "slide", (".ome.tif", ".ome.tiff"), "micro", "tiffslide"),
 }
 
@@ -136,7 +139,11 @@ def _named(path: str, channels: int) -> str | None:
         return "FITS"
     if kind and kind.name != "OME-TIFF":
         return kind.name
-    return _kind_of_tiff(path, channels) if head[:4] in _MAGIC else None
+    if head[:4] in _MAGIC:
+        return _kind_of_tiff(path, channels)
+    photo = format_of_content(head, path)
+    of_floats = photo is not None and photo.name in ("PFM", "SPIDER")
+    return _FLOATS if of_floats and floats.is_beyond(path) else None
 
 
 def _head(path: str) -> bytes:
@@ -163,7 +170,7 @@ def _is_nifti(head: bytes) -> bool:
 
 
 def _kind_of_tiff(path: str, channels: int) -> str | None:
-    """GeoTIFF is what has places, more than four bands, those of a network of many, or numbers that no photo has."""
+    """GeoTIFF is what has places, more than four bands, those of a network of many, or number types of no photo."""
     with open(path, "rb") as file:
         try:
             layout, table = tiff.open_header(file)
@@ -178,7 +185,9 @@ def _kind_of_tiff(path: str, channels: int) -> str | None:
     placed = tags.keys() & tiff.GEO or any(os.path.exists(split_ending(path)[0] + world) for world in _WORLD)
     samples = numbers.get(_SAMPLES, 1)
     many = samples > 4 or (samples == channels and samples not in (1, 3))
-    return "GeoTIFF" if placed or odd or many else None
+    if placed or odd or many:
+        return "GeoTIFF"
+    return _FLOATS if kind == 3 and floats.is_beyond(path) else None
 
 
 def _first(entry: tiff.Entry, layout: tiff.Layout) -> int:

@@ -77,7 +77,20 @@ def _opened(file: BinaryIO, file_format: FileFormat) -> Any:
     head = _head(file)[:16]
     opener, _ = next((chosen for chosen in others if chosen[1] is None or chosen[1](head)), last)
     file.seek(0)
-    return opener(file, "")
+    lent: Any = _Lent(file)
+    return opener(lent, "")
+
+
+class _Lent:
+    """A file that some of Pillow's openers close, and that stays open."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._file, name)
+
+    def close(self) -> None: ...
 
 
 def _from_lab(image: PIL.Image.Image) -> PIL.Image.Image:
@@ -119,9 +132,26 @@ def _with_rawpy(file: BinaryIO, file_format: FileFormat, contents: Contents, che
     return samples, "rgb16"
 
 
+_PFM = re.compile(rb"P([Ff])\s+(\d{1,9})\s+(\d{1,9})\s+(-?)[\d.]\S*\s")
+
+
+def _with_numpy(file: BinaryIO, _: FileFormat, __: Contents, check: Check) -> Decoded:
+    """PFM, also of colours: its rows go upwards, and the sign before its scale says the order of bytes."""
+    head = _PFM.match(_head(file))
+    if head is None:
+        raise ValueError("no header of PFM")
+    width, height, channels = int(head[2]), int(head[3]), 3 if head[1] == b"F" else 1
+    check(width, height, 4)
+    file.seek(head.end())
+    values = np.frombuffer(file.read(4 * width * height * channels), "<f4" if head[4] else ">f4")
+    samples = values.reshape(height, width, channels)[::-1].astype(np.float32)
+    return samples, _space(samples)
+
+
 _DECODERS: dict[str, Callable[[BinaryIO, FileFormat, Contents, Check], Decoded | StoredLevels]] = {
     "libvips": _with_pillow,
     "Pillow": _with_pillow, "pillow-jxl-plugin": _with_pillow, "pillow-heif": _with_heif, "rawpy": _with_rawpy,
+    "NumPy": _with_numpy,
 }  # fmt: skip
 
 

@@ -46,6 +46,9 @@ def _starts(pattern: bytes) -> re.Pattern[bytes]:
 
 
 _HEIC = rb".{4}ftyp(hei[cxms]|hev[cxms]|mif1|msf1)"
+_SPIDER = rb"\0\0\x80\x3f.{12}\0\0\x80\x3f|\x3f\x80\0\0.{12}\x3f\x80\0\0"
+"""One slice, and the kind of two dimensions, as floats of either byte order."""
+_OF_FLOATS = (".pfm", ".spi", ".spider")
 FILE_FORMATS = {
     "png": FileFormat("PNG", (".png", ".apng"), _starts(rb"\x89PNG"), save="pngsave", depths=(8, 16), animated=True),
     "jpg": FileFormat(
@@ -69,7 +72,7 @@ FILE_FORMATS = {
     ),
     "bmp": FileFormat("BMP", (".bmp", ".dib"), _starts(rb"BM.{4}"), "Pillow"),
     "tga": FileFormat("TGA", (".tga", ".targa"), None, "Pillow"),
-    "pnm": FileFormat("PNM", (".pnm", ".pbm", ".pgm", ".ppm", ".pfm"), _starts(rb"P[1-6f]\s"), "Pillow"),
+    "pnm": FileFormat("PNM", (".pnm", ".pbm", ".pgm", ".ppm"), _starts(rb"P[1-6]\s"), "Pillow"),
     "jp2": FileFormat(
         "JPEG 2000", (".jp2", ".j2k", ".jpx", ".jpf"), _starts(rb"\0\0\0\x0cjP  |\xff\x4f\xff\x51"), "Pillow"
     ),
@@ -94,6 +97,9 @@ FILE_FORMATS = {
     "imt": FileFormat("IMT", (".imt",), None, "Pillow"),
     "mcidas": FileFormat("MCIDAS", (), _starts(rb"\0\0\0\0\0\0\0\x04"), "Pillow"),
     "xvthumb": FileFormat("XVThumb", (), _starts(rb"P7 332"), "Pillow"),
+    "pfm": FileFormat("PFM", (".pfm",), _starts(rb"P[Ff]\s"), "NumPy"),
+    "ftex": FileFormat("FTEX", (".ftc", ".ftu"), _starts(rb"FTEX"), "Pillow"),
+    "spider": FileFormat("SPIDER", (".spi", ".spider"), _starts(_SPIDER), "Pillow"),
     "jxl": FileFormat(
         "JPEG XL", (".jxl",), _starts(rb"\xff\x0a|\0\0\0\x0cJXL "), "pillow-jxl-plugin", "jxl"
     ),
@@ -159,11 +165,16 @@ def format_of(path: str | Path | BinaryIO, format: str | None = None) -> str:
 
 @cache
 def suffix_of_result(suffix: str) -> str:
-    """The ending of a result that nothing is said of: its source's, or .png where that cannot hold all colours."""
+    """The ending of a result that nothing is said of: its source's, or .png, .tif of floats, where that is not written.
+
+    GIF is not: it cannot hold all colours.
+    """
     if kind := kinds.ENDINGS.get(suffix.lower()):
         return kind.result or suffix
     own = (FILE_FORMATS[name] for name in FORMATS)
-    return suffix if any(suffix.lower() in kind.suffixes and not kind.palette for kind in own) else ".png"
+    if any(suffix.lower() in kind.suffixes and not kind.palette for kind in own):
+        return suffix
+    return ".tif" if suffix.lower() in _OF_FLOATS else ".png"
 
 
 def _written(ending: str) -> str | None:

@@ -63,6 +63,20 @@ class ImageReader:
 
         Raises UnreadableImage where the file turns out to be damaged, or holds floats outside [0, 1].
         """
+        levels = self.numbers(y0, y1)
+        if levels.dtype.kind != "f":
+            return levels
+        floats = limited(levels)
+        if floats is None:
+            why = "its floats leave [0, 1] or are not numbers; scale them to [0, 1] or store it with 16 bits"
+            raise UnreadableImage(self.name, why)
+        return dequantise(floats)
+
+    def numbers(self, y0: int, y1: int) -> NDArray[Any]:
+        """Rows as `rows` gives them, but floats as they are in the file, of any range.
+
+        Raises UnreadableImage where the file turns out to be damaged.
+        """
         height, width = self.shape.height, self.shape.width
         if not 0 <= y0 < y1 <= height:
             raise IndexError(f"rows {y0} to {y1} of an image of {height} rows")
@@ -73,14 +87,7 @@ class ImageReader:
             data = pyvips.Region.new(image).fetch(0, y0, width, y1 - y0)
         except pyvips.Error as error:
             raise UnreadableImage(self.name, _reason(error, image)) from error
-        levels = np.frombuffer(data, _LEVELS[image.format][0]).reshape(y1 - y0, width, image.bands)
-        if levels.dtype.kind != "f":
-            return levels
-        floats = limited(levels)
-        if floats is None:
-            why = "its floats leave [0, 1] or are not numbers; scale them to [0, 1] or store it with 16 bits"
-            raise UnreadableImage(self.name, why)
-        return dequantise(floats)
+        return np.frombuffer(data, _LEVELS[image.format][0]).reshape(y1 - y0, width, image.bands)
 
     def _stored(self, levels: StoredLevels, y0: int, y1: int) -> NDArray[Any]:
         try:

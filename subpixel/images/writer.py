@@ -39,12 +39,14 @@ def create(
     metadata: Metadata,
     encoding: Encoding = Encoding(),
     like: Path | None = None,
+    limited: bool = True,
 ) -> ImageWriter:
     """Begin an image whose rows then come top to bottom: ``with create(...) as writer: writer.write(rows)``.
 
     An animation's frames come one after the other, and the shape is that of all of them in a column.
     The path "-" is standard output, and a binary stream is taken too. The depth of the file follows from `metadata`.
-    like: the file whose mode a new one gets, and its time where `encoding` says so.
+    like: the file whose mode a new one gets, and its time where `encoding` says so. limited: floats are clipped to
+    [0, 1] and finite; else a file of floats takes them as they are.
     Raises UnwritableImage for what the format or the place cannot hold; BadRequest for what is no place or no Encoding.
     """
     check_type("the encoding", encoding, Encoding)
@@ -66,7 +68,7 @@ def create(
         why = f"{size}, and {file_format.name} ends at {file_format.max_side:,} pixels a side; choose png or tif"
         raise UnwritableImage(target_name(path), why)
     check_encoding(target_name(path), file_format.name, shape)
-    return ImageWriter(path, shape, file_format, metadata, encoding, like)
+    return ImageWriter(path, shape, file_format, metadata, encoding, like, limited)
 
 
 class ImageWriter:
@@ -83,8 +85,10 @@ class ImageWriter:
         metadata: Metadata,
         encoding: Encoding,
         like: Path | None,
+        limited: bool,
     ) -> None:
         self._path, self._format, self._encoding, self._like = path, file_format, encoding, like
+        self._limited = limited
         self._given, self._metadata = metadata, storable(file_format, metadata, shape.channels == 1)
         self._shape = (shape.height, shape.width, shape.samples)
         self._rows_written = 0
@@ -134,6 +138,8 @@ class ImageWriter:
         self._rows_written = end
 
     def _quantised(self, rows: NDArray[Any]) -> NDArray[Any]:
+        if not self._limited and self._metadata.depth == 32:
+            return rows.astype(np.float32)
         with np.errstate(invalid="ignore", over="ignore"):
             finite = np.isfinite(np.sum(rows))
         if not finite:

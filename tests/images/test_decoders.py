@@ -86,6 +86,9 @@ def test_formats_that_nobody_writes_any_more(tmp_path: Path) -> None:
     (tmp_path / "a.imt").write_bytes(b"*comment\nwidth 3\nheight 2\npixel n8\n\x0c" + pixels.tobytes())
     assert np.array_equal(read(tmp_path / "a.imt").to_array(), pixels)
 
+    texture = b"FTEX" + struct.pack("<7i", 1, 3, 2, 1, 1, 1, 32) + struct.pack("<i", 18) + bytes(range(18))
+    assert read(texture).to_array().tolist() == np.arange(18).reshape(2, 3, 3).tolist()
+
     deep = np.array([[0, 65535, 300], [4000, 1, 2]], ">u2")
     directory = [0, 4, *[0] * 6, 2, 3, 2, *[0] * 2, 1, 0, *[0] * 18, 256]
     area = struct.pack(">64i", *directory, *[0] * (64 - len(directory))) + deep.tobytes()

@@ -21,11 +21,12 @@ def test_every_odd_file_is_made_or_refused() -> None:
 
 def test_what_came_of_a_file_is_told_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     PIL.Image.fromarray(np.zeros((8, 9, 3), np.uint8)).save(tmp_path / "a.png")
-    PIL.Image.fromarray(np.full((8, 9), 2, np.float32)).save(tmp_path / "beyond.tif")
+    page = PIL.Image.fromarray(np.zeros((8, 9), np.uint8))
+    page.save(tmp_path / "pages.tif", save_all=True, append_images=[page])
     (tmp_path / "text.png").write_text("no image")
-    made, beyond, text = (attempt(tmp_path / name) for name in ("a.png", "beyond.tif", "text.png"))
+    made, pages, text = (attempt(tmp_path / name) for name in ("a.png", "pages.tif", "text.png"))
     assert (made.kind, made.why, made.pillow, made.is_ours_alone) == ("made", "", "PNG RGB 1", False)
-    assert (beyond.kind, beyond.pillow, beyond.is_ours_alone) == ("refused", "TIFF F 1", True)
+    assert (pages.kind, pages.pillow, pages.is_ours_alone) == ("refused", "TIFF L 2", True)
     assert (text.kind, text.pillow, text.is_ours_alone) == ("refused", "", False)
 
     def leaves(source: Path, target: Path, _: object) -> None:
