@@ -38,7 +38,7 @@ class Degraded:
 
     def check(self, patch: int) -> None:
         """Raises: DataError if an image is smaller than the patch or the degradation makes another size."""
-        check_sizes(self.high, patch, self.scale)
+        check_sizes(self.high.names, self.high.sizes, patch, self.scale)
         self.batch(np.random.default_rng(0), 1, patch)
 
     def batch(self, rng: np.random.Generator, size: int, patch: int) -> Arrays:

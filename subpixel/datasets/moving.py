@@ -38,7 +38,7 @@ class Moving:
 
     def check(self, patch: int) -> None:
         """Raises: DataError if a photo is smaller than what a frame shows of it."""
-        check_sizes(self.high, int(_COARSEST * self.scale * patch) + 1)
+        check_sizes(self.high.names, self.high.sizes, least(self.scale, patch))
 
     def batch(self, rng: np.random.Generator, size: int, patch: int) -> Arrays:
         """Clips as gray images with their frames as channels: uint8, size T patch patch, size T s*patch s*patch."""
@@ -54,6 +54,11 @@ class Moving:
     @cached_property
     def _areas(self) -> NDArray[np.float64]:
         return np.cumsum(self.high.sizes.prod(axis=1), dtype=np.float64)
+
+
+def least(scale: int, patch: int) -> int:
+    """Pixels a side of a photo of which a frame shows that much."""
+    return int(_COARSEST * scale * patch) + 1
 
 
 def clip(

@@ -64,12 +64,17 @@ def _stored(files: NDArray[np.int64], channels: int) -> NDArray[np.int64]:
 
 
 def pack(
-    names: Sequence[str], image: Callable[[int], Pixels], folder: Path, key: object, channels: int = 3
+    names: Sequence[str],
+    image: Callable[[int], Pixels],
+    folder: Path,
+    key: object,
+    channels: int = 3,
+    check: Callable[[], object] = lambda: None,
 ) -> PackedImages:
     """Opens the pack of these images, writing it first if it is not there.
 
     names: for messages. image: gives image k, H W C, as `ImageFile.samples` does. key: everything that decides the
-    pixels, as JSON. channels: of the network.
+    pixels, as JSON. channels: of the network. check: is called before a pack is written, which takes long.
     Raises: DataError for a folder that cannot be written to; no part of a pack is left then.
     """
     key = key if channels == 3 else [channels, key]
@@ -77,6 +82,7 @@ def pack(
     index = folder / f"{digest}.json"
     try:
         if not _whole(index, channels):
+            check()
             folder.mkdir(parents=True, exist_ok=True)
             _write(map(image, range(len(names))), index, channels)
         return _open(index, tuple(names), channels)

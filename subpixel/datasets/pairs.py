@@ -23,7 +23,7 @@ class Pairs:
 
     def check(self, patch: int) -> None:
         """Raises: DataError if an image is smaller than the patch (low-resolution pixels)."""
-        check_sizes(self.low, patch)
+        check_sizes(self.low.names, self.low.sizes, patch)
 
     def batch(self, rng: np.random.Generator, size: int, patch: int) -> Arrays:
         """Random crops, flipped and rotated: uint8, size C patch patch, and size C s*patch s*patch."""

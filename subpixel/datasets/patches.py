@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from typing import Protocol, TypeVar
@@ -12,7 +12,7 @@ from typing import Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from subpixel.datasets.packed import PackedImages, Pixels
+from subpixel.datasets.packed import Pixels
 from subpixel.datasets.sample import Arrays, Sample
 from subpixel.errors import DataError
 
@@ -52,14 +52,17 @@ def prefetch(make: Callable[[int], T], steps: Iterable[int], threads: int = THRE
             yield result
 
 
-def check_sizes(pack: PackedImages, patch: int, scale: int = 1) -> None:
-    """Raises: DataError if an image, reduced by `scale`, is smaller than the patch, with the first such name."""
-    small = np.flatnonzero(pack.sizes.min(axis=1) // scale < patch)
+def check_sizes(names: Sequence[str], sizes: NDArray[np.int64], patch: int, scale: int = 1) -> None:
+    """sizes: heights and widths, N 2.
+
+    Raises: DataError if an image, reduced by `scale`, is smaller than the patch, with the first such name.
+    """
+    small = np.flatnonzero(sizes.min(axis=1) // scale < patch)
     if small.size:
-        height, width = pack.sizes[small[0]] // scale
+        height, width = sizes[small[0]] // scale
         more = f" (and {small.size - 1} more)" if small.size > 1 else ""
         raise DataError(
-            f"{pack.names[small[0]]}{more}: a low-resolution image is {width}x{height}, smaller than the patch of"
+            f"{names[small[0]]}{more}: a low-resolution image is {width}x{height}, smaller than the patch of"
             f" {patch}; lower data.patch or remove it (subpixel data check names all)"
         )
 

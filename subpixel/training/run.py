@@ -142,13 +142,13 @@ def _feature_losses(loss: Loss, device: str, vgg: Path | None, lpips: Path | Non
 def _patch_sources(
     network: Arch, recipe: Recipe, data: Path, cache: Path
 ) -> dict[int, Pairs] | dict[int, Degraded] | dict[int, Moving]:
-    channels, frames = network.ports.channels, recipe.data.frames
+    channels, frames, patch = network.ports.channels, recipe.data.frames, recipe.data.patch
     if frames > 1:
-        return {scale: sources.moving(data, scale, frames, cache) for scale in recipe.scales}
+        return {scale: sources.moving(data, scale, frames, cache, patch) for scale in recipe.scales}
     if recipe.data.degradation == "bicubic":
-        return {scale: sources.pairs(data, scale, resize, cache, channels) for scale in recipe.scales}
+        return {scale: sources.pairs(data, scale, resize, cache, channels, patch) for scale in recipe.scales}
     degradations = {scale: _degradation(recipe, scale) for scale in recipe.scales}
-    return {scale: sources.degraded(data, scale, each, cache, channels) for scale, each in degradations.items()}
+    return {scale: sources.degraded(data, scale, each, cache, channels, patch) for scale, each in degradations.items()}
 
 
 def _validation(

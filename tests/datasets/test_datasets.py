@@ -321,6 +321,33 @@ def test_an_image_that_vanishes_while_packing_leaves_no_pack(tmp_path: Path, mon
     assert list((tmp_path / "cache").iterdir()) == []
 
 
+def test_what_headers_tell_is_told_before_anything_is_packed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for place, levels in (("a", pixels(1)), ("z", pixels(2, 30, 52))):
+        save(tmp_path / f"photos/{place}.png", levels)
+        save(tmp_path / f"pairs/HR/{place}.png", levels)
+        save(tmp_path / f"pairs/LR/{place}.png", half(levels))
+        save(tmp_path / f"unlike/HR/{place}.png", levels)
+        save(tmp_path / f"unlike/LR/{place}.png", half(levels))
+
+    def decoded(*_: object) -> None:
+        pytest.fail("an image was decoded")
+
+    monkeypatch.setattr(ImageFile, "samples", decoded)
+    cache, small = tmp_path / "cache", r"z\.png: a low-resolution image is 26x15, smaller than the patch of 16"
+    with pytest.raises(DataError, match=small):
+        sources.pairs(tmp_path / "photos", 2, resize, cache, patch=16)
+    with pytest.raises(DataError, match=small):
+        sources.degraded(tmp_path / "photos", 2, BLURRED, cache, patch=16)
+    with pytest.raises(DataError, match=small):
+        sources.pairs(tmp_path / "pairs", 2, resize, cache, patch=16)
+    with pytest.raises(DataError, match=r"z\.png: a low-resolution image is 52x30, smaller than the patch of 33"):
+        sources.moving(tmp_path / "photos", 2, 3, cache, patch=8)
+    save(tmp_path / "unlike/LR/z.png", pixels(3, 15, 25))
+    with pytest.raises(DataError, match=r"z\.png: 25x15 pixels; expected 26x15, 1/2 of .*HR/z\.png"):
+        sources.pairs(tmp_path / "unlike", 2, resize, cache)
+    assert not cache.exists()
+
+
 def test_a_full_disk_leaves_no_pack(tmp_path: Path) -> None:
     for name in "abc":
         save(tmp_path / f"in/{name}.png", pixels(1))
