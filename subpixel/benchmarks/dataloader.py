@@ -33,6 +33,8 @@ class Reading:
     """The same step with one batch that is already in memory."""
     share: float
     """Of the synthetic step rate; 1 where reading costs nothing."""
+    waiting: float
+    """Share of the time in which the step waits for its batch."""
 
 
 def reading(
@@ -59,12 +61,14 @@ def reading(
     source.check(patch)
     with closing(prefetch(batch, count(), threads)) as batches:
         streams: dict[str, Iterator[Arrays]] = {"read": batches, "synthetic": repeat(batch(0))}
-        times: dict[str, list[float]] = {key: [] for key in streams}
+        times: dict[str, list[tuple[float, float]]] = {key: [] for key in streams}
         for key in [*streams] * (rounds + 1):
             times[key].append(_seconds(streams[key], step, steps, threads))
     read, synthetic = times["read"][1:], times["synthetic"][1:]  # the first round warms up
-    share = statistics.median(b / a for a, b in zip(read, synthetic, strict=True))
-    return Reading(name, statistics.median(read), statistics.median(synthetic), share)
+    share = statistics.median(b / a for (a, _), (b, _) in zip(read, synthetic, strict=True))
+    waiting = statistics.median(waited / whole for whole, waited in read)
+    whole, ready = (statistics.median(seconds for seconds, _ in each) for each in (read, synthetic))
+    return Reading(name, whole, ready, share, waiting)
 
 
 def training_step(scale: int, device: str = "cpu") -> Step:
@@ -90,10 +94,14 @@ def training_step(scale: int, device: str = "cpu") -> Step:
     return step
 
 
-def _seconds(batches: Iterator[Arrays], step: Step, steps: int, ready: int) -> float:
+def _seconds(batches: Iterator[Arrays], step: Step, steps: int, ready: int) -> tuple[float, float]:
+    """Of a step, and those of them in which it waits for its batch."""
     for _ in range(ready):  # those that were prepared while the other source was timed
         step(next(batches))
-    start = time.perf_counter()
+    start, waited = time.perf_counter(), 0.0
     for _ in range(steps):
-        step(next(batches))
-    return (time.perf_counter() - start) / steps
+        asked = time.perf_counter()
+        batch = next(batches)
+        waited += time.perf_counter() - asked
+        step(batch)
+    return (time.perf_counter() - start) / steps, waited / steps

@@ -123,7 +123,7 @@ def dataloader(
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
     rounds: Annotated[int, typer.Option(min=1, help="Interleaved rounds of 10 steps each.")] = 9,
 ) -> None:
-    """The step rate of a training with its images, as a share of that with synthetic tensors; medians."""
+    """The step rate of a training with its images, as a share of that with synthetic tensors, and its waiting."""
     import os
     import tempfile
 
@@ -146,8 +146,9 @@ def dataloader(
         else:
             crops = sources.degraded(data, scale, PRESETS[preset](scale), place)
         row = reading(preset or "pairs", crops, step, rounds=rounds)
-    typer.echo("| crops | step ms | with synthetic tensors | of its step rate |\n|---|---|---|---|")
-    typer.echo(f"| {row.name} | {1000 * row.seconds:.0f} | {1000 * row.synthetic:.0f} | {row.share:.0%} |")
+    typer.echo("| crops | step ms | with synthetic tensors | of its step rate | waiting |\n|---|---|---|---|---|")
+    steps = f"{1000 * row.seconds:.0f} | {1000 * row.synthetic:.0f}"
+    typer.echo(f"| {row.name} | {steps} | {row.share:.0%} | {row.waiting:.1%} |")
 
 
 @app.command()

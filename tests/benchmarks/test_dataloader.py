@@ -37,8 +37,10 @@ def test_a_slow_reader_shows() -> None:
     slow = reading("slow", Slow(0.2), step, size=1, patch=8, rounds=2, steps=4, threads=2)
     assert slow.seconds > 0.08  # two threads give ten batches a second
     assert slow.share < 0.6
+    assert 0.6 < slow.waiting < 0.9  # 80 of 100 ms
     fast = reading("fast", Slow(0.001), step, size=1, patch=8, rounds=5, steps=4)
     assert fast.synthetic >= 0.02
     assert fast.share > 0.7  # prepared while the step sleeps
+    assert fast.waiting < 0.1
     with pytest.raises(DataError, match="too large"):
         reading("slow", Slow(0.0), step, size=1, patch=9)
