@@ -17,7 +17,7 @@ from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
 from pydicom.pixels.utils import pixel_array
 from pydicom.sequence import Sequence
-from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian, generate_uid
+from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian, generate_uid
 
 from subpixel import archs
 from subpixel.domains.frames import AffineFrame, Factors, nowhere
@@ -36,7 +36,18 @@ _STALE = (
 _SPACINGS = ("PixelSpacing", "ImagerPixelSpacing", "NominalScannedPixelSpacing")
 _DEFERRED = 2**16
 """Bytes of an element from which on it is read when it is asked for."""
-_EDGES = {"Left": 1, "Right": 1, "Upper": 0, "Lower": 0}
+_PLACES = {
+    f"{kind}{edge}Edge": (axis,)
+    for kind in ("Shutter", "Collimator")
+    for edge, axis in (("LeftVertical", 1), ("RightVertical", 1), ("UpperHorizontal", 0), ("LowerHorizontal", 0))
+} | {
+    f"{what}{kind}": axes
+    for kind in ("Shutter", "Collimator")
+    for what, axes in (("CenterOfCircular", (0, 1)), ("RadiusOfCircular", (1,)), ("VerticesOfThePolygonal", (0, 1)))
+}
+"""What a shutter or collimator covers, in pixels, with the axes of `Factors` that the numbers take turns on."""
+_SIGNATURES = ("DigitalSignaturesSequence", "MACParametersSequence")
+_COLOURS = ("MONOCHROME1", "MONOCHROME2", "RGB", "YBR_")
 
 
 class Dicom:
@@ -54,13 +65,18 @@ class Dicom:
     def _plane(self, number: int, dtype: np.dtype[Any]) -> Plane:
         data, padding = self._data, _padding(self._data)
         height, width, channels = data.Rows, data.Columns, data.SamplesPerPixel
-        missing = ReadRows(height, width, 1, lambda *part: ~padding(self._frame(number)[part])) if padding else None
+
+        def measured(*part: slice) -> NDArray[Any]:
+            frame, (first, last) = self._frame(number)[part], padding or (0, 0)
+            return (frame < first) | (frame > last)
+
         return Plane(
             _frame(data, number),
             ReadRows(height, width, channels, lambda *part: self._frame(number)[part]),
             dtype,
-            missing,
-            nodata=float(data.PixelPaddingValue) if padding else None,
+            ReadRows(height, width, 1, measured) if padding else None,
+            nodata=padding,
+            bits=int(data.BitsStored),
             name=f"frame {number + 1}",
         )
 
@@ -86,7 +102,8 @@ class Dicom:
         _no_invention(first)
         with _quiet(), part.with_name("pixels").open("w+b") as pixels:
             for number, plane in enumerate(self.planes):
-                pixels.write(self._frame_bytes(enlarge(plane) if number else first))
+                result = enlarge(plane) if number else first
+                pixels.write(_little_endian(result.rows(0, result.shape.height)).tobytes())
             pixels.write(b"\0" * (pixels.tell() % 2))
             pixels.seek(0)
             data, lost = _described(self._data, first)
@@ -95,15 +112,6 @@ class Dicom:
             data["PixelData"].is_undefined_length = False
             data.save_as(part, enforce_file_format=True)
         return [WARNING, *([f"left out: {', '.join(lost)}"] if lost else [])]
-
-    def _frame_bytes(self, result: Enlarged) -> bytes:
-        """All rows of a frame, within the bits that are stored."""
-        data, values = self._data, result.rows(0, result.shape.height)
-        bits = int(data.BitsStored)
-        if values.dtype.kind != "f":
-            low, high = (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if values.dtype.kind == "i" else (0, 2**bits - 1)
-            values = np.clip(values, low, high)
-        return values.astype(values.dtype.newbyteorder("<")).tobytes()
 
     def close(self) -> None:
         pass
@@ -120,22 +128,34 @@ def _quiet() -> Any:
 def _refuse(path: Path, data: Dataset) -> None:
     if not any(name in data for name in ("PixelData", "FloatPixelData", "DoubleFloatPixelData")):
         raise UnreadableImage(path, "it is DICOM without an image")
-    kind = str(data.get("Modality", ""))
-    why = ""
+    kind, why = str(data.get("Modality", "")), _why_no_numbers(data)
+    syntax = data.file_meta.get("TransferSyntaxUID", ImplicitVRLittleEndian)
     if kind in _REFUSED:
         why = f"it is {_REFUSED[kind]}, which is not enlarged"
-    elif "PixelData" not in data:
-        why = "its pixels are floats, which few programs read; convert them first"
-    elif "PALETTE" in str(data.get("PhotometricInterpretation", "")):
-        why = "its colours are a palette, between whose entries there is nothing; convert it first"
-    elif data.get("BitsAllocated") not in (8, 16, 32):
-        why = f"its pixels have {data.get('BitsAllocated')} bits; expected 8, 16 or 32"
-    elif not data.file_meta.get("TransferSyntaxUID", ImplicitVRLittleEndian).is_little_endian:
+    elif syntax == DeflatedExplicitVRLittleEndian:
+        why = "it is compressed as a whole (deflated); convert it to explicit little endian first"
+    elif not syntax.is_little_endian:
         why = "its bytes are in big-endian order, which DICOM has given up; convert it first"
     elif "file_meta" not in data.__dict__ or "SOPInstanceUID" not in data:
         why = "it lacks what names it (SOPInstanceUID)"
     if why:
         raise UnreadableImage(path, why)
+
+
+def _why_no_numbers(data: Dataset) -> str:
+    """Why its pixels are nothing that can be enlarged; empty where they are."""
+    colours, bits = str(data.get("PhotometricInterpretation", "")), data.get("BitsStored", 0)
+    if "PixelData" not in data:
+        return "its pixels are floats, which few programs read; convert them first"
+    if "PALETTE" in colours:
+        return "its colours are a palette, between whose entries there is nothing; convert it first"
+    if not colours.startswith(_COLOURS):
+        return f"its colours are {colours or 'not named'}; expected gray, RGB or YBR"
+    if data.get("BitsAllocated") not in (8, 16, 32):
+        return f"its pixels have {data.get('BitsAllocated')} bits; expected 8, 16 or 32"
+    if data.get("HighBit", bits - 1) != bits - 1:
+        return f"its {bits} bits do not begin at the lowest one (HighBit {data.HighBit}); shift them first"
+    return ""
 
 
 def _no_invention(result: Enlarged) -> None:
@@ -145,12 +165,21 @@ def _no_invention(result: Enlarged) -> None:
             raise BadRequest(f"{step.card.name} may invent detail; medical images take swift, or a kernel")
 
 
-def _padding(data: Dataset) -> Any:
-    """What tells the pixels that were never measured; None where nothing says so."""
+def _little_endian(values: NDArray[Any]) -> NDArray[Any]:
+    return values.astype(values.dtype.newbyteorder("<"))
+
+
+def _padding(data: Dataset) -> tuple[float, float] | None:
+    """The numbers, from and to, of pixels that were never measured; None where nothing says so.
+
+    Files whose pixels have a sign may state these numbers as if they had none.
+    """
     if "PixelPaddingValue" not in data or data.SamplesPerPixel > 1:
         return None
-    ends = sorted((int(data.PixelPaddingValue), int(data.get("PixelPaddingRangeLimit", data.PixelPaddingValue))))
-    return lambda frame: (frame >= ends[0]) & (frame <= ends[1])
+    ends = (int(data.PixelPaddingValue), int(data.get("PixelPaddingRangeLimit", data.PixelPaddingValue)))
+    half = 2 ** (data.BitsAllocated - 1)
+    first, last = sorted(end - 2 * half if data.PixelRepresentation and end >= half else end for end in ends)
+    return first, last
 
 
 def _groups(data: Dataset, number: int, name: str) -> Dataset | None:
@@ -165,10 +194,19 @@ def _groups(data: Dataset, number: int, name: str) -> Dataset | None:
     return None
 
 
+def _detector(data: Dataset, number: int) -> Dataset:
+    """What says where a frame lies that no functional group places: its detector, in nuclear medicine, or the image."""
+    detectors = data.get("DetectorInformationSequence") or []
+    if "ImagePositionPatient" in data or not detectors:
+        return data
+    of_frames = np.atleast_1d(data.get("DetectorVector") or 1)
+    return detectors[min(int(of_frames[min(number, len(of_frames) - 1)]), len(detectors)) - 1]
+
+
 def _frame(data: Dataset, number: int) -> AffineFrame:
     """Patient coordinates in mm where the file has them, else the plane of the spacing."""
-    position = _groups(data, number, "PlanePositionSequence") or data
-    orientation = _groups(data, number, "PlaneOrientationSequence") or data
+    position = _groups(data, number, "PlanePositionSequence") or _detector(data, number)
+    orientation = _groups(data, number, "PlaneOrientationSequence") or _detector(data, number)
     spacing = _groups(data, number, "PixelMeasuresSequence") or data
     step = next((spacing.get(name) for name in _SPACINGS if spacing.get(name)), None)
     if step is None:
@@ -188,16 +226,21 @@ def _described(source: Dataset, result: Enlarged) -> tuple[Dataset, list[str]]:
     lost = sorted({f"overlay {element.tag.group:04x}" for element in data if _is_overlay(element)})
     for tag in [element.tag for element in data if _is_overlay(element)]:
         del data[tag]
-    for name in _STALE:
-        if name in data:
-            del data[name]
+    lost += ["digital signatures"] * any(name in data for name in _SIGNATURES)
+    for name in {*_STALE, *_SIGNATURES} & set(data.dir()):
+        del data[name]
     for number in range(int(data.get("NumberOfFrames", 1) or 1)):
         _move(data, _frame(source, number), number, factors)
     for part in _walk(data):
         _scale(part, factors)
+        _scale_places(part, factors)
+        if kinds := part.get("FrameType"):
+            part.FrameType = ["DERIVED", *kinds[1:]]
     for region in data.get("SequenceOfUltrasoundRegions") or []:
         _scale_region(region, factors)
-    _scale_shutter(data, factors)
+    for mask in data.get("MaskSubtractionSequence") or []:
+        if shift := mask.get("MaskSubPixelShift"):
+            mask.MaskSubPixelShift = [by * factor for by, factor in zip(shift, factors, strict=True)]
     data.Rows, data.Columns = result.shape.height, result.shape.width
     _name(data, result)
     return data, lost
@@ -208,7 +251,7 @@ def _is_overlay(element: Any) -> bool:
 
 
 def _walk(data: Dataset) -> Iterator[Dataset]:
-    """The data set and its functional groups, which may say where frames lie."""
+    """The data set and its functional groups, which may say where frames lie and what covers them."""
     yield data
     for name in ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"):
         for macros in data.get(name) or []:
@@ -217,7 +260,7 @@ def _walk(data: Dataset) -> Iterator[Dataset]:
 
 def _move(data: Dataset, frame: AffineFrame, number: int, factors: Factors) -> None:
     """The position is that of the centre of the first pixel."""
-    place = _groups(data, number, "PlanePositionSequence") or data
+    place = _groups(data, number, "PlanePositionSequence") or _detector(data, number)
     if len(frame.origin) == 3:
         (centre,) = frame.world(np.array([[0.5 / factors[1], 0.5 / factors[0]]]))
         place.ImagePositionPatient = [_decimal(float(value)) for value in centre]
@@ -247,11 +290,11 @@ def _scale_region(region: Dataset, factors: Factors) -> None:
             setattr(region, f"ReferencePixel{axis}0", round(value))
 
 
-def _scale_shutter(data: Dataset, factors: Factors) -> None:
-    for edge, axis in _EDGES.items():
-        name = f"Shutter{edge}{'Vertical' if axis else 'Horizontal'}Edge"
-        if name in data:
-            setattr(data, name, round(data[name].value * factors[axis]))
+def _scale_places(data: Dataset, factors: Factors) -> None:
+    for name, axes in _PLACES.items():
+        if data.get(name) is not None:
+            numbers = np.atleast_1d(data[name].value)
+            setattr(data, name, [round(n * factors[axes[k % len(axes)]]) for k, n in enumerate(numbers)])
 
 
 def _name(data: Dataset, result: Enlarged) -> None:

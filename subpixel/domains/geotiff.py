@@ -79,7 +79,7 @@ class GeoTiff:
             window = Window.from_slices(rows, columns)
             return (file.read_masks(indexes, window=window) > 0).all(0)[..., None]
 
-        labels = _is_label(file, first)
+        labels, nodata = _is_label(file, first), file.nodatavals[first - 1]
         masked = any(MaskFlags.all_valid not in file.mask_flag_enums[i - 1] for i in indexes) and not labels
         return Plane(
             self._frame,
@@ -87,7 +87,8 @@ class GeoTiff:
             np.dtype(file.dtypes[first - 1]),
             ReadRows(file.height, file.width, 1, mask) if masked else None,
             labels=labels,
-            nodata=file.nodatavals[first - 1],
+            nodata=None if nodata is None else (nodata, nodata),
+            bits=_bits(file, first),
             name=f"band {', '.join(map(str, indexes))}",
         )
 
@@ -123,7 +124,7 @@ class GeoTiff:
             profile["transform"] = _scaled(source.transform, grid)
         if lossless:
             profile["compress"] = lossless
-        bits = source.tags(1, ns="IMAGE_STRUCTURE").get("NBITS")
+        bits = _bits(source, 1)
         return profile | ({"NBITS": bits} if bits else {})
 
     def _finish(self, striped: Path, part: Path, levels: list[int], by: Resampling, is_cog: bool) -> None:
@@ -152,8 +153,13 @@ def _rows(file: Any, y: int, count: int) -> Any:
 
 def _is_label(file: Any, index: int) -> bool:
     """Bands of classes: those with a palette, of one bit, and alpha."""
-    bits = int(file.tags(index, ns="IMAGE_STRUCTURE").get("NBITS", 8))
-    return file.colorinterp[index - 1] in (ColorInterp.palette, ColorInterp.alpha) or bits == 1
+    return file.colorinterp[index - 1] in (ColorInterp.palette, ColorInterp.alpha) or _bits(file, index) == 1
+
+
+def _bits(file: Any, index: int) -> int | None:
+    """Those of a number, where the file keeps fewer than its type has."""
+    bits = file.tags(index, ns="IMAGE_STRUCTURE").get("NBITS")
+    return int(bits) if bits else None
 
 
 def _groups(file: Any, bands: list[int], channels: int) -> list[list[int]]:

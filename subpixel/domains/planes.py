@@ -46,8 +46,10 @@ class Plane:
     """Classes, masks, palettes: copied from the nearest pixel, for there is nothing between two classes."""
     counts: bool = False
     """What a pixel holds is a sum over its area, and shared among its parts."""
-    nodata: float | None = None
-    """A number that a measured value must not become."""
+    nodata: tuple[float, float] | None = None
+    """The numbers, from and to, that say that nothing was measured: what was measured must not become one."""
+    bits: int | None = None
+    """Those of a number, where the file keeps fewer than its type has."""
     name: str = ""
 
     def __post_init__(self) -> None:
@@ -59,6 +61,15 @@ class Plane:
     def sides(self) -> tuple[int, int]:
         """Height and width."""
         return self.values.shape.height, self.values.shape.width
+
+    @property
+    def limits(self) -> tuple[float, float]:
+        """The least and the greatest number that the file can hold."""
+        kind, bits = self.dtype.kind, self.bits or 8 * self.dtype.itemsize
+        if kind == "f":
+            most = float(np.finfo(f"f{bits // 8}").max)
+            return -most, most
+        return (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if kind == "i" else (0, 2**bits - 1)
 
     @cached_property
     def valid(self) -> Rows:
@@ -140,7 +151,7 @@ class Enlarged:
         reach = sum(step.card.halo for step in self.plan.steps) or _NEAR
         sample = sampled(plane.values, plane.valid)
         law = normalisation(sample, plane.law)
-        otherwise = float(np.median(sample)) if sample.size else 0.0
+        otherwise = float(np.median(sample.astype(np.float64))) if sample.size else 0.0
         around = 2 * reach + _WIDEST + (reduction.reach if reduction else 0)  # what fills, the network, what follows
         seen = self.grid.window.widened(around, self.grid.units, plane.sides)
         self._inset = self.grid.counted(self.grid.window.y - seen.y, self.grid.window.x - seen.x)
@@ -193,16 +204,16 @@ class Enlarged:
         return near[down - first][:, across] if near.any() else np.zeros((len(down), len(across)), np.bool_)
 
     def _stored(self, values: Array) -> Array:
-        dtype = self.plane.dtype
-        if dtype.kind == "f":
-            return values.astype(dtype)
-        info = np.iinfo(dtype)
-        rounded = np.floor(values + 0.5)
-        self.tally.clipped += int(np.count_nonzero((rounded < info.min) | (rounded > info.max)))
-        stored = np.clip(rounded, info.min, info.max).astype(dtype)
+        """Values as the file holds them, none of which says that nothing was measured."""
+        dtype, (low, high) = self.plane.dtype, self.plane.limits
+        values = values if dtype.kind == "f" else np.floor(values + 0.5)
+        self.tally.clipped += int(np.count_nonzero((values < low) | (values > high)))
+        stored = np.clip(values, low, high).astype(dtype)
         if self.plane.nodata is not None:
-            same = stored == self.plane.nodata
-            stored[same] = self.plane.nodata + (1 if self.plane.nodata < info.max else -1)
+            first, last = self.plane.nodata
+            taken = (stored >= first) & (stored <= last)
+            if taken.any():
+                stored[taken] = _after(last, dtype, 1) if last < high else _after(first, dtype, -1)
         return stored
 
     def _nearest(self, y0: int, y1: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -211,6 +222,11 @@ class Enlarged:
         (height, width), (tall, wide) = self._part.sides, self.grid.counted(*self._part.sides)
         down = (2 * np.arange(top + y0, top + y1) + 1) * height // (2 * tall)
         return down, (2 * np.arange(left, left + self.shape.width) + 1) * width // (2 * wide)
+
+
+def _after(number: float, dtype: np.dtype[Any], sign: int) -> float:
+    """The next number of a type, up or down."""
+    return float(np.nextafter(dtype.type(number), dtype.type(sign * np.inf))) if dtype.kind == "f" else number + sign
 
 
 class _Normalised:

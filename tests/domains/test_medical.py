@@ -126,12 +126,74 @@ def test_medical_images_take_no_network_that_invents(tmp_path: Path, doubled: Do
     for wrong, words in (
         ({"Modality": "SEG"}, "segmentation"),
         ({"PhotometricInterpretation": "PALETTE COLOR"}, "palette"),
+        ({"PhotometricInterpretation": "HSV"}, "its colours are HSV"),
+        ({"BitsStored": 12, "HighBit": 15}, "do not begin at the lowest one"),
     ):
         with pytest.raises(UnreadableImage, match=words):
             doubled(dicom(tmp_path / "c.dcm", slice_(), **wrong), tmp_path / "b.dcm")
     source.write_bytes(source.read_bytes()[:-700])
     with pytest.raises(UnreadableImage):
         doubled(source, tmp_path / "b.dcm")
+
+
+def test_dicom_says_how_it_is_compressed_as_a_whole(tmp_path: Path, doubled: Doubled) -> None:
+    from pydicom.uid import DeflatedExplicitVRLittleEndian
+
+    data = pydicom.dcmread(dicom(tmp_path / "a.dcm", slice_()))
+    data.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
+    data.save_as(tmp_path / "a.dcm")
+    with pytest.raises(UnreadableImage, match="deflated"):
+        doubled(tmp_path / "a.dcm", tmp_path / "b.dcm")
+
+
+def test_dicom_keeps_to_its_bits_and_says_what_it_clipped(tmp_path: Path, doubled: Doubled) -> None:
+    steps = np.where(np.arange(20) % 8 < 4, 0, 4095).astype("uint16")[None].repeat(24, 0)[None, ..., None]
+    note = doubled(dicom(tmp_path / "a.dcm", steps, BitsStored=12, HighBit=11), tmp_path / "b.dcm", Upscaler("bicubic"))
+    values = pydicom.dcmread(tmp_path / "b.dcm").pixel_array
+    doubled(dicom(tmp_path / "c.dcm", steps + 20000), tmp_path / "d.dcm", Upscaler("bicubic"))  # bits to spare
+    free = pydicom.dcmread(tmp_path / "d.dcm").pixel_array.astype(int) - 20000
+    np.testing.assert_array_equal(values, free.clip(0, 4095))
+    assert f"{np.count_nonzero((free < 0) | (free > 4095))} of 1,920 numbers clipped" in str(note)
+
+
+@pytest.mark.parametrize("kind", ["SS", "US"])
+def test_dicom_padding_is_kept_however_its_number_is_written(kind: str, tmp_path: Path, doubled: Doubled) -> None:
+    values = slice_()
+    values[:, :5] = -2000
+    data = pydicom.dcmread(dicom(tmp_path / "a.dcm", values))
+    data.add_new("PixelPaddingValue", kind, -2000 if kind == "SS" else 65536 - 2000)
+    data.save_as(tmp_path / "a.dcm")
+    assert "saw filled values" in str(doubled(tmp_path / "a.dcm", tmp_path / "b.dcm"))
+    made = pydicom.dcmread(tmp_path / "b.dcm").pixel_array
+    np.testing.assert_array_equal(made == -2000, np.arange(48)[:, None] < np.full(40, 10))
+
+
+def test_dicom_moves_all_that_is_stated_in_pixels_or_of_a_detector(tmp_path: Path, doubled: Doubled) -> None:
+    from pydicom.dataset import Dataset
+
+    first, second, mask, kind, shared = (Dataset() for _ in range(5))
+    for detector, x in ((first, 5.0), (second, 50.0)):
+        detector.ImagePositionPatient, detector.ImageOrientationPatient = [x, 0, 0], [1, 0, 0, 0, 1, 0]
+    mask.MaskSubPixelShift, kind.FrameType = [1.5, -0.5], ["ORIGINAL", "PRIMARY"]
+    shared.CTImageFrameTypeSequence = [kind]
+    source = dicom(
+        tmp_path / "a.dcm", np.concatenate([slice_()] * 3), DetectorVector=[2, 1, 2], MaskSubtractionSequence=[mask],
+        DetectorInformationSequence=[first, second], CenterOfCircularShutter=[12, 10], RadiusOfCircularShutter=8,
+        VerticesOfThePolygonalShutter=[1, 2, 3, 4, 5, 6], CollimatorRightVerticalEdge=19,
+        SharedFunctionalGroupsSequence=[shared], DigitalSignaturesSequence=[Dataset()],
+    )  # fmt: skip
+    data = pydicom.dcmread(source)
+    del data.ImagePositionPatient, data.ImageOrientationPatient
+    data.save_as(source)
+    assert "left out: digital signatures" in str(doubled(source, tmp_path / "b.dcm"))
+    made = pydicom.dcmread(tmp_path / "b.dcm")
+    places = [list(detector.ImagePositionPatient) for detector in made.DetectorInformationSequence]
+    assert places == [[5 - 0.25 * 0.5, -0.25 * 0.7, 0], [50 - 0.25 * 0.5, -0.25 * 0.7, 0]]
+    assert made.MaskSubtractionSequence[0].MaskSubPixelShift == [3, -1]
+    assert (made.CenterOfCircularShutter, made.RadiusOfCircularShutter) == ([24, 20], 16)
+    assert made.VerticesOfThePolygonalShutter == [2, 4, 6, 8, 10, 12]
+    assert (made.CollimatorRightVerticalEdge, "DigitalSignaturesSequence" in made) == (38, False)
+    assert made.SharedFunctionalGroupsSequence[0].CTImageFrameTypeSequence[0].FrameType == ["DERIVED", "PRIMARY"]
 
 
 def test_a_wrong_position_leaves_nothing(tmp_path: Path, doubled: Doubled, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -84,12 +84,47 @@ def test_in_tiles_and_bands_as_the_whole(law: str) -> None:
 def test_masks_stay_and_values_never_become_them() -> None:
     values = (SMOOTH * 2).astype(np.int16)  # full of numbers near the one that means nothing
     mask = in_memory(values != 0)
-    got = enlarged(values, mask=mask, nodata=0.0)
+    got = enlarged(values, mask=mask, nodata=(0.0, 0.0))
     np.testing.assert_array_equal(got == 0, np.kron(values == 0, np.ones((2, 2), bool)))
     holes = SMOOTH.copy()
     holes[3, 4], holes[6, 6] = np.nan, -np.inf
     np.testing.assert_array_equal(enlarged(holes)[[6, 12], [9, 13]], [np.nan, -np.inf])
     assert np.isfinite(enlarged(holes)).sum() == 48 * 40 - 8
+
+
+@pytest.mark.parametrize("nodata", [(-3.0, 3.0), (-32768.0, -900.0), (900.0, 32767.0), (40000.0, 70000.0)])
+def test_no_measured_value_enters_a_range_that_means_nothing(nodata: tuple[float, float]) -> None:
+    values = np.where(SMOOTH > 0, 1000, -1000).astype(np.int16)
+    missing = (values >= nodata[0]) & (values <= nodata[1])
+    got = enlarged(values, "bicubic", mask=in_memory(~missing), nodata=nodata)
+    inside = (got >= nodata[0]) & (got <= nodata[1])
+    np.testing.assert_array_equal(inside, np.kron(missing, np.ones((2, 2), bool)))
+
+
+def test_a_float_is_moved_from_the_number_that_means_nothing() -> None:
+    values = np.full((24, 20), 7, np.float32)
+    got = enlarged(values, "nearest", nodata=(7.0, 7.0))
+    np.testing.assert_array_equal(got, np.nextafter(np.float32(7), np.float32(np.inf)))
+
+
+_MOST = float(np.finfo("f4").max)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "bits", "low", "high"),
+    [("uint16", 12, 0, 4095), ("int16", 12, -2048, 2047), ("uint8", None, 0, 255), ("float32", 16, -65504, 65504),
+     ("float32", None, -_MOST, _MOST)],
+)  # fmt: skip
+def test_what_the_file_cannot_hold_is_clipped_and_counted(
+    dtype: str, bits: int | None, low: float, high: float
+) -> None:
+    values = np.where(np.arange(20) % 8 < 4, low, high).astype(dtype)[None].repeat(24, 0)  # the kernel goes beyond both
+    upscaler = Upscaler("bicubic", scale=2)
+    kept = Enlarged(Plane(nowhere(24, 20), in_memory(values), values.dtype, bits=bits), upscaler)
+    free = Enlarged(Plane(nowhere(24, 20), in_memory(values.astype("f8")), np.dtype("f8")), upscaler).rows(0, 48)
+    got, wanted = kept.rows(0, 48), free if dtype == "float32" else np.floor(free + 0.5)
+    np.testing.assert_allclose(got.astype(float), wanted.clip(low, high), rtol=1e-6, atol=1e-6 * high)
+    assert kept.tally.clipped == np.count_nonzero((wanted < low) | (wanted > high)) > 0
 
 
 def test_labels_are_copied_and_counts_are_shared() -> None:
