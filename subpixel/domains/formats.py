@@ -20,13 +20,18 @@ from subpixel.images.formats import VIDEO, format_of_content
 from subpixel.images.kinds import ENDINGS
 
 _TIFF = (".tif", ".tiff")
-_WORLD = (".tfw", ".tifw", ".tiffw", ".wld")
+_BESIDE = (".tfw", ".tifw", ".tiffw", ".wld", ".tab", ".rpb", "_rpc.txt")
+"""What takes the place of a TIFF file's ending in the name of one that says where it lies."""
+_STATED_BESIDE = (b"<GeoTransform", b"<GCPList", b"<SRS", b'domain="RPC"', b"<NoDataValue", b"<CategoryNames")
+"""What GDAL's file beside an image may say that the road of photos would lose."""
 _MAGIC = {b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"}
 _DESCRIPTION, _SAMPLES, _SAMPLE_FORMAT, _BITS = 0x010E, 0x0115, 0x0153, 0x0102
 _FLOATS = "floats beyond [0, 1]"
 _OF_INTEREST = frozenset({_DESCRIPTION, _SAMPLES, _SAMPLE_FORMAT, _BITS, *tiff.GEO})
 GZIP = b"\x1f\x8b"
 """What compressed files begin with."""
+_ROOM = 2**24
+"""Bytes of a file beside an image that are looked at."""
 _PREFIX = 4096
 """Bytes in which DICOM, FITS and NIfTI say what they are, also where they are compressed."""
 
@@ -182,12 +187,22 @@ def _kind_of_tiff(path: str, channels: int) -> str | None:
     numbers = {tag: _first(tags[tag], layout) for tag in (_SAMPLES, _SAMPLE_FORMAT, _BITS) if tag in tags}
     kind, bits = numbers.get(_SAMPLE_FORMAT, 1), numbers.get(_BITS, 8)  # 1 whole, 2 signed, 3 floats
     odd = kind == 2 or (kind == 1 and bits > 16) or (kind == 3 and bits == 64)
-    placed = tags.keys() & tiff.GEO or any(os.path.exists(split_ending(path)[0] + world) for world in _WORLD)
     samples = numbers.get(_SAMPLES, 1)
     many = samples > 4 or (samples == channels and samples not in (1, 3))
-    if placed or odd or many:
+    if tags.keys() & tiff.GEO or odd or many or _is_placed_beside(path):
         return "GeoTIFF"
     return _FLOATS if kind == 3 and floats.is_beyond(path) else None
+
+
+def _is_placed_beside(path: str) -> bool:
+    """Whether another file says where a TIFF file lies, or what its numbers mean."""
+    stem = split_ending(path)[0]
+    if any(os.path.exists(stem + ending) for name in _BESIDE for ending in (name, name.upper())):
+        return True
+    with suppress(OSError), open(f"{path}.aux.xml", "rb") as file:
+        text = file.read(_ROOM)
+        return any(word in text for word in _STATED_BESIDE)
+    return False
 
 
 def _first(entry: tiff.Entry, layout: tiff.Layout) -> int:

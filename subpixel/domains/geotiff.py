@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 import warnings
+import xml.etree.ElementTree as ElementTree
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,14 +14,12 @@ import numpy as np
 import rasterio
 import rasterio.shutil
 from numpy.typing import NDArray
-from rasterio.control import GroundControlPoint
 from rasterio.enums import ColorInterp, MaskFlags, Resampling
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
-from rasterio.rpc import RPC
-from rasterio.transform import Affine, from_gcps
 from rasterio.windows import Window
 
-from subpixel.domains.frames import AffineFrame, Factors, Grid, nowhere
+from subpixel.domains import geotiff_places as places
+from subpixel.domains.frames import Factors, Grid
 from subpixel.domains.planes import Plane
 from subpixel.domains.source import Enlarge, bands
 from subpixel.domains.values import ReadRows
@@ -51,7 +50,9 @@ class GeoTiff:
             self._bands = list(bands or range(1, file.count + 1))
             self._refuse(path)
             self.close = stack.pop_all().close
-        self._frame = _frame(file)
+        self._classes = _classes(_beside(path))
+        self._is_placed = not file.transform.is_identity or places.states_transform(path)
+        self._frame = places.frame_of(file, self._is_placed)
         self._indexes = _groups(file, self._bands, channels)
         self.planes = [self._plane(group) for group in self._indexes]
 
@@ -79,7 +80,7 @@ class GeoTiff:
             window = Window.from_slices(rows, columns)
             return (file.read_masks(indexes, window=window) > 0).all(0)[..., None]
 
-        labels, nodata = _is_label(file, first), file.nodatavals[first - 1]
+        labels, nodata = first in self._classes or _is_label(file, first), file.nodatavals[first - 1]
         masked = any(MaskFlags.all_valid not in file.mask_flag_enums[i - 1] for i in indexes) and not labels
         return Plane(
             self._frame,
@@ -100,14 +101,16 @@ class GeoTiff:
         with _opened(striped, "w", **self._profile(shape, grid)) as file:
             _describe(source, file, grid, self._bands)
             for indexes, result in zip(self._indexes, results, strict=True):
-                places = [self._bands.index(band) + 1 for band in indexes]
+                own = [self._bands.index(band) + 1 for band in indexes]
                 for y, values in bands(result, _BLOCK):
-                    file.write(values.transpose(2, 0, 1), places, window=_rows(file, y, len(values)))
+                    file.write(values.transpose(2, 0, 1), own, window=_rows(file, y, len(values)))
             if MaskFlags.per_dataset in source.mask_flag_enums[0] and MaskFlags.alpha not in source.mask_flag_enums[0]:
                 _write_mask(source, file, grid.window)
         levels = [level for level in source.overviews(1) if level < min(grid.height, grid.width)]
         labels = any(plane.labels for plane in self.planes)
         self._finish(striped, part, levels, Resampling.nearest if labels else Resampling.average, is_cog)
+        with _opened(part) as file:
+            places.check_models(source, file, grid)
         return _lost(source, part, self._bands)
 
     def _profile(self, shape: Shape, grid: Grid) -> dict[str, Any]:
@@ -120,12 +123,13 @@ class GeoTiff:
             "nodata": source.nodata, "crs": source.crs, "BIGTIFF": "IF_SAFER", "interleave": "band", "tiled": True,
             "blockxsize": _BLOCK, "blockysize": _BLOCK,
         }  # fmt: skip
-        if not (source.transform.is_identity or source.gcps[0]):
-            profile["transform"] = _scaled(source.transform, grid)
-        if lossless:
-            profile["compress"] = lossless
-        bits = _bits(source, 1)
-        return profile | ({"NBITS": bits} if bits else {})
+        stated: dict[str, Any] = {
+            "transform": places.scaled(source.transform, grid) if self._is_placed and not source.gcps[0] else None,
+            "compress": lossless, "NBITS": _bits(source, 1),
+            "photometric": "MINISWHITE" if _is_negative(source) else None,
+            "SOURCE_ICC_PROFILE": source.tags(ns="COLOR_PROFILE").get("SOURCE_ICC_PROFILE"),
+        }  # fmt: skip
+        return profile | {key: value for key, value in stated.items() if value}
 
     def _finish(self, striped: Path, part: Path, levels: list[int], by: Resampling, is_cog: bool) -> None:
         """The overviews, and the order of a cloud-optimised file."""
@@ -153,7 +157,14 @@ def _rows(file: Any, y: int, count: int) -> Any:
 
 def _is_label(file: Any, index: int) -> bool:
     """Bands of classes: those with a palette, of one bit, and alpha."""
-    return file.colorinterp[index - 1] in (ColorInterp.palette, ColorInterp.alpha) or _bits(file, index) == 1
+    kind = file.colorinterp[index - 1]
+    palette = kind == ColorInterp.palette and not _is_negative(file)
+    return palette or kind == ColorInterp.alpha or _bits(file, index) == 1
+
+
+def _is_negative(file: Any) -> bool:
+    """Whether 0 is white, of which GDAL makes a palette."""
+    return file.tags(ns="IMAGE_STRUCTURE").get("MINISWHITE") == "YES"
 
 
 def _bits(file: Any, index: int) -> int | None:
@@ -174,41 +185,29 @@ def _groups(file: Any, bands: list[int], channels: int) -> list[list[int]]:
     return groups
 
 
-def _frame(file: Any) -> AffineFrame:
-    """The transform, or the plane through the ground control points."""
-    t, points = file.transform, file.gcps[0]
-    if t.is_identity and len(points) > 2:
-        t = from_gcps(points)
-    if t.is_identity:
-        return nowhere(file.height, file.width)
-    return AffineFrame.of((t.c, t.f), (t.a, t.d), (t.b, t.e))
-
-
-def _scaled(transform: Affine, grid: Grid) -> Affine:
-    down, across = grid.factors
-    t = transform
-    x, y = t @ (grid.window.x, grid.window.y)
-    return Affine(t.a / across, t.b / down, x, t.d / across, t.e / down, y)
-
-
 def _of(source: Any, what: str, bands: list[int]) -> tuple[Any, ...]:
     values = getattr(source, what)  # of all bands, made anew each time
     return tuple(values[band - 1] for band in bands)
 
 
+def _of_bands(source: Any) -> tuple[str, ...]:
+    """What is said of each band; that 0 is white is said of the file."""
+    return _OF_BANDS[1:] if _is_negative(source) else _OF_BANDS
+
+
 def _describe(source: Any, file: Any, grid: Grid, bands: list[int]) -> None:
     """Everything that is said of the image and its bands, made true."""
-    for what in _OF_BANDS:
+    for what in _of_bands(source):
         setattr(file, what, _of(source, what, bands))
     _write_tags(source, file, grid.factors, bands)
     for index, band in enumerate(bands, 1):
-        if source.colorinterp[band - 1] == ColorInterp.palette:
+        if source.colorinterp[band - 1] == ColorInterp.palette and not _is_negative(source):
             file.write_colormap(index, source.colormap(band))
     points, system = source.gcps
     if points:
-        file.gcps = [_moved(point, grid) for point in points], system
+        file.gcps = [places.moved(point, grid) for point in points], system
     if source.rpcs:
-        file.rpcs = _scaled_rpc(source.rpcs, grid)
+        file.rpcs = places.scaled_rpc(source.rpcs, grid)
 
 
 def _write_tags(source: Any, file: Any, factors: Factors, bands: list[int]) -> None:
@@ -216,6 +215,8 @@ def _write_tags(source: Any, file: Any, factors: Factors, bands: list[int]) -> N
         for space in {None, *source.tag_namespaces(band)} - _WRITTEN:
             tags = source.tags(band, ns=space) if space else source.tags(band)
             kept = {key: value for key, value in tags.items() if not _STALE.match(key)}
+            if space and space.startswith("xml:"):  # rasterio writes "key=value", and GDAL wants the document alone
+                kept = dict(value.split("=", 1) for value in kept.values() if "=" in value)
             if space is None and index == 0:
                 kept |= _resolution(tags, factors)
             if kept:
@@ -225,21 +226,6 @@ def _write_tags(source: Any, file: Any, factors: Factors, bands: list[int]) -> N
 def _resolution(tags: dict[str, str], factors: Factors) -> dict[str, str]:
     resolutions = zip(("TIFFTAG_YRESOLUTION", "TIFFTAG_XRESOLUTION"), factors, strict=True)
     return {key: repr(float(tags[key].split()[0]) * factor) for key, factor in resolutions if key in tags}
-
-
-def _moved(point: GroundControlPoint, grid: Grid) -> GroundControlPoint:
-    """Rows and columns of ground control points count from the corner."""
-    row, col = grid.moved(0, float(point.row or 0)), grid.moved(1, float(point.col or 0))
-    return GroundControlPoint(row, col, point.x, point.y, point.z, point.id, point.info)
-
-
-def _scaled_rpc(rpc: RPC, grid: Grid) -> RPC:
-    """Lines and samples of rational polynomials count from the centre of the first pixel."""
-    values = dict(rpc.to_dict())
-    for axis, name in enumerate(("line", "samp")):
-        values[f"{name}_off"] = grid.moved(axis, values[f"{name}_off"] + 0.5) - 0.5
-        values[f"{name}_scale"] *= grid.factors[axis]
-    return RPC(**values)
 
 
 def _write_mask(source: Any, file: Any, part: Part) -> None:
@@ -252,21 +238,37 @@ def _write_mask(source: Any, file: Any, part: Part) -> None:
         file.write_mask(mask[rows - first][:, across], window=_rows(file, y, len(rows)))
 
 
+def _beside(path: Path) -> ElementTree.Element | None:
+    """What GDAL's file beside an image says."""
+    with suppress(OSError, ElementTree.ParseError):
+        return ElementTree.parse(f"{path}.aux.xml").getroot()
+    return None
+
+
+def _classes(beside: ElementTree.Element | None) -> set[int]:
+    """The bands whose numbers are names of classes."""
+    every = beside.iter("PAMRasterBand") if beside is not None else []
+    thematic = "GDALRasterAttributeTable[@tableType='thematic']"
+    return {int(b.get("band", 0)) for b in every if b.find("CategoryNames") is not None or b.find(thematic) is not None}
+
+
 def _lost(source: Any, part: Path, bands: list[int]) -> list[str]:
     """What the result does not say though its source did, by reading it again."""
     with _opened(part) as file:
-        missing = {"RPC"} if source.rpcs and not file.rpcs else set[str]()
+        missing = set[str]()
         for index, band in enumerate([0, *bands]):
             for space in {None, *source.tag_namespaces(band)} - _WRITTEN:
                 before = source.tags(band, ns=space) if space else source.tags(band)
                 after = file.tags(index, ns=space) if space else file.tags(index)
-                missing |= {space or key for key in before.keys() - after.keys() if not _STALE.match(key)}
+                changed = {key for key in before if after.get(key) != before[key] and not _STALE.match(key)}
+                missing |= {space or key for key in changed}
         missing |= {what for what in ("nodata", "crs") if repr(getattr(source, what)) != repr(getattr(file, what))}
-        missing |= {what for what in _OF_BANDS if repr(_of(source, what, bands)) != repr(getattr(file, what))}
-    sidecar = Path(f"{source.name}.aux.xml")
-    text = sidecar.read_text("utf-8", "replace") if sidecar.is_file() else ""
+        missing |= {what for what in _of_bands(source) if repr(_of(source, what, bands)) != repr(getattr(file, what))}
+    beside = _beside(Path(source.name))
     tables = {"CategoryNames": "category names", "GDALRasterAttributeTable": "a raster attribute table"}
-    missing |= {name for element, name in tables.items() if f"<{element}" in text}
+    missing |= {name for tag, name in tables.items() if beside is not None and beside.find(f".//{tag}") is not None}
     notes = [f"left out: {', '.join(sorted(missing))}"] if missing else []
     lossy = str(source.profile.get("compress", "")).lower()
+    colours = source.tags(ns="IMAGE_STRUCTURE").get("SOURCE_COLOR_SPACE", "YCbCr")
+    notes += [f"{colours} became RGB"] if colours != "YCbCr" else []  # GDAL reads them as such
     return notes + ([f"{lossy} became deflate"] if lossy and lossy not in _LOSSLESS else [])

@@ -21,7 +21,9 @@ NESTED = frozenset({EXIF, GPS, INTEROP})
 WIDTH, HEIGHT, EXIF_WIDTH, EXIF_HEIGHT = 0x0100, 0x0101, 0xA002, 0xA003
 SUBFILE, EXTRA_SAMPLES, PHOTOMETRIC = 0x00FE, 0x0152, 0x0106
 XMP, IPTC, PHOTOSHOP, ICC = 0x02BC, 0x83BB, 0x8649, 0x8773
-GEO = {0x830E, 0x8480, 0x8482, 0x85D8, 0x87AF, 0x87B0, 0x87B1, 0xA480, 0xA481}  # GeoTIFF 1.1, and GDAL's two
+# GeoTIFF 1.1, GDAL's two, and rational polynomials.
+GEO = {0x830E, 0x8480, 0x8482, 0x85D8, 0x87AF, 0x87B0, 0x87B1, 0xA480, 0xA481, 0xC69C}
+TRANSFORM = frozenset({0x830E, 0x85D8})  # those of GEO that state one
 EMPTY = b"II*\0\x08\0\0\0\0\0\0\0\0\0"  # a block with no tags
 # Tags that say how the pixels lie in the file (TIFF 6.0 and its supplements), not what the image is.
 STRUCTURE = {

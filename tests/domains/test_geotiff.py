@@ -164,10 +164,10 @@ def test_a_cog_becomes_a_cog_and_overviews_are_rebuilt(tmp_path: Path, doubled: 
 
 
 def test_a_wrong_place_leaves_nothing(tmp_path: Path, doubled: Doubled, monkeypatch: pytest.MonkeyPatch) -> None:
-    from subpixel.domains import geotiff
+    from subpixel.domains import geotiff_places
 
     source = written(tmp_path / "a.tif", (smooth() * 50 + 120).astype("uint8"))
-    monkeypatch.setattr(geotiff, "_scaled", lambda transform, _: transform)
+    monkeypatch.setattr(geotiff_places, "scaled", lambda transform, _: transform)
     with pytest.raises(UnwritableImage, match="off by"):
         doubled(source, tmp_path / "b.tif")
     assert not (tmp_path / "b.tif").exists()
