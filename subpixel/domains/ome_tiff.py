@@ -9,7 +9,7 @@ import xml.etree.ElementTree as ElementTree
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import tifffile
@@ -25,6 +25,7 @@ from subpixel.errors import UnreadableImage
 
 FAULTS = (tifffile.TiffFileError, ElementTree.ParseError, OSError, ValueError, TypeError, KeyError, IndexError)
 _TILE = 256
+_PALETTE, _NEGATIVE = tifffile.PHOTOMETRIC.PALETTE, tifffile.PHOTOMETRIC.MINISWHITE
 
 
 class OmeTiff:
@@ -60,7 +61,8 @@ class OmeTiff:
         self._xml.attrib.pop("UUID", None)
         ElementTree.register_namespace("", self._space)
         text = ElementTree.tostring(self._xml, "unicode")
-        write(part, text, [(r, len(s.levels)) for r, s in zip(images, self._file.series, strict=True)])
+        pairs = zip(images, self._file.series, strict=True)
+        write(part, text, [Written(r, len(s.levels), s.keyframe.photometric == _NEGATIVE) for r, s in pairs])
         return []
 
     def _describe(self, pixels: Any, results: Sequence[Enlarged], first: int) -> None:
@@ -68,6 +70,7 @@ class OmeTiff:
         shape, (down, across) = results[0].shape, results[0].factors
         pixels.set("SizeY", str(shape.height))
         pixels.set("SizeX", str(shape.width))
+        pixels.attrib.pop("BigEndian", None)
         for name, factor in (("PhysicalSizeY", down), ("PhysicalSizeX", across)):
             if pixels.get(name):
                 pixels.set(name, repr(float(pixels.get(name)) / factor))
@@ -83,42 +86,58 @@ open_ = OmeTiff
 
 
 def _planes(series: Any, pixels: Any) -> list[Plane]:
-    axes, shape = series.axes, series.shape
-    colours = axes.endswith("S")
-    if not axes.removesuffix("S").endswith("YX") or (colours and shape[-1] != 3):
-        raise ValueError(f"its axes are {axes}, of {shape}; expected planes YX, or YXS of 3 colours")
-    height, width = shape[-3:-1] if colours else shape[-2:]
+    axes, shape = series.axes, dict(zip(series.axes, series.shape, strict=True))
+    last = 3 if "S" in axes else 2
+    if axes[-last:] not in ("YX", "YXS", "SYX") or shape.get("S", 3) != 3:
+        raise ValueError(f"its axes are {axes}, of {series.shape}; expected planes YX, YXS or SYX, of 3 colours")
+    if series.keyframe.photometric == _PALETTE:
+        raise ValueError("its colours are a palette, between whose entries there is nothing; convert it first")
+    height, width = shape["Y"], shape["X"]
     sizes = [pixels.get(f"PhysicalSize{axis}") for axis in "XY"]
     frame = nowhere(height, width)
     if all(sizes):
         frame = AffineFrame.of((0, 0), (float(sizes[0]), 0), (0, float(sizes[1])))
     array: Any = zarr.open(series.aszarr(level=0), mode="r")
     dtype = np.dtype(series.dtype).newbyteorder("=")
-    outer = places(*shape[: len(shape) - (3 if colours else 2)])
-    return [Plane(frame, _rows(array, place, height, width, 3 if colours else 1), dtype) for place in outer]
+    outer = places(*series.shape[:-last])
+    return [Plane(frame, _rows(array, (height, width), place, axes[-last:]), dtype) for place in outer]
 
 
-def _rows(array: Any, place: tuple[int, ...], height: int, width: int, channels: int) -> ReadRows:
+def _rows(array: Any, sides: tuple[int, int], place: tuple[int, ...], axes: str) -> ReadRows:
+    """A plane of an array. axes: its last ones, YX, YXS or SYX."""
+
     def read(rows: slice, columns: slice) -> NDArray[Any]:
+        if axes == "SYX":
+            return np.asarray(array[(*place, slice(None), rows, columns)]).transpose(1, 2, 0)
         values = np.asarray(array[(*place, rows, columns)])
-        return values.reshape(*values.shape[:2], channels)
+        return values if axes == "YXS" else values[..., None]
 
-    return ReadRows(height, width, channels, read)
+    return ReadRows(*sides, 3 if "S" in axes else 1, read)
 
 
-def write(part: Path, text: str, images: Sequence[tuple[Sequence[Enlarged], int]]) -> None:
-    """Writes images, each with its number of levels, in tiles, and the OME-XML about them."""
+class Written(NamedTuple):
+    """An image that is written."""
+
+    planes: Sequence[Enlarged]
+    levels: int
+    is_negative: bool = False
+    """Whether 0 is white."""
+
+
+def write(part: Path, text: str, images: Sequence[Written]) -> None:
+    """Writes images in tiles, and the OME-XML about them."""
     description: bytes | None = f'<?xml version="1.0" encoding="UTF-8"?>{text}'.encode()
     with tifffile.TiffWriter(part, bigtiff=True, ome=False) as file:
-        for results, count in images:
-            for result in results:
-                levels = Pyramid(result, result.plane.dtype, count, part.parent)
-                _write_page(file, levels.arrays, description)
+        for image in images:
+            for result in image.planes:
+                levels = Pyramid(result, image.levels, part.parent)
+                gray = "miniswhite" if image.is_negative else "minisblack"
+                _write_page(file, levels.arrays, description, gray)
                 levels.close()
                 description = None
 
 
-def _write_page(file: Any, arrays: Sequence[NDArray[Any]], description: bytes | None) -> None:
+def _write_page(file: Any, arrays: Sequence[NDArray[Any]], description: bytes | None, gray: str) -> None:
     """A plane, and its smaller copies in the directories below it."""
     for k, array in enumerate(arrays):
         colours = array.shape[2] == 3
@@ -127,5 +146,5 @@ def _write_page(file: Any, arrays: Sequence[NDArray[Any]], description: bytes | 
         about = {"description": description, "subifds": len(arrays) - 1} if k == 0 else {"subfiletype": 1}
         file.write(
             parts, shape=shape, dtype=array.dtype, tile=(_TILE, _TILE), compression="zlib", metadata=None,
-            photometric="rgb" if colours else "minisblack", **about,
+            photometric="rgb" if colours else gray, **about,
         )  # fmt: skip

@@ -21,6 +21,7 @@ from subpixel.domains.source import Enlarge, places
 from subpixel.domains.values import ReadRows
 from subpixel.errors import UnreadableImage
 
+_OF_ZARR = {".zgroup", ".zattrs", ".zmetadata", "zarr.json"}
 FAULTS = (BaseZarrError, OSError, ValueError, TypeError, KeyError, IndexError)
 
 
@@ -34,12 +35,14 @@ class OmeZarr:
         self._refuse(path)
         (self._scales,) = self._ome["multiscales"]
         self._array = self._group[self._scales["datasets"][0]["path"]]
+        self._old = copy.deepcopy(self._scales)
         self._scale, self._shift = _transform(self._scales["datasets"][0], self._array.ndim)
         down, across = self._scale[-2:]
         y, x = self._shift[-2:]
         frame = AffineFrame.of((x - across / 2, y - down / 2), (across, 0), (0, down))
-        dtype = np.dtype(self._array.dtype).newbyteorder("=")
-        self.planes = [Plane(frame, self._rows(place), dtype) for place in places(*self._array.shape[:-2])]
+        about: Any = {"dtype": np.dtype(self._array.dtype).newbyteorder("="), "labels": "image-label" in self._ome}
+        self.planes = [Plane(frame, self._rows(place), **about) for place in places(*self._array.shape[:-2])]
+        self._path = path
 
     def _refuse(self, path: Path) -> None:
         if {"plate", "well"} & self._ome.keys():
@@ -73,15 +76,21 @@ class OmeZarr:
         self._describe(first.grid, len(arrays))
         group.attrs.update(self._attributes)
         for place, plane in zip(places(*self._array.shape[:-2]), self.planes, strict=True):
-            levels = Pyramid(
-                first if plane is self.planes[0] else enlarge(plane), plane.dtype, len(arrays), part.parent
-            )
+            levels = Pyramid(first if plane is self.planes[0] else enlarge(plane), len(arrays), part.parent)
             for array, values in zip(arrays, levels.arrays, strict=True):
                 step = max(1, array.chunks[-2])
                 for y in range(0, len(values), step):
                     array[(*place, slice(y, y + step))] = values[y : y + step, :, 0]
             levels.close()
-        return []
+        lost = self._left_out()
+        return [f"left out: {', '.join(lost)}"] if lost else []
+
+    def _left_out(self) -> list[str]:
+        """What lies in the folder beside the image, and what its arrays say of themselves."""
+        own = {str(data["path"]).partition("/")[0] for data in self._old["datasets"]}
+        beside = sorted(entry.name for entry in self._path.iterdir() if entry.name not in {*own, *_OF_ZARR})
+        arrays = (self._group[data["path"]] for data in self._old["datasets"])
+        return beside + (["attributes of arrays"] if any(dict(array.attrs) for array in arrays) else [])
 
     def _level(self, group: Any, name: str, height: int, width: int) -> Any:
         source, shape = self._array, (*self._array.shape[:-2], height, width)
@@ -89,7 +98,9 @@ class OmeZarr:
         about: dict[str, Any] = {"chunk_key_encoding": {"name": "v2", "separator": "/"}}
         if group.metadata.zarr_format == 3:
             about = {"dimension_names": source.metadata.dimension_names}
-        return group.create_array(name, shape=shape, dtype=source.dtype, chunks=chunks, **about)
+        return group.create_array(
+            name, shape=shape, dtype=source.dtype, chunks=chunks, fill_value=source.fill_value, **about
+        )
 
     def _describe(self, grid: Grid, count: int) -> None:
         """Scale and translation of each level; all others of the file stay."""

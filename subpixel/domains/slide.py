@@ -53,7 +53,7 @@ class Slide:
             f'SizeZ="1" SizeT="1" {stated}><Channel ID="Channel:0:0" SamplesPerPixel="3"/>'
             f'<TiffData IFD="0" PlaneCount="1"/></Pixels></Image></OME>'
         )
-        ome_tiff.write(part, text, [([result], self._slide.level_count)])
+        ome_tiff.write(part, text, [ome_tiff.Written([result], self._slide.level_count)])
         lost = sorted(
             {key.partition(".")[0] for key, value in self._slide.properties.items() if value is not None}
             - {"tiffslide"}

@@ -66,6 +66,49 @@ def test_ome_tiff_refusals(tmp_path: Path, doubled: Doubled) -> None:
         doubled(tmp_path / "c.ome.tif", tmp_path / "b.ome.tif")
 
 
+def test_ome_tiff_with_its_colours_apart_and_white_that_is_0(tmp_path: Path, doubled: Doubled) -> None:
+    colours = np.stack([[smooth() * k + 120 for k in (10, 20, 30)], [smooth() * k + 99 for k in (5, 9, 7)]]).astype(
+        "u1"
+    )
+    about = {"photometric": "rgb", "planarconfig": "separate"}
+    tifffile.imwrite(tmp_path / "a.ome.tif", colours, metadata={"axes": "ZSYX"}, **about)
+    tifffile.imwrite(tmp_path / "c.ome.tif", colours[0, 0], metadata={"axes": "YX"}, photometric="miniswhite")
+    for source, made in (("a", "b"), ("c", "d")):
+        assert doubled(tmp_path / f"{source}.ome.tif", tmp_path / f"{made}.ome.tif") is None
+    with tifffile.TiffFile(tmp_path / "b.ome.tif") as file:
+        assert (file.series[0].axes, len(file.pages)) == ("ZYXS", 2)
+        assert np.abs(blocks(file.series[0].asarray().transpose(0, 3, 1, 2)) - colours).max() <= 0.5
+    with tifffile.TiffFile(tmp_path / "d.ome.tif") as file:
+        assert file.pages[0].photometric == tifffile.PHOTOMETRIC.MINISWHITE
+        assert np.abs(blocks(file.asarray()) - colours[0, 0]).max() <= 0.5
+    palette = np.zeros((3, 256), "u2")
+    tifffile.imwrite(tmp_path / "e.ome.tif", colours[0, 0], photometric="palette", colormap=palette, metadata={})
+    with pytest.raises(UnreadableImage, match="palette"):
+        doubled(tmp_path / "e.ome.tif", tmp_path / "f.ome.tif")
+
+
+@pytest.mark.parametrize("version", [2, 3])
+def test_label_images_are_copied_and_what_lies_beside_is_told(version: int, tmp_path: Path, doubled: Doubled) -> None:
+    classes = np.random.default_rng(0).integers(0, 2**40, (24, 20))
+    group = zarr.open_group(str(tmp_path / "a.ome.zarr"), mode="w", zarr_format=version)
+    for k in range(3):
+        array = group.create_array(f"s/{k}", data=np.ascontiguousarray(classes[:: 2**k, :: 2**k]), fill_value=7)
+    array.attrs["about"] = "the smallest"
+    own = [{"path": f"s/{k}", "coordinateTransformations": [{"type": "scale", "scale": [1, 1]}]} for k in range(3)]
+    axes = [{"name": name, "type": "space"} for name in "yx"]
+    about = {"multiscales": [{"axes": axes, "datasets": own}], "image-label": {"version": "0.4"}}
+    group.attrs.update(about if version == 2 else {"ome": about})
+    group.create_group("tables")
+    (tmp_path / "a.ome.zarr" / "METADATA.ome.xml").write_text("<OME/>")
+    note = doubled(tmp_path / "a.ome.zarr", tmp_path / "b.ome.zarr")
+    assert note == "left out: METADATA.ome.xml, tables, attributes of arrays"
+    made = zarr.open_group(str(tmp_path / "b.ome.zarr"), mode="r")
+    twice = np.kron(classes, np.ones((2, 2), int))
+    for k in range(3):
+        np.testing.assert_array_equal(made[f"s/{k}"][:], twice[:: 2**k, :: 2**k])
+        assert made[f"s/{k}"].fill_value == 7
+
+
 @pytest.mark.parametrize("version", [2, 3])
 def test_ome_zarr_lies_where_it_lay(version: int, tmp_path: Path, doubled: Doubled) -> None:
     group = zarr.open_group(str(tmp_path / "a.ome.zarr"), mode="w", zarr_format=version)
