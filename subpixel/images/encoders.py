@@ -48,9 +48,25 @@ def _of_size(metadata: Metadata, file_format: FileFormat, height: int, width: in
     return replace(metadata, exif=block, xmp=metadata.xmp and xmp.amended(metadata.xmp, height, width))
 
 
+def unused_sentences(file_format: FileFormat, metadata: Metadata, encoding: Encoding) -> list[str]:
+    """What was asked of an encoding and has no place in this file."""
+    sentences = list[str]()
+    if encoding.quality != Encoding.quality and (not file_format.lossy or _is_lossless(metadata, encoding)):
+        kind = f"lossless {file_format.name}" if file_format.lossy else file_format.name
+        sentences.append(f"quality {encoding.quality} was not used, for {kind} has none")
+    if encoding.compress and file_format.name not in ("PNG", "TIFF"):
+        sentences.append("compress was not used, for it is of PNG and TIFF")
+    return sentences
+
+
+def _is_lossless(metadata: Metadata, encoding: Encoding) -> bool:
+    """Where a format can be both."""
+    return metadata.lossless if encoding.lossless is None else encoding.lossless
+
+
 def _options(image: Any, file_format: FileFormat, metadata: Metadata, encoding: Encoding) -> dict[str, Any]:
     quality, compress = encoding.quality, encoding.compress
-    lossless = metadata.lossless if encoding.lossless is None else encoding.lossless
+    lossless = _is_lossless(metadata, encoding)
     options: dict[str, Any] = {
         "PNG": {"compression": 7, "filter": "all"} if compress else {"compression": 1, "filter": "sub"},
         "JPEG": {"Q": quality, "subsample_mode": "off"},

@@ -22,7 +22,7 @@ from subpixel.images import tiff
 from subpixel.images.budget import check_encoding
 from subpixel.images.containers import read_contents
 from subpixel.images.contents import missing, of_metadata
-from subpixel.images.encoders import encode
+from subpixel.images.encoders import encode, unused_sentences
 from subpixel.images.formats import FILE_FORMATS, Encoding, FileFormat, depth_sentence, format_of, storable, target_name
 from subpixel.images.metadata import Metadata
 from subpixel.images.samples import Floats, quantise, vips
@@ -202,6 +202,7 @@ class ImageWriter:
         lost = missing(expected, held)
         sentences = depth_sentence(self._format, self._given)
         sentences += [f"left out: {', '.join(lost)}"] if lost else []
+        sentences += unused_sentences(self._format, self._metadata, self._encoding)
         return "; ".join([*sentences, *self._metadata.notes]) or None
 
     def _image(self) -> Any:

@@ -249,6 +249,25 @@ def test_alpha_and_quality(tmp_path: Path) -> None:
         write(tmp_path / "a.jpg", IMAGE, Encoding(quality=0))
 
 
+@pytest.mark.parametrize(
+    ("ending", "encoding", "expected"),
+    [
+        ("png", Encoding(quality=60), "quality 60 was not used, for PNG has none"),
+        ("webp", Encoding(quality=60, lossless=True), "quality 60 was not used, for lossless WebP has none"),
+        ("webp", Encoding(quality=60), None),
+        ("png", Encoding(compress=True), None),
+        ("tif", Encoding(compress=True), None),
+        ("jpg", Encoding(quality=60, compress=True), "compress was not used, for it is of PNG and TIFF"),
+    ],
+)
+def test_what_an_encoding_asks_for_in_vain_is_noted(
+    tmp_path: Path, ending: str, encoding: Encoding, expected: str | None
+) -> None:
+    with create(tmp_path / f"a.{ending}", Shape(96, 96, 3), Metadata(), encoding) as sink:
+        sink.write(IMAGE.pixels)
+    assert sink.note == expected
+
+
 def test_places_that_cannot_be_written(tmp_path: Path) -> None:
     assert "there is no folder" in deny(tmp_path / "no" / "a.png")
     (tmp_path / "folder.png").mkdir()
