@@ -126,7 +126,11 @@ class Image:
         if image.mode not in _PILLOW_MODES:
             raise BadRequest(f"a Pillow image of mode {image.mode}; convert it to RGB first")
         metadata = _metadata_of(image)
-        samples, space = samples_of(ImageOps.exif_transpose(image))
+        try:
+            samples, space = samples_of(ImageOps.exif_transpose(image))
+        except (TypeError, ValueError) as error:
+            why = "its transparency fits another mode; delete its info['transparency']"
+            raise BadRequest(f"a Pillow image of mode {image.mode}: {why}") from error
         if space == "cmyk":
             samples = _without_inks(name, samples, metadata.icc)
         if image.mode in ("CMYK", "LAB"):

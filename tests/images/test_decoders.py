@@ -14,7 +14,7 @@ import PIL.Image
 import pytest
 import tifffile
 
-from subpixel.errors import MissingExtra, UnreadableImage
+from subpixel.errors import BadRequest, MissingExtra, UnreadableImage
 from subpixel.images import FORMATS, SUFFIXES, Image, decoders, open_image, read, reader, write
 from subpixel.images.formats import FILE_FORMATS, HEAD, format_of_content
 
@@ -353,6 +353,16 @@ def test_the_colours_that_a_pillow_image_states_go_along() -> None:
     info.add(b"gAMA", (100_000).to_bytes(4, "big"))
     found = Image.from_pil(reopened(PIL.Image.fromarray(ARRAY), pnginfo=info))
     assert found.metadata.colour.gamma == 1
+
+
+@pytest.mark.parametrize(
+    ("mode", "transparency"), [("RGB", b"\0\x10"), ("L", b"\0"), ("P", (1, 2, 3)), ("I;16", (1, 2, 3))]
+)
+def test_a_transparency_of_another_mode_is_refused(mode: str, transparency: object) -> None:
+    image = PIL.Image.new(mode, (7, 9))
+    image.info["transparency"] = transparency
+    with pytest.raises(BadRequest, match=r"of mode .*: its transparency fits another mode; delete its info"):
+        Image.from_pil(image)
 
 
 # ---- the table -----------------------------------------------------------------------------------
