@@ -1,4 +1,7 @@
-"""What ends the program early: the first signal in order, the second at once; neither leaves a half-written file."""
+"""What ends the program early: the first signal in order, the second, or some time, at once.
+
+Neither leaves a half-written file.
+"""
 
 from __future__ import annotations
 
@@ -14,25 +17,31 @@ from typing import NoReturn
 from subpixel import atomic
 
 _ENDING = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+_PATIENCE = 20.0
+"""Seconds for an end in order: a thread that waits for a pipe, or for a disk that is gone, would never come to it."""
 
 
 @contextmanager
 def interruptible() -> Generator[None]:
     """Ctrl-C, a request to terminate and a closed terminal end the block as Ctrl-C does; a second one does not wait.
 
-    A signal that is ignored, as `nohup` and a shell's background jobs have it, stays so.
+    Nor does the first one for ever: the process ends when the block takes too long. A signal that is ignored, as
+    `nohup` and a shell's background jobs have it, stays so.
     """
     if threading.current_thread() is not threading.main_thread():  # Python hears signals there alone
         yield
         return
     before = {number: signal.getsignal(number) for number in _ENDING}
     ours = [number for number, handler in before.items() if handler not in (signal.SIG_IGN, None)]
-    received = list[int]()
+    received, waiting = list[int](), list[threading.Timer]()
 
     def in_order(number: int, frame: FrameType | None) -> NoReturn:
         received.append(number)
         for each in ours:
             signal.signal(each, _at_once)
+        waiting.append(threading.Timer(_PATIENCE, _at_once, (number, None)))
+        waiting[0].daemon = True
+        waiting[0].start()
         raise _end(number)
 
     for number in ours:
@@ -46,6 +55,8 @@ def interruptible() -> Generator[None]:
     finally:
         for number in ours:
             signal.signal(number, before[number])
+        for timer in waiting:
+            timer.cancel()
 
 
 def _end(number: int) -> BaseException:

@@ -119,6 +119,15 @@ class _Contents:
             why = f"files ending in {ending} need an extra: pip install 'subpixel[{MISSING_EXTRAS[ending]}]'"
             self.skipped.append((name, why))
 
+    def add_lost(self, name: str) -> None:
+        """A link that leads in a circle, or into a folder that is closed to us: it is told of when it is opened."""
+        ending = split_ending(name)[1]
+        if ending.lower() in READABLE:
+            self.images.append(name)
+            self.endings.add(ending)
+        else:
+            self.skipped.append((name, "a link cannot be followed"))
+
     def real(self, parent: str, name: str) -> str:
         path = os.path.join(parent, name)
         return os.path.realpath(path) if name in self.links else path
@@ -129,5 +138,8 @@ def _looked_into(path: str) -> _Contents:
     with os.scandir(path) as entries:
         for entry in entries:
             if not entry.name.startswith("."):
-                contents.add(entry)
+                try:
+                    contents.add(entry)
+                except OSError:
+                    contents.add_lost(entry.name)
     return contents

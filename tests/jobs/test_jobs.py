@@ -163,15 +163,20 @@ def test_a_result_never_takes_the_place_of_an_input() -> None:
 def test_links_are_followed_but_not_in_circles() -> None:
     os.symlink("b.JPG", "in/link.JPG")
     os.symlink("nowhere", "in/broken.png")
+    os.symlink("round.png", "in/round.png")
+    os.symlink("round", "in/round")
     os.symlink("..", "in/deep/up")
     Path("elsewhere").mkdir()
     Path("elsewhere/e.png").touch()
     os.symlink("../elsewhere", "in/linked")
     assert found("in", output="out") == {
         "in/b.JPG": "out/b.JPG", "in/link.JPG": "out/link.JPG", "in/broken.png": "out/broken.png",
-        "in/ünï.gif": "out/ünï.png", "in/deep/c d.tiff": "out/deep/c d.tiff", "in/linked/e.png": "out/linked/e.png",
+        "in/round.png": "out/round.png", "in/ünï.gif": "out/ünï.png", "in/deep/c d.tiff": "out/deep/c d.tiff",
+        "in/linked/e.png": "out/linked/e.png",
     }  # fmt: skip
-    assert left_out("in", output="out") == {"in/deep/up": "links lead to folders that they lie in"}
+    assert left_out("in", output="out") == {
+        "in/deep/up": "links lead to folders that they lie in", "in/round": "a link cannot be followed",
+    }  # fmt: skip
 
 
 @pytest.mark.usefixtures("tree")
