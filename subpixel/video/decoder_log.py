@@ -74,9 +74,11 @@ def _listen(path: str, index: int, parent: int) -> None:
     import av
     import av.logging
 
+    from subpixel.video.source import READING
+
     av.logging.restore_default_callback()
     av.logging.set_libav_level(av.logging.ERROR)
-    with av.open(path, metadata_errors="replace", options={"protocol_whitelist": "file"}) as file:
+    with av.open(path, **READING) as file:
         stream: Any = file.streams[index]
         stream.thread_count = 1
         os.write(2, _OF_OURS + f"{_UNKNOWN} -1\n".encode())  # what is said of the header is known

