@@ -1,4 +1,4 @@
-"""The boxes of an AVIF or HEIF file (ISO/IEC 14496-12 and 23008-12): what they say, and EXIF as it is."""
+"""The boxes of an AVIF or HEIF file (ISO/IEC 14496-12 and 23008-12), or a JP2: what they say, and EXIF as it is."""
 
 from __future__ import annotations
 
@@ -94,6 +94,29 @@ def _meta(file: BinaryIO) -> tuple[bytes, int]:
             file.seek(start + 4)
             return file.read(end - start - 4), start + 4
     raise ValueError("no meta box")
+
+
+_OF_JP2 = {b"jP  ", b"ftyp", b"rreq", b"jp2h", b"jp2c"}
+"""What says how the pixels of a JP2 are stored (ISO/IEC 15444-1, annex I)."""
+_UUIDS = {
+    bytes.fromhex("be7acfcb97a942e89c71999491e3afac"): "xmp",
+    b"JpgTiffExif->JP2": "exif",
+    bytes.fromhex("33c7a4d2b81d4723a0baf1a3e097ad38"): "iptc",
+}
+"""How the blocks begin that others have agreed upon: XMP (part 3 of its specification), EXIF, IPTC."""
+
+
+def read_jp2(file: BinaryIO) -> Contents:
+    """What a JP2 says beside its header; the profile and the resolution in that are its decoder's to tell."""
+    contents = Contents()
+    for kind, start, end in top_level(file):
+        file.seek(start)
+        name = _UUIDS.get(file.read(16)) if kind == b"uuid" and end - start <= LIMIT else None
+        if name:
+            setattr(contents, name, file.read(end - start - 16).removeprefix(b"Exif\0\0"))
+        elif kind not in _OF_JP2:
+            contents.others.add(f"box {kind.decode('latin-1')!r}")
+    return contents
 
 
 def read_boxes(file: BinaryIO) -> Contents:

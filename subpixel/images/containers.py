@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import re
 import struct
 from typing import BinaryIO
 
 from subpixel.images import tiff
-from subpixel.images.boxes import read_boxes
+from subpixel.images.boxes import read_boxes, read_jp2
 from subpixel.images.contents import LIMIT, PARTS, Contents
 from subpixel.images.jpeg import read_jpeg
 from subpixel.images.metadata import Text
 from subpixel.images.png import SIGNATURE, read_png
 from subpixel.images.webp import read_webp
 
+HEADER = 2**12
+"""Bytes in which a PNM says what it is."""
 _LAYERS = 0x935C
 _YCBCR, _CIELAB = 6, 8  # PhotometricInterpretation (TIFF 6.0; its supplements; DNG 1.7)
 _UNKNOWN = {9: "CIELAB of the ICC", 10: "CIELAB of the ITU", 32803: "a sensor's mosaic", 34892: "a camera's linear RGB"}
@@ -27,16 +30,36 @@ def read_contents(file: BinaryIO) -> Contents:
     if head.startswith(b"\xff\xd8"):
         return read_jpeg(file)
     if head.startswith(SIGNATURE):
-        return read_png(file)
+        return _with_rest(read_png(file), file)
     if head.startswith(b"RIFF") and head[8:12] == b"WEBP":
         return read_webp(file)
     if head[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
         return read_tiff(file)
     if head.startswith(b"GIF8"):
-        return read_gif(file)
+        return _with_rest(read_gif(file), file)
     if head[4:8] == b"ftyp":
         return read_boxes(file)
-    return Contents()
+    if head[4:8] == b"jP  ":
+        return read_jp2(file)
+    return read_pnm(file)
+
+
+def _with_rest(contents: Contents, file: BinaryIO) -> Contents:
+    """With what lies behind the end of an image, to which the file has been read."""
+    contents.others |= {"data behind the image"} if file.read(64).strip(b"\0\r\n") else set()
+    return contents
+
+
+_COMMENTS = re.compile(rb"P[1-6]\s\s*((?:#[^\n]*\n\s*)+)")
+
+
+def read_pnm(file: BinaryIO) -> Contents:
+    """The comments at the beginning of a PNM; nothing of what is none."""
+    file.seek(0)
+    found = _COMMENTS.match(file.read(HEADER))
+    lines = [line.strip().removeprefix(b"#").strip() for line in found[1].splitlines()] if found else []
+    text = b"\n".join(filter(None, lines)).decode("utf-8", "replace")
+    return Contents(text=[Text("Comment", text)] if text else [])
 
 
 def read_gif(file: BinaryIO) -> Contents:

@@ -190,7 +190,7 @@ def _add_info(contents: Contents, image: PIL.Image.Image) -> None:
         contents.others.add("layers")
     x, y = info.get("dpi", (0, 0))
     contents.dpi = (float(x), float(y)) if x > 0 and y > 0 else None
-    comment = info.get("comment", b"")
+    comment = info.get("comment") or info.get("id_section") or b""
     if comment and not comment.startswith(b"Created by OpenJPEG"):
         contents.text.append(Text("Comment", comment.decode("utf-8", "replace")))
 

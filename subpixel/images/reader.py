@@ -205,6 +205,8 @@ def _load(pyvips: Any, source: str | Path | bytes, file: BinaryIO, file_format: 
 
 
 def _check_size(most: int, name: str | Path, width: int, height: int) -> None:
+    if min(width, height) < 1:
+        raise UnreadableImage(name, "it has no pixels")
     if width * height > most:
         size = f"it claims {width:,} x {height:,} pixels"
         raise TooLarge(name, f"{size}, more than the limit of {most:,} in all")

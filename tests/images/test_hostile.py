@@ -180,6 +180,11 @@ def test_animations_and_many_pages_are_refused(kind: str) -> None:
     assert "it has 3 frames or pages; save the one you want" in refuse(file.getvalue())
 
 
+@pytest.mark.parametrize("head", [b"Pf\n0 0\n-1\n", b"PF 0 7 -1\n", b"P6 0 0 255\n", b"P5 0 3 255\n"])
+def test_an_image_without_pixels_is_refused(head: bytes) -> None:
+    refuse(head)
+
+
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -0.001, 1.001])
 def test_a_float_tiff_outside_the_unit_range_is_refused(tmp_path: Path, bad: float) -> None:
     array = np.zeros((4, 4), np.float32)

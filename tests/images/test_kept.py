@@ -663,6 +663,52 @@ def test_a_new_file_has_the_mode_of_its_source(tmp_path: Path, mode: int, kept: 
     assert (tmp_path / "b.png").stat().st_mtime_ns == 10**18
 
 
+# ---- other places --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["PNG", "GIF", "JPEG"])
+def test_what_lies_behind_an_image_is_named(tmp_path: Path, kind: str) -> None:
+    assert doubled(encoded(kind) + b"\0\0\r\n", tmp_path / "b.png") is None
+    assert doubled(encoded(kind) + b"PK\3\4 a zip", tmp_path / "b.png") == "left out: data behind the image"
+
+
+@pytest.mark.parametrize(
+    ("head", "comment"),
+    [
+        (b"P6\n# Created by GIMP\n#\n# 2024\n4 2\n255\n", "Created by GIMP\n2024"),
+        (b"P6 #one\n4 2 255\n", "one"),
+        (b"P6\n4 2\n255\n", None),
+    ],
+)
+def test_comments_of_pnm_are_kept(tmp_path: Path, head: bytes, comment: str | None) -> None:
+    assert doubled(head + b"#" * 24, tmp_path / "b.png") is None
+    with PIL.Image.open(tmp_path / "b.png") as image:
+        assert image.info.get("Comment") == comment
+
+
+def test_the_words_of_a_tga_are_kept(tmp_path: Path) -> None:
+    (tmp_path / "a.tga").write_bytes(encoded("TGA", id_section=b"hand 12"))
+    assert upscale_file(tmp_path / "a.tga", tmp_path / "b.png", Upscaler("nearest", scale=2)) is None
+    with PIL.Image.open(tmp_path / "b.png") as image:
+        assert image.info["Comment"] == "hand 12"
+
+
+def test_the_boxes_of_a_jp2_are_kept_or_named(tmp_path: Path) -> None:
+    plain, exif = encoded("JPEG2000"), camera().tobytes().removeprefix(b"Exif\0\0")
+    boxes = {
+        b"uuid" + bytes.fromhex("be7acfcb97a942e89c71999491e3afac"): XMP,
+        b"uuidJpgTiffExif->JP2": exif,
+        b"uuid" + bytes.fromhex("b14bf8bd083d4b43a5ae8cd7d5a6ce03"): b"GeoJP2",
+        b"xml ": b"<a/>",
+    }
+    more = b"".join((len(name + data) + 4).to_bytes(4, "big") + name + data for name, data in boxes.items())
+    assert doubled(plain, tmp_path / "b.png") is None
+    assert doubled(plain + more, tmp_path / "b.png") == "left out: box 'uuid', box 'xml '"
+    with PIL.Image.open(tmp_path / "b.png") as image:
+        assert image.getexif()[0x010F] == camera()[0x010F]
+        assert "image/x-odd" in image.info["XML:com.adobe.xmp"]
+
+
 # ---- messages ------------------------------------------------------------------------------------
 
 
