@@ -37,8 +37,9 @@ def command(
         typer.Option("--set", metavar="KEY=VALUE", help="Change the recipe: optim.lr=2e-4.", show_default=False),
     ] = None,
     init: Annotated[
-        str, typer.Option(metavar="MODEL|CHECKPOINT", help="Start from these weights.", show_default=False)
-    ] = "",
+        str | None,
+        typer.Option(metavar="MODEL|CHECKPOINT", help="Start from these weights; '': none.", show_default=False),
+    ] = None,
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
     precision: Annotated[str, typer.Option(help="f32 or bf16.")] = "f32",
     threads: Annotated[int | None, typer.Option(min=1, help="By default all cores.", show_default=False)] = None,
@@ -71,7 +72,7 @@ def command(
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # for numpy's small crops more threads are ten times slower
     from subpixel.training import recipe as recipes
 
-    changes = dict(_change(text) for text in change or []) | ({"init": init} if init else {})
+    changes = dict(_change(text) for text in change or []) | ({} if init is None else {"init": init})
     settings = recipes.load(recipe, changes)  # before torch, which takes seconds
 
     from subpixel.cli.training import Display

@@ -185,6 +185,11 @@ def _degradation(recipe: Recipe, scale: int) -> Degradation:
 
 def _initial_weights(recipe: Recipe) -> InitialWeights:
     init = recipe.init
+    names = [init.replace(SCALE, str(scale)) for scale in recipe.scales]
+    for name in names:
+        if name.endswith((".onnx", ".safetensors")) and not Path(name).exists():
+            others = "or give another one, such as --init swift-x2, or none with --init ''"
+            raise RecipeError(f"init: {name} is not there; train what it is the result of first, {others}")
     if init.endswith(".safetensors"):
         return InitialWeights.from_run(Path(init))
     if len(recipe.scales) > 1 and SCALE not in init:
@@ -192,4 +197,4 @@ def _initial_weights(recipe: Recipe) -> InitialWeights:
             f"init: the model {init} has one scale, data.scales {recipe.scales}; "
             f"name the models of all with {SCALE} for the number (carn-x{SCALE}), or a run's last.safetensors"
         )
-    return InitialWeights.from_models([models.load(init.replace(SCALE, str(scale))) for scale in recipe.scales])
+    return InitialWeights.from_models([models.load(name) for name in names])

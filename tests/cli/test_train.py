@@ -93,7 +93,9 @@ def test_a_finished_run_is_not_done_again(call: Call, photos: Path, tmp_path: Pa
         (("--set", "data.degradation=rain"), "data.degradation"),
         (("--set", "loss.content=1"), "--vgg"),
         (("--init", "nothing-x2"), "unknown model 'nothing-x2'"),
-        (("--precision", "f16"), "expected f32 or bf16"),
+        (("--init", "runs/a.onnx"), "init: runs/a.onnx is not there; train what it is the result of first"),
+        (("--init", "runs/a.safetensors"), "init: runs/a.safetensors is not there"),
+        (("--precision", "f16"), "unknown precision 'f16'"),
         (("--device", "cuda"), "--device cpu"),
         (("--device", "foo"), "device 'foo'; expected cpu or cuda"),
         (("--threads", "0"), "Invalid value for '--threads'"),
@@ -133,3 +135,9 @@ def test_a_wrong_recipe_is_told_before_torch_is_imported(recipe: str, more: tupl
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "[]\n", 1), done.stderr
     assert words in done.stderr
+
+
+def test_init_may_be_none_of_a_recipe_that_names_some(call: Call, photos: Path, tmp_path: Path) -> None:
+    more = ("--set", "init=runs/absent.onnx")
+    assert call(*quick(photos, tmp_path / "run"), *more)[0] == 2
+    assert call(*quick(photos, tmp_path / "run"), *more, "--init", "")[0] == 0
