@@ -30,7 +30,14 @@ _PLATE = re.compile(r"AMD[XY]\d+|PPO\d+|PLTRAH$|PLT(SCALE|LABEL)")
 _LOOKUP = re.compile(r"(CPDIS|CQDIS|D2IMDIS|DP|DQ|D2IM)\d")
 _STALE = ("CHECKSUM", "DATASUM", "DATAMIN", "DATAMAX", "BSCALE", "BZERO", "BLANK", "ZHECKSUM", "ZDATASUM")
 _PER_AREA = ("arcsec", "arcmin", "deg", "sr", "beam", "rad")
-_COUNTED = {"adu", "dn", "count", "ct", "counts", "electron", "electrons", "photon", "photons", "ph", "e-", "e"}
+_COUNTED = {
+    "adu", "dn", "count", "ct", "counts", "electron", "electrons", "photon", "photons", "ph", "e-", "e",
+    "maggy", "maggies", "mgy", "nmgy", "nanomaggy", "nanomaggies",
+}  # fmt: skip
+_MAGNITUDES = re.compile(r"\w*mag(s|nitudes?)?")
+_PIXEL = ("pix", "spaxel")
+_CLASSES = re.compile(r"(DQ|MASK|FLAGS?|QUALITY|BPM|BADPIX(ELS?)?|SEGM(AP|ENTATION)?|LABELS?)(_?\d+)?$")
+"""Names of extensions whose whole numbers are flags or classes, by the archives and libraries that write them."""
 RIM = "RIM"
 """The extension in which pixels are flagged that saw filled values."""
 
@@ -104,13 +111,18 @@ def _quiet() -> Any:
 
 def _planes(path: Path, hdu: Any) -> list[Plane]:
     header, shape = hdu.header, hdu.shape
-    _refuse(path, header)
+    stored = _stored(hdu)
+    labels = stored.kind in "ui" and _CLASSES.match(hdu.name.upper()) is not None
+    _refuse(path, header, labels)
     frame = _frame(path, header, *shape[-2:])
-    counts = _is_counted(str(header.get("BUNIT", "")))
-    return [
-        Plane(frame, _rows(hdu, place), _dtype(hdu), law="asinh", counts=counts, name=f"{hdu.name}{list(place)}")
-        for place in places(*shape[:-2])
-    ]
+    about: dict[str, Any] = {"law": "asinh", "counts": _is_counted(str(header.get("BUNIT", "")))}
+    about = {"dtype": stored, "labels": True} if labels else about | {"dtype": _dtype(hdu)}
+    return [Plane(frame, _rows(hdu, p), name=f"{hdu.name}{list(p)}", **about) for p in places(*shape[:-2])]
+
+
+def _stored(hdu: Any) -> np.dtype[Any]:
+    """The type of its numbers, whole also where FITS has no such type and states an offset."""
+    return hdu.section[(0,) * (len(hdu.shape) - 2) + (slice(0, 1),) * 2].dtype.newbyteorder("=")
 
 
 def _rows(hdu: Any, place: tuple[int, ...]) -> ReadRows:
@@ -127,7 +139,7 @@ def _dtype(hdu: Any) -> np.dtype[Any]:
     return np.dtype("float32" if hdu.header["BITPIX"] in (8, 16, -32) else "float64")
 
 
-def _refuse(path: Path, header: Any) -> None:
+def _refuse(path: Path, header: Any, labels: bool) -> None:
     keyword = next((key for key in header if _PLATE.match(key)), None)
     if keyword:
         raise UnreadableImage(
@@ -138,7 +150,7 @@ def _refuse(path: Path, header: Any) -> None:
         raise UnreadableImage(path, f"its distortions are a table ({keyword}), which cannot be enlarged")
     if any(str(header.get(f"CTYPE{axis}", "")).endswith("-TAB") for axis in (1, 2)):
         raise UnreadableImage(path, "its coordinates are a table (-TAB), which cannot be enlarged")
-    if header["BITPIX"] == 64:
+    if header["BITPIX"] == 64 and not labels:
         raise UnreadableImage(path, "its numbers are whole with 64 bits, which no float holds")
 
 
@@ -163,9 +175,11 @@ def _is_counted(text: str) -> bool:
     words = re.split(r"[^a-zA-Z0-9-]+", text.strip().lower())
     if not text.strip():
         return True
-    if any(re.fullmatch(rf"{word}\^?\**-?2?s?", each) for word in _PER_AREA for each in words) or "mag" in words[0]:
+    if any(re.fullmatch(rf"{word}\^?\**-?2?s?", each) for word in _PER_AREA for each in words) or _MAGNITUDES.fullmatch(
+        words[0]
+    ):
         return False
-    if _COUNTED & set(words) or "pix" in text.lower():
+    if _COUNTED & set(words) or any(each in text.lower() for each in _PIXEL):
         return True
     try:
         unit: Any = units.Unit(text)
@@ -180,21 +194,32 @@ def _write(file: BinaryIO, hdu: Any, number: int, results: list[Enlarged]) -> li
     first = results[0]
     header = _header(hdu, number, first)
     file.write(header.tostring().encode("ascii"))
-    written = sum(_write_rows(file, result, result.plane.dtype.newbyteorder(">")) for result in results)
+    written = sum(_write_rows(file, result, result.plane) for result in results)
     file.write(b"\0" * (-written % _BLOCK))
     if any(result.tally.rim for result in results):
         _write_rim(file, first, len(results), results)
+    if first.plane.labels:
+        return [f"the classes of {hdu.name} are copied"]
     flux = "counts are shared among the parts of a pixel" if first.plane.counts else "surface brightness is kept"
     named = str(hdu.header.get("BUNIT", "")).strip() or "no unit is named"
     became = [f"whole numbers became {first.plane.dtype.name}"] if hdu.header["BITPIX"] > 0 else []
     return [f"{flux} ({named})", *became]
 
 
-def _write_rows(file: BinaryIO, rows: Any, dtype: Any) -> int:
+def _write_rows(file: BinaryIO, rows: Any, plane: Plane) -> int:
+    size = plane.dtype.itemsize
+    dtype = ">u1" if plane.dtype == np.uint8 else f">{'f' if plane.dtype.kind == 'f' else 'i'}{size}"
     written = 0
     for _, band in bands(rows):
-        written += file.write(band[..., 0].astype(dtype).tobytes())
+        values = band[..., 0] - plane.dtype.type(_offset(plane)) if _offset(plane) else band[..., 0]
+        written += file.write(values.astype(dtype).tobytes())
     return written
+
+
+def _offset(plane: Plane) -> int:
+    """What is added to numbers that FITS stores with a sign, or without one, where they are otherwise."""
+    kind, bits = plane.dtype.kind, 8 * plane.dtype.itemsize
+    return 2 ** (bits - 1) if kind == "u" and bits > 8 else -128 if kind == "i" and bits == 8 else 0
 
 
 def _write_rim(file: BinaryIO, first: Enlarged, count: int, results: list[Enlarged]) -> None:
@@ -214,7 +239,8 @@ def _header(hdu: Any, number: int, result: Enlarged) -> Any:
     header = scaled_header(hdu.header, result.grid)
     for key in _STALE:
         header.remove(key, ignore_missing=True, remove_all=True)
-    header["BITPIX"] = -32 if result.plane.dtype == np.float32 else -64
+    bits = 8 * result.plane.dtype.itemsize
+    header["BITPIX"] = -bits if result.plane.dtype.kind == "f" else bits
     header["NAXIS1"], header["NAXIS2"] = result.shape.width, result.shape.height
     header["HISTORY"] = f"enlarged by subpixel: {result.plan.describe() if result.plan else 'nearest'}"
     result_hdu = fits.PrimaryHDU(header=header) if number == 0 else fits.ImageHDU(header=header)
@@ -222,4 +248,6 @@ def _header(hdu: Any, number: int, result: Enlarged) -> Any:
     kept["BITPIX"], kept["NAXIS"] = header["BITPIX"], len(hdu.shape)
     for axis, length in enumerate((result.shape.width, result.shape.height, *hdu.shape[-3::-1]), 1):
         kept.set(f"NAXIS{axis}", length, after=f"NAXIS{axis - 1}" if axis > 1 else "NAXIS")
+    if offset := _offset(result.plane):
+        kept["BSCALE"], kept["BZERO"] = 1, offset
     return kept

@@ -115,6 +115,7 @@ class Nifti:
                 affine = _scaled(getattr(source, f"get_{name}")(), factors)
                 getattr(header, f"set_{name}")(affine, code)
         sides = header["pixdim"]
+        sides[3:] = source["pixdim"][3:]  # which a new shape may set to 1
         for axis, factor in enumerate(factors, 1):
             sides[axis] = source["pixdim"][axis] / factor
         header.set_slope_inter(

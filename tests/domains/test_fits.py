@@ -123,6 +123,32 @@ def test_cubes_integers_tables_and_extensions(tmp_path: Path, doubled: Doubled) 
         np.testing.assert_allclose(4 * blocks(made["PACKED"].data), packed, atol=1e-5)
 
 
+@pytest.mark.parametrize("dtype", ["uint8", "int8", "int16", "uint16", "int32", "uint32", "int64"])
+def test_flags_and_classes_are_copied(dtype: str, tmp_path: Path, doubled: Doubled) -> None:
+    info = np.iinfo(dtype)
+    classes = np.random.default_rng(0).choice(np.array([0, 1, 4, 96, info.max, info.min], dtype), (2, 24, 20))
+    science = fits.ImageHDU(smooth().astype(np.float32), header("PC"), name="SCI")
+    flags = fits.ImageHDU(classes, header("PC") + fits.Header({"CHECKSUM": "x"}), name="DQ", ver=2)
+    packed = fits.CompImageHDU(classes[0], name="SEGMAP") if info.bits < 64 and dtype != "uint32" else flags.copy()
+    fits.HDUList([fits.PrimaryHDU(), science, flags, packed]).writeto(tmp_path / "a.fits")
+    assert "the classes of DQ are copied" in str(doubled(tmp_path / "a.fits", tmp_path / "b.fits"))
+    with fits.open(tmp_path / "b.fits") as made:
+        made.verify("exception")
+        for found, wanted in ((made["DQ", 2], classes), (made[3], classes[0] if made[3].name == "SEGMAP" else classes)):
+            assert found.data.dtype.newbyteorder("=") == dtype
+            np.testing.assert_array_equal(found.data, wanted.repeat(2, -1).repeat(2, -2))
+        assert made["DQ", 2].header["CRPIX1"] == made["SCI"].header["CRPIX1"]
+        np.testing.assert_allclose(4 * blocks(made["SCI"].data), smooth(), atol=1e-5)
+
+
+@pytest.mark.parametrize(("unit", "counted"), [("nanomaggy", True), ("1e-17 erg/s/cm2/Angstrom/spaxel", True),
+                                               ("MJy/sr", False), ("mag/arcsec2", False), ("R", False)])  # fmt: skip
+def test_units_of_a_pixel_are_sums(unit: str, counted: bool, tmp_path: Path, doubled: Doubled) -> None:
+    fits.writeto(tmp_path / "a.fits", smooth(), fits.Header({"BUNIT": unit}))
+    doubled(tmp_path / "a.fits", tmp_path / "b.fits")
+    np.testing.assert_allclose((4 if counted else 1) * blocks(fits.getdata(tmp_path / "b.fits")), smooth(), atol=1e-9)
+
+
 def test_missing_pixels_stay_and_their_rim_is_flagged(tmp_path: Path, doubled: Doubled) -> None:
     values = smooth(40, 40).astype(np.float32)
     values[10, 12] = np.nan

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from subpixel import Upscaler
@@ -97,6 +98,7 @@ def test_nifti(tmp_path: Path) -> None:
         before, after = nib.load(path), nib.load(result)
         changed = {key for key in before.header if str(before.header[key]) != str(after.header[key])}
         assert changed <= _MOVED, path
+        np.testing.assert_array_equal(after.header["pixdim"][3:], before.header["pixdim"][3:], str(path))
         assert len(before.header.extensions) == len(after.header.extensions), path
         assert before.dataobj.slope == after.dataobj.slope, path
         assert after.shape == (2 * before.shape[0], 2 * before.shape[1], *before.shape[2:]), path

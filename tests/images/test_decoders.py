@@ -395,6 +395,7 @@ def test_cielab_of_8_bits_becomes_srgb(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("photometric", ["icclab", "itulab", "ycbcr", 34892])
 def test_numbers_of_a_tiff_that_are_no_colours_are_refused(tmp_path: Path, photometric: str | int) -> None:
-    tifffile.imwrite(tmp_path / "a.tif", ARRAY.astype(np.uint16) * 257, photometric=photometric, metadata=None)
+    about = {"photometric": photometric, "planarconfig": "contig", "metadata": None}
+    tifffile.imwrite(tmp_path / "a.tif", ARRAY.astype(np.uint16) * 257, **about)
     with pytest.raises(UnreadableImage, match="convert it to RGB first"):
         read(tmp_path / "a.tif")
