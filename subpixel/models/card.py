@@ -103,6 +103,8 @@ class Card(BaseModel):
     """Of the same, validation included, on whatever machine it was."""
     data: Line = ""
     """Digest of the manifest of the training images."""
+    subject: Line = ""
+    """What most of them show, where it is of one kind, such as text; empty for photos."""
     scores: tuple[Score, ...] = ()
     sha256: Line = ""
     """Of the graph with all its weights in single precision, without this card."""

@@ -101,8 +101,9 @@ def of_photos() -> list[str]:
 
 
 def enlarging() -> list[str]:
-    """Those of photos that do nothing else, and so are measured by the field's benchmarks."""
-    return [name for name in of_photos() if load(name).card.condition is None]
+    """Those for photos of any kind that do nothing else, and so are measured by the field's benchmarks."""
+    cards = (load(name).card for name in of_photos())
+    return [card.name for card in cards if card.condition is None and not card.subject]
 
 
 def load(name_or_path: str | Path) -> Model:

@@ -43,6 +43,7 @@ def save(
     steps: int = 0,
     hours: float = 0.0,
     data: str = "",
+    subject: str = "",
     scores: tuple[Score, ...] = (),
 ) -> Model:
     """Writes the deploy form of a network as a model file with its card, atomically.
@@ -67,6 +68,7 @@ def save(
         steps=steps,
         hours=round(hours, 2),
         data=data,
+        subject=subject,
         scores=scores,
     )
     content = with_card(_export(deployed), card)

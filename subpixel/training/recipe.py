@@ -130,6 +130,8 @@ class Recipe(_Strict):
 
     name: FileName
     """The model's name, for instance swift-x2."""
+    subject: str = ""
+    """What most of the training images show, where it is of one kind, such as text."""
     arch: str
     """A file of subpixel/archs, or "module:Class" of your own."""
     config: dict[str, Any] = {}

@@ -80,6 +80,7 @@ def save_models(
             steps=state.initial_steps + state.step,
             hours=state.hours,
             data=data,
+            subject=recipe.subject,
             scores=scores(view),
         )
         saved.append(model)

@@ -11,6 +11,7 @@ from skimage.metrics import peak_signal_noise_ratio
 
 from subpixel import models
 from subpixel.benchmarks.candidates import candidate
+from subpixel.benchmarks.domains import TEXT, bench_photographs, candidates, render_text
 from subpixel.benchmarks.quality import Candidate, bench_quality, bicubic
 from subpixel.inference.upscaler import Upscaler
 from subpixel.metrics.protocol import STANDARD
@@ -42,6 +43,12 @@ def test_the_machines_own_precision_costs_little(name: str) -> None:
     promised = card.score("Crops")  # in f32, which the test above repeats
     assert promised is not None
     assert measured(Candidate(name, card.scale, Upscaler(name))) > promised - 0.06
+
+
+def test_the_model_of_text_knows_letters_of_a_typeface_that_it_never_saw() -> None:
+    of = candidates(["swift-x2", "swift-text-x2"])
+    psnrs = {line.candidate: line.values["PSNR"] for line in bench_photographs("text", [render_text(TEXT)], 2, of)}
+    assert psnrs["swift-text-x2"] > psnrs["swift-x2"] + 4
 
 
 @pytest.mark.parametrize("scale", [2, 3, 4])
