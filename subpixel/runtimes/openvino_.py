@@ -7,7 +7,7 @@ ever, so this module uses it once while it is imported, which Python lets one th
 from __future__ import annotations
 
 import threading
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,10 @@ with no_openvino_converter():
     import openvino as ov
     from openvino import opset13 as op
     from openvino.preprocess import PrePostProcessor
+
+
+_SHAPES = 256
+"""Shapes of inputs that a graph of somebody else was checked with, and that are remembered."""
 
 
 @cache
@@ -53,21 +57,32 @@ class OpenVINORuntime:
         self.device = device
         self._graph: Any = graph
         self._ports = model.card.ports
-        self._summed = not model.of_package
+        self._foreign = not model.of_package
         self._settings = settings
         self._compiling = threading.Lock()
         self._compiled: dict[bool, Any] = {}
         self._idle: dict[bool, list[Any]] = {True: [], False: []}  # requests, by whether they compute on levels
+        self._checked = lru_cache(_SHAPES)(self._check)
 
     def run(self, feeds: Tensors) -> dict[str, NDArray[Any]]:
         on_levels = feeds[self._ports.inputs[0].name].dtype == np.uint8
+        if self._foreign:
+            self._checked(tuple(_as_compiled(feeds[port.name]) for port in self._ports.inputs))
         request = self._request(on_levels)
         inputs = [np.ascontiguousarray(feeds[port.name]) for port in self._ports.inputs]
         results = request.infer(inputs, share_inputs=True)
         self._idle[on_levels].append(request)
-        if on_levels and self._summed:
+        if on_levels and self._foreign:
             all_finite(results[1])
         return named(self._ports.outputs, (results[k] for k in range(len(self._ports.outputs))))
+
+    def _check(self, shapes: tuple[tuple[int, ...], ...]) -> None:
+        """Raises: RuntimeError for shapes that do not go through the graph, which would write where it may not.
+
+        Of shapes that it learns while it runs, OpenVINO does not look whether they fit.
+        """
+        graph = self._graph.clone()
+        graph.reshape({port.name: list(shape) for port, shape in zip(self._ports.inputs, shapes, strict=True)})
 
     def close(self) -> None:
         with self._compiling:
@@ -80,9 +95,14 @@ class OpenVINORuntime:
             if self._idle[on_levels]:
                 return self._idle[on_levels].pop()
             if on_levels not in self._compiled:
-                graph = _on_levels(self._graph.clone(), self._summed) if on_levels else self._graph
+                graph = _on_levels(self._graph.clone(), self._foreign) if on_levels else self._graph
                 self._compiled[on_levels] = core().compile_model(graph, self.device.upper(), self._settings)
             return self._compiled[on_levels].create_infer_request()
+
+
+def _as_compiled(values: NDArray[Any]) -> tuple[int, ...]:
+    """The shape of a port's values as the graph of floats has it: levels come as N H W C."""
+    return (values.shape[0], values.shape[3], *values.shape[1:3]) if values.dtype == np.uint8 else values.shape
 
 
 def open_model(model: Model, execution: Execution) -> OpenVINORuntime:

@@ -299,6 +299,20 @@ def test_card_and_graph_disagree(words: str, tmp_path: Path) -> None:
     assert words in refuse(written(tmp_path, proto, **changes))
 
 
+def test_sides_that_are_written_down_are_not_executed_with_others(tmp_path: Path) -> None:
+    """OpenVINO reshapes what has fewer numbers all the same, and reads and writes beyond its end."""
+    nodes, tensors = enlarging()
+    nodes[0].input[0] = "cut"
+    cut = [node("Reshape", ["low", "sides"], "cut"), *nodes]
+    path = written(tmp_path, graph_of(cut, [*tensors, constant("sides", [1, 3, 32, 32], np.int64)]))
+    exact = Execution("openvino", "f32", 1)
+    assert Upscaler(path, tile=0, execution=exact)(np.zeros((32, 32, 3), np.float32)).shape == (64, 64, 3)
+    for kind in (np.float32, np.uint8):
+        with pytest.raises(BadWeights, match="openvino cannot run it: Check ") as caught:
+            Upscaler(path, tile=0, execution=exact)(np.zeros((9, 7, 3), kind))
+        assert "promises" not in str(caught.value)  # which is found when it has run
+
+
 def _by_values(nodes: list[onnx.NodeProto]) -> onnx.ModelProto:
     """A graph whose result has a shape that no inference knows: it hangs on a pixel."""
     honest, tensors = enlarging()
