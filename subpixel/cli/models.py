@@ -28,7 +28,7 @@ PURPOSES = {
     "restore-blind": "what went through several degradations that cannot be told apart",
     "restore-gan": "restore for the eye: invents detail; upscale --detail goes towards it",
     "swift-video": "videos: swift with a memory of the frames before (subpixel video)",
-    "swift-text": "printed text and screens without JPEG: far sharper letters; photos lose by it",
+    "swift-text": "printed text and screens, little compressed: far sharper letters; photos lose",
     "swift-large": "swift, a little better, four times as slow",
     "espcn": "the fastest",
     "fsrcnn": "nearly as fast, a little better",
