@@ -7,7 +7,7 @@ ever, so this module uses it once while it is imported, which Python lets one th
 from __future__ import annotations
 
 import threading
-from functools import cache, lru_cache
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -24,10 +24,6 @@ with no_openvino_converter():
     import openvino as ov
     from openvino import opset13 as op
     from openvino.preprocess import PrePostProcessor
-
-
-_SHAPES = 256
-"""Shapes of inputs that a graph of somebody else was checked with, and that are remembered."""
 
 
 @cache
@@ -62,12 +58,12 @@ class OpenVINORuntime:
         self._compiling = threading.Lock()
         self._compiled: dict[bool, Any] = {}
         self._idle: dict[bool, list[Any]] = {True: [], False: []}  # requests, by whether they compute on levels
-        self._checked = lru_cache(_SHAPES)(self._check)
+        self._fitting = set[tuple[tuple[int, ...], ...]]()  # shapes of inputs that go through a graph of somebody else
 
     def run(self, feeds: Tensors) -> dict[str, NDArray[Any]]:
         on_levels = feeds[self._ports.inputs[0].name].dtype == np.uint8
         if self._foreign:
-            self._checked(tuple(_as_compiled(feeds[port.name]) for port in self._ports.inputs))
+            self._check(tuple(_as_compiled(feeds[port.name]) for port in self._ports.inputs))
         request = self._request(on_levels)
         inputs = [np.ascontiguousarray(feeds[port.name]) for port in self._ports.inputs]
         results = request.infer(inputs, share_inputs=True)
@@ -81,8 +77,12 @@ class OpenVINORuntime:
 
         Of shapes that it learns while it runs, OpenVINO does not look whether they fit.
         """
-        graph = self._graph.clone()
+        if shapes in self._fitting:
+            return
+        with self._compiling:
+            graph = self._graph.clone()
         graph.reshape({port.name: list(shape) for port, shape in zip(self._ports.inputs, shapes, strict=True)})
+        self._fitting.add(shapes)
 
     def close(self) -> None:
         with self._compiling:
