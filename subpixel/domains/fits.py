@@ -111,7 +111,7 @@ def _quiet() -> Any:
 
 def _planes(path: Path, hdu: Any) -> list[Plane]:
     header, shape = hdu.header, hdu.shape
-    stored = _stored(hdu)
+    stored = _stored(path, hdu)
     labels = stored.kind in "ui" and _CLASSES.match(hdu.name.upper()) is not None
     _refuse(path, header, labels)
     frame = _frame(path, header, *shape[-2:])
@@ -120,9 +120,12 @@ def _planes(path: Path, hdu: Any) -> list[Plane]:
     return [Plane(frame, _rows(hdu, p), name=f"{hdu.name}{list(p)}", **about) for p in places(*shape[:-2])]
 
 
-def _stored(hdu: Any) -> np.dtype[Any]:
+def _stored(path: Path, hdu: Any) -> np.dtype[Any]:
     """The type of its numbers, whole also where FITS has no such type and states an offset."""
-    return hdu.section[(0,) * (len(hdu.shape) - 2) + (slice(0, 1),) * 2].dtype.newbyteorder("=")
+    try:
+        return hdu.section[(0,) * (len(hdu.shape) - 2) + (slice(0, 1),) * 2].dtype.newbyteorder("=")
+    except FAULTS as error:
+        raise UnreadableImage(path, f"it is damaged: {error}") from error
 
 
 def _rows(hdu: Any, place: tuple[int, ...]) -> ReadRows:

@@ -189,10 +189,13 @@ def test_a_geotiff_stays_one(server: Server) -> None:
 
 
 def test_a_damaged_image_of_science_is_said_to_be_that_and_not_where_it_lies(server: Server) -> None:
-    job = server.finished(server.submit(fits()[:-2880], "scale=2&model=nearest")["id"])
+    job = server.finished(server.submit(fits()[:-1000], "scale=2&model=nearest")["id"])
     assert (job["state"], job["error"]["type"]) == ("failed", "/problems/failed-image")
     assert job["error"]["detail"].startswith("cannot read the image: it is damaged: cannot reshape array")
     assert str(server.data) not in json.dumps(job)
+    answer = server.client.post("/v1/jobs?scale=2&model=nearest", content=fits()[:-2880])  # which has no number left
+    assert answer.status_code == 422
+    assert answer.json()["detail"].startswith("cannot read the image: it is damaged: cannot reshape array")
 
 
 def _numbers(content: bytes) -> tuple[bytes, Any]:
