@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -66,7 +67,10 @@ def test_a_token_is_asked_for_until_it_is_right_and_kept_for_the_tab(
     tab.page.get_by_label("Token", exact=True).fill(TOKEN)
     tab.page.get_by_role("button", name="Go on").click()
     dialog.wait_for(state="hidden")
-    assert tab.page.evaluate("sessionStorage.getItem('token')") == TOKEN
+    end = time.monotonic() + 10
+    while tab.page.evaluate("sessionStorage.getItem('token')") != TOKEN:  # the dialog is closed before it is kept
+        assert time.monotonic() < end
+        tab.page.wait_for_timeout(20)
     tab.page.reload()
     tab.page.locator("html[data-ready]").wait_for()
     tab.page.select_option("#model", "bicubic")
