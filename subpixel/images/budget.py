@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from subpixel.errors import UnreadableImage, UnwritableImage
+from subpixel.errors import TooLarge, UnreadableImage, UnwritableImage
 from subpixel.ports import Shape
 
 HELD = 900 * 2**20
@@ -16,6 +16,15 @@ _BESIDE = {"BMP": 14, "TGA": 14, "PNM": 14, "JPEG XL": 18, "HEIC": 12}
 """Bytes that are held for a pixel by what decodes beside libvips, in all copies; 24 in other formats."""
 _ENCODED = {"AVIF": 2**26}
 """Pixels that are encoded as a whole at most: AVIF takes 36 bytes and 2 microseconds for each."""
+
+
+def check_pixels(most: int, name: str | Path, width: int, height: int) -> None:
+    """Refuses an image that claims more than so many pixels, or none. Raises: TooLarge, UnreadableImage."""
+    if min(width, height) < 1:
+        raise UnreadableImage(name, "it has no pixels")
+    if width * height > most:
+        size = f"it claims {width:,} x {height:,} pixels"
+        raise TooLarge(name, f"{size}, more than the limit of {most:,} in all")
 
 
 def check_decoding(name: str | Path, image: Any, orientation: int) -> None:

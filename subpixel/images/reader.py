@@ -15,10 +15,10 @@ from typing import Any, BinaryIO, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from subpixel.errors import TooLarge, UnreadableImage, unread
+from subpixel.errors import UnreadableImage, unread
 from subpixel.images import exif, jpeg, profiles, xmp
 from subpixel.images.animation import AnimationReader, apng_frames, timing
-from subpixel.images.budget import check_decoding, check_decoding_beside
+from subpixel.images.budget import check_decoding, check_decoding_beside, check_pixels
 from subpixel.images.containers import read_contents
 from subpixel.images.contents import Contents
 from subpixel.images.decoders import decode
@@ -119,7 +119,7 @@ def open_any(
 
     most: pixels, of all frames together; None for MAX_PIXELS.
     """
-    check_size = partial(_check_size, MAX_PIXELS if most is None else most)
+    check_size = partial(check_pixels, MAX_PIXELS if most is None else most)
     name, source = name_of(source), replayable(source)
     file_format = _format_of(name, _head(source))
     pyvips = vips()
@@ -202,14 +202,6 @@ def _load(pyvips: Any, source: str | Path | bytes, file: BinaryIO, file_format: 
     options |= {"page": contents.page} if contents.page else {}
     options |= {"n": -1, "access": "sequential"} if contents.frames > 1 else {}
     return pyvips.Image.new_from_source(stream, "", **options)
-
-
-def _check_size(most: int, name: str | Path, width: int, height: int) -> None:
-    if min(width, height) < 1:
-        raise UnreadableImage(name, "it has no pixels")
-    if width * height > most:
-        size = f"it claims {width:,} x {height:,} pixels"
-        raise TooLarge(name, f"{size}, more than the limit of {most:,} in all")
 
 
 def _check_beside(
