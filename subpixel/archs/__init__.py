@@ -33,7 +33,7 @@ def find(name: str) -> type[Arch]:
         return next(c for c in _architectures(module) if c.__name__.lower() == name.replace("_", ""))
     module_name, _, class_name = name.partition(":")
     if class_name and module_name in sys.modules:
-        return _own(sys.modules[module_name], class_name)
+        return _custom(sys.modules[module_name], class_name)
     if class_name:
         raise RecipeError(
             f"{name} is in a module that is not imported; import {module_name} first, or end its run by subpixel train"
@@ -42,7 +42,7 @@ def find(name: str) -> type[Arch]:
     raise UnknownName("architecture", name, NAMES)
 
 
-def _own(module: ModuleType, name: str) -> type[Arch]:
+def _custom(module: ModuleType, name: str) -> type[Arch]:
     known = {each.__name__: each for each in _architectures(module)}
     if name in known:
         missing = [what for what in ("paper", "EXAMPLE") if not hasattr(known[name], what)]

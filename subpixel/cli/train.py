@@ -77,7 +77,7 @@ def command(
 
     from subpixel.cli.training import Display
     from subpixel.runtimes import Execution
-    from subpixel.training.own_code import as_recipe_errors
+    from subpixel.training.custom_code import as_recipe_errors
     from subpixel.training.recorder import Progress
     from subpixel.training.run import run as train
     from subpixel.training.tensorboard import event_writer

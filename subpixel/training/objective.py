@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from subpixel.datasets.sample import Sample
 from subpixel.errors import RecipeError
-from subpixel.losses import own, pixel
+from subpixel.losses import custom, pixel
 from subpixel.nn.arch import Arch
 from subpixel.ports import Port
 from subpixel.training.outputs import outputs
@@ -41,7 +41,9 @@ class Objective(nn.Module):
             pairs = [(output, reduced(sample.high, scale, at)) for output, at in results]
         loss = torch.stack([self.terms(output, target) for output, target in pairs]).sum()
         if not loss.requires_grad:
-            raise RecipeError(f"loss: no gradient comes out of {', '.join(self.loss.own)}; expected a term to learn by")
+            raise RecipeError(
+                f"loss: no gradient comes out of {', '.join(self.loss.custom)}; expected a term to learn by"
+            )
         return loss
 
     def outputs(self, sample: Sample[Tensor], scale: int) -> list[tuple[Tensor, int]]:
@@ -57,8 +59,8 @@ class Objective(nn.Module):
                 total = total + weight * getattr(pixel, name)(output, target)
         if weights.total_variation:
             total = total + weights.total_variation * pixel.total_variation(output)
-        for name, weight in weights.own.items():
-            total = total + weight * own.measure(name, output, target)
+        for name, weight in weights.custom.items():
+            total = total + weight * custom.measure(name, output, target)
         for name, compare in self._features.items():
             total = total + getattr(weights, name) * compare(output, target).mean()
         return total

@@ -82,7 +82,7 @@ class Loss(_Strict):
     output: str = ""
     """Of a network with several outputs the one that is compared: an image with the high resolution, a vector with the
     labels of the degradation. By default the first."""
-    own: dict[str, Number] = {}
+    custom: dict[str, Number] = {}
     """Functions of output and target by "module:function", each with its weight."""
 
 
@@ -159,9 +159,9 @@ class Recipe(_Strict):
         return self.data.scales or (int(self.config.get("scale", 2)),)
 
     @property
-    def own(self) -> tuple[tuple[str, str], ...]:
+    def custom(self) -> tuple[tuple[str, str], ...]:
         """What it names by import path, each with the key that does."""
-        named = (("arch", self.arch), *(("loss.own", name) for name in self.loss.own))
+        named = (("arch", self.arch), *(("loss.custom", name) for name in self.loss.custom))
         return tuple((key, name) for key, name in named if ":" in name)
 
     @property
@@ -199,7 +199,7 @@ def load(name_or_path: str | Path, changes: dict[str, Any] | None = None) -> Rec
         raise UnknownName("architecture", recipe.arch, archs.NAMES)
     if isinstance(recipe.data.degradation, dict):
         from_dict(recipe.data.degradation, f"{path}: data.degradation")
-    for key, name in recipe.own:
+    for key, name in recipe.custom:
         _import(f"{path}: {key}", name.partition(":")[0])
     return recipe
 

@@ -17,7 +17,7 @@ from subpixel.datasets.moving import Moving
 from subpixel.datasets.pairs import Pairs
 from subpixel.degradations import PRESETS, Degradation, classical, from_dict
 from subpixel.errors import BadRequest, RecipeError
-from subpixel.losses import content, own
+from subpixel.losses import content, custom
 from subpixel.metrics.lpips import load as load_lpips
 from subpixel.nn.arch import Arch
 from subpixel.resample import resize
@@ -108,8 +108,8 @@ def _by_torch(execution: Execution) -> Execution:
 def _check_request(recipe: Recipe, vgg: Path | None, lpips: Path | None) -> None:
     if recipe.loss.adversarial:
         gan.check(recipe)
-    for name in recipe.loss.own:
-        own.find(name)
+    for name in recipe.loss.custom:
+        custom.find(name)
     if recipe.loss.content and vgg is None:
         raise RecipeError("loss.content: needs VGG19's weights; name their file with --vgg")
     if recipe.loss.perceptual and lpips is None:

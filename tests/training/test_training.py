@@ -211,8 +211,8 @@ def test_a_loss_that_is_not_finite_stops_the_run(folder: Path, tmp_path: Path) -
         ({"optim.betas": [-0.1, 0.9]}, r"optim\.betas\.0: .* greater"),
         ({"optim.betas": [0.9, math.nan]}, r"optim\.betas\.1: "),
         ({"optim.lr": math.inf}, r"optim\.lr: .* finite"),
-        ({"loss.own": {"os:getcwd": -0.1}}, r"loss\.own\.os:getcwd: .* greater"),
-        ({"loss.own": {"os:getcwd": math.nan}}, r"loss\.own\.os:getcwd: .* finite"),
+        ({"loss.custom": {"os:getcwd": -0.1}}, r"loss\.custom\.os:getcwd: .* greater"),
+        ({"loss.custom": {"os:getcwd": math.nan}}, r"loss\.custom\.os:getcwd: .* finite"),
         ({"schedule.milestones": [-3]}, r"schedule\.milestones\.0: .* greater"),
         ({"schedule.gamma": math.inf}, r"schedule\.gamma: .* finite"),
         ({"arch": "edsr", "config": {"scale": 2, "features": 0}}, "config: no edsr can be built with .*'features': 0"),
@@ -251,7 +251,7 @@ def test_wrong_data_is_told_before_the_first_step(folder: Path, tmp_path: Path) 
             run(small_recipe(tmp_path), folder, held_out(folder), tmp_path / "run", execution=Execution(device="cuda"))
 
 
-OWN = """
+CUSTOM = """
 from dataclasses import dataclass
 from torch import Tensor, nn
 from subpixel.nn.arch import Arch, Paper
@@ -280,13 +280,13 @@ def doubled(output: Tensor, target: Tensor) -> Tensor:
 """
 
 
-def test_networks_and_losses_of_ones_own(folder: Path, tmp_path: Path) -> None:
+def test_custom_networks_and_losses(folder: Path, tmp_path: Path) -> None:
     """From the current folder, through the command line, in a process of its own."""
     (tmp_path / "mine").mkdir()
-    (tmp_path / "mine/net.py").write_text(OWN)
+    (tmp_path / "mine/net.py").write_text(CUSTOM)
     page = RECIPE.split("[config]")[0].replace('"swift"', '"mine.net:Net"') + "[data]\npatch = 12\nbatch = 4\n"
     (tmp_path / "a.toml").write_text(page + "[loss]\nl1 = 1.0\n")
-    (tmp_path / "b.toml").write_text(page + '[loss]\nown = { "mine.net:doubled" = 0.5 }\n')
+    (tmp_path / "b.toml").write_text(page + '[loss]\ncustom = { "mine.net:doubled" = 0.5 }\n')
     code = "import sys; sys.path.remove(''); from subpixel.cli import main; main(sys.argv[1:])"
     for name in ("a", "b"):
         places = ["--data", str(folder), "--validation", str(held_out(folder)), "--run", name]
@@ -315,7 +315,7 @@ def test_a_module_that_exits_is_told(folder: Path, tmp_path: Path, monkeypatch: 
     ("changes", "words"),
     [
         ({"arch": "no_such_module:Net"}, "arch: cannot import 'no_such_module': ModuleNotFoundError"),
-        ({"loss.own": {"no_such_module:edge": 1.0}}, "loss.own: cannot import 'no_such_module'"),
+        ({"loss.custom": {"no_such_module:edge": 1.0}}, "loss.custom: cannot import 'no_such_module'"),
         ({"arch": "json:Net"}, "unknown architecture in json 'Net'; known: none"),
         ({"arch": "toy_networks:WithoutPaper"}, "arch: toy_networks:WithoutPaper has no paper"),
         ({"arch": "json:JSONDecoder"}, "json:JSONDecoder is no class of that module derived from"),
@@ -324,11 +324,14 @@ def test_a_module_that_exits_is_told(folder: Path, tmp_path: Path, monkeypatch: 
             {"arch": "toy_networks:Small", "config": {"scale": 2}},
             r"arch: Small makes \(1, 3, 8, 8\) here; expected \(1, 3, 16, 16\)",
         ),
-        ({"loss.own": {"os:getcwd": 1.0}}, r"loss\.own: os:getcwd of output and target: TypeError"),
-        ({"loss.own": {"torch:stack": 1.0}}, r"loss\.own: torch:stack of output and target: TypeError"),
-        ({"loss.own": {"torch:sub": 1.0}}, r"loss\.own: torch:sub gives \(4, 3, 24, 24\); expected a tensor of one"),
-        ({"loss.own": {"json:edge": 1.0}}, r"loss\.own: 'json:edge'; expected module:function"),
-        ({"loss.own": {"edge": 1.0}}, r"loss\.own: 'edge'; expected module:function"),
+        ({"loss.custom": {"os:getcwd": 1.0}}, r"loss\.custom: os:getcwd of output and target: TypeError"),
+        ({"loss.custom": {"torch:stack": 1.0}}, r"loss\.custom: torch:stack of output and target: TypeError"),
+        (
+            {"loss.custom": {"torch:sub": 1.0}},
+            r"loss\.custom: torch:sub gives \(4, 3, 24, 24\); expected a tensor of one",
+        ),
+        ({"loss.custom": {"json:edge": 1.0}}, r"loss\.custom: 'json:edge'; expected module:function"),
+        ({"loss.custom": {"edge": 1.0}}, r"loss\.custom: 'edge'; expected module:function"),
     ],
 )
 def test_own_names_that_lead_nowhere(folder: Path, tmp_path: Path, changes: dict[str, object], words: str) -> None:

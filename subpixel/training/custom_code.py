@@ -14,15 +14,17 @@ _EVERYWHERE = ("subpixel.", "torch.")
 
 @contextmanager
 def as_recipe_errors(recipe: Recipe) -> Generator[None]:
-    """Runs what calls a recipe's own network and losses. Raises: RecipeError for what they raise."""
+    """Runs what calls a recipe's custom network and losses. Raises: RecipeError for what they raise."""
     try:
         yield
     except SubpixelError:
         raise
     except Exception as error:  # whatever somebody's code raises
-        own = [name for _, name in recipe.own if not name.replace(":", ".").startswith(_EVERYWHERE)]
-        place = place_in(error, own)
+        custom = [name for _, name in recipe.custom if not name.replace(":", ".").startswith(_EVERYWHERE)]
+        place = place_in(error, custom)
         if not place:
             raise
         why = f"{type(error).__name__}: {' '.join(str(error).split())}"
-        raise RecipeError(f"the recipe's own code raised {why}{place}; mend it, and give the same command") from error
+        raise RecipeError(
+            f"the recipe's custom code raised {why}{place}; mend it, and give the same command"
+        ) from error

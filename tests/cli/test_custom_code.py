@@ -1,4 +1,4 @@
-"""`subpixel train` with a network or a loss of the user's own that is at fault: one line that says where."""
+"""`subpixel train` with a network or a loss of the user that is at fault: one line that says where."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from wavy_photos import held_out, write_photos
 
 Call = Callable[..., tuple[int, str, str]]
 RECIPE = """
-name = "own-x2"
+name = "custom-x2"
 arch = "{arch}"
 steps = 2
 [config]
@@ -41,9 +41,9 @@ def place(function: str, words: str) -> str:
 
 def said(call: Call, photos: Path, folder: Path, arch: str, loss: str = "l1 = 1.0") -> str:
     """The one line of a training that ends with status 2 before its first step is saved."""
-    (folder / "own.toml").write_text(RECIPE.format(arch=arch, loss=loss))
+    (folder / "custom.toml").write_text(RECIPE.format(arch=arch, loss=loss))
     places = ("--data", photos, "--validation", held_out(photos), "--run", folder / "run")
-    status, out, err = call("train", folder / "own.toml", *places)
+    status, out, err = call("train", folder / "custom.toml", *places)
     assert (status, out, err.count("\n")) == (2, "", 1), err
     return err.removeprefix("subpixel: ").rstrip()
 
@@ -61,7 +61,7 @@ def test_what_a_network_raises_is_told_with_its_place(
 ) -> None:
     line = said(call, photos, tmp_path, f"faulty_networks:{name.partition('.')[0]}")
     at = place(name, words)
-    assert line == f"the recipe's own code raised {error}{at}; mend it, and give the same command"
+    assert line == f"the recipe's custom code raised {error}{at}; mend it, and give the same command"
 
 
 def test_what_a_constructor_raises_is_told_with_its_place(call: Call, photos: Path, tmp_path: Path) -> None:
@@ -115,18 +115,18 @@ def test_what_cannot_become_a_model_is_told_before_it_is_trained(
     [
         (
             "raising",
-            f"loss.own: faulty_networks:raising of output and target: KeyError: 'edges'{place('raising', 'edges')}",
+            f"loss.custom: faulty_networks:raising of output and target: KeyError: 'edges'{place('raising', 'edges')}",
         ),
         (
             "stubborn",
-            f"the recipe's own code raised ArithmeticError: no way back{place('_Stubborn.backward', 'raise Arith')};"
+            f"the recipe's custom code raised ArithmeticError: no way back{place('_Stubborn.backward', 'raise Arith')};"
             " mend it, and give the same command",
         ),
         ("counting", "loss: no gradient comes out of faulty_networks:counting; expected a term to learn by"),
     ],
 )
 def test_what_a_loss_does_wrong(call: Call, photos: Path, tmp_path: Path, name: str, line: str) -> None:
-    loss = f'own = {{ "faulty_networks:{name}" = 1.0 }}'
+    loss = f'custom = {{ "faulty_networks:{name}" = 1.0 }}'
     assert said(call, photos, tmp_path, "espcn", loss) == line
 
 
@@ -138,7 +138,7 @@ def test_a_full_disk_is_not_blamed_on_a_network(
 
     monkeypatch.setattr("subpixel.atomic.write_bytes", full)
     line = said(call, photos, tmp_path, "toy_networks:Toy")
-    assert re.fullmatch(r"cannot write \S+/own-x2\.onnx: No space left on device", line)
+    assert re.fullmatch(r"cannot write \S+/custom-x2\.onnx: No space left on device", line)
 
 
 def test_a_fault_of_ours_is_not_blamed_on_a_recipe(
@@ -149,4 +149,4 @@ def test_a_fault_of_ours_is_not_blamed_on_a_recipe(
 
     monkeypatch.setattr("subpixel.training.finite.check", broken)
     with pytest.raises(ZeroDivisionError, match="ours"):
-        said(call, photos, tmp_path, "toy_networks:Toy", 'own = { "torch.nn.functional:l1_loss" = 1.0 }')
+        said(call, photos, tmp_path, "toy_networks:Toy", 'custom = { "torch.nn.functional:l1_loss" = 1.0 }')

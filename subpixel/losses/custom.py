@@ -1,4 +1,4 @@
-"""Losses of the user's own, named by where they are: "mypackage.losses:edge"."""
+"""Custom losses, named by where they are: "mypackage.losses:edge"."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def find(name: str) -> Loss:
     module, _, attribute = name.partition(":")
     loss: Any = getattr(sys.modules.get(module), attribute, None) if attribute else None
     if not callable(loss):
-        raise RecipeError(f"loss.own: {name!r}; expected module:function, a function of output and target")
+        raise RecipeError(f"loss.custom: {name!r}; expected module:function, a function of output and target")
     return cast("Loss", loss)
 
 
@@ -29,8 +29,8 @@ def measure(name: str, output: Tensor, target: Tensor) -> Tensor:
         loss: Any = find(name)(output, target)
     except Exception as error:  # what the user's function raises
         why = f"{type(error).__name__}: {' '.join(str(error).split())}{place_in(error, [name])}"
-        raise RecipeError(f"loss.own: {name} of output and target: {why}") from error
+        raise RecipeError(f"loss.custom: {name} of output and target: {why}") from error
     if not isinstance(loss, Tensor) or loss.numel() != 1:
         given = tuple(loss.shape) if isinstance(loss, Tensor) else type(loss).__name__
-        raise RecipeError(f"loss.own: {name} gives {given}; expected a tensor of one number")
+        raise RecipeError(f"loss.custom: {name} gives {given}; expected a tensor of one number")
     return loss
