@@ -38,6 +38,8 @@ _MAGNITUDES = re.compile(r"\w*mag(s|nitudes?)?")
 _PIXEL = ("pix", "spaxel")
 _CLASSES = re.compile(r"(DQ|MASK|FLAGS?|QUALITY|BPM|BADPIX(ELS?)?|SEGM(AP|ENTATION)?|LABELS?)(_?\d+)?$")
 """Names of extensions whose whole numbers are flags or classes, by the archives and libraries that write them."""
+_WEIGHTS = re.compile(r"(WHT|WGTS?|WEIGHTS?|I?VAR|INVVAR|VARIANCE|EXP(OSURE|MAP)?|EXPTIME|TIME|COVERAGE)(_?\d+)?$")
+"""Names of extensions that say how well each pixel is known: no flux, whose numbers would be shared."""
 RIM = "RIM"
 """The extension in which pixels are flagged that saw filled values."""
 
@@ -115,7 +117,7 @@ def _planes(path: Path, hdu: Any) -> list[Plane]:
     labels = stored.kind in "ui" and _CLASSES.match(hdu.name.upper()) is not None
     _refuse(path, header, labels)
     frame = _frame(path, header, *shape[-2:])
-    about: dict[str, Any] = {"law": "asinh", "counts": _is_counted(str(header.get("BUNIT", "")))}
+    about: dict[str, Any] = {"law": "asinh", "counts": _is_counted(hdu)}
     about = {"dtype": stored, "labels": True} if labels else about | {"dtype": _dtype(hdu)}
     return [Plane(frame, _rows(hdu, p), name=f"{hdu.name}{list(p)}", **about) for p in places(*shape[:-2])]
 
@@ -173,11 +175,14 @@ def _wcs(header: Any) -> WCS:
         return WCS(header, fix=False)
 
 
-def _is_counted(text: str) -> bool:
-    """Whether a unit is a sum over a pixel, which its parts share; images that name none hold counts."""
-    words = re.split(r"[^a-zA-Z0-9-]+", text.strip().lower())
-    if not text.strip():
+def _is_counted(hdu: Any) -> bool:
+    """Whether it holds sums over a pixel, which its parts share, by its unit; images that name none hold counts."""
+    text = str(hdu.header.get("BUNIT", "")).strip()
+    if _WEIGHTS.match(hdu.name.upper()):
+        return False
+    if not text:
         return True
+    words = re.split(r"[^a-zA-Z0-9-]+", text.lower())
     if any(re.fullmatch(rf"{word}\^?\**-?2?s?", each) for word in _PER_AREA for each in words) or _MAGNITUDES.fullmatch(
         words[0]
     ):
@@ -204,6 +209,8 @@ def _write(file: BinaryIO, hdu: Any, number: int, results: list[Enlarged]) -> li
     if first.plane.labels:
         return [f"the classes of {hdu.name} are copied"]
     flux = "counts are shared among the parts of a pixel" if first.plane.counts else "surface brightness is kept"
+    if _WEIGHTS.match(hdu.name.upper()):
+        flux = f"the numbers of {hdu.name} are kept"
     named = str(hdu.header.get("BUNIT", "")).strip() or "no unit is named"
     became = [f"whole numbers became {first.plane.dtype.name}"] if hdu.header["BITPIX"] > 0 else []
     return [f"{flux} ({named})", *became]

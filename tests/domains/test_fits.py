@@ -91,6 +91,18 @@ def test_flux_is_kept_and_surface_brightness_too(tmp_path: Path, doubled: Double
         np.testing.assert_allclose(factor * blocks(fits.getdata(tmp_path / "d.fits")), values, rtol=1e-6, err_msg=unit)
 
 
+def test_weights_keep_their_numbers_and_errors_share_them(tmp_path: Path, doubled: Doubled) -> None:
+    values = np.random.default_rng(1).uniform(900, 1100, (30, 26)).astype(np.float32)
+    names = {"SCI": 4, "ERR": 4, "WHT": 1, "VAR_2": 1, "EXP": 1, "EXPLOSION": 4}
+    hdus = [fits.PrimaryHDU(), *(fits.ImageHDU(values, name=name) for name in names)]
+    fits.HDUList(hdus).writeto(tmp_path / "a.fits")
+    assert "the numbers of WHT are kept" in str(doubled(tmp_path / "a.fits", tmp_path / "b.fits"))
+    for name, factor in names.items():
+        np.testing.assert_allclose(
+            factor * blocks(fits.getdata(tmp_path / "b.fits", name)), values, rtol=1e-6, err_msg=name
+        )
+
+
 def test_a_synthetic_star_keeps_its_centroid(tmp_path: Path, doubled: Doubled) -> None:
     y, x = np.mgrid[:40, :40] + 0.5
     star = 5000 * np.exp(-((x - 18.37) ** 2 + (y - 21.82) ** 2) / (2 * 1.8**2)) + 10
