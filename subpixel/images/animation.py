@@ -7,6 +7,7 @@ import io
 import struct
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -20,28 +21,43 @@ from subpixel.images.png import SIGNATURE, chunk, chunks
 from subpixel.images.samples import vips
 from subpixel.ports import Shape
 
-Levels = NDArray[np.uint8] | NDArray[np.uint16]
+Levels = NDArray[np.uint8 | np.uint16]
 _DEPTH, _COLOURS = 24, 25
 """Where a PNG says how many bits a sample has, and whether it is gray."""
 _TIMES = 65535
-"""The longest that a frame of an APNG is shown, in milliseconds, and the most often that one is played."""
+"""The largest that either number of a time in an APNG can be."""
+_ICC = "icc-profile-data"
+"""What libvips calls it."""
+_PLAYS = {"GIF": 2**16, "WebP": 2**16 - 1, "PNG": 2**31 - 1}
+"""The most often that a format has an animation played."""
 
 
 class AnimationReader:
-    """An opened animation; one frame at a time is in memory."""
+    """An opened animation, upright; one frame at a time is in memory.
+
+    shape, frames: as they are stored, before the turn, 1 to 8 as EXIF counts it.
+    """
 
     def __init__(
-        self, name: str | Path, shape: Shape, metadata: Metadata, frames: Callable[[], Iterator[Levels]]
+        self, name: str | Path, shape: Shape, metadata: Metadata, frames: Callable[[], Iterator[Levels]], turn: int
     ) -> None:
-        self.name, self.shape, self.metadata = name, shape, metadata
-        self._frames = frames
+        self.name, self.metadata = name, metadata
+        self.shape = replace(shape, height=shape.width, width=shape.height) if turn > 4 else shape
+        self._frames, self._turn = frames, turn
 
     def frames(self) -> Iterator[Levels]:
         """Each frame as it is seen, (H, W, C [+ 1: alpha]).
 
         Raises: UnreadableImage where the file turns out to be damaged.
         """
-        yield from self._frames()
+        for frame in self._frames():
+            yield _upright(frame, self._turn)
+
+
+def _upright(frame: Levels, turn: int) -> Levels:
+    frame = frame.swapaxes(0, 1) if turn > 4 else frame
+    down, across = turn in (3, 4, 7, 8), turn in (2, 3, 6, 7)
+    return np.ascontiguousarray(frame[:: -1 if down else 1, :: -1 if across else 1])
 
 
 def timing(image: Any) -> Animation:
@@ -50,6 +66,35 @@ def timing(image: Any) -> Animation:
     delays = [int(delay) for delay in image.get("delay")] if image.get_typeof("delay") else []
     count = int(image.get("n-pages"))
     return Animation(tuple((delays + [100] * count)[:count]), loop)
+
+
+def stored_as(name: str, animation: Animation) -> tuple[Animation, list[str]]:
+    """An animation as a format has it, by the format's name, and what that changes, as sentences.
+
+    GIF counts in 1/100 s, and WebP takes 10 ms or less for 100; all end somewhere.
+    """
+    delays = tuple(_stored_delay(name, delay) for delay in animation.delays)
+    stored = Animation(delays, min(animation.loop, _PLAYS.get(name, animation.loop)))
+    off = max(abs(a - b) for a, b in zip(animation.delays, delays, strict=True))
+    changes = [f"the times of its frames changed by up to {off} ms"] if off else []
+    fewer = stored.loop < animation.loop
+    return stored, changes + [f"it is played {stored.loop:,} times, not {animation.loop:,}"] * fewer
+
+
+def _stored_delay(name: str, delay: int) -> int:
+    """Milliseconds."""
+    if name == "GIF":
+        return 10 * min(round(delay / 10), _TIMES)
+    if name == "WebP":
+        return min(delay, 2**24 - 1) if delay > 10 else 100
+    above, unit = _fraction(delay)
+    return 1000 * above // unit
+
+
+def _fraction(delay: int) -> tuple[int, int]:
+    """Milliseconds as the two numbers that an APNG divides to have seconds."""
+    unit = next((unit for unit in (1000, 100, 10) if delay * unit <= 1000 * _TIMES), 1)
+    return min(round(delay * unit / 1000), _TIMES), unit
 
 
 def apng_frames(name: str | Path, file: BinaryIO) -> tuple[Shape, Animation, Callable[[], Iterator[Levels]]]:
@@ -124,12 +169,14 @@ def write_apng(image: Any, part: Path, animation: Animation, options: dict[str, 
         for k, delay in enumerate(animation.delays):
             levels = pyvips.Region.new(image).fetch(0, k * height, width, height)  # rows come in order only
             frame = pyvips.Image.new_from_memory(levels, width, height, image.bands, image.format)
+            if image.get_typeof(_ICC):
+                frame.set_type(pyvips.GValue.blob_type, _ICC, image.get(_ICC))
             encoded = frame.copy(interpretation=image.interpretation).pngsave_buffer(**options)
             own = list(_chunks_of(encoded))
             if k == 0:
                 file.write(SIGNATURE + b"".join(chunk(*c) for c in own if c[0] not in (b"IDAT", b"IEND")))
-                file.write(chunk(b"acTL", struct.pack(">II", count, min(animation.loop, _TIMES))))
-            control = struct.pack(">5I2H2B", number, width, height, 0, 0, min(delay, _TIMES), 1000, 0, 0)
+                file.write(chunk(b"acTL", struct.pack(">II", count, animation.loop)))
+            control = struct.pack(">5I2H2B", number, width, height, 0, 0, *_fraction(delay), 0, 0)
             file.write(chunk(b"fcTL", control))
             number += 1
             for data in (body for kind, body in own if kind == b"IDAT"):

@@ -11,6 +11,7 @@ from typing import Any, BinaryIO, ClassVar
 
 from subpixel.errors import BadRequest, UnwritableImage
 from subpixel.images import kinds, profiles
+from subpixel.images.animation import stored_as
 from subpixel.images.metadata import Colour, Depth, Metadata
 
 
@@ -222,20 +223,10 @@ def storable(file_format: FileFormat, metadata: Metadata, gray: bool) -> Metadat
         metadata = replace(metadata, **dict.fromkeys(too_long))
     metadata = replace(metadata, text=tuple(t for t in metadata.text if _has_room(file_format, t.keyword)))
     notes = ("its colours became 256 a frame, transparency all or none",) if file_format.palette else ()
-    notes = (*metadata.notes, *notes, *_times_sentence(file_format, metadata))
-    metadata = replace(metadata, depth=_stored_depth(file_format, metadata.depth), notes=notes)
+    animation, changes = stored_as(file_format.name, metadata.animation) if metadata.animation else (None, ())
+    depth, notes = _stored_depth(file_format, metadata.depth), (*metadata.notes, *notes, *changes)
+    metadata = replace(metadata, depth=depth, animation=animation, notes=notes)
     return _with_fitting_profile(_with_stated_colour(metadata, file_format), gray and file_format.gray)
-
-
-def _times_sentence(file_format: FileFormat, metadata: Metadata) -> list[str]:
-    """What a format makes of the times of an animation: GIF counts in 1/100 s, and WebP takes 10 ms or less for 100."""
-    given = metadata.animation.delays if metadata.animation else ()
-    stored = {
-        "GIF": [10 * round(delay / 10) for delay in given],
-        "WebP": [delay if delay > 10 else 100 for delay in given],
-    }.get(file_format.name, given)
-    off = max((abs(a - b) for a, b in zip(given, stored, strict=True)), default=0)
-    return [f"the times of its frames changed by up to {off} ms"] if off else []
 
 
 def _has_room(file_format: FileFormat, keyword: str) -> bool:

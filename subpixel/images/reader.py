@@ -144,9 +144,12 @@ def open_any(
         check_size(name, image.width, image.height)
         if image.get_typeof("vips-loader") and contents.frames == 1:
             check_decoding(name, image, contents.orientation)
-        opened = ImageReader(name, *_to_rgb(name, image, contents, every_channel))
+        if contents.frames > 1:
+            return _animation(name, image, contents)
+        upright = _turned(image, contents.orientation)
+        opened = ImageReader(name, *_to_rgb(name, upright, contents, every_channel))
         opened.quantisation = contents.quantisation
-        return _animation(opened, image) if contents.frames > 1 else opened
+        return opened
     except pyvips.Error as error:
         raise UnreadableImage(name, _reason(error)) from error
 
@@ -223,9 +226,9 @@ def _check_pages(name: str | Path, contents: Contents, animated: bool) -> None:
         raise UnreadableImage(name, _DAMAGED)
 
 
-def _animation(column: ImageReader, image: Any) -> AnimationReader:
-    """What libvips opened as a column of frames."""
-    animation = timing(image)
+def _animation(name: str | Path, image: Any, contents: Contents) -> AnimationReader:
+    """What libvips opened as a column of frames, which are turned one by one."""
+    column, animation = ImageReader(name, *_to_rgb(name, image, contents, every=False)), timing(image)
     height = column.shape.height // len(animation.delays)
 
     def frames() -> Iterator[NDArray[Any]]:
@@ -233,7 +236,7 @@ def _animation(column: ImageReader, image: Any) -> AnimationReader:
             yield column.rows(k * height, (k + 1) * height)
 
     metadata = replace(column.metadata, animation=animation)
-    return AnimationReader(column.name, replace(column.shape, height=height), metadata, frames)
+    return AnimationReader(name, replace(column.shape, height=height), metadata, frames, contents.orientation)
 
 
 def _apng(
@@ -243,8 +246,10 @@ def _apng(
     check_size(name, shape.width, shape.height * len(animation.delays))
     depth: Depth = 16 if shape.dtype == "uint16" else 8
     check_decoding_beside(name, "PNG", shape.width, shape.height, 2 if depth == 16 else 0)
-    metadata = replace(_metadata(contents, depth, (shape.height, shape.width)), animation=animation)
-    return AnimationReader(name, shape, metadata, frames)
+    opened = AnimationReader(name, shape, Metadata(), frames, contents.orientation)
+    upright = opened.shape.height, opened.shape.width
+    opened.metadata = replace(_metadata(contents, depth, upright), animation=animation)
+    return opened
 
 
 def _reason(error: Exception, image: Any = None) -> str:
@@ -290,8 +295,8 @@ def _metadata(contents: Contents, depth: Depth, sides: tuple[int, int]) -> Metad
 
 
 def _to_rgb(name: str | Path, image: Any, contents: Contents, every: bool) -> tuple[Any, Metadata, bool]:
-    """The image upright in gray or RGB, the metadata that is then true, and whether there is alpha."""
-    image, contents = _in_rgb(_turned(image, contents.orientation), contents)
+    """The image in gray or RGB, the metadata that is true of it upright, and whether there is alpha."""
+    image, contents = _in_rgb(image, contents)
     if contents.opaque and image.bands in (2, 4) and not every:
         image = image[: image.bands - 1] if image.bands > 2 else image[0]
         contents.others.add("a channel that is neither colour nor alpha")
@@ -302,6 +307,8 @@ def _to_rgb(name: str | Path, image: Any, contents: Contents, every: bool) -> tu
         image = image.linear(65535 / (65535 >> 16 - contents.depth << 16 - contents.depth), 0.5).cast("ushort")
     has_alpha = image.bands in (2, 4) and not (every and contents.opaque)
     sides = image.height // contents.frames, image.width
+    if contents.frames > 1 and contents.orientation > 4:  # a column is not turned
+        sides = sides[1], sides[0]
     return image, _metadata(contents, _LEVELS[image.format][1], sides), has_alpha
 
 

@@ -11,8 +11,10 @@ from typing import Any
 
 import numpy as np
 import PIL.Image
+import PIL.ImageOps
 import PIL.ImageSequence
 import pytest
+from PIL import ImageCms
 
 from subpixel import Upscaler
 from subpixel.errors import UnreadableImage, UnwritableImage
@@ -86,6 +88,33 @@ def test_the_number_of_plays_is_kept(tmp_path: Path, first: str, second: str, lo
     assert plays[0] == plays[1]
     if first == second:
         assert seen(tmp_path / f"a.{second}")[2] == loop
+
+
+@pytest.mark.parametrize("name", ["webp", "png"])
+@pytest.mark.parametrize("turn", range(1, 9))
+def test_each_frame_is_turned_upright_as_pillow_turns_it(tmp_path: Path, name: str, turn: int) -> None:
+    tags = PIL.Image.Exif()
+    tags[0x0112] = turn
+    source, images = animated(name, frames(), exif=tags), frames()
+    for image in images:
+        image.getexif()[0x0112] = turn
+    upscale_file(source, tmp_path / f"a.{name}", Upscaler("nearest", scale=2))
+    upright = [np.asarray(PIL.ImageOps.exif_transpose(image).convert("RGBA")) for image in images]
+    for small, large in zip(upright, seen(tmp_path / f"a.{name}")[0], strict=True):
+        assert np.array_equal(small.repeat(2, 0).repeat(2, 1), large)
+    with PIL.Image.open(tmp_path / f"a.{name}") as image:
+        assert image.getexif()[0x0112] == 1
+
+
+@pytest.mark.parametrize("first", ["webp", "png"])
+@pytest.mark.parametrize("second", ["webp", "png"])
+def test_the_profile_of_an_animation_is_kept(tmp_path: Path, first: str, second: str) -> None:
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    source = animated(first, frames(), icc_profile=profile)
+    assert upscale_file(source, tmp_path / f"a.{second}", Upscaler("nearest", scale=2)) is None
+    with PIL.Image.open(tmp_path / f"a.{second}") as image:
+        assert image.info["icc_profile"] == profile
+        assert image.n_frames == 3  # type: ignore[attr-defined]
 
 
 def test_disposal_of_every_kind_is_shown_as_pillow_shows_it(tmp_path: Path) -> None:
@@ -229,15 +258,26 @@ def test_a_long_animation_takes_little_memory(tmp_path: Path, name: str) -> None
         ("webp", [10, 20, 33], "the times of its frames changed by up to 90 ms"),
         ("gif", [20, 40, 110], None),
         ("gif", [10, 20, 33], "the times of its frames changed by up to 3 ms"),
+        ("png", [100_000, 70_000, 40], None),
+        ("png", [1_000_040, 40, 40], "the times of its frames changed by up to 40 ms"),
+        ("gif", [655_350, 70_000, 40], None),
+        ("gif", [700_000, 40, 40], "the times of its frames changed by up to 44650 ms"),
     ],
 )
 def test_times_that_a_format_does_not_have_are_told(
     tmp_path: Path, name: str, delays: list[int], note: str | None
 ) -> None:
     images = frames()
-    images[0].save(tmp_path / "a.png", save_all=True, append_images=images[1:], duration=delays)
-    told = upscale_file(tmp_path / "a.png", tmp_path / f"b.{name}", Upscaler("nearest", scale=2)) or ""
+    images[0].save(tmp_path / "a.webp", save_all=True, append_images=images[1:], duration=delays)
+    told = upscale_file(tmp_path / "a.webp", tmp_path / f"b.{name}", Upscaler("nearest", scale=2)) or ""
     assert (note or "") in told
     assert ("times" in told) == bool(note)
     off = max(abs(a - b) for a, b in zip(seen(tmp_path / f"b.{name}")[1], delays, strict=True))
     assert f"{off} ms" in told or off == 0
+
+
+@pytest.mark.parametrize(("name", "plays"), [("png", 70_000), ("webp", 65_535), ("gif", 65_536)])
+def test_more_plays_than_a_format_has_are_told(tmp_path: Path, name: str, plays: int) -> None:
+    told = upscale_file(animated("png", frames(), loop=70_000), tmp_path / f"a.{name}", Upscaler("nearest", scale=2))
+    assert (f"it is played {plays:,} times, not 70,000" in (told or "")) == (plays < 70_000)
+    assert seen(tmp_path / f"a.{name}")[2] == plays - (name == "gif")  # GIF counts the repetitions
