@@ -18,7 +18,7 @@ from subpixel.errors import MissingExtra, RuntimeUnavailable, UnknownName, Unrea
 from subpixel.images.formats import FORMATS
 from subpixel.inference.file import upscale_file
 from subpixel.inference.upscaler import Upscaler
-from subpixel.jobs.isolated import Isolated, Tell
+from subpixel.jobs.isolated import Emit, Isolated
 
 _FILES: dict[str, tuple[str, dict[str, Any]]] = {
     "TIFF": ("tif", {"compression": "tiff_deflate"}),
@@ -132,7 +132,7 @@ def _peak_of(source: Path, target: Path, scale: float) -> float | str:
         enlarging.close()
 
 
-def _enlarge(work: tuple[Path, Path, float], tell: Tell) -> float:
+def _enlarge(work: tuple[Path, Path, float], emit: Emit) -> float:
     source, target, scale = work
     with Upscaler("bicubic", scale=scale) as upscaler:
         upscale_file(source, target, upscaler)

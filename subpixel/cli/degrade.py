@@ -110,10 +110,10 @@ def _work(output: Path, record: Callable[[str], AppliedDegradation], title: str)
     from subpixel.degradations.applied import degrade
     from subpixel.jobs.pool import Progress
 
-    def work(job: Job, tell: Callable[[Progress], None]) -> None:
+    def work(job: Job, emit: Callable[[Progress], None]) -> None:
         target = Path(job.target)
         fixed = record(target.relative_to(output).with_suffix("").as_posix() if target != output else "")
         low = degrade(Path(job.source), target, fixed)
-        tell(Progress(job, low.height * low.width, 1.0, title))
+        emit(Progress(job, low.height * low.width, 1.0, title))
 
     return work

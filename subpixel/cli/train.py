@@ -91,7 +91,7 @@ def command(
             settings, data, validation, run,
             execution=Execution("torch", precision, threads, device),
             cache=cache, vgg=vgg, lpips=lpips, checkpoints=keep,
-            tell=lambda line: typer.echo(line, err=True),
+            notify=lambda line: typer.echo(line, err=True),
             show=lambda progress: [watch(progress) for watch in watchers],
         )  # fmt: skip
     for model in written:

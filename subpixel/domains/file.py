@@ -112,7 +112,7 @@ class _Results:
             on_progress(self._plan, 0)
 
     def of(self, plane: Plane) -> Enlarged:
-        result = Enlarged(plane.telling(self._faults), self._upscaler, self._tell)
+        result = Enlarged(plane.telling(self._faults), self._upscaler, self._advance)
         self._tallies.append(result.tally)
         return result
 
@@ -126,7 +126,7 @@ class _Results:
         seen = f"{rim:,} pixels lie within {reach} of missing ones and saw filled values"
         return notes + ([seen] if rim else [])
 
-    def _tell(self, source_pixels: float) -> None:
+    def _advance(self, source_pixels: float) -> None:
         self._done += source_pixels
         if self._on_progress:
             self._on_progress(self._plan, int(self._plan.target.height * min(1.0, self._done / self._total)))

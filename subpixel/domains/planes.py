@@ -119,7 +119,7 @@ class Tally:
 class Enlarged:
     """The result of a plane, as rows of its dtype. `plan` is what is done, None for labels.
 
-    tell: hears of how many pixels of the plane a band was made.
+    on_progress: hears of how many pixels of the plane a band was made.
 
     The law is that of the whole plane, and a window is computed with what it can see around it: at whole factors it is
     equal to that part of the result of the whole.
@@ -129,7 +129,9 @@ class Enlarged:
     Raises: BadRequest for counts where the factor is not whole.
     """
 
-    def __init__(self, plane: Plane, upscaler: Upscaler, tell: Callable[[float], object] = lambda _: None) -> None:
+    def __init__(
+        self, plane: Plane, upscaler: Upscaler, on_progress: Callable[[float], object] = lambda _: None
+    ) -> None:
         self.plane, self.grid = plane, grid_of(plane, upscaler)
         self.factors = self.grid.factors
         self.shape = Shape(self.grid.height, self.grid.width, plane.values.shape.channels)
@@ -138,7 +140,7 @@ class Enlarged:
         """The window with what is computed around it."""
         self._inset = 0, 0
         """Where in the result of the part that of the window begins, down and across."""
-        self.tally, self._tell = Tally(self.shape.pixels * self.shape.channels), tell
+        self.tally, self._on_progress = Tally(self.shape.pixels * self.shape.channels), on_progress
         self._rows, self.tally.reach = self._stages(suited(plane, upscaler)) if not plane.labels else (None, 0)
 
     def _stages(self, upscaler: Upscaler) -> tuple[Rows, int]:
@@ -173,7 +175,7 @@ class Enlarged:
         for top in range(y0, y1, step):
             bottom = min(top + step, y1)
             out[top - y0 : bottom - y0] = self._band(top, bottom)
-            self._tell((bottom - top) * self.shape.width / math.prod(self.factors))
+            self._on_progress((bottom - top) * self.shape.width / math.prod(self.factors))
         return out
 
     def _band(self, y0: int, y1: int) -> Array:

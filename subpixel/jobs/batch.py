@@ -54,14 +54,14 @@ class _Enlarging:
         self._upscaler, self._encoding, self._identity = upscaler, encoding, identity
         self._large, self._overwrite = threading.Lock(), overwrite
 
-    def __call__(self, job: Job, tell: Callable[[Progress], None]) -> str | None:
+    def __call__(self, job: Job, emit: Callable[[Progress], None]) -> str | None:
         if job.target == STREAM or stores.is_url(job.target):
-            return self._enlarged(job, tell)
+            return self._enlarged(job, emit)
         with atomic.claimed(job.target) as ours:
             if not ours:
                 raise Taken
             self._check(job)
-            note = self._enlarged(job, tell)
+            note = self._enlarged(job, emit)
             if self._identity:
                 resumption.record(job, self._identity)
             return note
@@ -73,8 +73,8 @@ class _Enlarging:
             if checked.refused or checked.skipped:
                 raise checked.refused or Skip(checked.skipped)
 
-    def _enlarged(self, job: Job, tell: Callable[[Progress], None]) -> str | None:
-        band = _Band(job, tell, self._large)
+    def _enlarged(self, job: Job, emit: Callable[[Progress], None]) -> str | None:
+        band = _Band(job, emit, self._large)
         try:
             with staging.fetched(job.source) as source, staging.delivered(job.target, self._overwrite) as target:
                 return self._upscale(source, target, self._upscaler, self._encoding, band)
@@ -95,8 +95,8 @@ class _Enlarging:
 class _Band:
     """Tells of each band of one image; a large image waits here until no other large one is being made."""
 
-    def __init__(self, job: Job, tell: Callable[[Progress], None], large: threading.Lock) -> None:
-        self._job, self._tell, self._large = job, tell, large
+    def __init__(self, job: Job, emit: Callable[[Progress], None], large: threading.Lock) -> None:
+        self._job, self._emit, self._large = job, emit, large
         self._rows, self._waited = 0, False
 
     def __call__(self, plan: Plan, rows: int) -> None:
@@ -106,7 +106,7 @@ class _Band:
             self._waited = True
         if rows:
             new, self._rows = rows - self._rows, rows
-            self._tell(Progress(self._job, new * target.width, new / target.height, plan.describe()))
+            self._emit(Progress(self._job, new * target.width, new / target.height, plan.describe()))
 
     def end(self) -> None:
         if self._waited:

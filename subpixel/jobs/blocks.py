@@ -126,15 +126,15 @@ class _Doing:
         self._upscale, self._request = upscale, ""
         self._upscaler: Upscaler | None = None
 
-    def __call__(self, order: _Order, tell: Callable[[_Event | None], None]) -> None:
+    def __call__(self, order: _Order, emit: Callable[[_Event | None], None]) -> None:
         request, upscaler = Request.parse(order.request), self._opened(order.request)
         batch = upscale_batch(
-            _begun(order.images, tell), upscaler, request.encoding, request.identity, self._upscale,
+            _begun(order.images, emit), upscaler, request.encoding, request.identity, self._upscale,
             overwrite=order.overwrite,
         )  # fmt: skip
         with closing(batch) as events:
             for event in events:
-                tell(_event_of(event))
+                emit(_event_of(event))
 
     def _opened(self, request: str) -> Upscaler:
         if self._upscaler is None or request != self._request:
@@ -144,10 +144,10 @@ class _Doing:
         return self._upscaler
 
 
-def _begun(images: Sequence[tuple[str, str]], tell: Callable[[_Event], None]) -> Iterator[Job]:
+def _begun(images: Sequence[tuple[str, str]], emit: Callable[[_Event], None]) -> Iterator[Job]:
     """The jobs; each is told of when it is taken."""
     for source, target in images:
-        tell(_Event([source], "begun"))
+        emit(_Event([source], "begun"))
         yield Job(source, target)
 
 

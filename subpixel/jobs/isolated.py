@@ -22,7 +22,7 @@ _LOOK = 0.05
 _GRACE = 0.25
 """Seconds that a process has to end a call that is not wanted any more; then it is killed."""
 
-Tell = Callable[[Any], None]
+Emit = Callable[[Any], None]
 Check = Callable[[], None]
 
 
@@ -39,7 +39,7 @@ class Isolated:
     """
 
     def __init__(
-        self, function: Callable[[Any, Tell], Any], processes: int = 1, idle: float = 60.0, nice: int = 0
+        self, function: Callable[[Any, Emit], Any], processes: int = 1, idle: float = 60.0, nice: int = 0
     ) -> None:
         self._how = function, idle, nice
         self._slots = threading.Semaphore(processes)
@@ -47,15 +47,15 @@ class Isolated:
         self._all = set[_Process]()
         self._lock = threading.Lock()
 
-    def __call__(self, argument: Any, tell: Tell = lambda _: None, check: Check = lambda: None) -> Any:
+    def __call__(self, argument: Any, emit: Emit = lambda _: None, check: Check = lambda: None) -> Any:
         """What the function returns. check: raises where the result is not wanted any more, which ends the call.
 
-        Raises: what the function raises; ProcessDied; what `check` and `tell` raise.
+        Raises: what the function raises; ProcessDied; what `check` and `emit` raise.
         """
         while not self._slots.acquire(timeout=_LOOK):
             check()
         try:
-            return self._called(argument, tell, check)
+            return self._called(argument, emit, check)
         finally:
             self._slots.release()
 
@@ -82,10 +82,10 @@ class Isolated:
             self._all.clear()
             self._free.clear()
 
-    def _called(self, argument: Any, tell: Tell, check: Check) -> Any:
+    def _called(self, argument: Any, emit: Emit, check: Check) -> Any:
         process = self._begun(argument, check)
         try:
-            kind, value = process.outcome(tell, check)
+            kind, value = process.outcome(emit, check)
         except BaseException:
             if not process.dropped():
                 self._forget(process)
@@ -131,7 +131,7 @@ class Isolated:
 class _Process:
     """One process, as its caller sees it."""
 
-    def __init__(self, function: Callable[[Any, Tell], Any], idle: float, nice: int) -> None:
+    def __init__(self, function: Callable[[Any, Emit], Any], idle: float, nice: int) -> None:
         context = multiprocessing.get_context("spawn")
         self._line, theirs = context.Pipe()
         self._process = context.Process(target=_serve, args=(theirs, function, idle, nice), daemon=True)
@@ -155,15 +155,15 @@ class _Process:
         except (OSError, EOFError):
             return False
 
-    def outcome(self, tell: Tell, check: Check) -> tuple[str, Any]:
+    def outcome(self, emit: Emit, check: Check) -> tuple[str, Any]:
         try:
             while True:
                 check()
                 if self._line.poll(_LOOK):
                     kind, value = self._line.recv()
-                    if kind != "told":
+                    if kind != "emitted":
                         return kind, value
-                    tell(value)
+                    emit(value)
         except (OSError, EOFError):
             self._process.join(1)
             raise ProcessDied(_ending(self._process.exitcode)) from None
@@ -174,7 +174,7 @@ class _Process:
         with suppress(OSError, EOFError):
             self._line.send(_Unwanted)
             while self._line.poll(max(0.0, deadline - time.monotonic())):
-                if self._line.recv()[0] != "told":
+                if self._line.recv()[0] != "emitted":
                     return True
         return False
 
@@ -191,34 +191,34 @@ def _ending(code: int | None) -> str:
     return f"status {code}"
 
 
-def _serve(line: Connection, function: Callable[[Any, Tell], Any], idle: float, nice: int) -> None:
+def _serve(line: Connection, function: Callable[[Any, Emit], Any], idle: float, nice: int) -> None:
     """What the process does: one call after the other, until there is none for a while, or its caller dies."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the caller decides
     _stand_back(nice)
-    calls, unwanted, telling = queue.SimpleQueue[Any](), threading.Event(), threading.Lock()
+    calls, unwanted, sending = queue.SimpleQueue[Any](), threading.Event(), threading.Lock()
     threading.Thread(target=_listen, args=(line, calls, unwanted), daemon=True).start()
 
-    def tell(value: Any) -> None:
+    def emit(value: Any) -> None:
         if unwanted.is_set():
             raise _Unwanted
-        with telling:  # any thread of the function may
-            line.send(("told", value))
+        with sending:  # any thread of the function may
+            line.send(("emitted", value))
 
     with suppress(queue.Empty, BrokenPipeError):  # nothing to do for a while; the caller is dead
         while True:
             argument = calls.get(timeout=idle)
             unwanted.clear()
             line.send(("begun", None))
-            how, what = _done(function, argument, tell)
+            how, what = _done(function, argument, emit)
             line.send((how, what))
             if how == "raised":
                 del what
                 gc.collect()  # what the error still holds, such as a file on a full disk
 
 
-def _done(function: Callable[[Any, Tell], Any], argument: Any, tell: Tell) -> tuple[str, Any]:
+def _done(function: Callable[[Any, Emit], Any], argument: Any, emit: Emit) -> tuple[str, Any]:
     try:
-        return "returned", function(argument, tell)
+        return "returned", function(argument, emit)
     except _Unwanted:
         return "unwanted", None
     except Exception as error:

@@ -124,7 +124,7 @@ class _Pool:
         self._passed, self._taken = list[Job](), deque[Job]()
 
     def events(self, workers: int) -> Iterator[Event]:
-        """Everything the workers tell, until the last of them has ended; raises what ended one of them."""
+        """Everything the workers emit, until the last of them has ended; raises what ended one of them."""
         while workers:
             event = self._events.get()
             if event is None:
@@ -163,14 +163,14 @@ class _Pool:
             while not self.stop.is_set():
                 job = next(self._waiting, None)
                 if job is None or not job.skipped:
-                    self._tell_passed()
+                    self._emit_passed()
                     return job or self._taken_before()
                 self._passed.append(job)
                 if len(self._passed) == _TOGETHER:
-                    self._tell_passed()
+                    self._emit_passed()
             return None
 
-    def _tell_passed(self) -> None:
+    def _emit_passed(self) -> None:
         if self._passed:
             self._events.put(Passed(self._passed))
             self._passed = []
@@ -185,7 +185,7 @@ class _Pool:
             return Finished(job, error=job.refused)
         try:
             self._make_folder(job)
-            return Finished(job, self._work(job, self._tell))
+            return Finished(job, self._work(job, self._emit))
         except (_Stopped, Taken, Skip, *_OF_ALL):
             raise
         except SubpixelError as error:
@@ -206,7 +206,7 @@ class _Pool:
         with self._taking:
             self.folders += make_folder(folder)
 
-    def _tell(self, progress: Progress) -> None:
+    def _emit(self, progress: Progress) -> None:
         if self.stop.is_set():
             raise _Stopped
         self._events.put(progress)

@@ -10,7 +10,7 @@ from typing import Any
 
 from subpixel.errors import BadRequest, TooLarge
 from subpixel.images.formats import HEAD, VIDEO, FileFormat, format_of_content
-from subpixel.jobs.isolated import Tell
+from subpixel.jobs.isolated import Emit
 from subpixel.jobs.request import Request
 from subpixel.service import videos
 from subpixel.service.orders import Enlarged, Examined, Order
@@ -24,15 +24,15 @@ _OF_VIDEOS = {
 """What is asked for of videos alone, and its defaults."""
 
 
-def perform(order: Order, tell: Tell) -> Any:
+def perform(order: Order, emit: Emit) -> Any:
     """What a process of the service does. Raises: SubpixelError, which does not say where files lie."""
     try:
-        return _ORDERS[order.do](order, tell)
+        return _ORDERS[order.do](order, emit)
     except BadRequest as error:
         raise BadRequest(str(error).replace(order.source or "the file", "the file")) from None
 
 
-def _examine(order: Order, tell: Tell) -> Examined:
+def _examine(order: Order, emit: Emit) -> Examined:
     """Reads the header alone, where the decoder allows it, and refuses what will not be possible."""
     from subpixel.domains.formats import check_asked, format_of
     from subpixel.service import science
@@ -79,15 +79,15 @@ def _examine_photo(file_format: FileFormat | None, order: Order, request: Reques
     return Examined(file_format.name, shape.width, shape.height, frames, target, width, height)
 
 
-def _enlarge(order: Order, tell: Tell) -> Enlarged:
+def _enlarge(order: Order, emit: Emit) -> Enlarged:
     """order.target: its ending says the format."""
     request = VideoRequest.parse(order.request)
     enlarge = videos.enlarge if _looked_at(order.source)[1] else _enlarge_image
-    note, chosen = enlarge(order, request, tell)
+    note, chosen = enlarge(order, request, emit)
     return Enlarged(Path(order.target).stat().st_size, _digest(order.target), note, chosen)
 
 
-def _enlarge_image(order: Order, request: Request, tell: Tell) -> tuple[str | None, str]:
+def _enlarge_image(order: Order, request: Request, emit: Emit) -> tuple[str | None, str]:
     from subpixel.domains import upscale_file
     from subpixel.inference.plan import Plan
 
@@ -96,26 +96,26 @@ def _enlarge_image(order: Order, request: Request, tell: Tell) -> tuple[str | No
     def on_progress(plan: Plan, rows: int) -> None:
         nonlocal chosen
         chosen = plan.describe()
-        tell((rows / plan.target.height, chosen))
+        emit((rows / plan.target.height, chosen))
 
     encoding = replace(request.encoding, format=None)
     return upscale_file(order.source, order.target, _upscaler(request), encoding, on_progress), chosen
 
 
-def _convert(order: Order, tell: Tell) -> Enlarged:
+def _convert(order: Order, emit: Emit) -> Enlarged:
     """The same image in another format."""
     encoding = VideoRequest.parse(order.request).encoding
     unchanged = VideoRequest.parse({"model": "nearest", "scale": 1}).model_copy(update={"encoding": encoding})
-    return _enlarge(Order("enlarge", order.source, order.target, unchanged.model_dump_json()), tell)
+    return _enlarge(Order("enlarge", order.source, order.target, unchanged.model_dump_json()), emit)
 
 
-def _inspect(order: Order, tell: Tell) -> dict[str, Any]:
+def _inspect(order: Order, emit: Emit) -> dict[str, Any]:
     from subpixel.analysis import inspect
     from subpixel.domains.formats import check_photo
     from subpixel.images import open_any
 
     check_photo(order.source)
-    examined = _examine(order, tell)
+    examined = _examine(order, emit)
     report = inspect(order.source)
     plan = VideoRequest.parse(order.request).upscaler().prepare(open_any(order.source).shape, report)
     return {
@@ -133,7 +133,7 @@ def _inspect(order: Order, tell: Tell) -> dict[str, Any]:
     }
 
 
-def _models(order: Order, tell: Tell) -> list[dict[str, Any]]:
+def _models(order: Order, emit: Emit) -> list[dict[str, Any]]:
     from subpixel import models
 
     cards = [models.load(name).card for name in models.of_photos()]
@@ -158,7 +158,7 @@ def _digest(path: str) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()[:32]
 
 
-_ORDERS: dict[str, Callable[[Order, Tell], Any]] = {
+_ORDERS: dict[str, Callable[[Order, Emit], Any]] = {
     "examine": _examine,
     "enlarge": _enlarge,
     "convert": _convert,

@@ -7,7 +7,7 @@ from contextlib import closing
 from pathlib import Path
 
 from subpixel.errors import BadRequest, TooLarge, UnreadableImage
-from subpixel.jobs.isolated import Tell
+from subpixel.jobs.isolated import Emit
 from subpixel.runtimes import installed
 from subpixel.service.orders import Examined, Order
 from subpixel.video.request import VideoRequest
@@ -43,19 +43,19 @@ def examine(order: Order, request: VideoRequest) -> Examined:
     return Examined(_name(source.container), source.width, source.height, frames, kind, width, height)
 
 
-def enlarge(order: Order, request: VideoRequest, tell: Tell) -> tuple[str | None, str]:
+def enlarge(order: Order, request: VideoRequest, emit: Emit) -> tuple[str | None, str]:
     """The note and what did it; an earlier try's frames in `TARGET.partial/` are not made again."""
     partial = Path(f"{order.target}.partial")
     try:
-        return _enlarged(order, request, tell)
+        return _enlarged(order, request, emit)
     except BadRequest:  # it was begun by another version, or by a machine with other cores
         if not partial.exists():
             raise
         shutil.rmtree(partial)
-        return _enlarged(order, request, tell)
+        return _enlarged(order, request, emit)
 
 
-def _enlarged(order: Order, request: VideoRequest, tell: Tell) -> tuple[str | None, str]:
+def _enlarged(order: Order, request: VideoRequest, emit: Emit) -> tuple[str | None, str]:
     from subpixel.jobs.pool import Finished
     from subpixel.video.upscaling import Started, upscale
 
@@ -68,7 +68,7 @@ def _enlarged(order: Order, request: VideoRequest, tell: Tell) -> tuple[str | No
                 note, error = event.note, event.error
             else:
                 done += 1
-            tell((min(1.0, done / total), chosen))
+            emit((min(1.0, done / total), chosen))
     damage = [str(error).partition("; ")[0].replace(order.source, "the video")] if error else []
     return "; ".join([*damage, *([note] if note else [])]) or None, chosen
 

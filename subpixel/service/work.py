@@ -24,7 +24,7 @@ _LOOK = 0.05
 """Seconds between two looks at whether a job that waits for a process is still wanted."""
 _NICE = 5
 """By how much a job's wishes for a core count less than those of somebody who waits for an answer."""
-_TELL = 0.3
+_PERIOD = 0.3
 """Seconds between two notes of the progress."""
 
 
@@ -74,7 +74,7 @@ class Enlarging:
         source, target = upload_of(self._data, record.id), result_of(self._data, record.id, record.format)
         order = Order("enlarge", str(source), str(target), record.request)
         check = limited(run.check, self._max_seconds)
-        enlarged = self.isolated(order, _Telling(self._records, record.id), check)
+        enlarged = self.isolated(order, _ProgressWriter(self._records, record.id), check)
         done = {**asdict(enlarged), "state": "done", "share": 1.0, "finished": now()}
         if not self._records.change(record.id, UNFINISHED, **done):
             self._withdraw(record.id, target)
@@ -100,7 +100,7 @@ class Enlarging:
         self._clear(record.id)
 
 
-class _Telling:
+class _ProgressWriter:
     """Notes the progress of a job, not too often."""
 
     def __init__(self, records: Records, id: str) -> None:
@@ -108,7 +108,7 @@ class _Telling:
 
     def __call__(self, progress: tuple[float, str]) -> None:
         if time.monotonic() >= self._next:
-            self._next = time.monotonic() + _TELL
+            self._next = time.monotonic() + _PERIOD
             self._records.change(self._id, ["running"], share=progress[0], chosen=progress[1])
 
 

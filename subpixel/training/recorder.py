@@ -66,7 +66,7 @@ class Keeping:
     """The digest of the images of each folder, by the option that names it; see `resumption`."""
     checkpoints: int = 0
     """How many of the validated checkpoints stay, as step-N.safetensors, besides the last and the best."""
-    tell: Callable[[str], object] = ignore_line
+    notify: Callable[[str], object] = ignore_line
     """Takes a line now and then: where the run goes on, what has changed."""
 
 
@@ -105,7 +105,7 @@ class Recorder:
             self._state = checkpoint.restore(last, self._parts)
             if any("--validation" in phrase for phrase in changed):
                 self._state = replace(self._state, best=-math.inf)  # of other images
-            self._keeping.tell("; ".join([f"going on from step {self._state.step} of {last}", *changed]))
+            self._keeping.notify("; ".join([f"going on from step {self._state.step} of {last}", *changed]))
         self._restart_clock(self._state.step)
         self._saved_at = self._validated_at
         self._start = self._validated_at - 3600 * self._state.hours
@@ -132,7 +132,7 @@ class Recorder:
             self._losses.clear()
             self._restart_clock(step)
         if stop:
-            self._keeping.tell(f"stopped after step {step}, which is saved; the same command goes on from there")
+            self._keeping.notify(f"stopped after step {step}, which is saved; the same command goes on from there")
             self._signals.leave()
 
     def _restart_clock(self, step: int) -> None:

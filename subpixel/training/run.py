@@ -45,7 +45,7 @@ def run(
     lpips: Path | None = None,
     show: Callable[[Progress], object] = ignore_progress,
     checkpoints: int = 0,
-    tell: Callable[[str], object] = ignore_line,
+    notify: Callable[[str], object] = ignore_line,
 ) -> list[models.Model]:
     """Trains a recipe on a folder of photos and writes its models into the run folder; run again, it resumes.
 
@@ -53,8 +53,8 @@ def run(
     training is. folder: checkpoints, log.jsonl, samples, one model for each scale that was trained. execution: torch's;
     its `auto` is f32 on the CPU here. cache: of the decoded photos, which several runs may share; by default in the run
     folder. vgg: VGG19's weights for a content loss. lpips: weights of the perceptual distance, for validations and a
-    perceptual loss. checkpoints: how many validated ones stay besides the last and the best. tell: takes lines on where
-    the run begins and what has changed since. Under torchrun the first process validates and writes.
+    perceptual loss. checkpoints: how many validated ones stay besides the last and the best. notify: takes lines on
+    where the run begins and what has changed since. Under torchrun the first process validates and writes.
     Raises: RecipeError, DataError, TrainingDiverged, RuntimeUnavailable, UnknownName, BadRequest, BadWeights.
     """
     execution = _by_torch(execution)
@@ -65,18 +65,18 @@ def run(
     )  # before the photos are packed, which takes long
     if execution.threads is not None:
         torch.set_num_threads(execution.threads)
-    tell = tell if processes.rank() == 0 else ignore_line
+    notify = notify if processes.rank() == 0 else ignore_line
     with processes.process_group(execution.device):
         init = _initial_weights(recipe) if recipe.init else None
         untrained = build_network(recipe, init, processes.local_device(execution.device))
         _check_network(untrained, recipe)
         if init and not (folder / LAST).exists():
-            tell(f"init: {loaded_summary(untrained, init)} of the weights of {recipe.init}")
+            notify(f"init: {loaded_summary(untrained, init)} of the weights of {recipe.init}")
         validate = _validation(untrained, recipe, data, validation, folder / "samples", lpips)
         with processes.rank0_first():
             patch_sources = _patch_sources(untrained, recipe, data, cache or folder / "cache")
         for note in patch_sources[recipe.scales[0]].high.notes:
-            tell(f"{data}: {note}")
+            notify(f"{data}: {note}")
         folders = {"data": sources.fingerprint(data), "validation": sources.fingerprint(validation)}
         network = loop.train(
             recipe,
@@ -87,7 +87,7 @@ def run(
             init=init,
             features=features,
             show=show,
-            keeping=Keeping(folders, checkpoints, tell),
+            keeping=Keeping(folders, checkpoints, notify),
         ).cpu()
         if processes.rank() > 0:
             return []

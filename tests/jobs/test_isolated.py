@@ -17,7 +17,7 @@ from subpixel.errors import BadRequest, ProcessDied
 from subpixel.jobs.isolated import Isolated
 
 
-def work(argument: str, tell: Any) -> Any:
+def work(argument: str, emit: Any) -> Any:
     """What the tests below have done elsewhere."""
     match argument:
         case "pid":
@@ -28,14 +28,14 @@ def work(argument: str, tell: Any) -> Any:
             os.kill(os.getpid(), signal.SIGKILL)
         case "bands":
             for band in range(1000):
-                tell(band)
+                emit(band)
                 time.sleep(0.01)
         case "few":
             time.sleep(0.6)
         case "deaf":
             time.sleep(60)
         case _:
-            tell(len(argument))
+            emit(len(argument))
     return argument.upper()
 
 

@@ -15,7 +15,7 @@ from subpixel.jobs import pool
 from subpixel.jobs.job import Job
 from subpixel.jobs.pool import Finished, Passed, Progress, Skip, Taken, run
 
-Tell = Callable[[Progress], None]
+Emit = Callable[[Progress], None]
 
 
 def jobs(folder: Path, count: int) -> list[Job]:
@@ -26,8 +26,8 @@ def stem(job: Job) -> str:
     return Path(job.source).stem
 
 
-def write(job: Job, tell: Tell) -> str | None:
-    tell(Progress(job, 4, 1.0, "a pen"))
+def write(job: Job, emit: Emit) -> str | None:
+    emit(Progress(job, 4, 1.0, "a pen"))
     Path(job.target).write_text(stem(job))
     return "no colour" if stem(job) == "1" else None
 
@@ -41,12 +41,12 @@ def test_every_job_is_done_once_and_told_of(tmp_path: Path) -> None:
 
 
 def test_a_fault_costs_its_own_job(tmp_path: Path) -> None:
-    def work(job: Job, tell: Tell) -> str | None:
+    def work(job: Job, emit: Emit) -> str | None:
         if stem(job) == "2":
             raise UnreadableImage(job.source, "it is torn")
         if stem(job) == "3":
             raise MemoryError
-        return write(job, tell)
+        return write(job, emit)
 
     ends = {stem(e.job): e for e in run(jobs(tmp_path, 5), work) if isinstance(e, Finished)}
     assert sorted(stem for stem, end in ends.items() if end.error is None) == ["0", "1", "4"]
@@ -56,7 +56,7 @@ def test_a_fault_costs_its_own_job(tmp_path: Path) -> None:
 
 
 def test_what_concerns_every_job_ends_the_pool(tmp_path: Path) -> None:
-    def work(job: Job, tell: Tell) -> str | None:
+    def work(job: Job, emit: Emit) -> str | None:
         raise RuntimeUnavailable("there is no engine")
 
     with pytest.raises(RuntimeUnavailable, match="no engine"):
@@ -72,9 +72,9 @@ def test_a_job_is_taken_when_a_worker_is_free_for_it(tmp_path: Path) -> None:
             taken.append(k)
             yield job
 
-    def work(job: Job, tell: Tell) -> str | None:
+    def work(job: Job, emit: Emit) -> str | None:
         go.wait(10)
-        return write(job, tell)
+        return write(job, emit)
 
     with closing(run(endless(), work, workers=2)) as events:
         watcher = threading.Timer(0.3, lambda: (counts.append(len(taken)), go.set()))
@@ -85,9 +85,9 @@ def test_a_job_is_taken_when_a_worker_is_free_for_it(tmp_path: Path) -> None:
 
 
 def test_closing_it_stops_the_workers_and_removes_empty_folders(tmp_path: Path) -> None:
-    def work(job: Job, tell: Tell) -> str | None:
+    def work(job: Job, emit: Emit) -> str | None:
         while True:  # told of nothing any more, it ends
-            tell(Progress(job, 1, 0.1, "slow"))
+            emit(Progress(job, 1, 0.1, "slow"))
             time.sleep(0.01)
 
     before = set(threading.enumerate())
@@ -107,14 +107,14 @@ def test_a_folder_that_cannot_be_made_costs_its_jobs(tmp_path: Path) -> None:
 
 
 def test_what_nobody_foresaw_costs_its_own_job(tmp_path: Path) -> None:
-    def work(job: Job, tell: Tell) -> str | None:
+    def work(job: Job, emit: Emit) -> str | None:
         if stem(job) == "1":
             Path(job.source).read_text()
         if stem(job) == "2":
             (tmp_path / "no/such/folder").touch()
         if stem(job) == "3":
             raise ZeroDivisionError("by zero")
-        return write(job, tell)
+        return write(job, emit)
 
     ends = {stem(end.job): end for end in run(jobs(tmp_path, 5), work) if isinstance(end, Finished)}
     assert sorted(stem for stem, end in ends.items() if end.error is None) == ["0", "4"]
@@ -141,13 +141,13 @@ def test_what_another_process_does_is_looked_at_again_when_the_rest_is_done(
     monkeypatch.setattr(pool, "_AGAIN", 0.001)
     asked = list[str]()
 
-    def work(job: Job, tell: Tell) -> str | None:
+    def work(job: Job, emit: Emit) -> str | None:
         asked.append(stem(job))
         if stem(job) == "0" and asked.count("0") < 3:
             raise Taken
         if stem(job) == "0":
             raise Skip("another made it")
-        return write(job, tell)
+        return write(job, emit)
 
     events = [event for event in run(jobs(tmp_path, 3), work, workers=1) if not isinstance(event, Progress)]
     assert asked == ["0", "1", "2", "0", "0"]
@@ -159,10 +159,10 @@ def test_what_another_process_does_is_looked_at_again_when_the_rest_is_done(
 def test_closing_does_not_wait_for_what_another_process_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pool, "_AGAIN", 60)
 
-    def work(job: Job, tell: Tell) -> str | None:
+    def work(job: Job, emit: Emit) -> str | None:
         if stem(job) == "0":
             raise Taken
-        return write(job, tell)
+        return write(job, emit)
 
     start = time.monotonic()
     with closing(run(jobs(tmp_path, 2), work, workers=1)) as events:

@@ -25,11 +25,11 @@ from subpixel.jobs.batch import _Enlarging
 
 enlarged = _Enlarging._enlarged
 
-def slowly(self, job, tell):
+def slowly(self, job, emit):
     with open(LOG, "a") as log:
         log.write(job.source + "\\n")
     time.sleep(SECONDS)
-    return enlarged(self, job, tell)
+    return enlarged(self, job, emit)
 
 _Enlarging._enlarged = slowly
 main(["upscale", IN, "-o", OUT, "-m", "bicubic", "-q"])

@@ -37,7 +37,7 @@ class Work:
         """Does the job; each try ends with an outcome: an error, or something that happens before its result."""
         coming = iter(outcomes)
 
-        def isolated(order: Order, tell: Any, check: Any) -> Enlarged:
+        def isolated(order: Order, emit: Any, check: Any) -> Enlarged:
             self.calls += 1
             outcome = next(coming)
             if isinstance(outcome, BaseException):

@@ -171,7 +171,7 @@ def test_a_signal_saves_the_step_first(
     before = signal.getsignal(number)
     told: Told = []
     with pytest.raises(error):
-        loop.train(settings, pairs, parts, validate=scoring(SCORES), show=send, keeping=Keeping(tell=told.append))
+        loop.train(settings, pairs, parts, validate=scoring(SCORES), show=send, keeping=Keeping(notify=told.append))
     assert signal.getsignal(number) is before
     step = states(parts)["last"][0]
     assert step == 4
@@ -292,11 +292,11 @@ def test_init_says_what_it_took(folder: Path, tmp_path: Path) -> None:
         held_out,
         tmp_path / "second",
         execution=Execution(threads=1),
-        tell=told.append,
+        notify=told.append,
     )
     assert told == [f"init: 6 of 6 of the weights of {first.path}"]
     other = page(tmp_path, init=str(first.path), **{"config.scale": 3})
-    run(other, folder, held_out, tmp_path / "third", execution=Execution(threads=1), tell=told.append)
+    run(other, folder, held_out, tmp_path / "third", execution=Execution(threads=1), notify=told.append)
     assert told[1].startswith("init: 4 of 6 (not: body.")
     foreign = page(tmp_path, init=str(first.path), arch="srcnn")
     with pytest.raises(RecipeError, match=r"init: of .*tiny-x2\.onnx only \d of \d \(not: .*\) weights fit srcnn"):
