@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import BinaryIO
 
 from subpixel import atomic
-from subpixel.domains.formats import Format, check_asked, format_of, in_one_line
+from subpixel.domains.formats import Format, check_selection, format_of, in_one_line
 from subpixel.domains.frames import verify
-from subpixel.domains.planes import Enlarged, Plane, Tally, grid_of, suited
+from subpixel.domains.planes import Enlarged, Plane, Tally, grid_of, upscaler_for
 from subpixel.domains.source import Source
 from subpixel.errors import BadRequest, SubpixelError, UnreadableImage, UnwritableImage
 from subpixel.images import Encoding, split_ending
@@ -38,7 +38,7 @@ def upscale_file(
     file_format = None
     if isinstance(source, str | Path) and not comes_once(source):
         file_format = format_of(source, upscaler.channels)
-    check_asked(source, file_format, upscaler)
+    check_selection(source, file_format, upscaler)
     if file_format is None:
         return upscale_photo(source, target, upscaler, encoding, on_progress)
     path, place = Path(str(source)), _place(file_format, target)
@@ -107,12 +107,12 @@ class _Results:
         windows = [grid_of(plane, upscaler).window for plane in planes]
         self._done, self._total = 0.0, sum(window.width * window.height for window in windows)
         shape = Shape(windows[0].height, windows[0].width, planes[0].values.shape.channels)
-        self._plan = suited(planes[0], upscaler).prepare(shape, limited=False)
+        self._plan = upscaler_for(planes[0], upscaler).prepare(shape, limited=False)
         if on_progress:
             on_progress(self._plan, 0)
 
     def of(self, plane: Plane) -> Enlarged:
-        result = Enlarged(plane.telling(self._faults), self._upscaler, self._advance)
+        result = Enlarged(plane.guarded(self._faults), self._upscaler, self._advance)
         self._tallies.append(result.tally)
         return result
 

@@ -36,8 +36,8 @@ _PREFIX = 4096
 """Bytes in which DICOM, FITS and NIfTI say what they are, also where they are compressed."""
 
 
-class Asked(Protocol):
-    """What only some formats can be asked for: an `Upscaler` and a `Request` say it."""
+class Selection(Protocol):
+    """The part of an image that only some formats can be asked for: an `Upscaler` and a `Request` say it."""
 
     @property
     def bands(self) -> Sequence[int]: ...
@@ -93,11 +93,11 @@ FORMATS = {
 }
 
 
-def check_asked(name: object, file_format: Format | None, asked: Asked) -> None:
-    """Raises: BadRequest for bands, or a window, of an image that has none. found: its format, None for a photo."""
-    if asked.bands and not (file_format and file_format.banded):
+def check_selection(name: object, file_format: Format | None, selection: Selection) -> None:
+    """Raises: BadRequest for bands, or a window, of an image that has none. file_format: None for a photo."""
+    if selection.bands and not (file_format and file_format.banded):
         raise BadRequest(f"{name}: bands are chosen of a GeoTIFF alone")
-    if asked.window and not (file_format and file_format.windowed):
+    if selection.window and not (file_format and file_format.windowed):
         kinds = ", ".join(each.name for each in FORMATS.values() if each.windowed)
         raise BadRequest(f"{name}: a window is enlarged of {kinds} alone")
 

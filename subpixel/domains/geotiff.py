@@ -50,7 +50,7 @@ class GeoTiff:
             self._bands = list(bands or range(1, file.count + 1))
             self._refuse(path)
             self.close = stack.pop_all().close
-        self._classes = _classes(_beside(path))
+        self._classes = _classes(_sidecar(path))
         self._is_placed = not file.transform.is_identity or places.states_transform(path)
         self._frame = places.frame_of(file, self._is_placed)
         self._indexes = _groups(file, self._bands, channels)
@@ -238,16 +238,16 @@ def _write_mask(source: Any, file: Any, part: Part) -> None:
         file.write_mask(mask[rows - first][:, across], window=_rows(file, y, len(rows)))
 
 
-def _beside(path: Path) -> ElementTree.Element | None:
+def _sidecar(path: Path) -> ElementTree.Element | None:
     """What GDAL's file beside an image says."""
     with suppress(OSError, ElementTree.ParseError):
         return ElementTree.parse(f"{path}.aux.xml").getroot()
     return None
 
 
-def _classes(beside: ElementTree.Element | None) -> set[int]:
+def _classes(sidecar: ElementTree.Element | None) -> set[int]:
     """The bands whose numbers are names of classes."""
-    every = beside.iter("PAMRasterBand") if beside is not None else []
+    every = sidecar.iter("PAMRasterBand") if sidecar is not None else []
     thematic = "GDALRasterAttributeTable[@tableType='thematic']"
     return {int(b.get("band", 0)) for b in every if b.find("CategoryNames") is not None or b.find(thematic) is not None}
 
@@ -264,9 +264,9 @@ def _lost(source: Any, part: Path, bands: list[int]) -> list[str]:
                 missing |= {space or key for key in changed}
         missing |= {what for what in ("nodata", "crs") if repr(getattr(source, what)) != repr(getattr(file, what))}
         missing |= {what for what in _of_bands(source) if repr(_of(source, what, bands)) != repr(getattr(file, what))}
-    beside = _beside(Path(source.name))
+    sidecar = _sidecar(Path(source.name))
     tables = {"CategoryNames": "category names", "GDALRasterAttributeTable": "a raster attribute table"}
-    missing |= {name for tag, name in tables.items() if beside is not None and beside.find(f".//{tag}") is not None}
+    missing |= {name for tag, name in tables.items() if sidecar is not None and sidecar.find(f".//{tag}") is not None}
     notes = [f"left out: {', '.join(sorted(missing))}"] if missing else []
     lossy = str(source.profile.get("compress", "")).lower()
     colours = source.tags(ns="IMAGE_STRUCTURE").get("SOURCE_COLOR_SPACE", "YCbCr")

@@ -61,8 +61,8 @@ def check_models(source: Any, file: Any, grid: Grid) -> None:
     Raises: UnwritableImage where they are others.
     """
     wanted = [_numbers(moved(point, grid)) for point in source.gcps[0]]
-    found = [_numbers(point) for point in file.gcps[0]]
-    if len(wanted) != len(found) or not np.allclose(wanted, found, rtol=1e-12, atol=1e-6):
+    written = [_numbers(point) for point in file.gcps[0]]
+    if len(wanted) != len(written) or not np.allclose(wanted, written, rtol=1e-12, atol=1e-6):
         raise UnwritableImage(source.name, "its ground control points would lie elsewhere")
     if source.rpcs and not (file.rpcs and _are_alike(scaled_rpc(source.rpcs, grid), file.rpcs)):
         raise UnwritableImage(source.name, "its rational polynomials would say something else")

@@ -88,9 +88,9 @@ class OmeZarr:
     def _left_out(self) -> list[str]:
         """What lies in the folder beside the image, and what its arrays say of themselves."""
         own = {str(data["path"]).partition("/")[0] for data in self._old["datasets"]}
-        beside = sorted(entry.name for entry in self._path.iterdir() if entry.name not in {*own, *_OF_ZARR})
+        others = sorted(entry.name for entry in self._path.iterdir() if entry.name not in {*own, *_OF_ZARR})
         arrays = (self._group[data["path"]] for data in self._old["datasets"])
-        return beside + (["attributes of arrays"] if any(dict(array.attrs) for array in arrays) else [])
+        return others + (["attributes of arrays"] if any(dict(array.attrs) for array in arrays) else [])
 
     def _level(self, group: Any, name: str, height: int, width: int) -> Any:
         source, shape = self._array, (*self._array.shape[:-2], height, width)

@@ -76,10 +76,10 @@ class Plane:
         """H W 1 of booleans: which pixels were measured and are finite."""
         return ValidRows(self.values, self.mask)
 
-    def telling(self, faults: tuple[type[Exception], ...]) -> Plane:
+    def guarded(self, faults: tuple[type[Exception], ...]) -> Plane:
         """The same plane; faults while it is read are told as damage, by SubpixelError."""
-        mask = self.mask.telling(faults) if self.mask else None
-        return replace(self, values=self.values.telling(faults), mask=mask)
+        mask = self.mask.guarded(faults) if self.mask else None
+        return replace(self, values=self.values.guarded(faults), mask=mask)
 
     def within(self, window: Window) -> Plane:
         """A part of it, whose frame is still that of the whole."""
@@ -87,9 +87,9 @@ class Plane:
         return replace(self, values=self.values.within(window), mask=mask)
 
 
-def suited(plane: Plane, upscaler: Upscaler) -> Upscaler:
+def upscaler_for(plane: Plane, upscaler: Upscaler) -> Upscaler:
     """With auto, stars are enlarged by Lanczos: networks that never saw any are farther from the truth."""
-    return upscaler.otherwise("lanczos") if plane.law == "asinh" else upscaler
+    return upscaler.with_default("lanczos") if plane.law == "asinh" else upscaler
 
 
 def grid_of(plane: Plane, upscaler: Upscaler) -> Grid:
@@ -141,7 +141,7 @@ class Enlarged:
         self._inset = 0, 0
         """Where in the result of the part that of the window begins, down and across."""
         self.tally, self._on_progress = Tally(self.shape.pixels * self.shape.channels), on_progress
-        self._rows, self.tally.reach = self._stages(suited(plane, upscaler)) if not plane.labels else (None, 0)
+        self._rows, self.tally.reach = self._stages(upscaler_for(plane, upscaler)) if not plane.labels else (None, 0)
 
     def _stages(self, upscaler: Upscaler) -> tuple[Rows, int]:
         plane = self.plane

@@ -39,7 +39,7 @@ class ReadRows:
     def rows(self, y0: int, y1: int) -> Array:
         return self._read(slice(y0, y1), slice(0, self.shape.width))
 
-    def telling(self, faults: tuple[type[Exception], ...]) -> Self:
+    def guarded(self, faults: tuple[type[Exception], ...]) -> Self:
         """The same rows; faults of what reads them are told as damage, by SubpixelError."""
 
         def read(rows: slice, columns: slice) -> Array:

@@ -56,8 +56,8 @@ _COMMENTS = re.compile(rb"P[1-6]\s\s*((?:#[^\n]*\n\s*)+)")
 def read_pnm(file: BinaryIO) -> Contents:
     """The comments at the beginning of a PNM; nothing of what is none."""
     file.seek(0)
-    found = _COMMENTS.match(file.read(HEADER))
-    lines = [line.strip().removeprefix(b"#").strip() for line in found[1].splitlines()] if found else []
+    match = _COMMENTS.match(file.read(HEADER))
+    lines = [line.strip().removeprefix(b"#").strip() for line in match[1].splitlines()] if match else []
     text = b"\n".join(filter(None, lines)).decode("utf-8", "replace")
     return Contents(text=[Text("Comment", text)] if text else [])
 

@@ -257,7 +257,7 @@ class Upscaler:
             size = f"{rows.shape.width} x {rows.shape.height} pixels"
             raise OutOfMemory(f"a result of {size} does not fit into memory; use upscale_file") from error
 
-    def otherwise(self, model: str) -> Upscaler:
+    def with_default(self, model: str) -> Upscaler:
         """This one where a model was asked for; with auto, one that takes `model` for what no network is made for."""
         if self._model != AUTO:
             return self

@@ -80,16 +80,16 @@ def _number(text: str, given: str) -> int:
 
 
 def _of_array(environment: Mapping[str, str], n: int | None) -> Shard:
-    def told(variable: str) -> int | None:
+    def number_of(variable: str) -> int | None:
         value = environment.get(variable, "")
         return int(value) if value.isascii() and value.isdecimal() else None
 
     for array in _ARRAYS:
-        index = told(array.index)
+        index = number_of(array.index)
         if index is None or (array.scheduler == "LSF" and index == 0):  # outside of an array
             continue
-        first, step = _or(told(array.first), array.begins), told(array.step) or 1
-        last, count = told(array.last), told(array.count)
+        first, step = _or(number_of(array.first), array.begins), number_of(array.step) or 1
+        last, count = number_of(array.last), number_of(array.count)
         n = n or count or (None if last is None else (last - first) // step + 1)
         if n is None:
             raise BadRequest(f"{array.scheduler} does not tell how long an array is; say it: --shard array/8")

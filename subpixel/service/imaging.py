@@ -34,13 +34,13 @@ def perform(order: Order, emit: Emit) -> Any:
 
 def _examine(order: Order, emit: Emit) -> Examined:
     """Reads the header alone, where the decoder allows it, and refuses what will not be possible."""
-    from subpixel.domains.formats import check_asked, format_of
+    from subpixel.domains.formats import check_selection, format_of
     from subpixel.service import science
 
     request = VideoRequest.parse(order.request)
     photo, is_video = _looked_at(order.source)
     file_format = None if is_video else format_of(order.source)
-    check_asked(order.source, file_format, request)
+    check_selection(order.source, file_format, request)
     if is_video:
         return videos.examine(order, request)
     given = [name for name, default in _OF_VIDEOS.items() if getattr(request, name) != default]

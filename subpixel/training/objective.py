@@ -48,8 +48,8 @@ class Objective(nn.Module):
 
     def outputs(self, sample: Sample[Tensor], scale: int) -> list[tuple[Tensor, int]]:
         """What the network makes of the low resolution; see `outputs.outputs`."""
-        told = {} if self.network.condition is None else {"condition": _labels(sample)}
-        return outputs(self.network.at_scale(scale), sample.low, self.loss.output, **told)
+        condition = {} if self.network.condition is None else {"condition": _labels(sample)}
+        return outputs(self.network.at_scale(scale), sample.low, self.loss.output, **condition)
 
     def terms(self, output: Tensor, target: Tensor) -> Tensor:
         """The weighted sum for one output, without the adversarial term."""

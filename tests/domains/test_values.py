@@ -146,7 +146,7 @@ def test_auto_takes_a_network_but_for_stars() -> None:
         plan = Enlarged(plane, Upscaler(scale=2)).plan
         assert plan is not None
         assert plan.networks == expected
-    assert Upscaler("swift", scale=2).otherwise("lanczos").factor == 2
+    assert Upscaler("swift", scale=2).with_default("lanczos").factor == 2
 
 
 def test_counts_need_a_whole_factor_and_nothing_shrinks() -> None:
