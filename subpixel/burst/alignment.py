@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from subpixel.burst.frames import Frame, box, sharpness
 from subpixel.burst.motion import Motion, Points, inside, sample
-from subpixel.burst.registration import Registered, register, soften
+from subpixel.burst.registration import Registered, low_pass, register
 from subpixel.color import FORWARD
 from subpixel.images import Floats, dequantise
 
@@ -26,7 +26,7 @@ _AS_SHARP = 0.95
 _EXPOSED = 0.02
 """Ratios nearer to 1 are what aliasing makes of equal exposures."""
 _LEFT = 0.367
-"""Of white noise, the deviation of the difference of two softened frames, one of them interpolated."""
+"""Of white noise, the deviation of the difference of two low-passed frames, one of them interpolated."""
 _LUMA = float(np.hypot.reduce(FORWARD[0]))
 """The deviation of the luma where those of R, G and B are 1."""
 
@@ -53,7 +53,7 @@ class Aligned:
 
 def sharpest(lumas: Sequence[Floats]) -> int:
     """Which of the lumas, each H W, the others are laid on: the first of those about as sharp as the sharpest."""
-    values = [sharpness(soften(luma)) for luma in lumas]
+    values = [sharpness(low_pass(luma)) for luma in lumas]
     return next(k for k, value in enumerate(values) if value >= _AS_SHARP * max(values))
 
 
@@ -68,7 +68,7 @@ def align(frame: Frame, luma: Floats, reference: Frame, reference_luma: Floats) 
     registered = register(luma, reference_luma)
     if registered.correlation < _FITS:
         return ANOTHER_SCENE
-    soft, target = soften(luma), soften(reference_luma)
+    soft, target = low_pass(luma), low_pass(reference_luma)
     if sharpness(soft) < _SHARP * sharpness(target):
         return "it is blurred"
     places = registered.motion(*_pixels(luma.shape))

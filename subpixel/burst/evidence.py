@@ -1,4 +1,4 @@
-"""What a burst is worth: one frame is kept aside, and foretold from the others and from one enlarged frame alone."""
+"""What a burst is worth: one frame is kept aside, and predicted from the others and from one enlarged frame alone."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Report:
     """How an image was made of a burst.
 
     psf: standard deviation in pixels of a frame; noise: in levels of 0..255; gain: decibels by which the pixels of a
-    frame that was kept aside are foretold better by the others than by one, None where there are too few frames.
+    frame that was kept aside are predicted better by the others than by one, None where there are too few frames.
     """
 
     kind: Kind
@@ -78,7 +78,7 @@ class Report:
 def assess(scene: Scene, reference: str, left_out: tuple[tuple[str, str], ...]) -> Report:
     """What a scene's frames are worth, measured in its most detailed windows."""
     others = scene.frames[1:]
-    gain = _foretold(scene) if len(others) >= 2 else None
+    gain = _prediction_gain(scene) if len(others) >= 2 else None
     kind: Kind = "detail" if scene.psf < _ALIASES and _apart(others) > _APART else "noise"
     if not others or (gain is not None and gain < _WORTH):
         kind = "single"
@@ -106,8 +106,8 @@ def _corners(shape: tuple[int, ...]) -> tuple[NDArray[np.float64], NDArray[np.fl
     return np.array([0, right, 0, right, right // 2]), np.array([0, 0, bottom, bottom, bottom // 2])
 
 
-def _foretold(scene: Scene) -> float:
-    """Decibels by which the last frame is foretold better by the others than by the enlarged first."""
+def _prediction_gain(scene: Scene) -> float:
+    """Decibels by which the last frame is predicted better by the others than by the enlarged first."""
     aside, rest = scene.frames[-1], scene.frames[:-1]
     alone, fused, count = 0.0, 0.0, 0
     for tile in _windows(scene, aside):

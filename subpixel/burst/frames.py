@@ -90,22 +90,22 @@ def check_alike(frames: Sequence[Frame]) -> None:
             raise BadRequest(f"{frame.name} and {first.name} state different colours; convert them to one profile")
 
 
-def find_twins(frames: Sequence[Frame], first: int) -> dict[Frame, Frame]:
+def find_duplicates(frames: Sequence[Frame], first: int) -> dict[Frame, Frame]:
     """Frames with the pixels of another, each with that one: the frame `first`, or else the earliest.
 
-    They are compared at the least depth that one of them has: a copy with more bits than its original is its twin.
+    They are compared at the least depth that one of them has: a copy with more bits is a duplicate too.
     """
     depth: Depth = 8 if any(frame.levels.dtype == np.uint8 for frame in frames) else 16
-    known, twins = dict[bytes, Frame](), dict[Frame, Frame]()
+    known, duplicates = dict[bytes, Frame](), dict[Frame, Frame]()
     for frame in sorted(frames, key=lambda frame: frame is not frames[first]):
-        twin = known.setdefault(frame.fingerprint(depth), frame)
-        if twin is not frame:
-            twins[frame] = twin
-    return twins
+        original = known.setdefault(frame.fingerprint(depth), frame)
+        if original is not frame:
+            duplicates[frame] = original
+    return duplicates
 
 
 def sharpness(luma: Floats) -> float:
-    """How steep a (softened) plane is, for its contrast; blur lowers it, and another exposure does not."""
+    """How steep a (low-passed) plane is, for its contrast; blur lowers it, and another exposure does not."""
     down, across = np.gradient(luma)
     return float((down**2 + across**2).mean() / max(float(luma.var()), 1e-9))
 

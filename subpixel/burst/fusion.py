@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from subpixel.analysis import DegradationReport
 from subpixel.burst import evidence
 from subpixel.burst.evidence import Report
-from subpixel.burst.frames import Frame, check_alike, find_twins
+from subpixel.burst.frames import Frame, check_alike, find_duplicates
 from subpixel.burst.stack import stack_frames
 from subpixel.burst.tiles import Scene
 from subpixel.errors import BadRequest
@@ -94,15 +94,15 @@ def prepare(
     scale = upscaler.factor
     check_alike(frames)
     _check(scale, psf, reference, len(frames))
-    twins = find_twins(frames, reference or 0)
-    distinct = [frame for frame in frames if frame not in twins]
+    duplicates = find_duplicates(frames, reference or 0)
+    distinct = [frame for frame in frames if frame not in duplicates]
     stack = stack_frames(distinct, None if reference is None else distinct.index(frames[reference]), on_progress)
     base = stack.frames[0].frame
     seen = base.inspected()
     width = psf if psf != "auto" else _psf(seen.blur and (seen.blur.xx + seen.blur.yy) / 2)
     noise = max(_LEAST_NOISE, float(np.median([each.noise for each in stack.frames[1:]] or [0.0])))
     scene = Scene(stack.frames, scale, width, noise, _enlarged(base, seen, upscaler))
-    left_out = [(frame.name, f"it is the same as {twin.name}") for frame, twin in twins.items()]
+    left_out = [(frame.name, f"it is the same as {original.name}") for frame, original in duplicates.items()]
     left_out += [(distinct[k].name, why) for k, why in stack.left_out.items()]
     return Burst(scene, evidence.assess(scene, base.name, tuple(left_out)), base.metadata)
 

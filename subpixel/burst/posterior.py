@@ -1,4 +1,4 @@
-"""The image that is most likely, given what many frames show and what one of them looks like enlarged.
+"""The maximum a posteriori (MAP) image, given what many frames show and what one of them looks like enlarged.
 
 The fine image x is the enlargement x0 of one frame plus an error e. Each frame is y = S B x + noise, S B as in
 `sampling`; e is normal with a standard deviation p that follows the detail of x0, for that is where enlargements err.
@@ -43,8 +43,8 @@ class Optics:
         return float(np.sqrt(max(0.0, self.sigma**2 - REACH**2)))
 
 
-def most_likely(prior: Floats, samples: Samples, optics: Optics) -> tuple[Floats, Floats]:
-    """The fine tile (C, H, W) and the standard deviation (H, W) of its error, from the enlargement `prior` of it."""
+def map_estimate(prior: Floats, samples: Samples, optics: Optics) -> tuple[Floats, Floats]:
+    """The most likely fine tile (C, H, W) and the standard deviation (H, W) of its error. prior: its enlargement."""
     expected = _expected(prior).ravel()
     left = samples.values - samples.predicted(_seen(prior, optics))
     error = _error(expected, left, samples, np.ones(left.shape[1], np.float32), optics, prior.shape)

@@ -69,7 +69,7 @@ def register(frame: Floats, reference: Floats) -> Registered:
 
     A translation where that explains as much, else an affine motion; and rows that move by themselves if they do.
     """
-    levels = [(soften(frame), soften(reference))]
+    levels = [(low_pass(frame), low_pass(reference))]
     while min(levels[-1][0].shape) >= 2 * _SMALLEST:
         levels.append((_halved(levels[-1][0]), _halved(levels[-1][1])))
     start = next((pair for pair in levels if pair[0].size <= 2**18), levels[-1])
@@ -100,21 +100,21 @@ def phase_correlation(frame: Floats, reference: Floats) -> tuple[float, float]:
 
 
 def small(frame: Floats) -> Floats:
-    """A copy of a frame (H W, luma) of about 64 x 64 pixels, without what is flat in it, for `likeness`."""
-    copy = soften(frame)
+    """A copy of a frame (H W, luma) of about 64 x 64 pixels, without what is flat in it, for `similarity`."""
+    copy = low_pass(frame)
     while copy.size > _GLANCE and min(copy.shape) >= 2 * _SMALLEST:
         copy = _halved(copy)
     return copy - box(copy, _FLAT)
 
 
-def likeness(frame: Floats, reference: Floats) -> float:
+def similarity(frame: Floats, reference: Floats) -> float:
     """The correlation coefficient of small copies (H W), laid on each other by phase correlation; 0 for flat ones."""
     if not (frame.std() and reference.std()):
         return 0.0
     return _correlation(_Level.of(frame, reference), Motion.shift(*phase_correlation(frame, reference)))
 
 
-def soften(plane: Floats) -> Floats:
+def low_pass(plane: Floats) -> Floats:
     """H W, blurred by about one pixel: below that, aliasing frames do not look alike."""
     for axis in (0, 1):
         padded = np.pad(plane, [(2, 2) if axis == n else (0, 0) for n in (0, 1)], mode="edge")

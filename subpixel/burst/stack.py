@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from subpixel.burst.alignment import ANOTHER_PART, ANOTHER_SCENE, Aligned, align, sharpest, still
 from subpixel.burst.frames import Frame
-from subpixel.burst.registration import likeness, small
+from subpixel.burst.registration import similarity, small
 from subpixel.images import Floats
 
 _LIKE = 0.4
-"""The least likeness of two frames of one scene. Frames that are turned by 3 degrees reach 0.64, other scenes 0.28."""
+"""The least similarity of two frames of one scene. Frames turned by 3 degrees reach 0.64, other scenes 0.28."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +60,7 @@ def _largest_group(lumas: Sequence[Floats], among: Sequence[int]) -> list[int]:
     largest = list[int]()
     while len(copies) > len(largest):
         first = next(iter(copies.values()))
-        group = [k for k, copy in copies.items() if copy is first or likeness(copy, first) >= _LIKE]
+        group = [k for k, copy in copies.items() if copy is first or similarity(copy, first) >= _LIKE]
         copies = {k: copy for k, copy in copies.items() if k not in group}
         largest = max(largest, group, key=len)
     return largest

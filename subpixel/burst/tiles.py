@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from subpixel.burst.alignment import Aligned
-from subpixel.burst.posterior import Optics, most_likely, prior_deviation
+from subpixel.burst.posterior import Optics, map_estimate, prior_deviation
 from subpixel.burst.sampling import REACH, Samples, blurred
 from subpixel.images import Floats, dequantise
 from subpixel.inference.rows import Rows
@@ -85,7 +85,7 @@ class Scene:
         samples = self.samples(tile, frames) if frames else None
         if samples is None or not len(samples.first):
             return prior, prior_deviation(prior)
-        return most_likely(prior, samples, self.optics)
+        return map_estimate(prior, samples, self.optics)
 
     def prior_rows(self, top: int, bottom: int) -> Floats:
         """The enlargement as (C, bottom - top, W); beyond the image its border goes on."""

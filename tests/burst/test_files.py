@@ -52,8 +52,8 @@ def test_nothing_is_left_where_a_band_fails(shots: list[Path], tmp_path: Path, m
     def fails(*_: object) -> None:
         raise MemoryError
 
-    monkeypatch.setattr("subpixel.burst.tiles.most_likely", fails)
-    monkeypatch.setattr("subpixel.burst.evidence._foretold", lambda scene: 1.0)
+    monkeypatch.setattr("subpixel.burst.tiles.map_estimate", fails)
+    monkeypatch.setattr("subpixel.burst.evidence._prediction_gain", lambda scene: 1.0)
     with pytest.raises(MemoryError):
         fuse_files(shots, tmp_path / "out.png", uncertainty=tmp_path / "unsure.png")
     assert sorted(path.name for path in tmp_path.iterdir()) == [path.name for path in shots]

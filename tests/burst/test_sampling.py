@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from subpixel.burst.posterior import Optics, most_likely
+from subpixel.burst.posterior import Optics, map_estimate
 from subpixel.burst.sampling import REACH, Samples, blurred, multiplied
 
 SHAPE = (24, 28)
@@ -66,7 +66,7 @@ def test_pixels_that_are_wild_count_little() -> None:
     values = np.full((1, count), 0.5) + rng.normal(0, 0.01, (1, count))
     values[:, ::33] = 1
     samples = Samples.at(shape, *rng.uniform(2, 36, (2, count)), values.astype(np.float32))
-    fine, deviation = most_likely(np.full((1, *shape), 0.5, np.float32), samples, Optics(0.8, 0.01))
+    fine, deviation = map_estimate(np.full((1, *shape), 0.5, np.float32), samples, Optics(0.8, 0.01))
     assert np.abs(fine - 0.5)[:, 4:-4, 4:-4].max() < 0.02
     assert 0 < deviation.min() <= deviation.max() <= 0.0051
 
@@ -80,6 +80,6 @@ def test_without_much_noise_the_frames_decide() -> None:
     bare = Samples.at((64, 64), *places, np.zeros((1, 4000), np.float32))
     seen = bare.predicted(blurred(truth, Optics(1.0, 0.01).blur).reshape(1, -1))
     noisy = (seen + rng.normal(0, 0.005, seen.shape)).astype(np.float32)
-    fine, _ = most_likely(prior, Samples.at((64, 64), *places, noisy), Optics(1.0, 0.005))
+    fine, _ = map_estimate(prior, Samples.at((64, 64), *places, noisy), Optics(1.0, 0.005))
     before, after = (float(np.abs(x - truth)[:, 8:-8, 8:-8].mean()) for x in (prior, fine))
     assert after < 0.15 * before

@@ -10,8 +10,8 @@ import pytest
 from subpixel import Image, read
 from subpixel.benchmarks.burst import Setting, make_burst
 from subpixel.burst import Fusion, fuse
-from subpixel.burst.frames import Frame, find_twins, sharpness
-from subpixel.burst.registration import likeness, small, soften
+from subpixel.burst.frames import Frame, find_duplicates, sharpness
+from subpixel.burst.registration import low_pass, similarity, small
 from subpixel.burst.stack import stack_frames
 from subpixel.images import Metadata
 from subpixel.inference.upscaler import Upscaler
@@ -45,7 +45,7 @@ def _same(a: Fusion, b: Fusion) -> bool:
 
 def test_a_strange_frame_that_is_the_sharpest_changes_nothing(ours: list[Levels], strange: list[Levels]) -> None:
     noise = np.random.default_rng(0).integers(0, 256, ours[0].shape, dtype=np.uint8)
-    lumas = [soften(Frame.of(frame, 1).luma()) for frame in (*ours, strange[0], noise)]
+    lumas = [low_pass(Frame.of(frame, 1).luma()) for frame in (*ours, strange[0], noise)]
     assert max(map(sharpness, lumas[:4])) < 0.95 * min(map(sharpness, lumas[4:]))
     alone = _fused(ours)
     for others in ([strange[0]], [noise, strange[0]], strange):
@@ -94,10 +94,10 @@ def test_likeness_tells_scenes_apart(examples: Path, ours: list[Levels], strange
     turned = _turned(examples)
     ours_, strange_ = ([small(Frame.of(frame, 1).luma()) for frame in frames] for frames in (ours, strange))
     assert ours_[0].shape == (64, 64)
-    assert min(likeness(a, ours_[0]) for a in ours_) > 0.9
-    assert likeness(*(small(Frame.of(frame, 1).luma()) for frame in turned)) > 0.6
-    assert max(likeness(a, b) for a in ours_ for b in strange_) < 0.3
-    assert likeness(np.zeros((64, 64), np.float32), ours_[0]) == 0
+    assert min(similarity(a, ours_[0]) for a in ours_) > 0.9
+    assert similarity(*(small(Frame.of(frame, 1).luma()) for frame in turned)) > 0.6
+    assert max(similarity(a, b) for a in ours_ for b in strange_) < 0.3
+    assert similarity(np.zeros((64, 64), np.float32), ours_[0]) == 0
 
 
 def _turned(examples: Path) -> list[Levels]:
@@ -122,10 +122,10 @@ def test_twins(ours: list[Levels]) -> None:
     finer = ours[0].astype(np.uint16) * 257
     finer[0, 0, 0] ^= 1
     frames = [Frame.of(levels, k) for k, levels in enumerate([ours[0], almost, ours[0].copy(), finer])]
-    assert find_twins(frames, 0) == {frames[2]: frames[0], frames[3]: frames[0]}
-    assert find_twins(frames, 2) == {frames[0]: frames[2], frames[3]: frames[2]}
+    assert find_duplicates(frames, 0) == {frames[2]: frames[0], frames[3]: frames[0]}
+    assert find_duplicates(frames, 2) == {frames[0]: frames[2], frames[3]: frames[2]}
     deep = [Frame.of(levels, k) for k, levels in enumerate([ours[0].astype(np.uint16) * 257, finer])]
-    assert find_twins(deep, 0) == {}
+    assert find_duplicates(deep, 0) == {}
 
 
 @pytest.mark.parametrize("level", [None, 0, 255])
