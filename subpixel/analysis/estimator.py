@@ -54,12 +54,12 @@ class Estimate:
     spread: float
 
     @property
-    def odds(self) -> float:
+    def probability(self) -> float:
         """The probability, where the value is log odds."""
         return float(1 / (1 + np.exp(-self.value)))
 
-    def chance(self, tolerance: float) -> float:
-        """How likely the error is at most the tolerance."""
+    def probability_within(self, tolerance: float) -> float:
+        """The probability that the error is at most the tolerance."""
         return float(1 - np.exp(-tolerance / self.spread))
 
 

@@ -85,7 +85,7 @@ def inspect_rows(source: Rows) -> DegradationReport:
     untouched = compressed is not None and compressed.quality == 100 and noise is not None and not noise.sigma
     edges = read_edges(levels) if untouched else None
     return DegradationReport(
-        kind="drawing" if estimates["drawn"].odds > 0.5 else "photo",
+        kind="drawing" if estimates["drawn"].probability > 0.5 else "photo",
         jpeg=compressed,
         noise=noise,
         blur=_blur(estimates, edges),
@@ -115,10 +115,10 @@ def _jpeg(levels: Floats, quality: int | None) -> Jpeg | None:
 
 def _noise(estimates: dict[str, Estimate], needed: float, contrast: float) -> Noise | None:
     """It may not vary more than the whole image does, as what test charts are taken for would."""
-    sigma, chroma, noisy = estimates["sigma"], estimates["chroma"].value, estimates["noisy"].odds
+    sigma, chroma, noisy = estimates["sigma"], estimates["chroma"].value, estimates["noisy"].probability
     if noisy < needed or sigma.value <= 0:
         return Noise(confidence=1 - noisy) if noisy < ABSENT else None
-    confidence = noisy * sigma.chance(max(2.0, sigma.value / 5))
+    confidence = noisy * sigma.probability_within(max(2.0, sigma.value / 5))
     if confidence < SURE or sigma.value > MOST_OF_ALL * contrast:
         return None
     chroma = min(max(chroma, 0.0), sigma.value)
@@ -136,7 +136,7 @@ def _blur(estimates: dict[str, Estimate], edges: Edges | None) -> Blur | None:
 
 
 def _spectral_blur(estimates: dict[str, Estimate]) -> Blur | None:
-    blurred = estimates["blurred"].odds
+    blurred = estimates["blurred"].probability
     if blurred < LIKELY or _mean(estimates).value <= 0:
         return Blur(confidence=1 - blurred) if blurred < ABSENT else None
     return _covariance(estimates, "spectra", blurred)
@@ -146,7 +146,7 @@ def _edge_blur(estimates: dict[str, Estimate]) -> Blur | None:
     """What the edges say of it."""
     mean = _mean(estimates)
     if mean.value < SHARP:
-        return Blur(source="edges", confidence=mean.chance(SHARP))
+        return Blur(source="edges", confidence=mean.probability_within(SHARP))
     return _covariance(estimates, "edges", 1.0, CAUTION)
 
 
@@ -161,7 +161,7 @@ def _covariance(
 ) -> Blur | None:
     """The blur, less so much of its spread, where it is likely and sure to a quarter of a pixel."""
     mean = _mean(estimates)
-    confidence = likely * mean.chance(0.5 * np.sqrt(mean.value))
+    confidence = likely * mean.probability_within(0.5 * np.sqrt(mean.value))
     if confidence < SURE:
         return None
     across, down = (
@@ -173,6 +173,6 @@ def _covariance(
 
 
 def _native_scale(resampled: Estimate) -> float | None:
-    if resampled.chance(0.1) < SURE:
+    if resampled.probability_within(0.1) < SURE:
         return None
     return 1 - min(resampled.value, 0.9) if resampled.value > max(RESAMPLED_FLOOR, 2 * resampled.spread) else 1.0

@@ -96,8 +96,8 @@ def _deviation(coefficients: Floats, low: int, high: int, steps: NDArray[np.int6
     counts = np.stack([(multiples == 0).sum(axis=0), (multiples == 1).sum(axis=0), (multiples > 1).sum(axis=0)])
     half = steps[some] / _SIGMAS[:, None] / 2
     zero, one = _inside(half), _inside(3 * half)
-    chances = np.stack([zero, one - zero, 1 - one], axis=1)
-    likelihood = (np.log(np.maximum(chances, 1e-9)) * counts).sum(axis=(1, 2))
+    probabilities = np.stack([zero, one - zero, 1 - one], axis=1)
+    likelihood = (np.log(np.maximum(probabilities, 1e-9)) * counts).sum(axis=(1, 2))
     return float(_SIGMAS[likelihood.argmax()])
 
 

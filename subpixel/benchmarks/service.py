@@ -80,7 +80,7 @@ def measure(place: Path, images: int = 40, side: int = 512, rounds: int = 3) -> 
         bomb = median(_refused(server) for _ in range(5))
     with _running(place / "data", 1) as server:
         small = paths[0].read_bytes()
-        cancel = {dear.name: max(_cancelled(server, dear, small) for _ in range(rounds)) for dear in _dear(place)}
+        cancel = {each.name: max(_cancelled(server, each, small) for _ in range(rounds)) for each in _costly(place)}
     per_second = [images / median(seconds) for seconds in (batch, service)]
     return Served(per_second[0], per_second[1], max(answers), median(answers), cancel, bomb, idle)
 
@@ -197,7 +197,7 @@ def _asking(server: _Server) -> Generator[list[float]]:
 
 
 @dataclass(frozen=True)
-class _Dear:
+class _Costly:
     """What takes long."""
 
     name: str
@@ -205,14 +205,14 @@ class _Dear:
     body: bytes
 
 
-def _dear(place: Path) -> Iterator[_Dear]:
+def _costly(place: Path) -> Iterator[_Costly]:
     piece = np.random.default_rng(0).integers(0, 256, (100, 100, 3), np.uint8)  # again and again: a small file
     large, clip = place / "large.png", place / "clip.mkv"
     write(large, Image.from_array(np.tile(piece, (_LARGE // 100, _LARGE // 100, 1))), Encoding(compress=True))
-    yield _Dear(f"a job of {4 * _LARGE**2 / 1e6:.0f} megapixels", "&encoding.format=tif", large.read_bytes())
+    yield _Costly(f"a job of {4 * _LARGE**2 / 1e6:.0f} megapixels", "&encoding.format=tif", large.read_bytes())
     if installed("av"):
         _film(clip)
-        yield _Dear(f"a video of {_VIDEO[1]} x {_VIDEO[0]}", "", clip.read_bytes())
+        yield _Costly(f"a video of {_VIDEO[1]} x {_VIDEO[0]}", "", clip.read_bytes())
 
 
 def _film(path: Path) -> None:
@@ -229,8 +229,8 @@ def _film(path: Path) -> None:
         file.mux(stream.encode(None))
 
 
-def _cancelled(server: _Server, dear: _Dear, small: bytes) -> float:
-    status, job = server.ask("POST", f"/v1/jobs?{_QUERY}{dear.query}", dear.body)
+def _cancelled(server: _Server, costly: _Costly, small: bytes) -> float:
+    status, job = server.ask("POST", f"/v1/jobs?{_QUERY}{costly.query}", costly.body)
     assert status == 202, job
     place = f"/v1/jobs/{job['id']}"
     _until(lambda: server.ask("GET", place)[1]["progress"] > 0)

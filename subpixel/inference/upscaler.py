@@ -126,7 +126,7 @@ class Upscaler:
         return any(card.condition for card in map(self._card, self._family.values()))
 
     @property
-    def looks(self) -> bool:
+    def inspects(self) -> bool:
         """Whether what it does depends on what is wrong with an image."""
         return self._model == AUTO or self._is_conditioned
 
@@ -137,7 +137,7 @@ class Upscaler:
         Raises: BadRequest for a network that enlarges the frames of videos.
         """
         self._check_networks(video=False)
-        report = inspect_rows(source) if self.looks else DegradationReport()
+        report = inspect_rows(source) if self.inspects else DegradationReport()
         return self.prepare(source.shape, report, deep=deep)
 
     def prepare(

@@ -194,7 +194,7 @@ def _ending(code: int | None) -> str:
 def _serve(line: Connection, function: Callable[[Any, Emit], Any], idle: float, nice: int) -> None:
     """What the process does: one call after the other, until there is none for a while, or its caller dies."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the caller decides
-    _stand_back(nice)
+    _lower_priority(nice)
     calls, unwanted, sending = queue.SimpleQueue[Any](), threading.Event(), threading.Lock()
     threading.Thread(target=_listen, args=(line, calls, unwanted), daemon=True).start()
 
@@ -236,7 +236,7 @@ def _listen(line: Connection, calls: queue.SimpleQueue[Any], unwanted: threading
     os._exit(0)  # the caller is dead
 
 
-def _stand_back(nice: int) -> None:
+def _lower_priority(nice: int) -> None:
     """Its caller has the core first, and where memory runs out (Linux) this process is ended rather than that."""
     if hasattr(os, "nice"):
         os.nice(nice)

@@ -143,7 +143,7 @@ class Worker:
         self._ended.set()
         self._pulse.join()
         DBOS.destroy(destroy_registry=True)
-        self._bury(self.executor)
+        self._forget_worker(self.executor)
 
     def __enter__(self) -> Self:
         self.start()
@@ -213,7 +213,7 @@ class Worker:
         heartbeats = {str(status.executor_id): 0 for status in pending} | self._queue.beats()
         for who in self._heartbeats.dead(heartbeats) - {self.executor}:
             DBOS._recover_pending_workflows([who])  # pyright: ignore[reportPrivateUsage]
-            self._bury(who)
+            self._forget_worker(who)
 
     def _take_back(self, undone: Mapping[str, str]) -> None:
         """Puts back what is ours and what no thread of ours does, twice in a row: the database failed in between."""
@@ -221,7 +221,7 @@ class Worker:
             self._queue.retry([task], undone[task])
         self._undone = set(undone)
 
-    def _bury(self, executor: str) -> None:
+    def _forget_worker(self, executor: str) -> None:
         table = workers_table()
         with self._queue.engine.begin() as connection:
             connection.execute(table.delete().where(table.c.executor == executor))

@@ -157,7 +157,7 @@ class Service:
         due = 0.0
         while True:
             try:
-                await asyncio.to_thread(self._feel)
+                await asyncio.to_thread(self._check_workers)
                 if time.monotonic() >= due:
                     due = time.monotonic() + 15 * _TIDY
                     await asyncio.to_thread(self.tidy)
@@ -170,8 +170,8 @@ class Service:
         self._examiner.close()
         self._small.close()
 
-    def _feel(self) -> None:
-        """Whose pulse goes on, and whether anything moves."""
+    def _check_workers(self) -> None:
+        """Which workers live, by their heartbeats, and whether anything moves."""
         heartbeats = self.queue.beats()
         self.workers = set(heartbeats) - self._heartbeats.dead(heartbeats)
         moves = self.records.moves()

@@ -39,17 +39,17 @@ class Adversary:
         self._discriminator.requires_grad_(True)
         with self._autocast:
             fake = self._objective.outputs(sample, scale)[-1][0]
-            d_loss = discriminator_loss(kind, self._judge(sample.high), self._judge(fake.detach()))
+            d_loss = discriminator_loss(kind, self._logits(sample.high), self._logits(fake.detach()))
         optim.set_lr(self._optimizer, lr * self._recipe.gan.lr / self._recipe.optim.lr)
         self._optimizer.zero_grad(set_to_none=True)
         d_loss.backward()
         self._optimizer.step()
         self._discriminator.requires_grad_(False)
         with self._autocast:
-            g_loss = generator_loss(kind, self._judge(sample.high), self._judge(fake))
+            g_loss = generator_loss(kind, self._logits(sample.high), self._logits(fake))
             return self._objective.terms(fake, sample.high) + weight * g_loss
 
-    def _judge(self, images: Tensor) -> Tensor:
+    def _logits(self, images: Tensor) -> Tensor:
         return self._discriminator(images).float()
 
 

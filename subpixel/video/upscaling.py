@@ -109,7 +109,7 @@ class _Work:
         fields = 2 if order and request.deinterlace == "field" else 1
         codec = codec_of(request, source, container)
         upscaler, resized = of_size(request, source, codec)
-        report = look(source) if upscaler.looks else DegradationReport()
+        report = look(source) if upscaler.inspects else DegradationReport()
         larger = FrameUpscaler(upscaler, source, layout_of(codec, source.layout), report, neighbours(source))
         coding = encoder(request, source, container, (larger.height, larger.width), fields)
         lost, left_out = muxing.streams_lost(source, container)
