@@ -159,7 +159,7 @@ class Upscaler:
         networks = [self._load(model) for model in choice.networks(shape.height, shape.width, sides)]
         if choice.detail and networks:  # where a kernel does all, there is none
             start, end = map(self._load, way_to_detail(networks[0].card))
-            networks[0] = networks[0].moved(start, end, choice.detail)
+            networks[0] = networks[0].with_difference(start, end, choice.detail)
         networks = [model.on_gray for model in networks] if shape.channels == 1 else networks
         cards = [model.card for model in networks]
         tiles = [

@@ -1,4 +1,4 @@
-"""Moves the weights of a graph along the difference of two others of the same structure."""
+"""Adds the difference of two graphs of the same structure to the weights of a third."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from onnx import ModelProto
 
 
-def move(proto: ModelProto, start: ModelProto, end: ModelProto, share: float) -> None:
+def add_difference(proto: ModelProto, start: ModelProto, end: ModelProto, share: float) -> None:
     """w + share (end - start) for each weight w of the graph; what is no float stays. Raises: ValueError."""
     from onnx import numpy_helper
 
@@ -21,8 +21,8 @@ def move(proto: ModelProto, start: ModelProto, end: ModelProto, share: float) ->
         weights = numpy_helper.to_array(tensor)
         if weights.dtype == np.float32:
             # in this order all of the way from w to another is that other, to the last bit
-            moved = weights - share * first[tensor.name] + share * last[tensor.name]
-            tensor.CopyFrom(numpy_helper.from_array(moved.astype(np.float32), tensor.name))
+            added = weights - share * first[tensor.name] + share * last[tensor.name]
+            tensor.CopyFrom(numpy_helper.from_array(added.astype(np.float32), tensor.name))
 
 
 def _structure(proto: ModelProto) -> list[object]:

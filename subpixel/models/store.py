@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from subpixel import atomic
 from subpixel.errors import BadRequest, BadWeights, UnknownName, unread
-from subpixel.models.blending import move
+from subpixel.models.blending import add_difference
 from subpixel.models.card import Card
 from subpixel.models.compact import load_full
 from subpixel.models.conditioning import fold
@@ -73,7 +73,7 @@ class Model:
         card = self.card.model_copy(update={"ports": ports, "sha256": digest(proto)})
         return Model(self.path, card, with_metadata(proto, card))
 
-    def moved(self, start: Model, end: Model, share: float) -> Model:
+    def with_difference(self, start: Model, end: Model, share: float) -> Model:
         """Its weights, and a share of what those of `end` have beyond those of `start`, which may be this model.
 
         share: 0 this model; from itself, 1 is `end`. Sources: ESRGAN (Wang et al. 2018, arXiv:1809.00219, section 3.4)
@@ -82,7 +82,7 @@ class Model:
         """
         proto = parse(self.path, self.graph)
         try:
-            move(proto, parse(start.path, start.graph), parse(end.path, end.graph), share)
+            add_difference(proto, parse(start.path, start.graph), parse(end.path, end.graph), share)
         except ValueError:
             names = f"{self.card.name}, {start.card.name} and {end.card.name}"
             raise BadRequest(f"{names} are not of one structure; none lies between") from None

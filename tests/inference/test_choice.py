@@ -229,7 +229,7 @@ def test_detail_for_what_is_not_recognised_is_added_to_what_its_network_knows(lo
     levels = quantise(Image(low.pixels[:96, :96]).pixels, 8)
     blind, start, end = (models.load(f"{family}-x2") for family in ("restore-blind", "restore", "restore-gan"))
     for share in (0.5, 1):
-        network = blind.moved(start, end, share).conditioned(inspect(levels).condition())
+        network = blind.with_difference(start, end, share).conditioned(inspect(levels).condition())
         result = Upscaler("restore-blind", restoration=Restoration(detail=share))(levels)
         np.testing.assert_array_equal(result, Upscaler(network)(levels))
 

@@ -34,28 +34,28 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> tuple[models.Model, models
 
 
 @pytest.mark.parametrize("share", [0.0, 0.25, 1.0])
-def test_each_weight_is_moved(share: float, pair: tuple[models.Model, models.Model]):
+def test_the_difference_is_added_to_each_weight(share: float, pair: tuple[models.Model, models.Model]):
     """From where the way begins, and from a third model, which keeps what it has beyond that."""
     start, end = pair
     third = models.load("restore-blind-x2")
     for begin in (start, third):
-        moved, own, first, last = map(floats, (begin.moved(start, end, share), begin, start, end))
-        assert moved.keys() == own.keys()
-        for name, weights in moved.items():
+        blended, own, first, last = map(floats, (begin.with_difference(start, end, share), begin, start, end))
+        assert blended.keys() == own.keys()
+        for name, weights in blended.items():
             np.testing.assert_allclose(weights, own[name] + share * (last[name] - first[name]), rtol=1e-5, atol=1e-6)
 
 
 def test_both_ends_are_the_models_themselves(pair: tuple[models.Model, models.Model]):
     start, end = pair
     for share, model in ((0.0, start), (1.0, end)):
-        moved, expected = floats(start.moved(start, end, share)), floats(model)
-        for name, weights in moved.items():
+        blended, expected = floats(start.with_difference(start, end, share)), floats(model)
+        for name, weights in blended.items():
             np.testing.assert_array_equal(weights, expected[name])
 
 
 def test_it_is_a_model_of_its_own(pair: tuple[models.Model, models.Model], tmp_path: Path):
-    """Its seal is that of its own weights, and it can be told a condition."""
-    between = pair[0].moved(*pair, 0.5)
+    """Its digest is that of its own weights, and it can be told a condition."""
+    between = pair[0].with_difference(*pair, 0.5)
     assert between.card.sha256 not in (pair[0].card.sha256, pair[1].card.sha256)
     (tmp_path / "x.onnx").write_bytes(between.graph)
     assert between.card.condition is not None
@@ -65,4 +65,4 @@ def test_it_is_a_model_of_its_own(pair: tuple[models.Model, models.Model], tmp_p
 
 def test_another_structure_is_refused(pair: tuple[models.Model, models.Model]):
     with pytest.raises(BadRequest, match="restore-x2, restore-x2 and restore-x4 are not of one structure"):
-        pair[0].moved(pair[0], models.load("restore-x4"), 0.5)
+        pair[0].with_difference(pair[0], models.load("restore-x4"), 0.5)
