@@ -84,10 +84,10 @@ def load(path: str | Path, output: str = OUTPUT, *, exact: bool = False) -> Mode
         paper="unknown, imported",
     )
     content = with_card(proto, card)
-    return Model(path, card.model_copy(update={"sha256": _sealed(path, content)}), content)
+    return Model(path, card.model_copy(update={"sha256": _digest(path, content)}), content)
 
 
-def _sealed(path: Path, content: bytes) -> str:
+def _digest(path: Path, content: bytes) -> str:
     from subpixel.models.store import card_of
 
     return card_of(path, parse(path, content)).sha256

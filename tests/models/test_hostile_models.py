@@ -64,7 +64,7 @@ def values_of(**changes: Any) -> dict[str, Any]:
 
 
 def written(folder: Path, proto: onnx.ModelProto, **changes: Any) -> Path:
-    """A model file with a seal that is right, whatever its card says."""
+    """A model file with a digest that is right, whatever its card says."""
     card: Any = Card.model_construct
     card = card(**{"ports": Ports.enlarging(2), "scores": ()} | values_of(**changes))
     path = folder / "odd.onnx"

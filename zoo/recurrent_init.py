@@ -1,6 +1,6 @@
 """Where swift-video begins: with the layers of swift, folded to luma, and a memory that says nothing yet.
 
-    python zoo/remember.py swift-x2 runs/swift-video-x2/start.onnx
+    python zoo/recurrent_init.py swift-x2 runs/swift-video-x2/start.onnx
 
 Layers in the middle are left out until as many remain as the new network has. The file is what a recipe's `init` can
 name.
@@ -21,7 +21,7 @@ from subpixel.models import weights
 
 
 @torch.no_grad()
-def remember(swift: Swift, network: Recurrent) -> None:
+def init_recurrent(swift: Swift, network: Recurrent) -> None:
     """Gives a network that carries what it keeps the weights of a deployed Swift of its scale and width.
 
     The first convolution's weights are summed over the colours, the last one's averaged, as for gray images; what is
@@ -59,11 +59,11 @@ def _fill(own: nn.Conv2d, conv: nn.Conv2d, is_first: bool, is_last: bool, phases
 
 if __name__ == "__main__":
     if len(sys.argv) != 3:
-        sys.exit("usage: python zoo/remember.py MODEL FILE.onnx")
+        sys.exit("usage: python zoo/recurrent_init.py MODEL FILE.onnx")
     start, target = weights.network(models.load(sys.argv[1])), Path(sys.argv[2])
     assert isinstance(start, Swift)
     torch.manual_seed(0)
     network = Recurrent(Config(scale=start.config.scale, channels=start.config.channels))
-    remember(start, network)
+    init_recurrent(start, network)
     target.parent.mkdir(parents=True, exist_ok=True)
     weights.save(network, target)
