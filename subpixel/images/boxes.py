@@ -134,18 +134,40 @@ def read_boxes(file: BinaryIO) -> Contents:
 
 
 def _properties(contents: Contents, meta: bytes) -> None:
-    for _, start, end in _inside(meta, b"iprp", b"ipco"):
-        for kind, at, stop in boxes(meta, start, end):
-            if kind == b"colr":
-                _add_colour(contents, meta[at:stop])
-            elif kind == b"pixi" and stop - at > 5:
-                contents.depth = max(contents.depth, meta[at + 5])
-            elif kind == b"pasp" and meta[at : at + 4] != meta[at + 4 : at + 8]:
-                contents.others.add("the shape of its pixels")
-            elif kind in _LIGHT:
-                contents.others.add("light levels of HDR")
-            elif kind not in _STRUCTURE | {b"pasp"}:
-                contents.others.add(f"property {kind.decode('latin-1')!r}")
+    """What is said of the image itself counts, before what is said of others, such as its alpha or a gain map."""
+    own = _own_properties(meta)
+    listed = [box for _, start, end in _inside(meta, b"iprp", b"ipco") for box in boxes(meta, start, end)]
+    for _, (kind, at, stop) in sorted(enumerate(listed, 1), key=lambda numbered: numbered[0] not in own):
+        if kind == b"colr":
+            _add_colour(contents, meta[at:stop])
+        elif kind == b"pixi" and stop - at > 5:
+            contents.depth = contents.depth or meta[at + 5]
+        elif kind == b"pasp" and meta[at : at + 4] != meta[at + 4 : at + 8]:
+            contents.others.add("the shape of its pixels")
+        elif kind in _LIGHT:
+            contents.others.add("light levels of HDR")
+        elif kind not in _STRUCTURE | {b"pasp"}:
+            contents.others.add(f"property {kind.decode('latin-1')!r}")
+    contents.colour = Colour() if contents.icc else contents.colour  # what it says in addition is of the encoding
+
+
+def _own_properties(meta: bytes) -> set[int]:
+    """The numbers of the properties of the primary item."""
+    primary = next((_number(meta, at + 4, 4 if meta[at] else 2) for _, at, _ in _inside(meta, b"pitm")), 0)
+    for _, at, _ in _inside(meta, b"iprp", b"ipma"):
+        width, wide = 4 if meta[at] else 2, 1 + (meta[at + 3] & 1)
+        place = at + 8
+        for _ in range(_number(meta, at + 4, 4)):
+            item, count = _number(meta, place, width), meta[place + width]
+            place += width + 1 + wide * count
+            if item == primary:
+                places = range(place - wide * count, place, wide)
+                return {_number(meta, one, wide) & (0x7F if wide == 1 else 0x7FFF) for one in places}
+    return set()
+
+
+def _number(data: bytes, at: int, size: int) -> int:
+    return int.from_bytes(data[at : at + size], "big")
 
 
 def _inside(data: bytes, *path: bytes) -> Iterator[Box]:
@@ -159,10 +181,10 @@ def _add_colour(contents: Contents, data: bytes) -> None:
     if data[:4] in (b"prof", b"rICC"):
         contents.icc = contents.icc or data[4:]
     elif data[:4] == b"nclx" and len(data) >= 11 and contents.colour.cicp is None:
-        primaries, transfer, matrix, full = struct.unpack(">HHHB", data[4:11])
+        primaries, transfer, matrix = struct.unpack_from(">HHH", data, 4)
         contents.lossless = matrix == 0
         if (primaries, transfer) not in _SRGB:
-            contents.colour = Colour((primaries, transfer, matrix, full >> 7))
+            contents.colour = Colour((primaries, transfer, matrix, 1))  # its decoder gives the full range
 
 
 def _add_item(contents: Contents, item: Item, file: BinaryIO) -> None:

@@ -151,6 +151,7 @@ def _read_tags(contents: Contents, tree: tiff.Tree) -> None:
     known = tiff.STRUCTURE | tiff.BLOCKS | tiff.NESTED | tiff.GEO | {_LAYERS}
     contents.others |= {f"EXIF 0:{tag:x}" for tag in tree if tag not in known and not tiff.is_descriptive(tag)}
     contents.others |= {"GeoTIFF tags"} if tiff.GEO & tree.keys() else set()
+    contents.others |= {"images within it"} if tiff.SUBFILES in tree else set()
     contents.others |= {"Photoshop layers"} if _LAYERS in tree else set()
 
 

@@ -30,7 +30,6 @@ class Contents:
     dpi: tuple[float, float] | None = None
     text: list[Text] = field(default_factory=list[Text])
     colour: Colour = field(default_factory=Colour)
-    is_srgb: bool = False
     depth: int = 0
     """Bits of a sample, where the container knows better than the decoder."""
     lossless: bool = False

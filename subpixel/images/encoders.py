@@ -22,6 +22,7 @@ def encode(image: Any, part: Path, file_format: FileFormat, metadata: Metadata, 
     frames = len(metadata.animation.delays) if metadata.animation else 1
     metadata = _of_size(metadata, file_format, image.height // frames, image.width)
     options = _options(image, file_format, metadata, encoding)
+    image = image if file_format.icc or not metadata.icc else _in_srgb(image, metadata.icc)
     image = _with_blocks(image, file_format, metadata)
     if metadata.animation and file_format.name == "PNG":
         write_apng(image, part, metadata.animation, options)
@@ -46,6 +47,13 @@ def _of_size(metadata: Metadata, file_format: FileFormat, height: int, width: in
     block = metadata.exif or (tiff.EMPTY if metadata.dpi and file_format.name in ("WebP", "AVIF") else None)
     block = block and exif.amended(block, (height, width), metadata.sides or (height, width), metadata.dpi)
     return replace(metadata, exif=block, xmp=metadata.xmp and xmp.amended(metadata.xmp, height, width))
+
+
+def _in_srgb(image: Any, icc: bytes) -> Any:
+    """Colours of 8 bits by this profile, as a format without profiles takes them; as they are where it is damaged."""
+    image = image.copy(interpretation="b-w" if image.bands < 3 else "srgb").colourspace("srgb")
+    image.set_type(vips().GValue.blob_type, "icc-profile-data", icc)
+    return image.icc_transform("srgb", embedded=True, input_profile="srgb")
 
 
 def unused_sentences(file_format: FileFormat, metadata: Metadata, encoding: Encoding) -> list[str]:

@@ -12,7 +12,7 @@ from typing import Any, BinaryIO, ClassVar
 from subpixel.errors import BadRequest, UnwritableImage
 from subpixel.images import kinds, profiles
 from subpixel.images.animation import stored_as
-from subpixel.images.metadata import Colour, Depth, Metadata
+from subpixel.images.metadata import Colour, Depth, Metadata, became_srgb
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,8 @@ class FileFormat:
     alpha: bool = True
     max_side: int = 2**31 - 1
     """Pixels."""
+    icc: bool = True
+    """Where it has no profiles, colours become sRGB."""
     iptc: bool = False
     gray: bool = True
     lossless: bool = True
@@ -68,8 +70,8 @@ FILE_FORMATS = {
         gray=False, lossy=True,
     ),
     "gif": FileFormat(
-        "GIF", (".gif",), _starts(rb"GIF8[79]a"), save="gifsave", max_side=65535, gray=False, animated=True,
-        palette=True,
+        "GIF", (".gif",), _starts(rb"GIF8[79]a"), save="gifsave", max_side=65535, icc=False, gray=False,
+        animated=True, palette=True,
     ),
     "bmp": FileFormat("BMP", (".bmp", ".dib"), _starts(rb"BM.{4}"), "Pillow"),
     "tga": FileFormat("TGA", (".tga", ".targa"), None, "Pillow"),
@@ -226,7 +228,9 @@ def storable(file_format: FileFormat, metadata: Metadata, gray: bool) -> Metadat
     animation, changes = stored_as(file_format.name, metadata.animation) if metadata.animation else (None, ())
     depth, notes = _stored_depth(file_format, metadata.depth), (*metadata.notes, *notes, *changes)
     metadata = replace(metadata, depth=depth, animation=animation, notes=notes)
-    return _with_fitting_profile(_with_stated_colour(metadata, file_format), gray and file_format.gray)
+    metadata = _with_fitting_profile(_with_stated_colour(metadata, file_format), gray and file_format.gray)
+    converted = metadata.icc and not file_format.icc
+    return replace(metadata, notes=(*metadata.notes, became_srgb("those of a profile"))) if converted else metadata
 
 
 def _has_room(file_format: FileFormat, keyword: str) -> bool:
@@ -236,12 +240,14 @@ def _has_room(file_format: FileFormat, keyword: str) -> bool:
 def _with_stated_colour(metadata: Metadata, file_format: FileFormat) -> Metadata:
     """With a profile in place of what a format cannot say."""
     colour = metadata.colour
-    kept = {"PNG": colour, "AVIF": Colour(colour.cicp)}.get(file_format.name, Colour())
-    if kept == colour or metadata.icc:
-        return replace(metadata, colour=kept)
-    profile = profiles.profile_of(colour)
-    notes = (*metadata.notes, "its colours became an ICC profile") if profile else metadata.notes
-    return replace(metadata, colour=Colour() if profile else kept, icc=profile, notes=notes)
+    coded = Colour(colour.cicp if colour.cicp and colour.cicp[3] else None)
+    kept = {"PNG": colour, "AVIF": coded}.get(file_format.name, Colour())
+    profile = profiles.profile_of(colour) if colour.cicp or not metadata.icc else None
+    if profile is None or kept == colour:
+        icc = None if file_format.name == "AVIF" and kept.cicp else metadata.icc  # there it would precede
+        return replace(metadata, colour=kept, icc=icc)
+    notes = (*metadata.notes, *["its colours became an ICC profile"] * file_format.icc)
+    return replace(metadata, colour=Colour(), icc=profile, notes=notes)
 
 
 def _with_fitting_profile(metadata: Metadata, gray: bool) -> Metadata:

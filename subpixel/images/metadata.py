@@ -31,11 +31,13 @@ class Colour:
     """How a file without an ICC profile states its colours; what is None is not said, and sRGB if nothing is."""
 
     cicp: tuple[int, int, int, int] | None = None
-    """Primaries, transfer, matrix, full range (ITU-T H.273): PNG's cICP and AVIF's nclx."""
+    """Primaries, transfer, matrix, full range (ITU-T H.273): PNG's cICP and AVIF's nclx. In a PNG it precedes ICC."""
     gamma: float | None = None
     """Stored value = light to the power of this: PNG's gAMA."""
     chromaticities: tuple[float, ...] | None = None
     """x and y of white, red, green and blue: PNG's cHRM."""
+    intent: int | None = None
+    """How colours beyond a display's are shown, 0 to 3, of what says to be sRGB: PNG's sRGB."""
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,11 @@ import re
 import struct
 import zlib
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import BinaryIO, NamedTuple
 
 from subpixel.images.contents import LIMIT, PARTS, TOTAL, Contents
-from subpixel.images.metadata import Colour, Metadata, Text
+from subpixel.images.metadata import Metadata, Text
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 XMP = "XML:com.adobe.xmp"
@@ -70,21 +71,22 @@ def read_png(file: BinaryIO) -> Contents:
         elif kind not in _STRUCTURE:
             contents.others.add(kind.decode("latin-1"))
     contents.frames = controlled if 0 < announced < 2**31 and controlled > 1 else 1
-    if contents.icc or contents.is_srgb:  # then gAMA and cHRM only approximate
-        contents.colour = Colour(contents.colour.cicp)
+    if contents.icc or contents.colour.intent is not None:  # then gAMA and cHRM only approximate
+        contents.colour = replace(contents.colour, gamma=None, chromaticities=None)
     return contents
 
 
 def _add_colour(contents: Contents, kind: bytes, data: bytes) -> None:
-    cicp, gamma, xy = contents.colour.cicp, contents.colour.gamma, contents.colour.chromaticities
+    colour = contents.colour
     if kind == b"cICP" and len(data) == 4:
-        cicp = (data[0], data[1], data[2], data[3])
+        colour = replace(colour, cicp=(data[0], data[1], data[2], data[3]))
     elif kind == b"gAMA" and len(data) == 4 and any(data):
-        gamma = int.from_bytes(data, "big") / 100_000
+        colour = replace(colour, gamma=int.from_bytes(data, "big") / 100_000)
     elif kind == b"cHRM" and len(data) == 32:
-        xy = tuple(value / 100_000 for value in struct.unpack(">8I", data))
-    contents.is_srgb |= kind == b"sRGB"
-    contents.colour = Colour(cicp, gamma, xy)
+        colour = replace(colour, chromaticities=tuple(value / 100_000 for value in struct.unpack(">8I", data)))
+    elif kind == b"sRGB" and len(data) == 1:
+        colour = replace(colour, intent=data[0])
+    contents.colour = colour
 
 
 def _inflated(data: bytes, room: int = LIMIT) -> bytes:
@@ -145,9 +147,11 @@ def metadata_chunks(metadata: Metadata) -> bytes:
     """The chunks that belong before the pixels: colour, EXIF, XMP and text."""
     colour, parts = metadata.colour, list[bytes]()
     if colour.cicp:
-        parts.append(chunk(b"cICP", bytes((*colour.cicp[:2], 0, 1))))
+        parts.append(chunk(b"cICP", bytes((*colour.cicp[:2], 0, colour.cicp[3]))))
     if colour.chromaticities:
         parts.append(chunk(b"cHRM", struct.pack(">8I", *(round(v * 100_000) for v in colour.chromaticities))))
+    if colour.intent is not None:
+        parts.append(chunk(b"sRGB", bytes((colour.intent,))))
     if colour.gamma:
         parts.append(chunk(b"gAMA", struct.pack(">I", round(colour.gamma * 100_000))))
     if metadata.exif:

@@ -33,6 +33,8 @@ _UNSAID = 2
 
 def profile_of(colour: Colour) -> bytes | None:
     """The profile that means the same; None where nothing is said, or by numbers that mean nothing to us."""
+    if colour.cicp and not colour.cicp[3]:  # black and white lie within the levels
+        return None
     if colour.cicp:
         primaries, transfer = colour.cicp[:2]
         xy = _PRIMARIES.get(1 if primaries == _UNSAID else primaries)

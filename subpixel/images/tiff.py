@@ -18,6 +18,7 @@ Tree = dict[int, "tuple[int, bytes] | Tree"]  # tag -> (type, little-endian data
 ORIENTATION, X_RESOLUTION, Y_RESOLUTION, RESOLUTION_UNIT = 0x0112, 0x011A, 0x011B, 0x0128
 EXIF, GPS, INTEROP = 0x8769, 0x8825, 0xA005
 NESTED = frozenset({EXIF, GPS, INTEROP})
+SUBFILES = 0x014A
 WIDTH, HEIGHT, EXIF_WIDTH, EXIF_HEIGHT = 0x0100, 0x0101, 0xA002, 0xA003
 SUBFILE, EXTRA_SAMPLES, PHOTOMETRIC = 0x00FE, 0x0152, 0x0106
 XMP, IPTC, PHOTOSHOP, ICC = 0x02BC, 0x83BB, 0x8649, 0x8773
@@ -27,8 +28,8 @@ TRANSFORM = frozenset({0x830E, 0x85D8})  # those of GEO that state one
 EMPTY = b"II*\0\x08\0\0\0\0\0\0\0\0\0"  # a block with no tags
 # Tags that say how the pixels lie in the file (TIFF 6.0 and its supplements), not what the image is.
 STRUCTURE = {
-    *range(0x00FE, 0x010D), *range(0x0111, 0x0113), *range(0x0115, 0x011D), *range(0x0120, 0x012E),
-    *range(0x013D, 0x015C), 0x0190, 0x0191, *range(0x0200, 0x0220), 0x8474, 0x828D, 0x828E,
+    *range(0x00FE, 0x010D), *range(0x0111, 0x0113), *range(0x0115, 0x011D), *range(0x0120, 0x012D),
+    0x013D, *range(0x0140, 0x015C), 0x0190, 0x0191, *range(0x0200, 0x0220), 0x8474, 0x828D, 0x828E,
 }  # fmt: skip
 # Those whose content the writer of a file states itself.
 BLOCKS = {X_RESOLUTION, Y_RESOLUTION, XMP, IPTC, PHOTOSHOP, ICC}

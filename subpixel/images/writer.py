@@ -197,8 +197,9 @@ class ImageWriter:
         with self._part.open("rb") as file:
             held = read_contents(file).names
         expected = of_metadata(self._given).names | self._given.left_out
-        if self._metadata.icc and not self._given.icc:  # a profile that says what these said
+        if self._metadata.icc not in (None, self._given.icc):  # a profile that says what these said
             expected -= {"cICP", "gAMA", "cHRM"}
+        expected -= set() if self._format.icc else {"ICC"}  # it was used
         lost = missing(expected, held)
         sentences = depth_sentence(self._format, self._given)
         sentences += [f"left out: {', '.join(lost)}"] if lost else []

@@ -288,7 +288,7 @@ def test_gamma_and_primaries_stay_chunks_in_a_png(tmp_path: Path) -> None:
     assert GAMMA in (tmp_path / "a.png").read_bytes()
     assert primaries in (tmp_path / "a.png").read_bytes()
     assert doubled(png(GAMMA, chunk(b"sRGB", b"\0")), tmp_path / "b.png") is None
-    assert read(tmp_path / "b.png").metadata.colour == Colour()
+    assert read(tmp_path / "b.png").metadata.colour == Colour(intent=0)
 
 
 @pytest.mark.parametrize("code", [(12, 13, 0, 1), (9, 16, 0, 1), (9, 18, 0, 1), (1, 8, 0, 1)])
