@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import graphlib
 import re
 import subprocess
 import sys
@@ -65,6 +66,21 @@ def test_imports_go_down(path: Path) -> None:
                 continue
             assert other in LEVEL, f"{path} imports the package root ({name})"
             assert other == room or LEVEL[other] < LEVEL[room], f"{room} imports {other}, which is not below it"
+
+
+def test_there_are_no_import_cycles() -> None:
+    """Imports within functions and for type checkers count too."""
+    modules = {_module(path): path for path in FILES if path.parent != PACKAGE or path.stem != "__init__"}
+    graph = {
+        name: {each if each in modules else each.rpartition(".")[0] for each in _imports(path)} & modules.keys()
+        for name, path in modules.items()
+    }
+    assert sum(map(len, graph.values())) > len(modules)  # the test sees the imports
+    graphlib.TopologicalSorter(graph).prepare()  # raises CycleError
+
+
+def _module(path: Path) -> str:
+    return ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(".__init__")
 
 
 def test_the_architecture_shows_these_layers() -> None:
