@@ -22,8 +22,13 @@ class Rows(Protocol):
     """An image whose rows can be asked for, as `inference.rows` has them."""
 
     @property
-    def shape(self) -> Shape: ...
-    def rows(self, y0: int, y1: int) -> Any: ...
+    def shape(self) -> Shape:
+        """Height, width, channels, alpha and dtype."""
+        ...
+
+    def rows(self, y0: int, y1: int) -> Any:
+        """Rows y0 to y1 (exclusive), as `inference.rows` gives them."""
+        ...
 
 
 class Samples:

@@ -71,6 +71,7 @@ class CARN(Arch[Config]):
         return halo(self.config.scale, low, *subpixel(self.config.scale), convolution(1))
 
     def forward(self, x: Tensor) -> Tensor:
+        """N C H W in [0, 1] -> N C sH sW, not clipped: the cascade at low resolution, then the stages of the scale."""
         features = self.body(self.head(self.input(x)))
         return self.output(self.tail(self.up.of(self.config.scale)(features)).float())
 

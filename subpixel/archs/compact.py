@@ -47,5 +47,6 @@ class Compact(Arch[Config]):
         return self.config.layers + 2
 
     def forward(self, x: Tensor) -> Tensor:
+        """N C H W in [0, 1] -> N C sH sW, not clipped: what the body adds to the nearest-neighbour enlargement."""
         residual = self.body(x).float()
         return F.pixel_shuffle(residual + nearest_phases(x, self.config.scale), self.config.scale)

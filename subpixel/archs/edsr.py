@@ -61,6 +61,7 @@ class EDSR(Arch[Config]):
         return halo(self.config.scale, low, *subpixel(self.config.scale), convolution(1))
 
     def forward(self, x: Tensor) -> Tensor:
+        """N C H W in [0, 1] -> N C sH sW, not clipped; inside, colours lie around their mean."""
         features = self.head(self.input(x))
         features = features + self.body(features)
         return self.output(self.tail.of(self.config.scale)(features).float())

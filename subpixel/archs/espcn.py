@@ -52,6 +52,7 @@ class ESPCN(Arch[Config]):
         return 2 + 1 + 1
 
     def forward(self, x: Tensor) -> Tensor:
+        """N 3 H W in [0, 1] -> N 3 sH sW, not clipped: luma by the network, chroma bicubic."""
         features = self.body[:-1](luma(x))
         tail = cast("SubPixelConv", self.body[-1])
         return luma_only(tail.phases(features), x, self.chroma)

@@ -52,6 +52,7 @@ class FSRCNN(Arch[Config]):
         return 2 + self.config.m + reach
 
     def forward(self, x: Tensor) -> Tensor:
+        """N 3 H W in [0, 1] -> N 3 sH sW, not clipped: luma by the network, chroma bicubic."""
         features = self.body(luma(x))
         phases = self.tail(features)
         if isinstance(self.tail, nn.ConvTranspose2d):

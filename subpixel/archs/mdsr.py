@@ -69,6 +69,7 @@ class MDSR(Arch[Config]):
         return halo(self.config.scale, low, *subpixel(self.config.scale), convolution(1))
 
     def forward(self, x: Tensor) -> Tensor:
+        """N C H W in [0, 1] -> N C sH sW, not clipped: head and tail of the scale around the common trunk."""
         features = self.enter.of(self.config.scale)(self.head(self.input(x)))
         features = features + self.body(features)
         return self.output(self.tail(self.up.of(self.config.scale)(features)).float())

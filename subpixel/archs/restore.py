@@ -65,6 +65,7 @@ class Restore(Arch[Config]):
         return self.config.layers + 1
 
     def forward(self, x: Tensor, condition: Tensor | None = None) -> Tensor:
+        """N C H W in [0, 1], and N K, what is wrong with each (None: nothing is told) -> N C sH sW, not clipped."""
         modulations = {} if condition is None or self.condition is None else self.condition(condition)
         scale, features = self.config.scale, x - 0.5
         for k, (convolution, act) in enumerate(zip(self.body, self.act, strict=True)):

@@ -49,6 +49,7 @@ class SRCNN(Arch[Config]):
         return halo(self.config.scale, bicubic(self.config.scale), convolution(radius))
 
     def forward(self, x: Tensor) -> Tensor:
+        """N 3 H W in [0, 1] -> N 3 sH sW, not clipped: bicubic, with its luma refined."""
         return luma_refined(lambda y: self.tail(self.features(y)), self.bicubic(x))
 
     def deploy(self) -> Self:

@@ -26,6 +26,8 @@ class Discriminator(nn.Module):
 
     @dataclass(frozen=True)
     class Config:
+        """The sizes of a discriminator; the defaults are the paper's."""
+
         patch: int = 96
         """Side of the high-resolution patches, in pixels; a multiple of 16."""
         features: int = 64
@@ -48,4 +50,5 @@ class Discriminator(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
+        """N 3 P P in [0, 1] -> N 1, logits that a patch is a photo."""
         return self.classifier(self.features(x * 2 - 1))

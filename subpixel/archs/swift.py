@@ -53,6 +53,7 @@ class Swift(Arch[Config]):
         return self.config.layers
 
     def forward(self, x: Tensor) -> Tensor:
+        """N C H W in [0, 1] -> N C sH sW, not clipped: what the body adds to the nearest-neighbour enlargement."""
         residual = self.body(x - 0.5).float()
         return F.pixel_shuffle(residual + nearest_phases(x, self.config.scale), self.config.scale)
 

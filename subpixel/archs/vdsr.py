@@ -53,6 +53,7 @@ class VDSR(Arch[Config]):
         return self.bicubic.scales
 
     def forward(self, x: Tensor) -> Tensor:
+        """N 3 H W in [0, 1] -> N 3 sH sW, not clipped: bicubic, with a residual added to its luma."""
         return luma_refined(lambda y: y + self.body(y).float(), self.bicubic.of(self.config.scale)(x))
 
 

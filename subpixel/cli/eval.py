@@ -167,6 +167,7 @@ def _degradation(name: str) -> Callable[[int], Degradation]:
 
 
 def perceptual(weights: Path | None) -> dict[str, Any]:
+    """The metric `lpips`, by the name that reports give it, where its weights are given; raises as `lpips.load`."""
     if weights is None:
         return {}
     from subpixel.errors import MissingExtra

@@ -38,7 +38,9 @@ class Display(Protocol):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None: ...
-    def show(self, event: Event) -> None: ...
+    def show(self, event: Event) -> None:
+        """Takes the next event of a pool."""
+        ...
 
 
 class Tally:

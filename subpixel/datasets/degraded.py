@@ -19,11 +19,17 @@ from subpixel.images import Floats, dequantise, quantise
 class Degradation(Protocol):
     """What is needed of a degradation; those of `subpixel.degradations` are such."""
 
-    def sample(self, rng: np.random.Generator, /) -> Self | Degradation: ...
+    def sample(self, rng: np.random.Generator, /) -> Self | Degradation:
+        """The same with every parameter fixed."""
+        ...
 
-    def apply(self, pixels: Floats, rng: np.random.Generator, /) -> Floats: ...
+    def apply(self, pixels: Floats, rng: np.random.Generator, /) -> Floats:
+        """H W C float32 in [0, 1] -> the same kind, perhaps of another size."""
+        ...
 
-    def labels(self, gray: bool = False, /) -> Floats: ...
+    def labels(self, gray: bool = False, /) -> Floats:
+        """What an estimator learns of it, L numbers. gray: of an image of one channel."""
+        ...
 
 
 @dataclass(frozen=True)

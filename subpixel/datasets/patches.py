@@ -23,7 +23,9 @@ class PatchSource(Protocol):
     """A source of aligned low- and high-resolution crops."""
 
     @property
-    def scale(self) -> int: ...
+    def scale(self) -> int:
+        """How many times the sides of a high-resolution crop are those of its low-resolution one."""
+        ...
 
     def check(self, patch: int) -> None:
         """Raises: DataError if the images cannot give crops of `patch` low-resolution pixels a side."""

@@ -40,9 +40,14 @@ class Selection(Protocol):
     """The part of an image that only some formats can be asked for: an `Upscaler` and a `Request` say it."""
 
     @property
-    def bands(self) -> Sequence[int]: ...
+    def bands(self) -> Sequence[int]:
+        """Those that are taken, counted from 1; none: all."""
+        ...
+
     @property
-    def window(self) -> object: ...
+    def window(self) -> object:
+        """The part that is enlarged; None: all."""
+        ...
 
 
 @dataclass(frozen=True)

@@ -58,7 +58,10 @@ class Frame(Protocol):
     """The coordinates of a plane."""
 
     @property
-    def precision(self) -> float: ...
+    def precision(self) -> float:
+        """By how much the format rounds it, in pixels of the source."""
+        ...
+
     @property
     def placed(self) -> bool:
         """Whether they are of the world, and not of the image alone."""

@@ -21,13 +21,17 @@ class Source(Protocol):
     """An opened file."""
 
     @property
-    def planes(self) -> Sequence[Plane]: ...
+    def planes(self) -> Sequence[Plane]:
+        """What is enlarged, one plane after the other."""
+        ...
 
     def create(self, part: Path, enlarge: Enlarge) -> list[str]:
         """Writes the result into a new file, or folder, and returns what is to be said of it."""
         ...
 
-    def close(self) -> object: ...
+    def close(self) -> object:
+        """Closes the file."""
+        ...
 
 
 _MOST = 2**18

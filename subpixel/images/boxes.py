@@ -29,12 +29,16 @@ _LIGHT = {b"clli", b"mdcv", b"cclv", b"amve"}
 
 
 class Box(NamedTuple):
+    """A box of an ISO base media file (AVIF, HEIC, JPEG 2000): its type, and where its content lies, in bytes."""
+
     kind: bytes
     start: int  # of its content
     end: int
 
 
 class Item(NamedTuple):
+    """An item of an ISO base media file, such as its EXIF: its type, and where its bytes lie."""
+
     kind: bytes
     content_type: bytes
     start: int

@@ -25,6 +25,8 @@ _FURTHER, _GAIN_MAP = "further images", "the HDR gain map"
 
 
 class Segment(NamedTuple):
+    """A segment of a JPEG: the second byte of its marker, and its data without their length."""
+
     marker: int
     data: bytes
     gap: int  # bytes before the marker that belong to nothing

@@ -19,6 +19,8 @@ _STRUCTURE = {b"IHDR", b"PLTE", b"IDAT", b"IEND", b"tRNS", b"iDOT", b"acTL", b"f
 
 
 class Chunk(NamedTuple):
+    """A chunk of a PNG: its type, its data, and where in the file its length stands."""
+
     kind: bytes
     data: bytes  # empty for pixels
     start: int

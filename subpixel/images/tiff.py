@@ -46,6 +46,8 @@ _INTEGER = {1: "u1", 3: "<u2", 4: "<u4", 5: "<u4", 13: "<u4", 16: "<u8", 18: "<u
 
 
 class Entry(NamedTuple):
+    """An entry of a table: its tag, the TIFF type of its values (1 byte, 2 text, 3 short ...), and their bytes."""
+
     tag: int
     kind: int
     data: bytes
@@ -54,16 +56,20 @@ class Entry(NamedTuple):
 
 
 class Layout(NamedTuple):
+    """How a TIFF file or an EXIF block stores numbers."""
+
     order: str  # "<" or ">"
     big: bool  # BigTIFF
     end: int = 0  # bytes in the file
 
     @property
     def word(self) -> str:
+        """The format, for `struct`, of a position in the file."""
         return self.order + ("Q" if self.big else "I")
 
     @property
     def number(self) -> str:
+        """The format, for `struct`, of how many entries a table has."""
         return self.order + ("Q" if self.big else "H")
 
     @property

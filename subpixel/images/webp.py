@@ -13,6 +13,8 @@ _PIXELS = (b"VP8 ", b"VP8L", b"ALPH", b"ANMF")
 
 
 class Chunk(NamedTuple):
+    """A chunk of a WebP: its type, its data, and where in the file its type stands."""
+
     kind: bytes
     data: bytes  # empty for pixels
     start: int

@@ -27,7 +27,10 @@ class Rows(Protocol):
     """An image whose rows can be asked for, top to bottom: an opened file (`images.ImageReader`) is one."""
 
     @property
-    def shape(self) -> Shape: ...
+    def shape(self) -> Shape:
+        """Height, width, channels, alpha and dtype."""
+        ...
+
     def rows(self, y0: int, y1: int) -> Any:
         """Rows y0 to y1 (exclusive) as (y1 - y0, W, C [+ 1: alpha]) of the shape's dtype; floats are in [0, 1]."""
         ...

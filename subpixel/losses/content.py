@@ -38,6 +38,7 @@ class Content(nn.Module):
         self.register_buffer("offset", offset)
 
     def forward(self, output: Tensor, target: Tensor) -> Tensor:
+        """N 3 H W in [0, 1], twice -> one number; no gradient flows into the target."""
         with torch.no_grad():
             target_features = self._features(target)
         return ((self._features(output) - target_features) ** 2).mean() * RESCALE**2

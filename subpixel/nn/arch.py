@@ -31,7 +31,9 @@ class ScaleConfig(Protocol):
     __dataclass_fields__: ClassVar[dict[str, Any]]
 
     @property
-    def scale(self) -> int: ...
+    def scale(self) -> int:
+        """The upscaling factor that the network computes."""
+        ...
 
 
 ConfigT = TypeVar("ConfigT", bound=ScaleConfig, covariant=True, default=ScaleConfig)

@@ -62,6 +62,7 @@ class Generator(Arch[Config]):
         return halo(self.config.scale, low, *subpixel(self.config.scale), convolution(4))
 
     def forward(self, x: Tensor) -> Tensor:
+        """N C H W in [0, 1] -> N C sH sW, not clipped."""
         features = self.head(x)
         features = features + self.body(features)
         return self.output(self.tail.of(self.config.scale)(features).float())

@@ -44,6 +44,7 @@ class Chroma(nn.Module):
         self.register_buffer("bias", torch.full((3 * scale**2,), -_GAIN * _OFFSET), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
+        """N 3 H W in [0, 1] -> N 3 s^2 H W, float32."""
         with torch.autocast(x.device.type, enabled=False):
             return F.conv2d(F.pad(x.float(), (2, 2, 2, 2), mode="replicate"), self.weight, self.bias)
 

@@ -27,6 +27,7 @@ class Level(nn.Module):
         self.enlarge: nn.Module = nn.ConvTranspose2d(1, 1, 4, 2, 1, bias=False)
 
     def forward(self, features: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        """Features, N C H W, and luma, N 1 H W -> both at twice the sides."""
         features = self.up(self.embed(features))
         with torch.autocast(y.device.type, enabled=False):
             enlarged = self.enlarge(y)
@@ -66,6 +67,7 @@ class Pyramid(Arch[ConfigT]):
         return outputs
 
     def forward(self, x: Tensor) -> Tensor:
+        """N 3 H W in [0, 1] -> N 3 sH sW, not clipped: the last level's luma in a bicubic enlargement."""
         return with_luma(self.bicubic.of(self.config.scale)(x), self.pyramid(luma(x))[-1])
 
     def outputs(self, x: Tensor, port: str = "", **condition: Tensor) -> list[tuple[Tensor, int]]:

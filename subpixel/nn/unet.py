@@ -28,6 +28,7 @@ class UNetDiscriminator(nn.Module):
         self.logit = nn.Conv2d(features, 1, 3, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
+        """N 3 H W in [0, 1] -> N 1 H W, logits that a pixel is a photo's."""
         skips, features = list[Tensor](), _leaky(self.first(x * 2 - 1))
         for down in self.down:
             skips.append(features)

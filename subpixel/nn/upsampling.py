@@ -25,6 +25,7 @@ class SubPixelConv(nn.Conv2d):
         return super().forward(x)
 
     def forward(self, input: Tensor) -> Tensor:
+        """N C H W -> N channels sH sW."""
         return F.pixel_shuffle(self.phases(input), self.scale)
 
 

@@ -68,6 +68,7 @@ def retry(kind: str, detail: str, seconds: int) -> Refusal:
 
 
 def stopping() -> Refusal:
+    """The refusal of a service that is about to end."""
     return retry("stopping", "the service is about to end; ask again in a minute", 60)
 
 

@@ -25,6 +25,8 @@ class File(BaseModel):
 
 
 class Links(BaseModel):
+    """Where a job, its events and its result are asked for."""
+
     self: str
     events: str
     result: str
