@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Iterator
 from typing import BinaryIO, NamedTuple
@@ -25,6 +26,8 @@ _STRUCTURE = {
     b"clap",
     b"free",
 }
+_ALPHA = re.compile(rb"auxiliary:alpha|hevc:2015:auxid:1\0")
+"""What an image beside the image is, of what is enlarged with it (ISO/IEC 23008-12, 6.6.2.1)."""
 _LIGHT = {b"clli", b"mdcv", b"cclv", b"amve"}
 
 
@@ -111,10 +114,17 @@ _UUIDS = {
 
 
 def read_jp2(file: BinaryIO) -> Contents:
-    """What a JP2 says beside its header; the profile and the resolution in that are its decoder's to tell."""
+    """What a JP2 says beside its pixels; its resolution is its decoder's to tell."""
     contents = Contents()
     for kind, start, end in top_level(file):
         file.seek(start)
+        if kind == b"jp2h" and end - start <= LIMIT:
+            data = file.read(end - start)
+            profiles = (
+                data[at + 3 : stop] for _, at, stop in _inside(data, b"colr") if data[at : at + 1] in (b"\2", b"\3")
+            )
+            contents.icc = next(profiles, None)
+            continue
         name = _UUIDS.get(file.read(16)) if kind == b"uuid" and end - start <= LIMIT else None
         if name:
             setattr(contents, name, file.read(end - start - 16).removeprefix(b"Exif\0\0"))
@@ -150,6 +160,8 @@ def _properties(contents: Contents, meta: bytes) -> None:
             contents.others.add("the shape of its pixels")
         elif kind in _LIGHT:
             contents.others.add("light levels of HDR")
+        elif kind == b"auxC" and not _ALPHA.search(meta, at, stop):
+            contents.others.add("the HDR gain map" if b"gainmap" in meta[at:stop] else "a map of depth or the like")
         elif kind not in _STRUCTURE | {b"pasp"}:
             contents.others.add(f"property {kind.decode('latin-1')!r}")
     contents.colour = Colour() if contents.icc else contents.colour  # what it says in addition is of the encoding

@@ -9,6 +9,7 @@ from typing import BinaryIO
 from subpixel.images import tiff
 from subpixel.images.boxes import read_boxes, read_jp2
 from subpixel.images.contents import LIMIT, PARTS, Contents
+from subpixel.images.headers import HEADERS, read_tga
 from subpixel.images.jpeg import read_jpeg
 from subpixel.images.metadata import Text
 from subpixel.images.png import SIGNATURE, read_png
@@ -41,7 +42,8 @@ def read_contents(file: BinaryIO) -> Contents:
         return read_boxes(file)
     if head[4:8] == b"jP  ":
         return read_jp2(file)
-    return read_pnm(file)
+    read = next((read for start, read in HEADERS.items() if head.startswith(start)), read_pnm)
+    return read_tga(file) or read(file)
 
 
 def _with_rest(contents: Contents, file: BinaryIO) -> Contents:

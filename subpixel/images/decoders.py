@@ -113,6 +113,7 @@ def _with_heif(file: BinaryIO, file_format: FileFormat, contents: Contents, chec
     heif = _import("pillow_heif", "pillow-heif", file_format.extra)
     file.seek(0)
     image = heif.open_heif(file, convert_hdr_to_8bit=False)
+    contents.others |= {"further images"} if len(image) > 1 else set()
     width, height = image.size
     check(width, height, 2 if image.mode.endswith(";16") else 1)
     contents.frames, contents.depth = 1, int(image.info.get("bit_depth", 8))
@@ -188,8 +189,9 @@ def _add_info(contents: Contents, image: PIL.Image.Image) -> None:
     contents.frames = getattr(image, "n_frames", 1) if image.format not in ("PSD", "TIFF") else 1
     if image.format == "PSD" and getattr(image, "n_frames", 0):
         contents.others.add("layers")
+    contents.others |= {"its other sizes"} if len(info.get("sizes", ())) > 1 else set()
     x, y = info.get("dpi", (0, 0))
-    contents.dpi = (float(x), float(y)) if x > 0 and y > 0 else None
+    contents.dpi = contents.dpi or ((float(x), float(y)) if x > 0 and y > 0 else None)
     comment = info.get("comment") or info.get("id_section") or b""
     if comment and not comment.startswith(b"Created by OpenJPEG"):
         contents.text.append(Text("Comment", comment.decode("utf-8", "replace")))

@@ -76,6 +76,7 @@ def _add_application(contents: Contents, profile: dict[int, bytes], marker: int,
         unit, x, y = struct.unpack(">BHH", data[7:12])
         contents.dpi = _density(unit, x, y)
         contents.others |= {"the shape of its pixels"} if unit == 0 and x != y else set()
+        contents.others |= {"the thumbnail in JFIF"} if len(data) > 14 and all(data[12:14]) else set()
     elif marker == 0xE1 and data.startswith(_EXIF):
         contents.exif = contents.exif or data.removeprefix(_EXIF)
     elif marker == 0xE1 and data.startswith(_XMP):
@@ -114,7 +115,9 @@ def _decoded(data: bytes) -> str:
 
 def _name(marker: int, data: bytes) -> str | None:
     """What a segment of an application is called; None for what says how the pixels are stored."""
-    if marker in (0xE0, 0xEE):  # JFIF, its thumbnail, Adobe's colour transform
+    if marker == 0xE0:
+        return "the thumbnail in JFIF" if data.startswith(b"JFXX\0") else None
+    if marker == 0xEE:  # Adobe's colour transform
         return None
     if data.startswith(_EXTENDED):
         return "extended XMP"

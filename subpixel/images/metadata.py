@@ -80,8 +80,8 @@ def became_srgb(space: str) -> str:
 
 _PHOTOSHOP = b"Photoshop 3.0\0"
 _IPTC_RESOURCE = 0x0404
-# Resolution, caption digest, thumbnails, and the number of layers: what is stated elsewhere, or of the old image.
-_STALE_RESOURCES = {0x03ED, 0x0409, 0x040C, 0x0425, 0x0426}
+STALE_RESOURCES = {0x03ED, 0x0409, 0x040C, 0x0425, 0x0426}
+"""Resolution, caption digest, thumbnails, and the number of layers: what is stated elsewhere, or of the old image."""
 
 
 def photoshop_resources(segment: bytes) -> dict[int, bytes]:
@@ -105,7 +105,7 @@ def iptc_from_jpeg(segment: bytes) -> bytes | None:
 
 def has_other_resources(segment: bytes) -> bool:
     """Whether a Photoshop segment says more than IPTC, and what no longer holds."""
-    return bool(photoshop_resources(segment).keys() - _STALE_RESOURCES - {_IPTC_RESOURCE})
+    return bool(photoshop_resources(segment).keys() - STALE_RESOURCES - {_IPTC_RESOURCE})
 
 
 def iptc_to_jpeg(records: bytes) -> bytes:
