@@ -24,6 +24,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
+from subpixel import atomic
+
 HERE = Path(__file__).parent
 SIDE = 512
 """Pixels of a tile's side."""
@@ -144,9 +146,8 @@ def _is_right(path: Path, tile: Tile) -> bool:
 
 
 def _write(path: Path, pixels: NDArray[Any]) -> None:
-    temporary = path.with_suffix(".new")
-    Image.fromarray(pixels).save(temporary, "PNG")
-    temporary.replace(path)
+    with atomic.replacing(path) as part:
+        Image.fromarray(pixels).save(part, "PNG")
 
 
 def _grouped(tiles: Iterable[Tile], key: str) -> list[tuple[str, list[Tile]]]:

@@ -12,6 +12,7 @@ from subpixel import models
 from subpixel.errors import DataError
 from subpixel.images import Encoding, Image, read, write
 from subpixel.inference.comparison import Box, compare
+from subpixel.ports import ModelName
 from zoo.models_page import write_page
 
 FAMILIES = ("fsrcnn", "edsr-base", "swift", "srgan")
@@ -47,7 +48,7 @@ def write_gallery(photos: Path, docs: Path, scale: int = 4) -> Path:
     photos: holds those of DETAILS and the page of their credits, CREDITS.md.
     Raises: DataError for a photo or credits that are missing; as `compare` does.
     """
-    shown = [f"{family}-x{scale}" for family in FAMILIES if f"{family}-x{scale}" in models.names()]
+    shown = [name for family in FAMILIES if (name := str(ModelName(family, scale))) in models.names()]
     thanks = _credits(photos / "CREDITS.md", [source for _, source, _ in DETAILS.values()])
     lines = [
         "# Gallery\n",

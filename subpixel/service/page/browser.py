@@ -11,6 +11,7 @@ from fastapi import APIRouter, HTTPException
 from fastapi.responses import FileResponse, JSONResponse, Response
 
 from subpixel import models
+from subpixel.ports import ModelName
 
 FAMILIES = ("espcn", "swift")
 """What a preview is computed with, and a result."""
@@ -59,7 +60,7 @@ def _program() -> Path | None:
 
 
 def _names() -> list[str]:
-    return [f"{family}-x{scale}" for family in FAMILIES for scale in _SCALES]
+    return [str(ModelName(family, scale)) for family in FAMILIES for scale in _SCALES]
 
 
 @cache
