@@ -160,7 +160,7 @@ def family(model: str | Path | models.Model) -> Family:
     return {loaded.card.scale: loaded}
 
 
-def way_to_detail(card: models.Card) -> tuple[str, str]:
+def detail_pair(card: models.Card) -> tuple[str, str]:
     """The models between which a model of their structure learns to invent. Raises: BadRequest for one of another."""
     if card.family not in (DEGRADED, BLIND):
         raise BadRequest(f"detail: {card.name} has no counterpart that invents any; use {AUTO} or {DEGRADED}")

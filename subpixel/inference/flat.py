@@ -29,8 +29,8 @@ def keep_flat(patch: Array, row: Span, column: Span, size: tuple[int, int], reac
     for part, own in _strips(row, size[0], reach):
         _keep(patch[part], own, across, reach, target[_moved(part, own, down, scale)])
     for part, own in _strips(column, size[1], reach):
-        turned = target[:, _moved(part, own, across, scale)].swapaxes(0, 1)
-        _keep(patch[:, part].swapaxes(0, 1), own, down, reach, turned)
+        transposed = target[:, _moved(part, own, across, scale)].swapaxes(0, 1)
+        _keep(patch[:, part].swapaxes(0, 1), own, down, reach, transposed)
 
 
 def _strips(span: Span, length: int, reach: int) -> list[tuple[slice, slice]]:

@@ -138,24 +138,24 @@ class TiledNetwork:
                 results = self._run(self._feeds(patch, row, column))
                 first, *others = self._ports.outputs
                 target = out[s * (row.start - band.start) : s * (row.stop - band.start), s * column.start :]
-                own = target[:, : s * (column.stop - column.start)]
-                self._put(results[first.name], row, column, own)
-                if own.shape[2] == patch.shape[2]:
-                    self._keep(patch, row, column, own)
+                result = target[:, : s * (column.stop - column.start)]
+                self._put(results[first.name], row, column, result)
+                if result.shape[2] == patch.shape[2]:
+                    self._keep(patch, row, column, result)
                 for port in others:
                     self._gather(port, results[port.name], row, column)
         return out
 
-    def _keep(self, patch: Pixels, row: tiles.Span, column: tiles.Span, own: Pixels) -> None:
+    def _keep(self, patch: Pixels, row: tiles.Span, column: tiles.Span, result: Pixels) -> None:
         """What the network was not to change, in its result for a tile."""
         if self._smooth > 0:
-            together = patch.shape[2] if self._adapter.equal else 1  # what goes alone is smooth or not by itself
-            for k in range(0, patch.shape[2], together):
-                part = slice(k, k + together)
-                keep_smooth(patch[..., part], row, column, self._smooth, self._limits, own[..., part])
+            step = patch.shape[2] if self._adapter.equal else 1  # a channel that goes alone is smooth or not by itself
+            for k in range(0, patch.shape[2], step):
+                part = slice(k, k + step)
+                keep_smooth(patch[..., part], row, column, self._smooth, self._limits, result[..., part])
         if self._flat:
             size = self._source.shape.height, self._source.shape.width
-            keep_flat(patch, row, column, size, self._flat, own)
+            keep_flat(patch, row, column, size, self._flat, result)
 
     def _feeds(self, patch: Pixels, row: tiles.Span, column: tiles.Span) -> Tensors:
         first, *others = self._ports.inputs

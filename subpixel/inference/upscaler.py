@@ -25,8 +25,8 @@ from subpixel.inference.choice import (
     Restoration,
     choose,
     default_factor,
+    detail_pair,
     family,
-    way_to_detail,
 )
 from subpixel.inference.consistency import parse
 from subpixel.inference.plan import Plan, Step, Tile, exact_enough, inputs_of, target_shape, tile_of
@@ -158,7 +158,7 @@ class Upscaler:
         sides = sides or self.target.sides(shape.height, shape.width, self.factor)
         networks = [self._load(model) for model in choice.networks(shape.height, shape.width, sides)]
         if choice.detail and networks:  # where a kernel does all, there is none
-            start, end = map(self._load, way_to_detail(networks[0].card))
+            start, end = map(self._load, detail_pair(networks[0].card))
             networks[0] = networks[0].with_difference(start, end, choice.detail)
         networks = [model.on_gray for model in networks] if shape.channels == 1 else networks
         cards = [model.card for model in networks]

@@ -50,7 +50,7 @@ class _Event:
 
 
 @dataclass
-class _Ledger:
+class _BlockState:
     """What is known of a block's images."""
 
     left: dict[str, str]
@@ -93,7 +93,7 @@ class Blocks:
     """Does blocks: a function of a `Worker` that takes one at a time. upscale: what does one image; picklable."""
 
     def __init__(self, queue: Queue, upscale: Upscale = upscale_file) -> None:
-        self._batches, self._isolated = Batches(queue), Isolated(_Doing(upscale))
+        self._batches, self._isolated = Batches(queue), Isolated(_BlockTask(upscale))
 
     def __call__(self, run: Run) -> Json:
         about, images = self._batches.block(run.id)
@@ -101,25 +101,25 @@ class Blocks:
         request = Request.parse(about["request"])
         if identity_of(request) != about["identity"]:
             raise BadRequest(f"the model {request.model} of this worker is not the one that the batch was made for")
-        ledger, started = _Ledger(dict(images)), time.monotonic()
-        while ledger.left:
-            order = _Order(about["request"], about["overwrite"], ledger.next())
+        state, started = _BlockState(dict(images)), time.monotonic()
+        while state.left:
+            order = _Order(about["request"], about["overwrite"], state.next())
             try:
-                self._isolated(order, ledger.note, run.check)
+                self._isolated(order, state.note, run.check)
             except ProcessDied as error:
-                if not ledger.in_hand:  # it died of no image
+                if not state.in_hand:  # it died of no image
                     raise
-                ledger.died(error)
+                state.died(error)
         seconds = round(time.monotonic() - started, 3)
-        done, skipped = ledger.counts["done"], ledger.counts["skipped"]
-        return {"done": done, "skipped": skipped, "failures": ledger.failures, "seconds": seconds}
+        done, skipped = state.counts["done"], state.counts["skipped"]
+        return {"done": done, "skipped": skipped, "failures": state.failures, "seconds": seconds}
 
     def close(self) -> None:
         """Ends the process that computes."""
         self._isolated.close()
 
 
-class _Doing:
+class _BlockTask:
     """What the process does: some images after the others, with the upscaler of the last where the request is that."""
 
     def __init__(self, upscale: Upscale) -> None:

@@ -51,11 +51,11 @@ def build_ema(network: nn.Module, decay: float) -> AveragedModel:
     After n updates the decay is at most (1 + n) / (10 + n), so that the first, random weights are soon forgotten.
     """
 
-    def update(averaged: Tensor, current: Tensor, count: Tensor | int) -> Tensor:
+    def update(average: Tensor, current: Tensor, count: Tensor | int) -> Tensor:
         n = int(count)
         if not current.is_floating_point():  # a counter of batch normalisation
             return current
-        return torch.lerp(current, averaged, min(decay, (1 + n) / (10 + n)))
+        return torch.lerp(current, average, min(decay, (1 + n) / (10 + n)))
 
     avg_fn: Callable[..., Any] = update
     return AveragedModel(network, avg_fn=avg_fn, use_buffers=True)
