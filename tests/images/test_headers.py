@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import struct
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -178,10 +177,9 @@ def test_thumbnails_in_jfif_are_named(tmp_path: Path) -> None:
     assert doubled(file.getvalue(), tmp_path / "a.jpg") is None
 
 
-@pytest.mark.parametrize(
-    "make", [lambda: bmp(124, b"DEBM", PROFILE), lambda: psd(resource(1060, XMP)), lambda: tga(b"")]
-)
-def test_any_cut_header_is_no_error(make: object) -> None:
-    whole = make()  # type: ignore[operator]
-    for end, _ in pairwise(range(2, min(len(whole), 400))):
+@pytest.mark.parametrize("kind", ["bmp", "psd", "tga"])
+def test_any_cut_header_is_no_error(kind: str) -> None:
+    whole = {"bmp": bmp(124, b"DEBM", PROFILE), "psd": psd(resource(1060, XMP)), "tga": tga(bytes(495))}[kind]
+    for end in range(2, 400):
         read_contents(io.BytesIO(whole[:end]))
+        read_contents(io.BytesIO(whole[end:]))
