@@ -5,11 +5,10 @@ The same names for the same things in every format, so that a source and its res
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from subpixel.images import exif, tiff
-from subpixel.images.metadata import Colour, Metadata, Text, has_other_resources, iptc_from_jpeg
+from subpixel.images import exif, tiff, xmp
+from subpixel.images.metadata import Colour, Metadata, Text, became_srgb, has_other_resources, iptc_from_jpeg
 
 LIMIT = 2**24
 """Bytes of one block, more of which is not read: what is longer counts as not kept."""
@@ -64,8 +63,12 @@ class Contents:
     def orientation(self) -> int:
         """How the image is to be turned, 1 to 8: what the container says, or else EXIF, or else XMP."""
         stated = self.stated or (exif.orientation(self.exif) if self.exif else 0)
-        match = re.search(rb"tiff:Orientation(?:=[\"']|>)\s*([1-8])\s*[\"'<]", self.xmp or b"")
-        return stated or (int(match[1]) if match else 1)
+        return stated or xmp.orientation(self.xmp or b"") or 1
+
+    def in_srgb(self, space: str) -> Contents:
+        """What is true of the image when its colours were converted. space: what they were."""
+        packet, notes = self.xmp and xmp.in_srgb(self.xmp), [*self.notes, became_srgb(space)]
+        return replace(self, icc=None, xmp=packet, notes=notes)
 
     @property
     def names(self) -> frozenset[str]:

@@ -45,8 +45,10 @@ def encode(image: Any, part: Path, file_format: FileFormat, metadata: Metadata, 
 def _of_size(metadata: Metadata, file_format: FileFormat, height: int, width: int) -> Metadata:
     """What the blocks say of size and resolution, made true; a format without its own resolution gets it by EXIF."""
     block = metadata.exif or (tiff.EMPTY if metadata.dpi and file_format.name in ("WebP", "AVIF") else None)
-    block = block and exif.amended(block, (height, width), metadata.sides or (height, width), metadata.dpi)
-    return replace(metadata, exif=block, xmp=metadata.xmp and xmp.amended(metadata.xmp, height, width))
+    sides, old = (height, width), metadata.sides or (height, width)
+    block = block and exif.amended(block, sides, old, metadata.dpi)
+    packet = metadata.xmp and xmp.amended(metadata.xmp, sides, old, file_format.name.lower())
+    return replace(metadata, exif=block, xmp=packet)
 
 
 def _in_srgb(image: Any, icc: bytes) -> Any:

@@ -87,6 +87,10 @@ def upright(block: bytes, sides: tuple[int, int], turn: int) -> bytes | None:
         return None
     turned = _with_integers(block, {tiff.ORIENTATION: 1})
     turned = _with_shorts(turned, {tag: lambda place: _turned(place, sides, turn) for tag in _PLACES})
+    focal = dict(_rationals(block, (_FOCAL_X, _FOCAL_Y))) if turn > 4 else {}
+    if len(focal) == 2 and all(focal.values()):
+        ratio = focal[_FOCAL_Y] / focal[_FOCAL_X]
+        turned = _with_rationals(turned, {_FOCAL_X: ratio, _FOCAL_Y: 1 / ratio})
     return _without_thumbnail(turned, *opened)
 
 
@@ -179,15 +183,21 @@ def _with_shorts(block: bytes, changes: dict[int, Callable[[list[int]], list[int
     return bytes(result)
 
 
+def _rationals(block: bytes, tags: Collection[int]) -> Iterator[tuple[int, Fraction]]:
+    """The values of these tags that are one RATIONAL each."""
+    for order, entry in _stated(block, tags, (5,)):
+        above, below = struct.unpack(order + "II", entry.data) if len(entry.data) == 8 else (0, 0)
+        if below:
+            yield entry.tag, Fraction(above, below)
+
+
 def _with_rationals(block: bytes, factors: dict[int, Fraction]) -> bytes:
     """The block with the RATIONALs of these tags multiplied."""
-    result = bytearray(block)
-    for order, entry in _stated(block, factors, (5,)):
-        if len(entry.data) == 8:
-            above, below = struct.unpack(order + "II", entry.data)
-            value = (Fraction(above, below or 1) * factors[entry.tag]).limit_denominator(10**5)
-            if below and value.numerator < 2**32:
-                struct.pack_into(order + "II", result, entry.offset, value.numerator, value.denominator)
+    result, values = bytearray(block), dict(_rationals(block, factors))
+    for order, entry in _stated(block, values, (5,)):
+        value = (values[entry.tag] * factors[entry.tag]).limit_denominator(10**5)
+        if len(entry.data) == 8 and value.numerator < 2**32:
+            struct.pack_into(order + "II", result, entry.offset, value.numerator, value.denominator)
     return bytes(result)
 
 

@@ -24,7 +24,7 @@ from subpixel.images.contents import Contents
 from subpixel.images.decoders import decode
 from subpixel.images.formats import FILE_FORMATS, HEAD, VIDEO, FileFormat, format_of_content
 from subpixel.images.kinds import ENDINGS, split_ending
-from subpixel.images.metadata import Depth, Metadata, became_srgb
+from subpixel.images.metadata import Depth, Metadata
 from subpixel.images.samples import cmyk_to_srgb, dequantise, limited, vips
 from subpixel.images.stored import StoredLevels
 from subpixel.images.streams import name_of, replayable
@@ -322,9 +322,8 @@ def _in_rgb(image: Any, contents: Contents) -> tuple[Any, Contents]:
     """The image in gray or RGB, and what is then true of it."""
     if image.interpretation in _UNCONVERTED:
         return image, contents
-    notes = [*contents.notes, became_srgb(str(image.interpretation).upper())]
     if image.interpretation == "cmyk":
-        image = cmyk_to_srgb(image, contents.icc)
+        converted = cmyk_to_srgb(image, contents.icc)
     else:
-        image = image.colourspace("srgb" if image.format == "uchar" else "rgb16")
-    return image, replace(contents, icc=None, notes=notes)
+        converted = image.colourspace("srgb" if image.format == "uchar" else "rgb16")
+    return converted, contents.in_srgb(str(image.interpretation).upper())

@@ -243,8 +243,9 @@ def test_places_in_exif_follow_the_pixels_they_name(tmp_path: Path, orientation:
     assert abs(x - xs.mean()) <= 3.5  # one pixel of the source
     assert abs(y - ys.mean()) <= 3.5
     assert inner[0xA214] == (x, y)
-    assert float(inner[0xA20E]) == pytest.approx(9000 / 7, rel=1e-6)
-    assert float(inner[0xA20F]) == pytest.approx(6000 / 7, rel=1e-6)
+    across, down = (9000, 6000) if orientation < 5 else (6000, 9000)  # pixels of the width, and of the height
+    assert float(inner[0xA20E]) == pytest.approx(across / 7, rel=1e-6)
+    assert float(inner[0xA20F]) == pytest.approx(down / 7, rel=1e-6)
 
 
 def test_the_regions_of_faces_say_the_size_that_they_lie_in(tmp_path: Path) -> None:
