@@ -52,7 +52,8 @@ export class Networks {
   }
 }
 
-async function network(ort, bytes, provider) {
+/** A network, computed in one of the two ways. */
+export async function network(ort, bytes, provider) {
   const session = await ort.InferenceSession.create(bytes, { executionProviders: [provider] });
   const run = async (planes, height, width) => {
     const { high } = await session.run({ low: new ort.Tensor("float32", planes, [1, 3, height, width]) });
