@@ -41,6 +41,8 @@ _HEADERS = {
 }
 _METHODS = ("GET", "HEAD", "POST", "DELETE")
 """Those of the routes."""
+_COUNTED = (*_METHODS, "OPTIONS")
+"""Anybody can invent others, without end."""
 _PREFLIGHT = {
     "Access-Control-Allow-Methods": ", ".join(_METHODS),
     "Access-Control-Allow-Headers": "authorization, content-type, idempotency-key, last-event-id, range, if-none-match",
@@ -150,8 +152,9 @@ class Guard:
     def _record(self, scope: Scope, status: int, seconds: float) -> None:
         """One line a request, without what it holds: no query, no id, no name of a file."""
         route = getattr(scope.get("route"), "path", "other")
-        self._count[scope["method"], route, status] += 1
-        log.info("%s %s %d %.0f ms", scope["method"], route, status, 1000 * seconds)
+        method = scope["method"] if scope["method"] in _COUNTED else "other"
+        self._count[method, route, status] += 1
+        log.info("%s %s %d %.0f ms", method, route, status, 1000 * seconds)
 
 
 class _Answer:

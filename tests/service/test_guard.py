@@ -26,7 +26,12 @@ from subpixel.service.settings import Settings, digest, is_loopback, parse_pixel
 TOKENS = {digest("a-token-of-some-length"): "ann", digest("another-one-of-length"): "bob"}
 
 
-def ask(settings: Settings, path: str = "/v1/who", method: str = "GET", **headers: str) -> httpx.Response:
+Count = Counter[tuple[str, str, int]]
+
+
+def ask(
+    settings: Settings, path: str = "/v1/who", method: str = "GET", count: Count | None = None, **headers: str
+) -> httpx.Response:
     """A request from 10.1.1.1 to a service that answers who is asking."""
 
     async def who(request: Request) -> Any:
@@ -37,7 +42,7 @@ def ask(settings: Settings, path: str = "/v1/who", method: str = "GET", **header
 
     app = Starlette(routes=[Route("/v1/broken", broken), Route("/{path:path}", who, methods=["GET", "POST"])])
     handle_errors(app)
-    guard = Guard(app, settings, Counter())
+    guard = Guard(app, settings, Counter() if count is None else count)
 
     async def send() -> httpx.Response:
         transport = httpx.ASGITransport(guard, client=("10.1.1.1", 4), raise_app_exceptions=False)
@@ -121,6 +126,18 @@ def test_every_answer_has_the_headers_and_errors_tell_nothing(caplog: pytest.Log
     assert "secret" not in answer.text
     ask(here(), "/v1/who?model=private")
     assert "private" not in " ".join(record.getMessage() for record in caplog.records)
+
+
+def test_methods_that_somebody_invents_are_counted_and_logged_as_one(caplog: pytest.LogCaptureFixture) -> None:
+    """Else each would be kept for ever, in the counts and in the numbers for Prometheus."""
+    caplog.set_level("INFO", "subpixel.service")
+    count = Count()
+    for method in ("GET", "POST", "OPTIONS", "DELETE", "INVENTED", "X" * 9000):
+        ask(here(), "/v1/who", method, count)
+    assert {method for method, *_ in count} == {"GET", "POST", "OPTIONS", "DELETE", "other"}
+    assert sum(count.values()) == 6
+    told = [record.getMessage() for record in caplog.records if record.name == "subpixel.service"]
+    assert [line.split()[0] for line in told] == ["GET", "POST", "OPTIONS", "DELETE", "other", "other"]
 
 
 def test_an_open_host_needs_tokens(tmp_path: Path) -> None:
