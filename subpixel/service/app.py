@@ -34,7 +34,7 @@ from subpixel.service.query import check_no_query, parameters, parse_query
 from subpixel.service.ranges import RangedFile, unchanged
 from subpixel.service.records import Record
 from subpixel.service.service import Service
-from subpixel.service.uploads import received
+from subpixel.service.uploads import received, stated_length
 from subpixel.service.view import Job
 
 _THREADS = 32
@@ -303,7 +303,8 @@ async def _admitted(service: Service, request: Request, name: str) -> AsyncGener
     """The image in the body, on the disk for the time of the block."""
     if service.stopping:
         raise stopping()
-    await asyncio.to_thread(service.check_disk, int(request.headers.get("content-length") or 0))
+    length = stated_length(request, service.settings.max_upload)  # first: results go to make room for it
+    await asyncio.to_thread(service.check_disk, length)
     async with received(request, service.settings.uploads / name, service.settings.max_upload) as upload:
         request.state.digest = upload.digest
         yield upload.path

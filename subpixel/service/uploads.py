@@ -22,6 +22,8 @@ _SLOWEST = 16 * 2**10
 """Bytes a second, on the whole."""
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _FILE = re.compile(rb";\s*filename\*?=", re.IGNORECASE)
+_FORM = 2**16
+"""Bytes that a form may have around its image."""
 _PARTS = 4
 """Parts of a form: the image, and a few that hold nothing."""
 
@@ -35,6 +37,14 @@ class Upload:
     digest: str
 
 
+def stated_length(request: Request, most: int) -> int:
+    """Bytes that a body will have, as its sender says; 0 where it does not. Raises: Refusal for too many."""
+    length = int(request.headers.get("content-length") or 0)
+    if length > most + _FORM:
+        raise _too_large(most)
+    return length
+
+
 @asynccontextmanager
 async def received(request: Request, path: Path, most: int) -> AsyncGenerator[Upload]:
     """The image in a body, written to `path` and synced, which is removed at the end of the block if it is still there.
@@ -45,9 +55,6 @@ async def received(request: Request, path: Path, most: int) -> AsyncGenerator[Up
     if encoding.strip().lower() != "identity":
         why = f"Content-Encoding {encoding[:40]!r}; expected the bytes of the image as they are"
         raise Refusal("encoded", why, {"Accept-Encoding": "identity"})
-    length = request.headers.get("content-length", "")
-    if length.isdigit() and int(length) > most + 2**16:
-        raise _too_large(most)
     try:
         yield await _received(request, path, most)
     except OSError as error:
@@ -93,7 +100,7 @@ async def _chunks(request: Request, most: int) -> AsyncGenerator[bytes]:
         if chunk is None:
             return
         size += len(chunk)
-        if size > most + 2**16:
+        if size > most + _FORM:
             raise _too_large(most)
         yield chunk
 

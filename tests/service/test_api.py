@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import socket
 from typing import Any
 
 import numpy as np
@@ -140,6 +141,16 @@ def test_a_key_makes_one_job_of_two_requests(server: Server) -> None:
     assert (other.status_code, other.json()["type"]) == (422, "/problems/key-reused")
     server.finished(job["id"])
     assert not list((server.data / "uploads").iterdir())
+
+
+def test_a_body_that_is_said_to_be_too_large_is_refused_and_no_result_goes_to_make_room_for_it(server: Server) -> None:
+    """100 GB are more than the disk may hold: all results of all clients went for a header."""
+    kept = server.finished(server.submit(png())["id"])["links"]["result"]
+    with socket.create_connection(("127.0.0.1", server.port)) as liar:
+        liar.settimeout(20)
+        liar.sendall(b"POST /v1/jobs HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000000000\r\n\r\n")
+        assert liar.recv(100).startswith(b"HTTP/1.1 413 ")
+    assert server.client.get(kept).status_code == 200
 
 
 def test_what_is_deleted_is_gone(server: Server) -> None:

@@ -17,7 +17,7 @@ from starlette.requests import Request
 
 from subpixel.service import uploads
 from subpixel.service.problems import Refusal, refusal
-from subpixel.service.uploads import received
+from subpixel.service.uploads import received, stated_length
 
 BOUNDARY = b"----b"
 FORM = "multipart/form-data; boundary=----b"
@@ -32,7 +32,7 @@ def part(name: bytes, content: bytes, file: bytes | None = None) -> bytes:
 END = b"--" + BOUNDARY + b"--\r\n"
 
 
-def receive(path: Path, chunks: list[Any], kind: str = "image/png", most: int = 1000, length: int = 0) -> bytes:
+def receive(path: Path, chunks: list[Any], kind: str = "image/png", most: int = 1000) -> bytes:
     """What lies on the disk within the block; a number in place of a chunk is a pause, None a cut connection."""
     coming = iter(chunks)
 
@@ -45,7 +45,7 @@ def receive(path: Path, chunks: list[Any], kind: str = "image/png", most: int = 
             return {"type": "http.disconnect"}
         return {"type": "http.request", "body": chunk, "more_body": chunk != b""}
 
-    headers = [(b"content-type", kind.encode())] + ([(b"content-length", str(length).encode())] if length else [])
+    headers = [(b"content-type", kind.encode())]
     request = Request({"type": "http", "method": "POST", "headers": headers}, arrive)
 
     async def body() -> bytes:
@@ -95,9 +95,13 @@ def test_what_is_refused(tmp_path: Path, chunks: list[Any], kind: str, said: str
         receive(tmp_path / "x", chunks, kind)
 
 
-def test_a_length_that_is_too_large_is_refused_before_a_byte_is_read(tmp_path: Path) -> None:
+def test_a_length_is_what_the_sender_says_within_the_bound() -> None:
+    def stated(*length: bytes) -> int:
+        return stated_length(Request({"type": "http", "headers": [(b"content-length", each) for each in length]}), 1000)
+
+    assert [stated(), stated(b"0"), stated(b"1000"), stated(b"66536")] == [0, 0, 1000, 66536]
     with pytest.raises(Refusal, match="more than 1,000 bytes") as refused:
-        receive(tmp_path / "x", [60.0], length=10**9)
+        stated(b"66537")
     assert refused.value.problem.status == 413
 
 
