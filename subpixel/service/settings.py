@@ -115,14 +115,15 @@ def read_tokens(path: Path) -> dict[str, str]:
         raise BadRequest(f"cannot read the tokens in {path}: {getattr(error, 'strerror', 'not text')}") from None
     names = dict[str, str]()
     entries = [(line, words) for line, words in enumerate(lines, 1) if words and not words[0].startswith("#")]
-    for number, (line, (*name, token)) in enumerate(entries, 1):
+    for line, (*name, token) in entries:
         if len(name) > 1 or len(token) < _SHORTEST:
             raise BadRequest(f"line {line} of {path}; expected TOKEN or NAME TOKEN, of {_SHORTEST} letters or more")
         if not token.isascii():  # RFC 6750, 2.1; in a header it would arrive as other letters
             raise BadRequest(
                 f"the token in line {line} of {path} has letters beyond ASCII; expected A-Z, a-z, 0-9, -._~+/"
             )
-        names[digest(token)] = name[0] if name else f"client-{number}"
+        known = digest(token)
+        names[known] = name[0] if name else f"client-{known[:16]}"  # not the line's number: jobs are the name's
     if not names:
         raise BadRequest(f"there is no token in {path}")
     return names

@@ -165,7 +165,8 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
 def test_tokens_are_read_and_only_their_digests_are_kept(tmp_path: Path) -> None:
     file = tmp_path / "tokens"
     file.write_text("# ours\nann a-token-of-some-length\n\nno-name-but-a-long-token\n")
-    expected = {digest("a-token-of-some-length"): "ann", digest("no-name-but-a-long-token"): "client-2"}
+    nameless = digest("no-name-but-a-long-token")
+    expected = {digest("a-token-of-some-length"): "ann", nameless: f"client-{nameless[:16]}"}
     assert read_tokens(file) == expected
     file.write_text(file.read_text("utf-8"), "utf-8-sig")  # as some editors write it
     assert read_tokens(file) == expected
@@ -183,6 +184,16 @@ def test_tokens_are_read_and_only_their_digests_are_kept(tmp_path: Path) -> None
             read_tokens(file)
     with pytest.raises(BadRequest, match="cannot read the tokens"):
         read_tokens(tmp_path / "absent")
+
+
+def test_a_token_keeps_its_name_when_the_line_of_another_goes(tmp_path: Path) -> None:
+    """Jobs belong to names: numbered by its line, the second token would be given the results of the first."""
+    file = tmp_path / "tokens"
+    file.write_text("the-first-token-of-all\nthe-second-token-of-all\n")
+    before = read_tokens(file)
+    file.write_text("the-second-token-of-all\n")
+    assert read_tokens(file)[digest("the-second-token-of-all")] == before[digest("the-second-token-of-all")]
+    assert len(set(before.values())) == 2
 
 
 def test_sizes_and_times() -> None:
