@@ -5,6 +5,8 @@ from __future__ import annotations
 import gzip
 import json
 import socket
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,7 +14,7 @@ import pytest
 
 pytest.importorskip("fastapi", reason="needs the extra serve")
 
-from served import Server, pixels, png
+from served import Server, pixels, png, until
 
 from subpixel.images import FORMATS
 from subpixel.inference.upscaler import Upscaler
@@ -151,6 +153,27 @@ def test_a_body_that_is_said_to_be_too_large_is_refused_and_no_result_goes_to_ma
         liar.sendall(b"POST /v1/jobs HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000000000\r\n\r\n")
         assert liar.recv(100).startswith(b"HTTP/1.1 413 ")
     assert server.client.get(kept).status_code == 200
+
+
+def test_a_job_is_its_clients_alone(servers: Callable[..., Server], tmp_path: Path) -> None:
+    """Another's answers as one that does not exist, and stays as it is."""
+    names = ("ann", "bob")
+    (tmp_path / "tokens").write_text("".join(f"{name} {name * 6}\n" for name in names))
+    server = servers("--token-file", str(tmp_path / "tokens"))
+    owner, other = ({"authorization": f"Bearer {name * 6}"} for name in names)
+    job = server.submit(png(), **owner)
+    until(lambda: server.client.get(job["links"]["self"], headers=owner).json()["state"] == "done")
+    asked = [("GET", place) for place in job["links"].values()] + [("DELETE", job["links"]["self"])]
+    absent = [(method, place.replace(job["id"], "absent")) for method, place in asked]
+    foreign, none = (
+        [server.client.request(method, place, headers=other) for method, place in each] for each in (asked, absent)
+    )
+    assert {answer.status_code for answer in foreign} == {404}
+    assert [answer.text for answer in foreign] == [answer.text for answer in none]
+    assert {server.client.get(place).status_code for _, place in asked} == {401}
+    assert server.client.get("/v1/jobs", headers=other).json() == {"jobs": []}
+    assert [each["id"] for each in server.client.get("/v1/jobs", headers=owner).json()["jobs"]] == [job["id"]]
+    assert server.client.get(job["links"]["result"], headers=owner).status_code == 200
 
 
 def test_what_is_deleted_is_gone(server: Server) -> None:
