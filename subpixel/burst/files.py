@@ -16,7 +16,7 @@ from subpixel.burst.frames import Frame
 from subpixel.burst.fusion import Psf, prepare
 from subpixel.errors import BadRequest
 from subpixel.images import Encoding, Metadata, create, format_of
-from subpixel.images.writer import place_of
+from subpixel.images.writer import ImageWriter, place_of
 from subpixel.inference.upscaler import Upscaler
 from subpixel.jobs.folders import make_folder, remove_empty
 from subpixel.ports import Shape
@@ -72,8 +72,11 @@ def fuse_files(
         burst = prepare(frames, upscaler, psf, reference, on_progress)
         shape = burst.shape
         gray = Shape(shape.height, shape.width, 1, False)
+        other: ImageWriter | None = None
+        files.push(lambda kind, *_: _withdraw(other, uncertainty) if kind else None)
         writer = files.enter_context(create(target, shape, burst.metadata, encoding, sources[0]))
-        other = uncertainty and files.enter_context(create(uncertainty, gray, Metadata(depth=16)))
+        if uncertainty is not None:
+            other = files.enter_context(create(uncertainty, gray, Metadata(depth=16)))
         done = 0
         for rows, deviation in burst.bands():
             writer.write(rows)
@@ -82,7 +85,15 @@ def fuse_files(
             done += len(rows)
             if on_progress:
                 on_progress(f"{done} of {shape.height} rows")
+        for each in filter(None, (writer, other)):
+            each.encode()
     return burst.report, writer.note
+
+
+def _withdraw(writer: ImageWriter | None, path: Path | None) -> None:
+    """Of two files that appear together, the first, when the second has failed."""
+    if writer and path and writer.has_appeared:
+        path.unlink(missing_ok=True)
 
 
 def _frames(sources: Sequence[Path], at: Moment | None) -> tuple[list[Frame], int | None]:

@@ -29,7 +29,7 @@ from subpixel.cli import (
     worker,
 )
 from subpixel.cli import eval as evaluation
-from subpixel.errors import SubpixelError, printable
+from subpixel.errors import SubpixelError, printable, unread
 
 _Misuse: Any = typer.BadParameter.__base__
 """What the parser raises: an option or a command that does not exist, a value that is none."""
@@ -91,6 +91,10 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         if isinstance(error.__cause__, BrokenPipeError):
             _leave_quietly()
         typer.echo(f"subpixel: {error}", err=True)
+        sys.exit(2)
+    except OSError as error:  # of a disk or a share, where nothing nearer made a sentence of it
+        place = printable(error.filename or "a file")
+        typer.echo(f"subpixel: cannot use {place}: {printable(unread(error))}", err=True)
         sys.exit(2)
     sys.exit(status or 0)
 

@@ -61,5 +61,8 @@ def export(
 
 def _hand_over(folder: Path, target: Path, form: Format) -> None:
     """Moves all that was written beside its target, the file that names the others last."""
-    for part in sorted(folder.iterdir(), key=lambda p: p.suffix == form.suffix):
+    parts = sorted(folder.iterdir(), key=lambda p: p.suffix == form.suffix)
+    if len(parts) > 1:  # or the old one would lead to new weights, were the process killed in between
+        target.unlink(missing_ok=True)
+    for part in parts:
         atomic.commit(part, target.with_name(part.name))

@@ -146,12 +146,13 @@ def open_any(
             check_decoding(name, image, contents.orientation)
         if contents.frames > 1:
             return _animation(name, image, contents)
-        upright = _turned(image, contents.orientation)
-        opened = ImageReader(name, *_to_rgb(name, upright, contents, every_channel))
+        opened = ImageReader(name, *_to_rgb(name, _turned(image, contents.orientation), contents, every_channel))
         opened.quantisation = contents.quantisation
         return opened
-    except pyvips.Error as error:
-        raise UnreadableImage(name, _reason(error)) from error
+    except UnreadableImage:
+        raise
+    except (OSError, pyvips.Error) as error:
+        raise UnreadableImage(name, unread(error) if isinstance(error, OSError) else _reason(error)) from error
 
 
 def _head(source: str | Path | bytes) -> bytes:

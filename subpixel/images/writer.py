@@ -76,6 +76,8 @@ class ImageWriter:
 
     note: str | None = None
     """After the block: what the file does not keep of the image, or says in another way; None if all is as it was."""
+    has_appeared = False
+    """Whether the file is in its place."""
 
     def __init__(
         self,
@@ -91,7 +93,7 @@ class ImageWriter:
         self._limited = limited
         self._given, self._metadata = metadata, storable(file_format, metadata, shape.channels == 1)
         self._shape = (shape.height, shape.width, shape.samples)
-        self._rows_written = 0
+        self._rows_written, self._is_encoded = 0, False
         self._levels = np.dtype({8: "u1", 32: "f4"}.get(self._metadata.depth, "u2"))
 
     def __enter__(self) -> Self:
@@ -160,7 +162,17 @@ class ImageWriter:
         finally:
             self._clean()
 
-    def _finish(self) -> None:
+    def encode(self) -> None:
+        """Encodes the rows, so that nothing but a renaming is left to the end of the block.
+
+        For files that shall appear together. Raises: UnwritableImage.
+        """
+        try:
+            self._encode()
+        except OSError as failure:
+            raise self._unwritable(failure) from failure
+
+    def _encode(self) -> None:
         if self._rows_written != self._shape[0]:
             raise ValueError(f"{self._rows_written} of {self._shape[0]} rows were written")
         if self._spill is not None:
@@ -173,7 +185,11 @@ class ImageWriter:
             lines = [line.strip() for line in str(error).splitlines() if line.strip()]
             message = lines[-1] if lines else "no more is known"
             raise UnwritableImage(target_name(self._path), f"is the disk full? The encoder says: {message}") from error
-        self.note = self._compared()
+        self.note, self._is_encoded = self._compared(), True
+
+    def _finish(self) -> None:
+        if not self._is_encoded:
+            self._encode()
         if self._target is None:
             stream = sys.stdout.buffer if isinstance(self._path, str | Path) else self._path
             with self._part.open("rb") as file:
@@ -182,6 +198,7 @@ class ImageWriter:
             return
         self._take_mode_and_time(self._target)
         atomic.commit(self._part, self._target)
+        self.has_appeared = True
 
     def _take_mode_and_time(self, target: Path) -> None:
         """The mode of the file that is replaced, or else of the source; its owner may write in any case."""

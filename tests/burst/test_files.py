@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import cache
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from injected_faults import injected
 
-from subpixel import Image, read, write
+from subpixel import Image, atomic, read, write
 from subpixel.benchmarks.burst import Setting, make_burst
 from subpixel.burst.clip import frames_at
 from subpixel.burst.files import WHITE, Moment, fuse_files
-from subpixel.errors import BadRequest, UnreadableImage, UnwritableImage
+from subpixel.errors import BadRequest, SubpixelError, UnreadableImage, UnwritableImage
 from subpixel.images import Metadata
 
 
@@ -46,6 +49,24 @@ def test_a_file_keeps_the_colours_of_its_reference(shots: list[Path], tmp_path: 
     assert (fused.width, fused.height, fused.metadata.icc) == (128, 128, _profile())
     assert (map_.width, map_.height, map_.channels, map_.metadata.depth) == (128, 128, 1, 16)
     assert 0.001 < float(np.median(map_.pixels)) * WHITE < 0.05
+
+
+@pytest.mark.parametrize("name", ["fsync", "replace", "open"])
+def test_the_image_and_its_uncertainty_appear_together(shots: list[Path], tmp_path: Path, name: str) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    for k in count(1):
+        with injected(name, k) as fault, suppress(SubpixelError):
+            fuse_files(shots, out / "a.png", psf=0.4, model="bicubic", uncertainty=out / "b.png")
+        found = sorted(path for path in out.iterdir() if not path.name.startswith("."))
+        assert [path.name for path in found] in ([], ["a.png", "b.png"])
+        for path in found:
+            path.unlink()
+        if not fault.hit:
+            break
+    assert k > 1
+    atomic.sweep(out, again=True)
+    assert not list(out.iterdir())
 
 
 def test_nothing_is_left_where_a_band_fails(shots: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

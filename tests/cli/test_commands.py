@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from injected_faults import injected
 
 from subpixel import __version__
 from subpixel.benchmarks import speed
@@ -32,6 +33,15 @@ def test_help_is_complete_and_imports_nothing_heavy() -> None:
         ).stdout
         assert not HEAVY & set(out.partition("modules ")[2].split())
     assert f"subpixel {__version__}" in out
+
+
+def test_a_disk_that_fails_is_one_line(call: Call, tmp_path: Path) -> None:
+    with injected("scandir", 1) as fault:
+        status, _, told = call("models")
+    assert fault.hit
+    assert (status, told.count("\n")) == (2, 1)
+    assert told.startswith("subpixel: cannot use ")
+    assert told.endswith(": injected fault\n")
 
 
 def test_each_command_has_help_with_examples(call: Call) -> None:

@@ -15,7 +15,7 @@ import onnxruntime as ort
 import openvino as ov
 import pytest
 import torch
-from injected_faults import room
+from injected_faults import injected, room
 from numpy.typing import NDArray
 
 from subpixel import archs, models
@@ -211,6 +211,14 @@ def test_wrong_requests(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(BadRequest, match="cannot write"):
         export(folder / "swift-x2.onnx", "onnx", tmp_path / "none" / "out.onnx")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_graph_never_lies_beside_weights_of_another(folder: Path, tmp_path: Path) -> None:
+    target = export(folder / "swift-x2.onnx", "openvino", tmp_path / "a.xml")
+    with injected("replace", 2) as fault, pytest.raises(BadRequest, match="injected fault"):
+        export(folder / "espcn-x3.onnx", "openvino", target, overwrite=True)
+    assert fault.hit
+    assert not target.exists()  # its weights are the new ones
 
 
 @pytest.mark.parametrize("to", ["onnx", "openvino", "torchscript", "safetensors", "opencv-pb"])
