@@ -24,13 +24,14 @@ from subpixel.resample import KERNELS
 from subpixel.runtimes import installed
 from subpixel.service import assets
 from subpixel.service.clock import now
+from subpixel.service.description import IMAGE, PROBLEMS, RESULT, answers, header
 from subpixel.service.guard import Guard, handle_errors
 from subpixel.service.metrics import exposition
 from subpixel.service.negotiation import MEDIA_TYPES, accepted, not_acceptable
 from subpixel.service.orders import Enlarged, Examined, Order
 from subpixel.service.page import browser
-from subpixel.service.problems import Problem, Refusal, stopping
-from subpixel.service.query import check_no_query, parameters, parse_query
+from subpixel.service.problems import Refusal, stopping
+from subpixel.service.query import check_no_query, parse_query
 from subpixel.service.ranges import RangedFile, unchanged
 from subpixel.service.records import Record
 from subpixel.service.service import Service
@@ -45,19 +46,11 @@ _PHOTOS = {file_format.name for file_format in FILE_FORMATS.values()}
 _GONE = "results are kept for a while; send the image again"
 _BARE: Any = {"dependencies": [Depends(check_no_query)]}
 """Nothing can be asked for in the query."""
-_PROBLEMS: Any = {"default": {"model": Problem, "content": {"application/problem+json": {}}}}
-_IMAGE: Any = {
-    "parameters": parameters(),
-    "requestBody": {
-        "required": True,
-        "content": {
-            "application/octet-stream": {"schema": {"type": "string", "format": "binary"}},
-            "multipart/form-data": {
-                "schema": {"type": "object", "properties": {"image": {"type": "string", "format": "binary"}}}
-            },
-        },
-    },
+_KEYED: Any = {
+    **IMAGE,
+    "parameters": [*IMAGE["parameters"], header("Idempotency-Key", "The same key, image and request: the same job.")],
 }
+_RESUMED: Any = {"parameters": [header("Last-Event-ID", "The last event that was seen.")]}
 
 
 def create_app(service: Service) -> ASGIApp:
@@ -78,23 +71,26 @@ def create_app(service: Service) -> ASGIApp:
         docs_url=None,
         redoc_url=None,
         lifespan=lifespan,
-        responses=_PROBLEMS,
+        responses=PROBLEMS,
+        servers=[{"url": service.settings.base_path or "/"}],
         redirect_slashes=False,  # it knows neither the base path nor the proxy's https
     )
     app.state.service = service
     handle_errors(app)
-    app.post("/v1/upscale", openapi_extra=_IMAGE, response_class=FileResponse)(upscale)
-    app.post("/v1/jobs", openapi_extra=_IMAGE, status_code=202, response_model=Job)(submit)
+    app.post("/v1/upscale", openapi_extra=IMAGE, response_class=FileResponse, responses=RESULT)(upscale)
+    again: Any = {200: {"model": Job, "description": "The job that its Idempotency-Key has made before"}}
+    app.post("/v1/jobs", openapi_extra=_KEYED, status_code=202, response_model=Job, responses=again)(submit)
     _reads(app, "/v1/jobs", response_model=dict[str, list[Job]], **_BARE)(jobs)
     _reads(app, "/v1/jobs/{id}", response_model=Job, **_BARE)(job)
     app.delete("/v1/jobs/{id}", response_model=Job, **_BARE)(delete)
-    app.get("/v1/jobs/{id}/events", response_class=StreamingResponse, **_BARE)(events)
-    _reads(app, "/v1/jobs/{id}/result", response_class=FileResponse, **_BARE)(result)
-    app.post("/v1/inspect", openapi_extra=_IMAGE)(inspect)
+    told: Any = {"responses": answers("text/event-stream"), "openapi_extra": _RESUMED}
+    app.get("/v1/jobs/{id}/events", response_class=StreamingResponse, **told, **_BARE)(events)
+    _reads(app, "/v1/jobs/{id}/result", response_class=FileResponse, responses=RESULT, **_BARE)(result)
+    app.post("/v1/inspect", openapi_extra=IMAGE)(inspect)
     _reads(app, "/v1/models", **_BARE)(models)
     _reads(app, "/healthz")(health)
     _reads(app, "/readyz")(ready)
-    _reads(app, "/metrics", response_class=Response)(metrics)
+    _reads(app, "/metrics", response_class=Response, responses=answers("text/plain"))(metrics)
     app.include_router(browser.router)
     for path in assets.page_files():
         _reads(app, path, include_in_schema=False)(page)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
-from typing import Any, cast
+from typing import Any
 
 from starlette.requests import Request
 
@@ -25,7 +25,7 @@ _LONGEST = 40
 
 def parse_query(items: Iterable[tuple[str, str]]) -> VideoRequest:
     """Raises: UnknownName with the closest key; BadRequest for one given twice, a wrong value, or a path as a model."""
-    nested, known = dict[str, Any](), _defaults()
+    nested, known = dict[str, Any](), _schemas()
     for key, value in items:
         if key.startswith(_OPERATORS):
             raise BadRequest(f"{key[:_LONGEST]} is not asked for over the network; the server decides")
@@ -35,7 +35,7 @@ def parse_query(items: Iterable[tuple[str, str]]) -> VideoRequest:
         place = nested.setdefault(outer, {}) if outer else nested
         if last in place:
             raise BadRequest(f"{key} is given twice")
-        place[last] = value.split(",") if isinstance(known[key], tuple) else value
+        place[last] = value.split(",") if _is_list(known[key]) else value
     request = VideoRequest.parse(nested)
     if not (request.model == AUTO or request.model in KERNELS or matching_models(request.model, names())):
         raise BadRequest(f"model {request.model[:_LONGEST]!r}; expected auto, a kernel, or a name from /v1/models")
@@ -51,20 +51,39 @@ def check_no_query(request: Request) -> None:
 def parameters() -> list[dict[str, Any]]:
     """The query's keys, as OpenAPI lists them."""
     return [
-        {"name": name, "in": "query", "required": False, "schema": {"default": value}}
-        for name, value in _defaults().items()
+        {
+            "name": name,
+            "in": "query",
+            "required": False,
+            "schema": schema,
+            **({"style": "form", "explode": False} if _is_list(schema) else {}),  # 1,2,3
+        }
+        for name, schema in _schemas().items()
     ]
 
 
 @cache
-def _defaults() -> dict[str, Any]:
-    values = _flat(VideoRequest.parse({}).model_dump())
-    return {name: value for name, value in values if not name.startswith(_OPERATORS) and name != _OF_FOLDERS}
+def _schemas() -> dict[str, dict[str, Any]]:
+    """The keys, and what JSON Schema says of their values."""
+    whole = VideoRequest.model_json_schema()
+    schemas = _flat(whole, whole["$defs"])
+    return {name: schema for name, schema in schemas if not name.startswith(_OPERATORS) and name != _OF_FOLDERS}
 
 
-def _flat(values: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
-    for name, value in values.items():
-        if isinstance(value, dict):
-            yield from _flat(cast("dict[str, Any]", value), f"{above}{name}.")
+def _flat(whole: Mapping[str, Any], parts: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
+    for name, schema in whole["properties"].items():
+        if "$ref" in schema:
+            yield from _flat(parts[schema["$ref"].rpartition("/")[2]], parts, f"{above}{name}.")
         else:
-            yield above + name, value
+            yield above + name, _without_null(schema)
+
+
+def _without_null(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """The same of what a query can say: there a key that is left out is what null is in JSON."""
+    kinds = [kind for kind in schema.get("anyOf", ()) if kind != {"type": "null"}]
+    kept = {name: value for name, value in schema.items() if name not in ("anyOf", "title") and value is not None}
+    return kept | (kinds[0] if len(kinds) == 1 else {"anyOf": kinds} if kinds else {})
+
+
+def _is_list(schema: Mapping[str, Any]) -> bool:
+    return schema.get("type") == "array"

@@ -345,10 +345,18 @@ def test_models_health_and_description(server: Server) -> None:
     operations = _operations(description)
     assert len(operations) == len(set(operations)) > 9
     names = {parameter["name"] for parameter in description["paths"]["/v1/jobs"]["post"]["parameters"]}
-    assert {"model", "scale", "restoration.denoise", "encoding.format"} <= names
+    assert {"model", "scale", "restoration.denoise", "encoding.format", "Idempotency-Key"} <= names
     assert not any(name.startswith(("tile", "execution")) for name in names)
     assert {"Job", "Problem"} <= set(description["components"]["schemas"])
+    assert description["servers"] == [{"url": "/"}]
+    told = {path: _media_types(description["paths"][path]) for path in ("/v1/upscale", "/v1/jobs/{id}/events")}
+    assert {"image/png", "image/webp", "image/avif", "image/jpeg", "application/problem+json"} <= told["/v1/upscale"]
+    assert told["/v1/jobs/{id}/events"] == {"text/event-stream", "application/problem+json"}
     metrics = server.client.get("/metrics").text
     assert "subpixel_workers 1\n" in metrics
     assert 'route="/healthz",status="200"' in metrics
     assert server.client.get("/").headers["content-type"] == "text/html; charset=utf-8"
+
+
+def _media_types(path: Any) -> set[str]:
+    return {kind for each in path.values() for answer in each["responses"].values() for kind in answer["content"]}

@@ -65,6 +65,7 @@ def _answers(url: str) -> bool:
 def test_events_come_through_as_they_happen(servers: Make, tmp_path: Path) -> None:
     server = servers(*BASE, "--workers", "1", code=SLOW)
     with proxy(tmp_path, server.port) as address, httpx.Client(base_url=address, timeout=60) as client:
+        assert client.get("openapi.json").json()["servers"] == [{"url": "/photos"}]
         job = client.post("v1/jobs?model=bicubic", content=png(8, 1000))
         assert job.headers["location"] == f"/photos/v1/jobs/{job.json()['id']}"
         links = {name: httpx.URL(address).join(path) for name, path in job.json()["links"].items()}

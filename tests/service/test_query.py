@@ -48,6 +48,18 @@ def test_all_that_is_listed_can_be_asked_for() -> None:
         assert found == value, name
 
 
+def test_what_is_listed_says_what_values_it_takes() -> None:
+    schemas = {parameter["name"]: parameter["schema"] for parameter in parameters()}
+    assert schemas["scale"] == {"type": "number"}  # null is said by leaving it out
+    assert schemas["fit"] == {"type": "boolean", "default": False}
+    assert schemas["restoration.denoise"]["anyOf"] == [{"type": "string", "const": "auto"}, {"type": "number"}]
+    assert schemas["codec"]["enum"] == ["auto", "av1", "h264", "h265", "ffv1"]
+    assert (schemas["quality"]["minimum"], schemas["quality"]["maximum"]) == (1, 100)
+    assert all("type" in schema or "anyOf" in schema for schema in schemas.values())
+    bands = next(parameter for parameter in parameters() if parameter["name"] == "bands")
+    assert (bands["schema"]["type"], bands["style"], bands["explode"]) == ("array", "form", False)  # 3,2,1
+
+
 @pytest.mark.parametrize(
     ("items", "said"),
     [
