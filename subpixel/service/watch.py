@@ -13,7 +13,7 @@ log = logging.getLogger("subpixel.service")
 _LOOK = 0.25
 """Seconds between two looks."""
 _QUIET = 10.0
-"""Seconds after which a line says that nothing has happened."""
+"""Seconds after which a line says that nothing has happened, or a job that waits is told again: others go before it."""
 _MOST = 500
 """Clients that wait at a time."""
 
@@ -43,7 +43,7 @@ class Watch:
                     queue.put_nowait(records[wanted])
 
     def changes(self, record: Record, after: int) -> AsyncGenerator[Record | None]:
-        """The job after each change beyond a revision, to its end; None now and then, while nothing happens.
+        """The job after each change beyond a revision, to its end; now and then also as it waits, or None.
 
         Raises: Refusal where too many wait, at once: later the answer has begun.
         """
@@ -65,7 +65,7 @@ class Watch:
                     return
                 if loop.time() - quiet > _QUIET:
                     quiet = loop.time()
-                    yield None
+                    yield record if record.state == "waiting" else None
                 try:
                     async with asyncio.timeout(4 * _LOOK):
                         record = await queue.get()

@@ -14,7 +14,7 @@ import pytest
 
 pytest.importorskip("fastapi", reason="needs the extra serve")
 
-from served import Server, pixels, png, until
+from served import SLOW, Server, pixels, png, until
 
 from subpixel.images import FORMATS
 from subpixel.inference.upscaler import Upscaler
@@ -65,6 +65,19 @@ def test_events_tell_every_state_and_resume_after_the_last_one_seen(server: Serv
         assert [event["data"] for event in _events(stream.iter_lines())] == [events[-1]["data"]]
     with server.client.stream("GET", job["links"]["events"], headers={"Last-Event-ID": events[-1]["id"]}) as stream:
         assert list(_events(stream.iter_lines())) == []
+
+
+def test_a_job_that_waits_is_told_again_how_many_are_before_it(servers: Callable[..., Server]) -> None:
+    server = servers("--workers", "1", code=f"import subpixel.service.watch as w; w._QUIET = 0.2\n{SLOW}")
+    first, second, third = (server.submit(png(8, 1000, seed=n)) for n in range(3))
+    until(lambda: server.client.get(first["links"]["self"]).json()["state"] == "running")
+    with server.client.stream("GET", third["links"]["events"]) as stream:
+        told = (json.loads(line[6:]) for line in stream.iter_lines() if line.startswith("data: "))
+        before = next(told)
+        server.client.delete(second["links"]["self"])
+        after = next(job for job in told if job["ahead"] == 0)
+        assert [(job["state"], job["revision"]) for job in (before, after)] == [("waiting", 1)] * 2
+    assert before["ahead"] == 1
 
 
 @pytest.mark.parametrize("senseless", [b"\xb2", b"1" * 5000, b"-1", b"abc", b""])
