@@ -47,6 +47,8 @@ class Contents:
     """Whether the fourth channel is not alpha."""
     quantisation: tuple[int, ...] | None = None
     """The 64 steps of a JPEG file's first table, row by row."""
+    restarts: bool = False
+    """Whether a JPEG has markers from which its decoder goes on behind damage."""
     stated: int = 0
     """The orientation by the container's own word; AVIF turns by boxes, which its decoder obeys."""
     notes: list[str] = field(default_factory=list[str])

@@ -12,7 +12,7 @@ from subpixel.images.metadata import Metadata, Text
 
 _XMP, _EXTENDED = b"http://ns.adobe.com/xap/1.0/\0", b"http://ns.adobe.com/xmp/extension/\0"
 _EXIF, _ICC, _JFIF = b"Exif\0\0", b"ICC_PROFILE\0", b"JFIF\0"
-_COMMENT, _SCAN, _END, _TABLES = 0xFE, 0xDA, 0xD9, 0xDB
+_COMMENT, _SCAN, _END, _TABLES, _RESTARTS = 0xFE, 0xDA, 0xD9, 0xDB, 0xDD
 _ZIGZAG = sorted(range(64), key=lambda k: (k // 8 + k % 8, k // 8 if (k // 8 + k % 8) % 2 else k % 8))
 """The place of each step of a table, which runs along the diagonals (figure A.6)."""
 _BASELINE = {0xC0, 0xC1}
@@ -59,6 +59,8 @@ def read_jpeg(file: BinaryIO) -> Contents:
     for marker, data, _ in segments(file):
         if marker == _TABLES:
             contents.quantisation = contents.quantisation or _quantisation(data)
+        elif marker == _RESTARTS:
+            contents.restarts = any(data)
         elif marker == _COMMENT:
             contents.text.append(Text("Comment", _decoded(data)))
         elif 0xE0 <= marker <= 0xEF:

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from subpixel.errors import UnreadableImage, unread
-from subpixel.images import exif, jpeg, profiles, xmp
+from subpixel.images import exif, profiles, xmp
 from subpixel.images.animation import AnimationReader, apng_frames, timing
 from subpixel.images.budget import check_decoding, check_decoding_beside, check_pixels
 from subpixel.images.containers import read_contents
@@ -24,6 +24,7 @@ from subpixel.images.contents import Contents
 from subpixel.images.decoders import decode
 from subpixel.images.formats import FILE_FORMATS, HEAD, VIDEO, FileFormat, format_of_content
 from subpixel.images.kinds import ENDINGS, split_ending
+from subpixel.images.loading import load
 from subpixel.images.metadata import Depth, Metadata
 from subpixel.images.samples import cmyk_to_srgb, dequantise, limited, vips
 from subpixel.images.stored import StoredLevels
@@ -34,6 +35,7 @@ MAX_PIXELS = 2**30
 """A header that claims more pixels than this is refused before anything is decoded (32,768 x 32,768)."""
 
 _SEVERAL = "it has {} frames or pages; save the one you want as its own file"
+_PARTLY = "damage inside it was passed over; parts of it may be wrong"
 _DAMAGED = "it is damaged, truncated or of a rare kind"
 _LEVELS: dict[str, tuple[str, Depth]] = {  # libvips' sample formats
     "uchar": ("u1", 8),
@@ -52,8 +54,11 @@ class ImageReader:
     quantisation: tuple[int, ...] | None = None
     """The 64 steps of luma of a JPEG file, row by row; None for other files."""
 
-    def __init__(self, name: str | Path, image: Any, metadata: Metadata, has_alpha: bool) -> None:
+    def __init__(
+        self, name: str | Path, image: Any, metadata: Metadata, has_alpha: bool, again: Callable[[], Any] | None = None
+    ) -> None:
         self.name, self.metadata = name, metadata
+        self._again = again  # opens an image that is damaged in parts, as far as it can be read
         dtype = _DTYPES.get(image.format, "float32")
         self.shape = Shape(int(image.height), int(image.width), int(image.bands) - has_alpha, has_alpha, dtype)
         self._image = image
@@ -86,7 +91,13 @@ class ImageReader:
         try:
             data = pyvips.Region.new(image).fetch(0, y0, width, y1 - y0)
         except pyvips.Error as error:
-            raise UnreadableImage(self.name, _reason(error, image)) from error
+            again = self._again
+            if again is None and image is self._image:  # no other thread has opened it anew
+                raise UnreadableImage(self.name, _reason(error, image)) from error
+            if again:
+                notes = dict.fromkeys((*self.metadata.notes, _PARTLY))
+                self._image, self.metadata, self._again = again(), replace(self.metadata, notes=tuple(notes)), None
+            return self.numbers(y0, y1)
         return np.frombuffer(data, _LEVELS[image.format][0]).reshape(y1 - y0, width, image.bands)
 
     def _stored(self, levels: StoredLevels, y0: int, y1: int) -> NDArray[Any]:
@@ -132,7 +143,7 @@ def open_any(
             if file_format.name == "TIFF" and contents.unknown_colours:
                 raise UnreadableImage(name, f"its numbers are {contents.unknown_colours}; convert it to RGB first")
             if file_format.decoder == "libvips" and not contents.is_rare:
-                image = _load(pyvips, source, file, file_format, contents)
+                image = load(source, file, file_format, contents)
             else:
                 check = partial(_check_beside, check_size, name, file_format)
                 decoded = decode(name, file, file_format, contents, check)
@@ -146,9 +157,7 @@ def open_any(
             check_decoding(name, image, contents.orientation)
         if contents.frames > 1:
             return _animation(name, image, contents)
-        opened = ImageReader(name, *_to_rgb(name, _turned(image, contents.orientation), contents, every_channel))
-        opened.quantisation = contents.quantisation
-        return opened
+        return _still(name, source, image, file_format, contents, every_channel)
     except UnreadableImage:
         raise
     except (OSError, pyvips.Error) as error:
@@ -183,31 +192,6 @@ def _format_of(name: str | Path, head: bytes) -> FileFormat:
     return recognised
 
 
-def _load(pyvips: Any, source: str | Path | bytes, file: BinaryIO, file_format: FileFormat, contents: Contents) -> Any:
-    """Open through a libvips source: a file's name would have to be UTF-8, and be free of [brackets].
-
-    Damage inside a JPEG or GIF is only a warning to its decoder; in TIFF and PNG, trifles are warnings too. A JPEG with
-    a gain map (Ultra HDR) is opened by the plain loader.
-    """
-    whole = jpeg.repaired(file) if file_format.name == "JPEG" else None
-    if whole:
-        contents.notes.append("faults in its header were passed over")
-    data = whole or source
-    if isinstance(data, bytes):
-        stream = pyvips.Source.new_from_memory(data)
-    else:
-        with open(data, "rb") as fresh:  # by descriptor: libvips takes no name that is not UTF-8
-            stream = pyvips.Source.new_from_descriptor(fresh.fileno())
-    if file_format.name == "JPEG":
-        image = pyvips.Image.jpegload_source(stream, fail_on="warning")
-        image._references.append(stream)  # as `new_from_source` does, or the bytes are freed
-        return image
-    options: dict[str, Any] = {"fail_on": "warning" if file_format.name == "GIF" else "error"}
-    options |= {"page": contents.page} if contents.page else {}
-    options |= {"n": -1, "access": "sequential"} if contents.frames > 1 else {}
-    return pyvips.Image.new_from_source(stream, "", **options)
-
-
 def _check_beside(
     check_size: Callable[[str | Path, int, int], None],
     name: str | Path,
@@ -225,6 +209,21 @@ def _check_pages(name: str | Path, contents: Contents, animated: bool) -> None:
         raise UnreadableImage(name, _SEVERAL.format(contents.frames))
     if contents.is_cut:
         raise UnreadableImage(name, _DAMAGED)
+
+
+def _still(
+    name: str | Path, source: str | Path | bytes, image: Any, file_format: FileFormat, contents: Contents, every: bool
+) -> ImageReader:
+    def upright(image: Any) -> tuple[Any, Metadata, bool]:
+        return _to_rgb(name, _turned(image, contents.orientation), contents, every)
+
+    def again() -> Any:
+        with io.BytesIO(source) if isinstance(source, bytes) else open(source, "rb") as file:
+            return upright(load(source, file, file_format, contents, mildly=True))[0]
+
+    opened = ImageReader(name, *upright(image), again if contents.restarts else None)
+    opened.quantisation = contents.quantisation
+    return opened
 
 
 def _animation(name: str | Path, image: Any, contents: Contents) -> AnimationReader:

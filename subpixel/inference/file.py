@@ -53,6 +53,7 @@ def upscale_file(
     step = max(1, _ENCODED // (plan.target.width * plan.target.samples))
     whole = replace(plan.target, height=height * count)
     notes: list[str] = []
+    known = len(opened.metadata.notes)
     with create(target, whole, opened.metadata, encoding, _file(source)) as writer:
         for k, frame in enumerate(chain([first], frames)):
             rows = plan.rows(frame)
@@ -62,6 +63,7 @@ def upscale_file(
                     on_progress(plan, (k * height + y + len(band)) // count)
                 writer.write(band)
             notes += [rows.note] if isinstance(rows, LimitedRows) else []
+    notes += opened.metadata.notes[known:]
     return "; ".join(filter(None, [writer.note, *notes])) or None
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import io
+import re
 import struct
 from contextlib import suppress
 from pathlib import Path
@@ -14,9 +15,11 @@ import PIL.Image
 import pytest
 import tifffile
 
+from subpixel import Upscaler
 from subpixel.errors import BadRequest, MissingExtra, UnreadableImage
 from subpixel.images import FORMATS, SUFFIXES, Image, decoders, open_image, read, reader, write
 from subpixel.images.formats import FILE_FORMATS, HEAD, format_of_content
+from subpixel.inference.file import upscale_file
 
 RNG = np.random.default_rng(0)
 ARRAY = RNG.integers(0, 256, (17, 23, 3), dtype=np.uint8)
@@ -122,6 +125,37 @@ def test_kinds_of_tiff_that_libvips_does_not_decode() -> None:
     table = struct.pack("<H", len(tags)) + b"".join(entries) + bytes(4)
     twelve = b"II*\0" + struct.pack("<I", 8 + strip.size) + strip.astype(np.uint8).tobytes() + table
     np.testing.assert_allclose(read(twelve).pixels[..., 0], gray / 4095, atol=1e-5)
+
+
+def test_damage_between_restart_markers_costs_its_part_alone(tmp_path: Path) -> None:
+    file = io.BytesIO()
+    rng = np.random.default_rng(2)
+    plain = rng.integers(0, 256, (64, 48, 3), dtype=np.uint8)
+    PIL.Image.fromarray(plain).save(file, "JPEG", quality=90, restart_marker_rows=1)
+    whole = file.getvalue()
+    odd = re.sub(rb"\xff[\xd1\xd2]", lambda marker: b"\x12\x34" + marker[0], whole)
+    assert len(odd) == len(whole) + 4
+    with PIL.Image.open(io.BytesIO(odd)) as image:
+        right = np.asarray(image)
+    note = "damage inside it was passed over; parts of it may be wrong"
+    for source in (odd, tmp_path / "a.jpg"):
+        (tmp_path / "a.jpg").write_bytes(odd)
+        opened = open_image(source)
+        bands = [opened.rows(y, y + 8) for y in range(0, 64, 8)]
+        assert np.array_equal(np.concatenate(bands), right)
+        assert opened.metadata.notes == (note,)
+        assert read(source).metadata.notes == (note,)
+        assert upscale_file(source, tmp_path / "b.png", Upscaler("nearest", scale=2)) == note
+    assert np.array_equal(right, read(whole).to_array())
+    at = whole.index(b"\xff\xd1")
+    torn = read(whole[: at + 40] + rng.bytes(60).replace(b"\xff", b"\0") + whole[at + 100 :])
+    kept = [y for y in range(64) if np.array_equal(torn.to_array()[y], right[y])]
+    assert torn.metadata.notes == (note,)
+    assert set(kept) >= {*range(31), *range(49, 64)}  # the third of rows of 16; chroma reaches a row beyond
+    assert len(kept) < 64
+    for cut in (odd[: len(odd) // 2], odd[:-2]):
+        with pytest.raises(UnreadableImage, match="damaged"):
+            read(cut)
 
 
 @pytest.mark.parametrize("stray", [b"\xff\x00\xff\x00", b"\x00\xff\xd0\x07", b"abc\xff\xd8"])
