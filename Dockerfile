@@ -13,5 +13,6 @@ ENV PATH=/opt/subpixel/bin:$PATH PYTHONDONTWRITEBYTECODE=1
 VOLUME /data
 EXPOSE 8000
 STOPSIGNAL SIGTERM
-HEALTHCHECK CMD ["python", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:8000/healthz', timeout=3)"]
+# Any answer is one: below a --base-path this one is 404.
+HEALTHCHECK CMD ["python", "-c", "from http.client import HTTPConnection as c; s = c('127.0.0.1', 8000, timeout=3); s.request('GET', '/healthz'); s.getresponse()"]
 ENTRYPOINT ["subpixel", "serve", "--host", "0.0.0.0", "--data", "/data", "--token-file", "/run/tokens"]

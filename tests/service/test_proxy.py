@@ -109,6 +109,20 @@ def test_the_page_lies_below_a_path(chromium: Any, servers: Make, tmp_path: Path
     context.close()
 
 
+def test_the_container_is_healthy_below_a_path_too(servers: Make) -> None:
+    found = re.search(r"^HEALTHCHECK CMD (\[.*\])$", (ROOT / "Dockerfile").read_text("utf-8"), re.MULTILINE)
+    assert found
+    server = servers(*BASE)
+
+    def is_healthy() -> bool:
+        _, *rest = json.loads(found[1].replace("8000", str(server.port)))
+        return subprocess.run([sys.executable, *rest], capture_output=True, check=False).returncode == 0
+
+    assert is_healthy()
+    server.stop()
+    assert not is_healthy()
+
+
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="needs systemd")
 def test_the_unit_of_the_how_to_makes_sense_to_systemd(tmp_path: Path) -> None:
     unit = tmp_path / "subpixel.service"
