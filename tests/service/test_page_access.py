@@ -118,6 +118,15 @@ def test_what_moves_is_not_enlarged_in_the_browser(tab: Tab, tmp_path: Path) -> 
     assert tab.state("a.gif") == "It moves, which only the server keeps; enlarge it there."
 
 
+def test_what_is_too_large_for_a_browser_is_refused_by_its_header(tab: Tab, tmp_path: Path) -> None:
+    Image.new("L", (8001, 8000)).save(tmp_path / "a.png")
+    local(tab)
+    tab.choose(tmp_path / "a.png")
+    tab.page.get_by_role("button", name="Enlarge", exact=True).click()
+    tab.wait("a.png", "failed")
+    assert tab.state("a.png").startswith("It has more than 64 megapixels, too many for a browser")
+
+
 def test_a_job_under_way_says_that_the_server_does_not_answer(
     tab: Tab, context: BrowserContext, tmp_path: Path
 ) -> None:

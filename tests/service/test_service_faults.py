@@ -15,7 +15,7 @@ import time
 import zlib
 from collections import Counter
 from collections.abc import Callable, Generator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -42,6 +42,14 @@ if __name__ == "__mp_main__":
             os.kill(os.getpid(), signal.SIGKILL)
         return _upscale(source, target, *more)
     file.upscale_file = dies
+"""
+HANGING = """
+import time
+import subpixel.inference.file as file
+import subpixel.service.service as service
+service._STUCK = 1
+if __name__ == "__mp_main__":
+    file.upscale_file = lambda *_: time.sleep(600)
 """
 
 
@@ -156,6 +164,28 @@ def test_a_flood_is_bounded_health_answers_and_cancelling_ends_in_a_second(serve
     names = [answer.json()["id"] for answer in answers if answer.status_code == 202]
     assert {server.finished(name)["state"] for name in names} == {"done"}
     assert server.client.get(busy["links"]["self"]).json()["state"] == "cancelled"
+
+
+def test_a_server_whose_work_hangs_is_healthy_and_not_ready(servers: Make) -> None:
+    server = servers("--workers", "1", code=HANGING)
+    hanging, waiting = server.submit(png()), server.submit(png())
+    until(lambda: server.client.get("/readyz").status_code == 503)
+    assert server.client.get("/readyz").json() == {"status": "1 jobs wait, and nothing has moved for a minute"}
+    assert server.client.get("/healthz").status_code == 200
+    for job in (waiting, hanging):
+        assert server.client.delete(job["links"]["self"]).json()["state"] == "cancelled"
+    assert server.client.get("/readyz").status_code == 200
+
+
+def test_who_comes_while_another_image_is_done_at_once_is_told_to_come_again(servers: Make) -> None:
+    server = servers("--workers", "0", code=HANGING)
+    url = f"{server.client.base_url}/v1/upscale?model=bicubic"
+    with ThreadPoolExecutor(2) as threads:
+        both = [threads.submit(httpx.post, url, content=png(), timeout=60) for _ in range(2)]
+        answer = next(as_completed(both)).result()  # the other one hangs
+        assert (answer.status_code, answer.json()["type"]) == (503, "/problems/busy")
+        assert answer.headers["retry-after"] == "1"
+        server.stop(signal.SIGKILL)
 
 
 def test_a_crash_costs_its_job_after_three_tries_and_no_other(servers: Make) -> None:
