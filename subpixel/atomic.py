@@ -8,6 +8,7 @@ import os
 import re
 import secrets
 import shutil
+import stat
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -122,6 +123,19 @@ def commit(part: Path, target: Path) -> None:
             os.fsync(handle)
         finally:
             os.close(handle)
+
+
+def resemble(part: Path, target: Path, source: Path | None, keep_time: bool = False) -> None:
+    """Gives a file, before it takes its target's place, the mode of that, or else of its source; its owner may write.
+
+    Where asked for, also the source's time. Raises: OSError.
+    """
+    model = target if target.exists() else source
+    if model is not None and model.is_file() and part.is_file():
+        part.chmod(stat.S_IMODE(model.stat().st_mode) | stat.S_IWUSR)
+    if source is not None and keep_time:
+        about = source.stat()
+        os.utime(part, ns=(about.st_atime_ns, about.st_mtime_ns))
 
 
 @contextmanager

@@ -76,7 +76,7 @@ def fuse_files(
         files.push(lambda kind, *_: _withdraw(other, uncertainty) if kind else None)
         writer = files.enter_context(create(target, shape, burst.metadata, encoding, sources[0]))
         if uncertainty is not None:
-            other = files.enter_context(create(uncertainty, gray, Metadata(depth=16)))
+            other = files.enter_context(create(uncertainty, gray, Metadata(depth=16), like=sources[0]))
         done = 0
         for rows, deviation in burst.bands():
             writer.write(rows)

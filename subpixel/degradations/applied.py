@@ -16,7 +16,7 @@ from subpixel import atomic, resample
 from subpixel.degradations.degradation import Degradation
 from subpixel.degradations.serialization import from_dict, to_dict
 from subpixel.errors import BadRequest, RecipeError, UnwritableImage
-from subpixel.images import Image, dequantise, quantise, read, write
+from subpixel.images import Image, create, dequantise, quantise, read
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,8 @@ def degrade(source: Path, target: Path, applied: AppliedDegradation) -> Image:
     except OSError as error:
         raise UnwritableImage(record, (error.strerror or str(error)).lower()) from error
     try:
-        write(target, low)  # last: an image that is there is done
+        with create(target, low.shape, low.metadata, like=source) as writer:  # last: an image that is there is done
+            writer.write(low.samples)
     except UnwritableImage:
         record.unlink(missing_ok=True)
         raise

@@ -43,7 +43,7 @@ def upscale_file(
         return upscale_photo(source, target, upscaler, encoding, on_progress)
     path, place = Path(str(source)), _place(file_format, target)
     with closing(file_format.open(path, upscaler.bands, upscaler.channels)) as opened:
-        return _upscale(file_format, opened, path, place, upscaler, on_progress)
+        return _upscale(file_format, opened, path, place, upscaler, encoding.keep_time, on_progress)
 
 
 def _place(file_format: Format, target: str | Path | BinaryIO) -> Path:
@@ -57,7 +57,13 @@ def _place(file_format: Format, target: str | Path | BinaryIO) -> Path:
 
 
 def _upscale(
-    file_format: Format, opened: Source, path: Path, target: Path, upscaler: Upscaler, on_progress: OnProgress | None
+    file_format: Format,
+    opened: Source,
+    path: Path,
+    target: Path,
+    upscaler: Upscaler,
+    keep_time: bool,
+    on_progress: OnProgress | None,
 ) -> str | None:
     first = atomic.temporary(target.parent)
     part = first.with_name(f"part{split_ending(target.name)[1].lower()}")
@@ -66,6 +72,7 @@ def _upscale(
         notes = opened.create(part, results.of)
         with closing(file_format.open(part, channels=upscaler.channels)) as again:
             _compare(path, opened.planes, again.planes, upscaler)
+        atomic.resemble(part, target, path, keep_time)
         atomic.commit(part, target)
     except SubpixelError as error:
         raise error if str(path) in str(error) else UnreadableImage(path, in_one_line(error)) from error

@@ -120,6 +120,7 @@ def read_tiff(file: BinaryIO) -> Contents:
     full = [k for k, (_, reduced) in enumerate(pages) if not reduced]
     contents.frames, contents.page = max(1, len(full)), full[0] if len(full) == 1 else 0
     contents.is_one_page = len(full) == 1
+    contents.others |= {"its smaller copies"} if len(pages) > len(full) == 1 else set()
     tree = tiff.read_tree(file, layout, pages[contents.page][0] if pages else table)
     _read_tags(contents, tree)
     return contents

@@ -12,7 +12,7 @@ from typing import Any, BinaryIO, ClassVar
 from subpixel.errors import BadRequest, UnwritableImage
 from subpixel.images import kinds, profiles
 from subpixel.images.animation import stored_as
-from subpixel.images.metadata import Colour, Depth, Metadata, became_srgb
+from subpixel.images.metadata import Colour, Depth, Metadata, Text, became_srgb
 
 
 @dataclass(frozen=True)
@@ -223,7 +223,7 @@ def storable(file_format: FileFormat, metadata: Metadata, gray: bool) -> Metadat
         limits = {"exif": 65527, "xmp": 65504, "iptc": 65493}  # less each block's own prefix
         too_long = [b for b, limit in limits.items() if len(getattr(metadata, b) or b"") > limit]
         metadata = replace(metadata, **dict.fromkeys(too_long))
-    metadata = replace(metadata, text=tuple(t for t in metadata.text if _has_room(file_format, t.keyword)))
+    metadata = replace(metadata, text=tuple(text for text in metadata.text if _has_room(file_format, text)))
     notes = ("its colours became 256 a frame, transparency all or none",) if file_format.palette else ()
     animation, changes = stored_as(file_format.name, metadata.animation) if metadata.animation else (None, ())
     depth, notes = _stored_depth(file_format, metadata.depth), (*metadata.notes, *notes, *changes)
@@ -233,8 +233,9 @@ def storable(file_format: FileFormat, metadata: Metadata, gray: bool) -> Metadat
     return replace(metadata, notes=(*metadata.notes, became_srgb("those of a profile"))) if converted else metadata
 
 
-def _has_room(file_format: FileFormat, keyword: str) -> bool:
-    return file_format.name == "PNG" or (file_format.name == "JPEG" and keyword == "Comment")
+def _has_room(file_format: FileFormat, text: Text) -> bool:
+    is_comment = text.keyword == "Comment" and len(text.value.encode()) <= 65533
+    return file_format.name == "PNG" or (file_format.name == "JPEG" and is_comment)
 
 
 def _with_stated_colour(metadata: Metadata, file_format: FileFormat) -> Metadata:

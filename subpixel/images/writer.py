@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import os
 import shutil
-import stat
 import sys
 import tempfile
 from contextlib import suppress
@@ -196,18 +195,9 @@ class ImageWriter:
                 shutil.copyfileobj(file, stream)
             stream.flush()
             return
-        self._take_mode_and_time(self._target)
+        atomic.resemble(self._part, self._target, self._like, self._encoding.keep_time)
         atomic.commit(self._part, self._target)
         self.has_appeared = True
-
-    def _take_mode_and_time(self, target: Path) -> None:
-        """The mode of the file that is replaced, or else of the source; its owner may write in any case."""
-        model = target if target.exists() else self._like
-        if model is not None:
-            self._part.chmod(stat.S_IMODE(model.stat().st_mode) | stat.S_IWUSR)
-        if self._like is not None and self._encoding.keep_time:
-            about = self._like.stat()
-            os.utime(self._part, ns=(about.st_atime_ns, about.st_mtime_ns))
 
     def _compared(self) -> str | None:
         """What the written file lacks of what the image came with."""

@@ -163,6 +163,7 @@ class _Work:
             return
         with atomic.replacing(self.target) as part:
             muxing.join(self.source, part, self.container, self.encoder, partial, self.cut, self.left_out)
+            atomic.resemble(part, self.target, self.source.path)
 
     def _started(self, resumed: int) -> Started:
         total, each = self._total(), self._seconds_a_frame()

@@ -420,6 +420,11 @@ def test_comments_of_a_jpeg_stay(tmp_path: Path) -> None:
     assert doubled(source, tmp_path / "a.webp") == "left out: comment"
 
 
+def test_a_comment_that_a_jpeg_has_no_room_for_is_named(tmp_path: Path) -> None:
+    for size, told in ((65533, None), (65534, "left out: comment")):
+        assert doubled(png(chunk(b"tEXt", b"Comment\0" + b"x" * size)), tmp_path / "a.jpg") == told
+
+
 def test_a_compressed_text_that_is_a_bomb_is_cut() -> None:
     bomb = chunk(b"zTXt", b"a\0\0" + zlib.compress(bytes(2**27), 9))
     text = read_contents(io.BytesIO(png(bomb))).text
@@ -581,6 +586,7 @@ def test_a_tiff_whose_second_page_is_a_thumbnail_is_read() -> None:
         writer.write(ARRAY[::4, ::4], photometric="rgb", subfiletype=1, metadata=None)
         writer.write(ARRAY, photometric="rgb", metadata=None)
     assert np.array_equal(read(file.getvalue()).to_array(), ARRAY)
+    assert read(file.getvalue()).metadata.left_out == {"its smaller copies"}
 
 
 def test_a_tiff_of_two_pages_is_refused() -> None:
