@@ -2,7 +2,7 @@
 
 python -m zoo.colours FOLDER COUNT    so many, of 512 x 512 pixels, to train on beside photos
 
-A network that has seen photos alone makes a plain of pure green up to 16 levels of 255 too light.
+A network that has seen photos alone was up to 16 levels of 255 off in a plain of pure green.
 """
 
 from __future__ import annotations

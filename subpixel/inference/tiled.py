@@ -50,9 +50,8 @@ class TiledNetwork:
     """Rows of a network's first output, an image, clipped to the limits; without alpha.
 
     source: the rows of the first input. run: see `Runtime.run`. maps: what the other inputs are fed, whole, H W C at
-    the port's scale. keeps_flat: flat colour at the image's border stays what it is, whatever the network makes of it
-    (see `flat`). keeps_smooth: so does a plane anywhere, of floats (see `smooth`). The dtype is the source's: 8-bit
-    levels give 8-bit levels.
+    the port's scale. keeps_flat: flat colour stays what it is, whatever the network makes of it (see `flat`).
+    keeps_smooth: so does a plane, of floats (see `smooth`). The dtype is the source's: 8-bit levels give 8-bit levels.
 
     A row of tiles is computed at once and kept until a call no longer reaches it, so neighbouring calls may overlap at
     no cost. The other outputs gather in `maps`, H W C, as their rows are computed, and in `vectors`; a network with a
@@ -154,8 +153,7 @@ class TiledNetwork:
                 part = slice(k, k + step)
                 keep_smooth(patch[..., part], row, column, self._smooth, self._limits, result[..., part])
         if self._flat:
-            size = self._source.shape.height, self._source.shape.width
-            keep_flat(patch, row, column, size, self._flat, result)
+            keep_flat(patch, row, column, self._flat, result)
 
     def _feeds(self, patch: Pixels, row: tiles.Span, column: tiles.Span) -> Tensors:
         first, *others = self._ports.inputs

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -16,14 +17,15 @@ from subpixel.ports import Shape
 from subpixel.runtimes import Execution
 
 EXACT = Execution("openvino", "f32", 1)
-COLOURS = ([0, 0, 0], [255, 255, 255], [200, 60, 30], [10, 90, 240])
+COLOURS = [*itertools.product((0, 128, 255), repeat=3), (200, 60, 30), (10, 90, 240)]
+"""Corners and middles of the cube of colours, where networks that saw photos alone are off; and two more."""
 
 
 @pytest.mark.parametrize("name", models.of_photos())
 def test_a_constant_image_stays_constant_to_one_level(name: str) -> None:
     with Upscaler(name, scale=models.load(name).card.scale, execution=EXACT) as upscaler:
         for colour in COLOURS:
-            flat = np.broadcast_to(np.array(colour, np.uint8), (24, 26, 3))
+            flat = np.broadcast_to(np.array(colour, np.uint8), (40, 42, 3))  # in the middle no border is near
             error = upscaler(np.ascontiguousarray(flat)).astype(int) - np.array(colour)
             assert np.abs(error).max() <= 1
             assert not error[0, 0].any()
@@ -38,13 +40,13 @@ def test_a_white_page_with_a_drawing_has_no_frame() -> None:
 
 
 def painted(low: np.ndarray, tile: int, scale: int) -> np.ndarray:
-    """What `keep_flat` writes over a result of -1, tile by tile."""
+    """What `keep_flat` makes of a result of -1, tile by tile."""
     height, width = low.shape[:2]
     high = np.full((height * scale, width * scale, low.shape[2]), -1, low.dtype)
     for row in spans(0, height, tile, REACH, height):
         for column in spans(0, width, tile, REACH, width):
             own = high[row.start * scale : row.stop * scale, column.start * scale : column.stop * scale]
-            keep_flat(low[row.low : row.high, column.low : column.high], row, column, (height, width), REACH, own)
+            keep_flat(low[row.low : row.high, column.low : column.high], row, column, REACH, own)
     return high
 
 
@@ -52,12 +54,14 @@ def expected(low: np.ndarray, scale: int) -> np.ndarray:
     """The same, pixel by pixel."""
     height, width = low.shape[:2]
     high = np.full((height * scale, width * scale, low.shape[2]), -1, low.dtype)
+    padded = np.pad(low, ((1, 1), (1, 1), (0, 0)), "edge")
+    around = padded[:-2, 1:-1], padded[2:, 1:-1], padded[1:-1, :-2], padded[1:-1, 2:]
+    changes = np.any([(beside != low).any(-1) for beside in around], axis=0)
     for y in range(height):
         for x in range(width):
-            around = low[max(0, y - REACH) : y + REACH + 1, max(0, x - REACH) : x + REACH + 1]
-            near = min(y, x, height - 1 - y, width - 1 - x) < REACH
-            if near and (around == low[y, x]).all():
-                high[y * scale : (y + 1) * scale, x * scale : (x + 1) * scale] = low[y, x]
+            flat = [not changes[max(0, y - r) : y + r + 1, max(0, x - r) : x + r + 1].any() for r in (5, 7, REACH - 1)]
+            share = np.float32(sum(flat) / 3)
+            high[y * scale : (y + 1) * scale, x * scale : (x + 1) * scale] = share * low[y, x] - (1 - share)
     return high
 
 
@@ -70,14 +74,15 @@ def test_what_is_flat_is_the_same_in_tiles(size: tuple[int, int], tile: int) -> 
         for y, x in zip(rng.integers(0, size[0], specks), rng.integers(0, size[1], specks), strict=True):
             low[y, x, rng.integers(3)] = 0.5
         got, want = painted(low, tile, 2), expected(low, 2)
-        assert np.array_equal(got, want)
+        np.testing.assert_allclose(got, want, rtol=0, atol=1e-6)
+        assert (got == 0.25).any() or specks
 
 
 def test_photos_are_left_to_the_network(examples: Path) -> None:
     low = read(examples / "chelsea.jpg").pixels
     size = low.shape[:2]
     high = np.full_like(low, -1)
-    keep_flat(low, Span(0, size[0], 0, size[0]), Span(0, size[1], 0, size[1]), size, REACH, high)
+    keep_flat(low, Span(0, size[0], 0, size[0]), Span(0, size[1], 0, size[1]), REACH, high)
     assert (high == -1).all()
 
 

@@ -25,7 +25,7 @@ export async function enlarge(bitmap, network, write, told = () => {}) {
       const window = pixels(ink, bitmap, column.low, row.low, column.high - column.low, row.high - row.low);
       const planes = await network.run(toPlanes(window.rgba), window.height, window.width);
       putTile(planes, row, column, scale, band);
-      keepFlat(window, row, column, bitmap, Math.min(REACH, halo), scale, band);
+      keepFlat(window, row, column, Math.min(REACH, halo), scale, band);
       told(++done, rows.length * columns.length);
     }
     await write(band.levels);
