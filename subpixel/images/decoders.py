@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from subpixel.errors import MissingExtra, SubpixelError, UnreadableImage
+from subpixel.images import jxl
 from subpixel.images.contents import Contents
 from subpixel.images.formats import FileFormat
 from subpixel.images.metadata import Text, became_srgb
@@ -64,7 +65,8 @@ def _with_pillow(file: BinaryIO, file_format: FileFormat, contents: Contents, ch
         samples, space = samples_of(image)
         bits = _bits_of_tiff(image)
         contents.stated = 1 if image.format == "TIFF" else contents.stated  # Pillow turns it
-        if bits > 8 and samples.dtype == np.uint8:
+        told = jxl.bits_of(_head(file)) if file_format.name == "JPEG XL" else bits
+        if told > 8 and samples.dtype == np.uint8:
             contents.notes.append("its colours were read with 8 bits")
         return (samples if bits in (8, 16, 32) else _stretched(samples, 2**bits - 1)), space
 

@@ -17,7 +17,7 @@ import tifffile
 
 from subpixel import Upscaler
 from subpixel.errors import BadRequest, MissingExtra, UnreadableImage
-from subpixel.images import FORMATS, SUFFIXES, Image, decoders, open_image, read, reader, write
+from subpixel.images import FORMATS, SUFFIXES, Image, decoders, jxl, open_image, read, reader, write
 from subpixel.images.formats import FILE_FORMATS, HEAD, format_of_content
 from subpixel.inference.file import upscale_file
 
@@ -279,6 +279,25 @@ def test_jpeg_xl(tmp_path: Path) -> None:
     assert np.array_equal(read(data).to_array(), ARRAY)
     gray = RNG.integers(0, 65536, (9, 8), dtype=np.uint16)
     assert np.array_equal(read(encoded("JXL", PIL.Image.fromarray(gray), lossless=True)).to_array(), gray)
+
+
+@pytest.mark.parametrize("contained", [False, True])
+@pytest.mark.parametrize("shape", [(48, 64, 3), (50, 37, 3), (300, 1000, 3), (50, 37)])
+@pytest.mark.parametrize("bits", [8, 10, 16])
+def test_a_jpeg_xl_whose_bits_are_lost_is_told(bits: int, shape: tuple[int, ...], contained: bool) -> None:
+    pytest.importorskip("pillow_jxl")
+    imagecodecs = pytest.importorskip("imagecodecs")
+    levels = np.random.default_rng(0).integers(0, 2**bits, shape).astype(np.uint8 if bits == 8 else np.uint16)
+    whole = imagecodecs.jpegxl_encode(levels, lossless=True, bitspersample=bits, usecontainer=contained)
+    assert jxl.bits_of(whole) == bits
+    metadata = read(whole).metadata
+    assert ("its colours were read with 8 bits" in metadata.notes) == (bits > 8 and metadata.depth == 8)
+    assert len(shape) == 2 or metadata.depth == 8
+
+
+@pytest.mark.parametrize("head", [b"", b"\xff\x0a", b"\0\0\0\x0cJXL \r\n\x87\n", b"\xff\x0a" + b"\xff" * 20])
+def test_a_cut_header_of_a_jpeg_xl_is_no_error(head: bytes) -> None:
+    assert jxl.bits_of(head) in range(65)
 
 
 @pytest.mark.skipif(not importlib.util.find_spec("rawpy"), reason="needs the extra raw")
