@@ -80,6 +80,25 @@ def test_a_token_is_asked_for_until_it_is_right_and_kept_for_the_tab(
     assert TOKEN not in tab.page.url + tab.page.content()
 
 
+def test_who_has_no_token_leaves_the_dialog_by_escape_and_is_told(
+    context: BrowserContext, servers: Callable[..., Server], tmp_path: Path
+) -> None:
+    """A wrong one still stood in it, and was sent again: the dialog came back at each Escape."""
+    (tmp_path / "tokens").write_text(f"ann {TOKEN}\n")
+    (tmp_path / "a.png").write_bytes(png(40, 30))
+    tab = opened(context, f"http://127.0.0.1:{servers('--token-file', str(tmp_path / 'tokens')).port}/", [])
+    tab.choose(tmp_path / "a.png")
+    dialog = tab.page.get_by_role("dialog", name="This server wants a token")
+    dialog.wait_for()
+    tab.page.get_by_label("Token", exact=True).fill("not-the-token-at-all")
+    tab.page.keyboard.press("Enter")
+    tab.page.locator("#token-wrong").wait_for()
+    tab.page.wait_for_timeout(1000)  # all that was refused has asked
+    tab.page.keyboard.press("Escape")
+    tab.page.locator("#report", has_text="This server wants a token.").wait_for(timeout=10_000)
+    assert not dialog.is_visible()
+
+
 def test_a_video_is_enlarged_without_a_preview_and_saved(tab: Tab, tmp_path: Path) -> None:
     tab.choose(clip(tmp_path / "wave.mp4"))
     tab.page.locator("#report", has_text="A video").wait_for()

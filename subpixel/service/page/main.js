@@ -85,6 +85,7 @@ function listen() {
   at("settings").addEventListener("submit", (event) => (event.preventDefault(), enlarge()));
   at("settings").addEventListener("input", (event) => event.target.type !== "file" && (look(), showAll()));
   at("where").addEventListener("change", (event) => choose(event.target.value));
+  at("token").addEventListener("cancel", () => (at("token-text").value = "")); // Escape is no token
   at("zip").addEventListener("click", () => saveAll(done()).catch((error) => notice(said(error))));
   at("stop-all").addEventListener("click", () => queue.items.forEach((item) => queue.stop(item)));
   at("notice").querySelector("button").addEventListener("click", () => (at("notice").hidden = true));

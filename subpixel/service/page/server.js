@@ -102,14 +102,17 @@ export class Server {
       throw passing("The server does not answer; it is asked again.", AGAIN);
     }
     if (answer.ok) return answer;
-    if (answer.status === 401 && (await this.#newToken(token))) return this.#ask(path, options);
+    if (answer.status === 401) {
+      if (await this.#newToken(token)) return this.#ask(path, options);
+      throw new Told("This server wants a token.");
+    }
     const problem = await answer.json().catch(() => ({}));
     const text = problem.detail ?? problem.title ?? `The server answered ${answer.status}.`;
     const wait = Number(answer.headers.get("Retry-After")) * 1000;
     throw [429, 502, 503, 504].includes(answer.status) ? passing(text, wait || AGAIN) : new Told(text);
   }
 
-  /** Another token than the one that was refused: what another request was told meanwhile, or what is asked for now. */
+  /** Another token than the one that was refused: what another request was told meanwhile, or is told now; or "". */
   async #newToken(refused) {
     if (this.#token !== refused) return this.#token;
     this.#token = await this.askToken(Boolean(this.#token));
