@@ -11,6 +11,9 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+import PIL.Image
+
 from subpixel import atomic, models
 from subpixel.benchmarks.candidates import candidate, write_cards
 from subpixel.benchmarks.quality import bench_quality, bicubic, published
@@ -18,7 +21,6 @@ from subpixel.benchmarks.tradeoff import Point, conditions, draw, tradeoff
 from subpixel.errors import UnwritableImage
 from subpixel.evaluation.evaluate import Metric
 from subpixel.evaluation.report import Mean, Report, Row, merged
-from subpixel.images import Encoding, write
 from subpixel.metrics.lpips import load as load_lpips
 
 SETS = ("Set5", "Set14", "BSD100")
@@ -45,7 +47,9 @@ def write_zoo(
     points = tradeoff(report, SETS[0], runs)
     image = docs / "images" / "tradeoff.png"
     image.parent.mkdir(parents=True, exist_ok=True)
-    write(image, draw(points, SETS[0]), Encoding(compress=True))
+    chart = PIL.Image.fromarray(np.rint(255 * draw(points, SETS[0]).pixels).astype(np.uint8))
+    with atomic.replacing(image) as temporary:
+        chart.quantize(256, dither=PIL.Image.Dither.NONE).save(temporary, "PNG", optimize=True)
     return write_page(docs / "zoo.md", markdown(report, points))
 
 

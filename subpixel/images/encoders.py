@@ -55,7 +55,10 @@ def _in_srgb(image: Any, icc: bytes) -> Any:
     """Colours of 8 bits by this profile, as a format without profiles takes them; as they are where it is damaged."""
     image = image.copy(interpretation="b-w" if image.bands < 3 else "srgb").colourspace("srgb")
     image.set_type(vips().GValue.blob_type, "icc-profile-data", icc)
-    return image.icc_transform("srgb", embedded=True, input_profile="srgb")
+    try:
+        return image.icc_transform("srgb", embedded=True, input_profile="srgb")
+    except vips().Error:  # it looks whole, and converts nothing
+        return image
 
 
 def unused_sentences(file_format: FileFormat, metadata: Metadata, encoding: Encoding) -> list[str]:
