@@ -66,7 +66,7 @@ def _part(pixels: Array, radius: int) -> tuple[slice, slice]:
 
     Counted from the first pixel, what is flat holds four blocks of one colour side by side, or fewer at an edge.
     """
-    side = radius // 2 + 1
+    side = (radius + 1) // 2
     ones = np.pad(_of_one_colour(pixels, side), 1, constant_values=True)
     fours = ones[1:, 1:] & ones[1:, :-1] & ones[:-1, 1:] & ones[:-1, :-1]
     places = [np.flatnonzero(fours.any(axis)) * side for axis in (1, 0)]

@@ -78,6 +78,18 @@ def test_what_is_flat_is_the_same_in_tiles(size: tuple[int, int], tile: int) -> 
         assert (got == 0.25).any() or specks
 
 
+def test_the_smallest_that_is_flat_is_found_in_each_corner() -> None:
+    """Seven pixels a side but for one, in noise: no block of four that begins at a multiple of four is whole there."""
+    noise = np.random.default_rng(0).random((11, 11, 3), np.float32)
+    noise[4:, 4:] = 0.25
+    noise[4, 4] = 0.5
+    for turn in range(4):
+        low = np.rot90(noise, turn)
+        want = expected(low, 2)
+        assert np.isclose(want, 0.25 / 3 - 2 / 3).all(-1).sum() == 4
+        np.testing.assert_allclose(painted(low, 100, 2), want, rtol=0, atol=1e-6)
+
+
 def test_photos_are_left_to_the_network(examples: Path) -> None:
     low = read(examples / "chelsea.jpg").pixels
     size = low.shape[:2]
