@@ -23,7 +23,7 @@ REACH = 12
 def keep_flat(patch: Array, row: Span, column: Span, reach: int, target: Array) -> None:
     """Gives a tile's pixels their own colour, where all around them is flat.
 
-    Flat to `reach` pixels away: wholly; to two thirds and half of that: by as many thirds, so that it begins softly.
+    Flat to `reach` pixels away: wholly; to 9 and 7 twelfths of that: by two thirds and one, so that it begins softly.
     patch: the window that the network saw, H W C. reach: no more than the halo. target: what the network made of the
     tile, sH sW C; written to.
     """
@@ -58,7 +58,7 @@ def _mix(flat: list[Mask], colours: Array, target: Array) -> None:
 
 def _radii(reach: int) -> list[int]:
     """To how many pixels away all is flat that keeps a third of its colour, two thirds, and the whole."""
-    return [-(-reach * part // 6) for part in (3, 4, 6)]
+    return [-(-reach * part // 12) for part in (7, 9, 12)]
 
 
 def _part(pixels: Array, radius: int) -> tuple[slice, slice]:

@@ -59,7 +59,7 @@ def expected(low: np.ndarray, scale: int) -> np.ndarray:
     changes = np.any([(beside != low).any(-1) for beside in around], axis=0)
     for y in range(height):
         for x in range(width):
-            flat = [not changes[max(0, y - r) : y + r + 1, max(0, x - r) : x + r + 1].any() for r in (5, 7, REACH - 1)]
+            flat = [not changes[max(0, y - r) : y + r + 1, max(0, x - r) : x + r + 1].any() for r in (6, 8, REACH - 1)]
             share = np.float32(sum(flat) / 3)
             high[y * scale : (y + 1) * scale, x * scale : (x + 1) * scale] = share * low[y, x] - (1 - share)
     return high
@@ -79,10 +79,10 @@ def test_what_is_flat_is_the_same_in_tiles(size: tuple[int, int], tile: int) -> 
 
 
 def test_the_smallest_that_is_flat_is_found_in_each_corner() -> None:
-    """Seven pixels a side but for one, in noise: no block of four that begins at a multiple of four is whole there."""
-    noise = np.random.default_rng(0).random((11, 11, 3), np.float32)
-    noise[4:, 4:] = 0.25
-    noise[4, 4] = 0.5
+    """Eight pixels a side but for one, in noise: one block of four that begins at a multiple of four is whole there."""
+    noise = np.random.default_rng(0).random((15, 15, 3), np.float32)
+    noise[7:, 7:] = 0.25
+    noise[7, 7] = 0.5
     for turn in range(4):
         low = np.rot90(noise, turn)
         want = expected(low, 2)

@@ -3,13 +3,13 @@
 export const REACH = 12; // pixels from the border in which its zeros show
 
 /**
- * Gives a tile's pixels their own colour, where all around them is flat: up to `reach` pixels away wholly, up to two
- * thirds and half of it by as many thirds.
+ * Gives a tile's pixels their own colour, where all around them is flat: up to `reach` pixels away wholly, up to 9
+ * and 7 twelfths of it by two thirds and one.
  * @param {{rgba: Uint8ClampedArray, width: number, height: number}} window what the network saw
  * @param {{levels: Uint8Array, width: number}} band the rows of the tile, RGB, across the whole result
  */
 export function keepFlat(window, row, column, reach, scale, band) {
-  const radii = [3, 4, 6].map((part) => Math.ceil((reach * part) / 6));
+  const radii = [7, 9, 12].map((part) => Math.ceil((reach * part) / 12));
   const sums = sumsOf(changesOf(window), window);
   for (let y = row.start; y < row.stop; y++) {
     for (let x = column.start; x < column.stop; x++) {
