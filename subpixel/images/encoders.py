@@ -11,7 +11,7 @@ from subpixel.images import boxes, exif, jpeg, png, tiff, webp, xmp
 from subpixel.images.animation import as_column, write_apng
 from subpixel.images.formats import Encoding, FileFormat
 from subpixel.images.metadata import Metadata, iptc_to_jpeg
-from subpixel.images.samples import vips
+from subpixel.images.samples import levels_to_srgb, vips
 
 _KEEP = {"JPEG": 2 + 4 + 8 + 16, "WebP": 2 + 8 + 16, "AVIF": 1 + 2 + 8 + 16, "TIFF": 2 + 8 + 16, "PNG": 8, "GIF": 16}
 """VipsForeignKeep (EXIF 1, XMP 2, IPTC 4, ICC 8, others 16): the blocks that libvips writes."""
@@ -22,7 +22,7 @@ def encode(image: Any, part: Path, file_format: FileFormat, metadata: Metadata, 
     frames = len(metadata.animation.delays) if metadata.animation else 1
     metadata = _of_size(metadata, file_format, image.height // frames, image.width)
     options = _options(image, file_format, metadata, encoding)
-    image = image if file_format.icc or not metadata.icc else _in_srgb(image, metadata.icc)
+    image = image if file_format.icc or not metadata.icc else levels_to_srgb(image, metadata.icc)
     image = _with_blocks(image, file_format, metadata)
     if metadata.animation and file_format.name == "PNG":
         write_apng(image, part, metadata.animation, options)
@@ -49,16 +49,6 @@ def _of_size(metadata: Metadata, file_format: FileFormat, height: int, width: in
     block = block and exif.amended(block, sides, old, metadata.dpi)
     packet = metadata.xmp and xmp.amended(metadata.xmp, sides, old, file_format.name.lower())
     return replace(metadata, exif=block, xmp=packet)
-
-
-def _in_srgb(image: Any, icc: bytes) -> Any:
-    """Colours of 8 bits by this profile, as a format without profiles takes them; as they are where it is damaged."""
-    image = image.copy(interpretation="b-w" if image.bands < 3 else "srgb").colourspace("srgb")
-    image.set_type(vips().GValue.blob_type, "icc-profile-data", icc)
-    try:
-        return image.icc_transform("srgb", embedded=True, input_profile="srgb")
-    except vips().Error:  # it looks whole, and converts nothing
-        return image
 
 
 def unused_sentences(file_format: FileFormat, metadata: Metadata, encoding: Encoding) -> list[str]:

@@ -13,6 +13,7 @@ from subpixel.errors import BadRequest, UnwritableImage
 from subpixel.images import kinds, profiles
 from subpixel.images.animation import stored_as
 from subpixel.images.metadata import Colour, Depth, Metadata, Text, became_srgb
+from subpixel.images.samples import converts
 
 
 @dataclass(frozen=True)
@@ -229,8 +230,14 @@ def storable(file_format: FileFormat, metadata: Metadata, gray: bool) -> Metadat
     depth, notes = _stored_depth(file_format, metadata.depth), (*metadata.notes, *notes, *changes)
     metadata = replace(metadata, depth=depth, animation=animation, notes=notes)
     metadata = _with_fitting_profile(_with_stated_colour(metadata, file_format), gray and file_format.gray)
-    converted = metadata.icc and not file_format.icc
-    return replace(metadata, notes=(*metadata.notes, became_srgb("those of a profile"))) if converted else metadata
+    return metadata if file_format.icc or not metadata.icc else _of_srgb(metadata, metadata.icc)
+
+
+def _of_srgb(metadata: Metadata, icc: bytes) -> Metadata:
+    """For a format without profiles, in which colours become sRGB; those of a profile of no use stay."""
+    if converts(icc):
+        return replace(metadata, notes=(*metadata.notes, became_srgb("those of a profile")))
+    return replace(metadata, icc=None, notes=(*metadata.notes, "its profile, which converts nothing, was left out"))
 
 
 def _has_room(file_format: FileFormat, text: Text) -> bool:

@@ -82,6 +82,23 @@ def cmyk_to_srgb(image: Any, icc: bytes | None) -> Any:
     return image.icc_transform("srgb", embedded=True, input_profile="cmyk", depth=depth)
 
 
+def levels_to_srgb(image: Any, icc: bytes) -> Any:
+    """An image of libvips with 8 bits, gray or RGB, by a profile. Raises: pyvips.Error for one of no use."""
+    image = image.copy(interpretation="b-w" if image.bands < 3 else "srgb").colourspace("srgb")
+    image.set_type(vips().GValue.blob_type, "icc-profile-data", icc)
+    return image.icc_transform("srgb", embedded=True, input_profile="srgb")
+
+
+def converts(icc: bytes) -> bool:
+    """Whether a profile that looks whole can be used."""
+    pyvips = vips()
+    try:
+        levels_to_srgb(pyvips.Image.black(1, 1, bands=3), icc)
+    except pyvips.Error:
+        return False
+    return True
+
+
 def to_batch(pixels: Floats) -> Floats:
     """(H, W, C) to (1, C, H, W), contiguous."""
     return np.ascontiguousarray(pixels.transpose(2, 0, 1)[None])

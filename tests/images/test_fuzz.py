@@ -14,11 +14,14 @@ import hypothesis.strategies as st
 import numpy as np
 import PIL.Image
 import PIL.ImageCms
+import PIL.ImageOps
 import pytest
 from hypothesis import HealthCheck, given, settings
 
 from subpixel.errors import SubpixelError
 from subpixel.images import FORMATS, Encoding, read, write
+from subpixel.inference.file import upscale_file
+from subpixel.inference.upscaler import Upscaler
 
 CASES = sorted((Path(__file__).parents[1] / "cases").glob("*"))
 SLOW = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture, HealthCheck.data_too_large]
@@ -91,6 +94,17 @@ def test_any_damage_is_read_or_refused_and_written(kind: str, data: st.DataObjec
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_what_was_found_stays_mended(case: Path, tmp_path: Path) -> None:
     through(case.read_bytes(), tmp_path)
+
+
+def test_a_profile_of_no_use_is_left_out_and_the_colours_stay(tmp_path: Path) -> None:
+    source = next(case for case in CASES if case.stem == "profile-that-cannot-be-linked")
+    with Upscaler("nearest", scale=1) as unchanged:
+        note = upscale_file(source, tmp_path / "a.gif", unchanged)
+    assert "its profile, which converts nothing, was left out" in str(note)
+    assert "became sRGB" not in str(note)
+    with PIL.Image.open(source) as before, PIL.Image.open(tmp_path / "a.gif") as after:
+        upright = np.asarray(PIL.ImageOps.exif_transpose(before).convert("RGB"))
+        assert np.abs(np.asarray(after.convert("RGB")).astype(int) - upright).max() <= 3
 
 
 def test_the_seeds_are_whole(tmp_path: Path) -> None:
