@@ -1,12 +1,8 @@
-"""DICOM, by pydicom: spacing and position of every frame, new identities, and where the result comes from.
-
-Source: DICOM PS3.3, sections C.7.6.2 (image plane), C.7.6.16 (functional groups), C.8.5.5 (ultrasound regions).
-"""
+"""DICOM, by pydicom: spacing and position of every frame, new identities, and where the result comes from."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +16,7 @@ from pydicom.sequence import Sequence
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian, generate_uid
 
 from subpixel import archs
-from subpixel.domains.frames import AffineFrame, Factors, nowhere
+from subpixel.domains import dicom_places as places
 from subpixel.domains.planes import Enlarged, Plane
 from subpixel.domains.source import Enlarge
 from subpixel.domains.values import ReadRows
@@ -31,21 +27,11 @@ WARNING = "not for diagnosis"
 _REFUSED = {"SEG": "a segmentation", "PR": "a presentation state", "SR": "a report", "SM": "tiles of a slide"}
 _STALE = (
     "IconImageSequence", "SmallestImagePixelValue", "LargestImagePixelValue", "SmallestPixelValueInSeries",
-    "LargestPixelValueInSeries", "PixelDataProviderURL", "ExtendedOffsetTable", "ExtendedOffsetTableLengths",
+    "LargestPixelValueInSeries", "PixelDataProviderURL",
 )  # fmt: skip
-_SPACINGS = ("PixelSpacing", "ImagerPixelSpacing", "NominalScannedPixelSpacing")
+_OFFSETS = ("ExtendedOffsetTable", "ExtendedOffsetTableLengths")
 _DEFERRED = 2**16
 """Bytes of an element from which on it is read when it is asked for."""
-_PLACES = {
-    f"{kind}{edge}Edge": (axis,)
-    for kind in ("Shutter", "Collimator")
-    for edge, axis in (("LeftVertical", 1), ("RightVertical", 1), ("UpperHorizontal", 0), ("LowerHorizontal", 0))
-} | {
-    f"{what}{kind}": axes
-    for kind in ("Shutter", "Collimator")
-    for what, axes in (("CenterOfCircular", (0, 1)), ("RadiusOfCircular", (1,)), ("VerticesOfThePolygonal", (0, 1)))
-}
-"""What a shutter or collimator covers, in pixels, with the axes of `Factors` that the numbers take turns on."""
 _SIGNATURES = ("DigitalSignaturesSequence", "MACParametersSequence")
 _COLOURS = ("MONOCHROME1", "MONOCHROME2", "RGB", "YBR_")
 
@@ -71,7 +57,7 @@ class Dicom:
             return (frame < first) | (frame > last)
 
         return Plane(
-            _frame(data, number),
+            places.frame_of(data, number),
             ReadRows(height, width, channels, lambda *part: self._frame(number)[part]),
             dtype,
             ReadRows(height, width, 1, measured) if padding else None,
@@ -182,44 +168,6 @@ def _padding(data: Dataset) -> tuple[float, float] | None:
     return first, last
 
 
-def _groups(data: Dataset, number: int, name: str) -> Dataset | None:
-    """A functional group of a frame: its own, or that of all."""
-    for macros in (
-        (data.get("PerFrameFunctionalGroupsSequence") or [])[number : number + 1],
-        data.get("SharedFunctionalGroupsSequence") or [],
-    ):
-        for macro in macros:
-            if macro.get(name):
-                return macro[name][0]
-    return None
-
-
-def _detector(data: Dataset, number: int) -> Dataset:
-    """What says where a frame lies that no functional group places: its detector, in nuclear medicine, or the image."""
-    detectors = data.get("DetectorInformationSequence") or []
-    if "ImagePositionPatient" in data or not detectors:
-        return data
-    of_frames = np.atleast_1d(data.get("DetectorVector") or 1)
-    return detectors[min(int(of_frames[min(number, len(of_frames) - 1)]), len(detectors)) - 1]
-
-
-def _frame(data: Dataset, number: int) -> AffineFrame:
-    """Patient coordinates in mm where the file has them, else the plane of the spacing."""
-    position = _groups(data, number, "PlanePositionSequence") or _detector(data, number)
-    orientation = _groups(data, number, "PlaneOrientationSequence") or _detector(data, number)
-    spacing = _groups(data, number, "PixelMeasuresSequence") or data
-    step = next((spacing.get(name) for name in _SPACINGS if spacing.get(name)), None)
-    if step is None:
-        return nowhere(data.Rows, data.Columns)
-    down, across = map(float, step)
-    origin, cosines = position.get("ImagePositionPatient"), orientation.get("ImageOrientationPatient")
-    if not origin or not cosines:
-        return AffineFrame.of((0, 0), (across, 0), (0, down))
-    along, below = (np.array(list(map(float, cosines[k : k + 3]))) for k in (0, 3))
-    first = np.array(list(map(float, origin))) - along * across / 2 - below * down / 2  # the centre, to the corner
-    return AffineFrame.of(first, along * across, below * down)
-
-
 def _described(source: Dataset, result: Enlarged) -> tuple[Dataset, list[str]]:
     """The data set of the result, and what of the source it lacks."""
     data, factors = pydicom.dcmread(source.filename, defer_size=_DEFERRED), result.factors
@@ -227,20 +175,10 @@ def _described(source: Dataset, result: Enlarged) -> tuple[Dataset, list[str]]:
     for tag in [element.tag for element in data if _is_overlay(element)]:
         del data[tag]
     lost += ["digital signatures"] * any(name in data for name in _SIGNATURES)
-    for name in {*_STALE, *_SIGNATURES} & set(data.dir()):
+    lost += sorted({*_STALE} & set(data.dir()))
+    for name in {*_STALE, *_OFFSETS, *_SIGNATURES} & set(data.dir()):
         del data[name]
-    for number in range(int(data.get("NumberOfFrames", 1) or 1)):
-        _move(data, _frame(source, number), number, factors)
-    for part in _walk(data):
-        _scale(part, factors)
-        _scale_places(part, factors)
-        if kinds := part.get("FrameType"):
-            part.FrameType = ["DERIVED", *kinds[1:]]
-    for region in data.get("SequenceOfUltrasoundRegions") or []:
-        _scale_region(region, factors)
-    for mask in data.get("MaskSubtractionSequence") or []:
-        if shift := mask.get("MaskSubPixelShift"):
-            mask.MaskSubPixelShift = [by * factor for by, factor in zip(shift, factors, strict=True)]
+    places.rescale(data, source, factors)
     data.Rows, data.Columns = result.shape.height, result.shape.width
     _name(data, result)
     return data, lost
@@ -250,61 +188,15 @@ def _is_overlay(element: Any) -> bool:
     return element.tag.group & 0xFF01 == 0x6000
 
 
-def _walk(data: Dataset) -> Iterator[Dataset]:
-    """The data set and its functional groups, which may say where frames lie and what covers them."""
-    yield data
-    for name in ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"):
-        for macros in data.get(name) or []:
-            yield from (item for element in macros if element.VR == "SQ" for item in element.value or [])
-
-
-def _move(data: Dataset, frame: AffineFrame, number: int, factors: Factors) -> None:
-    """The position is that of the centre of the first pixel."""
-    place = _groups(data, number, "PlanePositionSequence") or _detector(data, number)
-    if len(frame.origin) == 3:
-        (centre,) = frame.world(np.array([[0.5 / factors[1], 0.5 / factors[0]]]))
-        place.ImagePositionPatient = [_decimal(float(value)) for value in centre]
-
-
-def _scale(data: Dataset, factors: Factors) -> None:
-    for name in _SPACINGS:
-        if data.get(name):
-            setattr(data, name, [_decimal(float(s) / f) for s, f in zip(data[name].value, factors, strict=True)])
-
-
-def _decimal(value: float) -> str:
-    """At most 16 characters, as DICOM's decimal strings have."""
-    return next(text for digits in range(16, 0, -1) if len(text := f"{value:.{digits}g}") <= 16)
-
-
-def _scale_region(region: Dataset, factors: Factors) -> None:
-    for axis, factor in (("X", factors[1]), ("Y", factors[0])):
-        low, high = f"RegionLocationMin{axis}0", f"RegionLocationMax{axis}1"
-        if low in region and high in region:
-            setattr(region, low, round(region[low].value * factor))
-            setattr(region, high, round((region[high].value + 1) * factor) - 1)
-        if f"PhysicalDelta{axis}" in region:
-            setattr(region, f"PhysicalDelta{axis}", region[f"PhysicalDelta{axis}"].value / factor)
-        if f"ReferencePixel{axis}0" in region:
-            value = factor * (region[f"ReferencePixel{axis}0"].value + 0.5) - 0.5
-            setattr(region, f"ReferencePixel{axis}0", round(value))
-
-
-def _scale_places(data: Dataset, factors: Factors) -> None:
-    for name, axes in _PLACES.items():
-        if data.get(name) is not None:
-            numbers = np.atleast_1d(data[name].value)
-            setattr(data, name, [round(n * factors[axes[k % len(axes)]]) for k, n in enumerate(numbers)])
-
-
 def _name(data: Dataset, result: Enlarged) -> None:
     """New identities, the same for the same request, and what the image was derived from."""
     how = result.plan.describe() if result.plan else "nearest"
     old, asked = str(data.SOPInstanceUID), f"subpixel {result.factors} {how}"
     reference = Dataset()
     reference.ReferencedSOPClassUID, reference.ReferencedSOPInstanceUID = data.SOPClassUID, old
-    data.SourceImageSequence = Sequence([reference])
-    data.DerivationDescription = f"Enlarged by subpixel: {how}; {WARNING}"[:1024]
+    data.SourceImageSequence = Sequence([reference, *(data.get("SourceImageSequence") or [])])
+    before = filter(None, [data.get("DerivationDescription")])
+    data.DerivationDescription = "; before: ".join([f"Enlarged by subpixel: {how}; {WARNING}", *before])[:1024]
     kinds = list(data.get("ImageType") or ["ORIGINAL", "PRIMARY"])
     data.ImageType = ["DERIVED", *kinds[1:]]
     data.SOPInstanceUID = generate_uid(entropy_srcs=[old, asked])

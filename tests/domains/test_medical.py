@@ -197,7 +197,7 @@ def test_dicom_moves_all_that_is_stated_in_pixels_or_of_a_detector(tmp_path: Pat
 
 
 def test_a_wrong_position_leaves_nothing(tmp_path: Path, doubled: Doubled, monkeypatch: pytest.MonkeyPatch) -> None:
-    from subpixel.domains import dicom as module
+    from subpixel.domains import dicom_places as module
 
     monkeypatch.setattr(module, "_move", lambda *_: None)
     with pytest.raises(UnwritableImage, match="off by"):
