@@ -22,8 +22,9 @@ from subpixel.domains import geotiff_places as places
 from subpixel.domains.frames import Factors, Grid
 from subpixel.domains.planes import Plane
 from subpixel.domains.source import Enlarge, bands
+from subpixel.domains.tiff_tags import has_multiplied_alpha, untold
 from subpixel.domains.values import ReadRows
-from subpixel.errors import BadRequest, UnreadableImage
+from subpixel.errors import BadRequest, UnreadableImage, UnwritableImage
 from subpixel.inference.window import Window as Part
 from subpixel.ports import Shape
 
@@ -33,7 +34,7 @@ _CACHE = 64 * 2**20
 _BLOCK = 256
 _MOST_BANDS = 4096
 _LOSSLESS = {"deflate", "lzw", "zstd", "lzma", "packbits"}
-_STALE = re.compile(r"STATISTICS_|TIFFTAG_(X|Y)RESOLUTION|OVR_RESAMPLING_ALG|LAYOUT")
+_STALE = re.compile(r"STATISTICS_|TIFFTAG_(X|Y)RESOLUTION|TIFFTAG_M(IN|AX)SAMPLEVALUE|OVR_RESAMPLING_ALG|LAYOUT")
 _RGB = [ColorInterp.red, ColorInterp.green, ColorInterp.blue]
 _OF_BANDS = ("colorinterp", "descriptions", "units", "scales", "offsets")
 _WRITTEN = {"IMAGE_STRUCTURE", "RPC", "DERIVED_SUBDATASETS", "COLOR_PROFILE", "TIFF"}
@@ -109,8 +110,12 @@ class GeoTiff:
         levels = [level for level in source.overviews(1) if level < min(grid.height, grid.width)]
         labels = any(plane.labels for plane in self.planes)
         self._finish(striped, part, levels, Resampling.nearest if labels else Resampling.average, is_cog)
+        for path in (striped, part):  # GDAL writes into a second file what a TIFF has no room for
+            path.with_name(f"{path.name}.aux.xml").unlink(missing_ok=True)
         with _opened(part) as file:
             places.check_models(source, file, grid)
+            if source.crs and not file.crs:
+                raise UnwritableImage(source.name, "its reference system has no room in a GeoTIFF; warp it first")
         return _lost(source, part, self._bands)
 
     def _profile(self, shape: Shape, grid: Grid) -> dict[str, Any]:
@@ -127,6 +132,7 @@ class GeoTiff:
             "transform": places.scaled(source.transform, grid) if self._is_placed and not source.gcps[0] else None,
             "compress": lossless, "NBITS": _bits(source, 1),
             "photometric": "MINISWHITE" if _is_negative(source) else None,
+            "ALPHA": "PREMULTIPLIED" if has_multiplied_alpha(Path(source.name)) else None,
             "SOURCE_ICC_PROFILE": source.tags(ns="COLOR_PROFILE").get("SOURCE_ICC_PROFILE"),
         }  # fmt: skip
         return profile | {key: value for key, value in stated.items() if value}
@@ -261,9 +267,10 @@ def _lost(source: Any, part: Path, bands: list[int]) -> list[str]:
                 before = source.tags(band, ns=space) if space else source.tags(band)
                 after = file.tags(index, ns=space) if space else file.tags(index)
                 changed = {key for key in before if after.get(key) != before[key] and not _STALE.match(key)}
-                missing |= {space or key for key in changed}
+                missing |= {(space or key).removeprefix("xml:") for key in changed}
         missing |= {what for what in ("nodata", "crs") if repr(getattr(source, what)) != repr(getattr(file, what))}
         missing |= {what for what in _of_bands(source) if repr(_of(source, what, bands)) != repr(getattr(file, what))}
+    missing |= untold(Path(source.name), part)
     sidecar = _sidecar(Path(source.name))
     tables = {"CategoryNames": "category names", "GDALRasterAttributeTable": "a raster attribute table"}
     missing |= {name for tag, name in tables.items() if sidecar is not None and sidecar.find(f".//{tag}") is not None}

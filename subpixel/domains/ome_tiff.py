@@ -20,6 +20,7 @@ from subpixel.domains.frames import AffineFrame, nowhere
 from subpixel.domains.planes import Enlarged, Plane
 from subpixel.domains.pyramid import Pyramid, tiles
 from subpixel.domains.source import Enlarge, places
+from subpixel.domains.tiff_tags import untold
 from subpixel.domains.values import ReadRows
 from subpixel.errors import UnreadableImage
 
@@ -33,7 +34,7 @@ class OmeTiff:
 
     def __init__(self, path: Path) -> None:
         with ExitStack() as stack:
-            self._file = stack.enter_context(tifffile.TiffFile(path))
+            self._path, self._file = path, stack.enter_context(tifffile.TiffFile(path))
             self._xml: Any = ElementTree.fromstring(self._file.ome_metadata or "")
             self._space = str(self._xml.tag).partition("}")[0].strip("{")
             self._refuse(path)
@@ -62,8 +63,9 @@ class OmeTiff:
         ElementTree.register_namespace("", self._space)
         text = ElementTree.tostring(self._xml, "unicode")
         pairs = zip(images, self._file.series, strict=True)
-        write(part, text, [Written(r, len(s.levels), s.keyframe.photometric == _NEGATIVE) for r, s in pairs])
-        return []
+        write(part, text, [_written(results, series) for results, series in pairs])
+        lost = sorted(untold(self._path, part))
+        return [f"left out: {', '.join(lost)}"] if lost else []
 
     def _describe(self, pixels: Any, results: Sequence[Enlarged], first: int) -> None:
         """The sizes of an image, and the pages it lies in."""
@@ -99,8 +101,10 @@ def _planes(series: Any, pixels: Any) -> list[Plane]:
         frame = AffineFrame.of((0, 0), (float(sizes[0]), 0), (0, float(sizes[1])))
     array: Any = zarr.open(series.aszarr(level=0), mode="r")
     dtype = np.dtype(series.dtype).newbyteorder("=")
+    bits = int(pixels.get("SignificantBits", 0)) if dtype.kind in "ui" else 0
     outer = places(*series.shape[:-last])
-    return [Plane(frame, _rows(array, (height, width), place, axes[-last:]), dtype) for place in outer]
+    rows = (_rows(array, (height, width), place, axes[-last:]) for place in outer)
+    return [Plane(frame, values, dtype, bits=bits or None) for values in rows]
 
 
 def _rows(array: Any, sides: tuple[int, int], place: tuple[int, ...], axes: str) -> ReadRows:
@@ -122,6 +126,13 @@ class Written(NamedTuple):
     levels: int
     is_negative: bool = False
     """Whether 0 is white."""
+    profile: bytes | None = None
+    """The colours, by ICC."""
+
+
+def _written(results: Sequence[Enlarged], series: Any) -> Written:
+    page = series.keyframe
+    return Written(results, len(series.levels), page.photometric == _NEGATIVE, page.iccprofile)
 
 
 def write(part: Path, text: str, images: Sequence[Written]) -> None:
@@ -132,12 +143,14 @@ def write(part: Path, text: str, images: Sequence[Written]) -> None:
             for result in image.planes:
                 levels = Pyramid(result, image.levels, part.parent)
                 gray = "miniswhite" if image.is_negative else "minisblack"
-                _write_page(file, levels.arrays, description, gray)
+                _write_page(file, levels.arrays, description, gray, image.profile)
                 levels.close()
                 description = None
 
 
-def _write_page(file: Any, arrays: Sequence[NDArray[Any]], description: bytes | None, gray: str) -> None:
+def _write_page(
+    file: Any, arrays: Sequence[NDArray[Any]], description: bytes | None, gray: str, profile: bytes | None
+) -> None:
     """A plane, and its smaller copies in the directories below it."""
     for k, array in enumerate(arrays):
         colours = array.shape[2] == 3
@@ -146,5 +159,5 @@ def _write_page(file: Any, arrays: Sequence[NDArray[Any]], description: bytes | 
         about = {"description": description, "subifds": len(arrays) - 1} if k == 0 else {"subfiletype": 1}
         file.write(
             parts, shape=shape, dtype=array.dtype, tile=(_TILE, _TILE), compression="zlib", metadata=None,
-            photometric="rgb" if colours else gray, **about,
+            photometric="rgb" if colours else gray, iccprofile=profile, **about,
         )  # fmt: skip

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from xml.sax.saxutils import quoteattr
 
 import numpy as np
@@ -14,6 +14,7 @@ from subpixel.domains import ome_tiff
 from subpixel.domains.frames import AffineFrame, nowhere
 from subpixel.domains.planes import Plane
 from subpixel.domains.source import Enlarge, Source
+from subpixel.domains.tiff_tags import untold
 from subpixel.domains.values import ReadRows
 
 FAULTS = (tiffslide.TiffFileError, *ome_tiff.FAULTS)
@@ -25,7 +26,7 @@ class Slide:
     """An opened slide."""
 
     def __init__(self, path: Path) -> None:
-        self._slide: Any = tiffslide.TiffSlide(path)
+        self._path, self._slide = path, cast(Any, tiffslide.TiffSlide(path))
         slide = self._slide
         self.close = slide.close
         self._name = path.stem
@@ -58,7 +59,7 @@ class Slide:
             {key.partition(".")[0] for key, value in self._slide.properties.items() if value is not None}
             - {"tiffslide"}
         )
-        extra = sorted(self._slide.associated_images)
+        extra = sorted({*self._slide.associated_images, *untold(self._path, part)})
         return [f"left out: {', '.join([f'properties of {name}' for name in lost] + extra)}"] if lost or extra else []
 
 

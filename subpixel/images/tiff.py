@@ -29,7 +29,7 @@ EMPTY = b"II*\0\x08\0\0\0\0\0\0\0\0\0"  # a block with no tags
 # Tags that say how the pixels lie in the file (TIFF 6.0 and its supplements), not what the image is.
 STRUCTURE = {
     *range(0x00FE, 0x010D), *range(0x0111, 0x0113), *range(0x0115, 0x011D), *range(0x0120, 0x012D),
-    0x013D, *range(0x0140, 0x015C), 0x0190, 0x0191, *range(0x0200, 0x0220), 0x8474, 0x828D, 0x828E,
+    0x013D, *range(0x0140, 0x015C), 0x0190, 0x0191, *range(0x0200, 0x0220), 0x8474, 0x828D, 0x828E, 0xC5F2,
 }  # fmt: skip
 # Those whose content the writer of a file states itself.
 BLOCKS = {X_RESOLUTION, Y_RESOLUTION, XMP, IPTC, PHOTOSHOP, ICC}
