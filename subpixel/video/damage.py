@@ -20,6 +20,8 @@ class Damage:
     """Frames of another size than the first."""
     disordered: int = 0
     """Frames whose time is not after that of the frame before."""
+    refused: int = 0
+    """Packets of other streams that the container does not take: they are damaged, or their time has passed."""
     missing: float = 0.0
     """Seconds at the end that the header speaks of."""
 
@@ -32,6 +34,7 @@ class Damage:
             "frames are damaged": self.corrupt,
             "frames have another size and are left out": self.resized,
             "frames have no time of their own and are left out": self.disordered,
+            "packets of other streams are damaged or out of order, and left out": self.refused,
         }
         parts = [f"{count} {what}" for what, count in counts.items() if count]
         return "; ".join([*parts, f"the last {self.missing:.1f} s are missing"] if self.missing else parts)

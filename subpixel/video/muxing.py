@@ -5,10 +5,9 @@ from __future__ import annotations
 import heapq
 import io
 import struct
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext, suppress
-from dataclasses import dataclass
-from fractions import Fraction
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -18,110 +17,65 @@ import av.error
 from av.stream import Disposition
 
 from subpixel.errors import UnwritableImage
+from subpixel.video import copying
+from subpixel.video.copying import Cut, LeftOut
 from subpixel.video.encoding import ENCODERS, Encoder
 from subpixel.video.priority import own_priority
 from subpixel.video.segments import Packet, Partial
 from subpixel.video.source import Source, opened
 
 _AS_GIVEN = {"fflags": "+bitexact", "avoid_negative_ts": "disabled"}
-_NOT_OURS = {"encoder", "major_brand", "minor_version", "compatible_brands", "creation_time", "duration"}
-"""Metadata that containers write themselves, in lower case."""
-_CLOSE = 1e-6
-"""Seconds."""
-_RELATIVE = ("mpegts", "mpeg")
-"""Containers whose first time says nothing."""
 
 
-@dataclass(frozen=True)
-class Cut:
-    """Which part of the source is taken, in its own seconds; None for all there is at that end."""
+def rehearse(source: Source, container: str, encoder: Encoder, cut: Cut, left_out: LeftOut) -> LeftOut:
+    """Begins the result in memory, so that what a container refuses is known before the work; returns what stays out.
 
-    start: float | None = None
-    stop: float | None = None
-
-    @classmethod
-    def of(cls, source: Source, start: float, stop: float | None) -> Cut:
-        """start, stop: from the source's beginning."""
-        is_cut = start > 0 or source.container in _RELATIVE
-        return cls(source.began + start if is_cut else None, None if stop is None else source.began + stop)
-
-    @property
-    def zero(self) -> float:
-        """The time that becomes 0."""
-        return self.start or 0.0
-
-    def holds(self, seconds: float) -> bool:
-        """Whether a time lies in it, as closely as containers tell times."""
-        after = self.start is None or seconds >= self.start - _CLOSE
-        return after and (self.stop is None or seconds < self.stop - _CLOSE)
-
-
-def _others(source: Source) -> AbstractContextManager[Any]:
-    """The source's file, whose other streams are copied; None for a folder of images."""
-    return nullcontext() if source.images else opened(source.path)
-
-
-def streams_lost(source: Source, container: str) -> tuple[list[str], set[int]]:
-    """What of a source's other streams a container has no room for, in words and by their numbers."""
-    lost, numbers = list[str](), set[int]()
-    with _others(source) as given:
-        for stream in given.streams if given else ():
-            if stream.index != source.index and not _fits(stream, container):
-                codec = stream.codec_context.name if stream.codec_context else "unknown"
-                lost.append(f"stream {stream.index} ({stream.type}, {codec})")
-                numbers.add(stream.index)
-    return lost, numbers
-
-
-def _fits(stream: Any, container: str) -> bool:
-    """Whether a container takes a stream: it is tried in memory."""
-    try:
-        with av.open(io.BytesIO(), "w", format=container) as trial:
-            _copied(trial, stream)
-            trial.start_encoding()
-    except (av.error.FFmpegError, ValueError, TypeError, AttributeError):
-        return False
-    return True
-
-
-def _copied(result: Any, stream: Any) -> Any:
-    """A stream of the result for the packets of one of the source."""
-    if stream.type == "attachment":
-        copied = result.add_attachment(stream.name, stream.mimetype, stream.data)
-        copied.metadata.update(stream.metadata)
-        return copied
-    copied = result.add_stream_from_template(stream, opaque=True)
-    copied.metadata.update(_kept(stream.metadata))
-    copied.disposition = stream.disposition
-    return copied
-
-
-def _kept(metadata: dict[str, str]) -> dict[str, str]:
-    return {name: text for name, text in metadata.items() if name.lower() not in _NOT_OURS}
+    Raises: UnwritableImage.
+    """
+    for left in (left_out, replace(left_out, texts=frozenset({"timecode"}))):
+        try:
+            with _begun(io.BytesIO(), source, container, encoder, cut, left):
+                return left
+        except (av.error.FFmpegError, ValueError) as error:
+            refused = error
+    raise UnwritableImage(f"{source.path} as {container}", _reason(refused)) from refused
 
 
 def join(
-    source: Source, target: Path, container: str, encoder: Encoder, partial: Partial, cut: Cut, lost: set[int]
+    source: Source, target: Path, container: str, encoder: Encoder, partial: Partial, cut: Cut, left_out: LeftOut
 ) -> int:
-    """Writes the result from its segments and reads it again; returns how many frames it has.
+    """Writes the result from its segments and reads it again.
 
-    lost: the numbers of streams that are left out.
+    Returns how many packets of the other streams the container has refused, as it does where a part of one is missing,
+    or its time has passed.
     Raises: UnwritableImage, also where what was written is not what was to be.
     """
     times = partial.times()
     try:
-        options = _AS_GIVEN | _timescale(container, encoder)
-        with _others(source) as given, av.open(str(target), "w", format=container, options=options) as result:
-            video, copies = _streams(result, given, source, encoder, cut, lost)
-            with own_priority():
-                result.start_encoding()
-            ours = _video_packets(partial.packets(), times, video, encoder, cut)
-            _mux(result, ours, _other_packets(given, copies, cut))
+        with _begun(str(target), source, container, encoder, cut, left_out) as (result, video, others):
+            refused = _mux(result, video, _video_packets(partial.packets(), times, video, encoder, cut), others)
     except (av.error.FFmpegError, OSError, ValueError) as error:
-        raise UnwritableImage(partial.target, str(getattr(error, "strerror", None) or error).lower()) from error
+        raise UnwritableImage(partial.target, _reason(error)) from error
     if wrong := _wrong(target, times, encoder, cut):
         raise UnwritableImage(partial.target, wrong)
-    return len(times)
+    return refused
+
+
+def _reason(error: Exception) -> str:
+    return str(getattr(error, "strerror", None) or error).lower()
+
+
+@contextmanager
+def _begun(
+    place: Any, source: Source, container: str, encoder: Encoder, cut: Cut, left_out: LeftOut
+) -> Generator[tuple[Any, Any, Iterator[Any]]]:
+    """The result with its header, the video in it, and the packets that are copied."""
+    options = _AS_GIVEN | _timescale(container, encoder)
+    with copying.others(source) as given, av.open(place, "w", format=container, options=options) as result:
+        video, copies = _streams(result, given, source, encoder, cut, left_out)
+        with own_priority():
+            result.start_encoding()
+        yield result, video, copying.packets(given, copies, cut)
 
 
 def _timescale(container: str, encoder: Encoder) -> dict[str, str]:
@@ -130,22 +84,26 @@ def _timescale(container: str, encoder: Encoder) -> dict[str, str]:
 
 
 def _streams(
-    result: Any, given: Any, source: Source, encoder: Encoder, cut: Cut, lost: set[int]
+    result: Any, given: Any, source: Source, encoder: Encoder, cut: Cut, left_out: LeftOut
 ) -> tuple[Any, dict[int, Any]]:
     """The result's streams in the order of the source's: the video, and the others by their numbers there."""
     if given is None:
         return _video(result, source, encoder), {}
-    result.metadata.update(_kept(given.metadata))
-    result.set_chapters(list(_chapters(given, cut)))
+    result.metadata.update(_without(copying.texts(given.metadata), left_out))
+    result.set_chapters(list(copying.chapters(given, cut)))
     video, copies = None, dict[int, Any]()
     for stream in given.streams:
         if stream.index == source.index:
             video = _video(result, source, encoder)
-            video.metadata.update(_kept(stream.metadata))
+            video.metadata.update(_without(copying.texts(stream.metadata), left_out))
             video.disposition = stream.disposition
-        elif stream.index not in lost:
-            copies[stream.index] = _copied(result, stream)
+        elif stream.index not in left_out.streams:
+            copies[stream.index] = copying.copied(result, stream, cut)
     return video, copies
+
+
+def _without(texts: dict[str, str], left_out: LeftOut) -> dict[str, str]:
+    return {name: text for name, text in texts.items() if name not in left_out.texts}
 
 
 def _video(result: Any, source: Source, encoder: Encoder) -> Any:
@@ -155,15 +113,6 @@ def _video(result: Any, source: Source, encoder: Encoder) -> Any:
     if source.rotation:
         video.set_display_matrix(struct.unpack("=9i", source.rotation))
     return video
-
-
-def _chapters(given: Any, cut: Cut) -> Iterator[Any]:
-    for chapter in given.chapters():
-        base = chapter["time_base"] or Fraction(1, 1000)
-        first, last = (max(float(chapter[name] * base) - cut.zero, 0.0) for name in ("start", "end"))
-        last = last if cut.stop is None else min(last, cut.stop - cut.zero)
-        if first < last:
-            yield chapter | {"start": round(first / base), "end": round(last / base), "time_base": base}
 
 
 def decode_times(times: Sequence[int], step: int) -> list[int]:
@@ -192,35 +141,18 @@ def _video_packets(
         yield written
 
 
-def _other_packets(given: Any, copies: dict[int, Any], cut: Cut) -> Iterator[Any]:
-    """What is copied, as long as the source can be read."""
-    others = given.streams if given else ()
-    streams = [stream for stream in others if stream.index in copies and stream.type != "attachment"]
-    packets = given.demux(streams) if streams else iter(())
-    with suppress(av.error.FFmpegError):
-        for packet in packets:
-            if packet.size and _placed(packet, cut):
-                packet.stream = copies[packet.stream.index]
-                yield packet
-
-
-def _placed(packet: Any, cut: Cut) -> bool:
-    """Whether a packet is in the part that is taken; its times become those of the result."""
-    if packet.stream.disposition & Disposition.attached_pic:
-        packet.pts = packet.dts = 0
-        return True
-    begin = packet.dts if packet.pts is None else packet.pts
-    if begin is None or not cut.holds(float(begin * packet.time_base)):
-        return False
-    shift = round(cut.zero / packet.time_base)
-    packet.pts, packet.dts = begin - shift, (begin if packet.dts is None else packet.dts) - shift
-    return True
-
-
-def _mux(result: Any, *sources: Iterator[Any]) -> None:
-    """Packets in the order of their times."""
+def _mux(result: Any, video: Any, *sources: Iterator[Any]) -> int:
+    """Packets in the order of their times; how many of other streams were refused."""
+    refused = 0
     for packet in heapq.merge(*sources, key=lambda packet: packet.dts * packet.time_base):
-        result.mux_one(packet)
+        is_ours = packet.stream is video
+        try:
+            result.mux_one(packet)
+        except (av.error.InvalidDataError, av.error.ArgumentError):
+            if is_ours:
+                raise
+            refused += 1
+    return refused
 
 
 def _wrong(target: Path, times: Sequence[int], encoder: Encoder, cut: Cut) -> str:

@@ -20,7 +20,7 @@ from subpixel.analysis import DegradationReport
 from subpixel.errors import BadRequest, DataError, UnreadableImage
 from subpixel.jobs.job import Job
 from subpixel.jobs.pool import Finished, Progress
-from subpixel.video import muxing, numbered
+from subpixel.video import copying, muxing, numbered
 from subpixel.video.damage import Damage
 from subpixel.video.decoder_log import DecoderLog
 from subpixel.video.decoding import FieldOrder, Frame, Frames, field_order
@@ -98,9 +98,9 @@ class _Work:
     order: FieldOrder | None
     larger: FrameUpscaler
     encoder: Encoder
-    cut: muxing.Cut
+    cut: copying.Cut
     warnings: tuple[str, ...]
-    left_out: set[int]
+    left_out: copying.LeftOut
 
     @classmethod
     def of(cls, source: Source, target: Path, request: VideoRequest, container: str) -> _Work:
@@ -112,7 +112,12 @@ class _Work:
         report = look(source) if upscaler.inspects else DegradationReport()
         larger = FrameUpscaler(upscaler, source, layout_of(codec, source.layout), report, neighbours(source))
         coding = encoder(request, source, container, (larger.height, larger.width), fields)
-        lost, left_out = muxing.streams_lost(source, container)
+        lost, left_out = copying.streams_lost(source, container)
+        lost += copying.texts_lost(source, container, left_out)
+        cut = copying.Cut.of(source, request.start, request.stop)
+        if container != FOLDER:
+            left_out = muxing.rehearse(source, container, coding, cut, left_out)
+            lost += [f"the {text}" for text in left_out.texts]
         warnings = [
             *lost_in_pixels(source, coding),
             *source.dropped,
@@ -121,7 +126,6 @@ class _Work:
         ]
         warnings = [f"not kept: {what}" for what in dict.fromkeys(warnings)]
         warnings += resized + unused(request, coding) + flickering(larger)
-        cut = muxing.Cut.of(source, request.start, request.stop)
         return cls(source, target, request, container, order, larger, coding, cut, tuple(warnings), left_out)
 
     @property
@@ -139,7 +143,7 @@ class _Work:
             yield from self._listened(self._encoded(frames, partial, ends), frames.damage)
             if not partial.frames():
                 raise UnreadableImage(self.source.path, _NO_FRAME)
-            self._complete(partial)
+            frames.damage.refused = self._complete(partial)
         finally:
             partial.remove_if_empty()
         partial.remove()
@@ -156,14 +160,15 @@ class _Work:
             yield from events
             damage.corrupt = max(damage.corrupt, complaints.frames())
 
-    def _complete(self, partial: Partial) -> None:
-        """Lets the result appear."""
+    def _complete(self, partial: Partial) -> int:
+        """Lets the result appear; how many packets of other streams it has not taken."""
         if self.container == FOLDER:
             numbered.appear(partial, self.target)
-            return
+            return 0
         with atomic.replacing(self.target) as part:
-            muxing.join(self.source, part, self.container, self.encoder, partial, self.cut, self.left_out)
+            refused = muxing.join(self.source, part, self.container, self.encoder, partial, self.cut, self.left_out)
             atomic.resemble(part, self.target, self.source.path)
+        return refused
 
     def _started(self, resumed: int) -> Started:
         total, each = self._total(), self._seconds_a_frame()

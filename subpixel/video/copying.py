@@ -1,0 +1,199 @@
+"""What is taken from a source as it is: its other streams packet by packet, its texts, and its chapters."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext, suppress
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import av
+import av.error
+from av.stream import Discard, Disposition
+
+from subpixel.video.encoding import FOLDER
+from subpixel.video.source import Source, opened
+
+_NOT_OURS = {"encoder", "major_brand", "minor_version", "compatible_brands", "duration", "alpha_mode"}
+"""Metadata that containers write themselves, or that were true of the source's coding, in lower case."""
+_COUNTED = ("bps", "number_of_", "_statistics_")
+"""How Matroska's statistics of a stream begin."""
+_CLOSE = 1e-6
+"""Seconds."""
+_RELATIVE = ("mpegts", "mpeg")
+"""Containers whose first time says nothing."""
+_SUBTITLES = {"mp4": "mov_text", "mov": "mov_text", "webm": "webvtt", "matroska": "subrip"}
+"""Container -> a codec whose packets are text, by which it is tried."""
+
+
+@dataclass(frozen=True)
+class Cut:
+    """Which part of the source is taken, in its own seconds; None for all there is at that end."""
+
+    zero: float = 0.0
+    """The time that becomes 0."""
+    start: float | None = None
+    stop: float | None = None
+
+    @classmethod
+    def of(cls, source: Source, start: float, stop: float | None) -> Cut:
+        """start, stop: from the source's beginning."""
+        first = source.began + start
+        zero = first if start > 0 or source.container in _RELATIVE else 0.0
+        return cls(zero, first if start > 0 else None, None if stop is None else source.began + stop)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether nothing is cut off."""
+        return self.start is None and self.stop is None
+
+    def holds(self, seconds: float) -> bool:
+        """Whether a time lies in it, as closely as containers tell times."""
+        after = self.start is None or seconds >= self.start - _CLOSE
+        return after and (self.stop is None or seconds < self.stop - _CLOSE)
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """What of a source is not copied: streams by their numbers, and texts by their names."""
+
+    streams: frozenset[int] = frozenset()
+    texts: frozenset[str] = frozenset()
+
+
+def others(source: Source) -> AbstractContextManager[Any]:
+    """The source's file, whose other streams are copied; None for a folder of images."""
+    return nullcontext() if source.images else opened(source.path)
+
+
+def streams_lost(source: Source, container: str) -> tuple[list[str], LeftOut]:
+    """What of a source's other streams a container has no room for, in words, and all that stay out."""
+    lost, numbers = list[str](), set[int]()
+    with others(source) as given:
+        for stream in given.streams if given else ():
+            if stream.index == source.index or (not (remade := _is_remade(stream)) and _fits(stream, container)):
+                continue
+            numbers.add(stream.index)
+            if not remade:
+                codec = stream.codec_context.name if stream.codec_context else "unknown"
+                lost.append(f"stream {stream.index} ({stream.type}, {codec})")
+    return lost, LeftOut(frozenset(numbers))
+
+
+def _is_remade(stream: Any) -> bool:
+    """Whether MP4 or MOV keep in it what is told otherwise: the titles of chapters, or the timecode of the video."""
+    return stream.type == "data" and (stream.discard == Discard.all or "timecode" in stream.metadata)
+
+
+def _fits(stream: Any, container: str) -> bool:
+    """Whether a container takes a stream: it is tried in memory."""
+    try:
+        with av.open(io.BytesIO(), "w", format=container) as trial:
+            copied(trial, stream)
+            trial.start_encoding()
+    except (av.error.FFmpegError, ValueError, TypeError, AttributeError):
+        return False
+    return True
+
+
+def copied(result: Any, stream: Any, cut: Cut = Cut()) -> Any:
+    """A stream of the result for the packets of one of the source."""
+    if stream.type == "attachment":
+        attached = result.add_attachment(stream.name, stream.mimetype, stream.data)
+        attached.metadata.update(stream.metadata)
+        return attached
+    made = result.add_stream_from_template(stream, opaque=True)
+    made.metadata.update(texts(stream.metadata, counted=cut.is_whole))
+    made.disposition = stream.disposition
+    return made
+
+
+def texts(metadata: Mapping[str, str], counted: bool = False) -> dict[str, str]:
+    """What of the metadata is true of the result; counted: also numbers of bytes and of packets."""
+    true = {
+        name: text
+        for name, text in metadata.items()
+        if name.lower() not in _NOT_OURS and (counted or not name.lower().startswith(_COUNTED))
+    }
+    return ({"title": true["name"]} if "name" in true else {}) | true  # as MP4 calls the title of a stream
+
+
+def texts_lost(source: Source, container: str, left_out: LeftOut) -> list[str]:
+    """What a container has no room for of texts, chapters and languages: they are written and read again, in memory."""
+    with others(source) as given:
+        if given is None:
+            return []
+        wanted = texts(given.metadata)
+        if container == FOLDER:
+            return [*_named(wanted), *(["the chapters"] if given.chapters() else [])]
+        kept = [
+            stream for stream in given.streams if stream.index not in left_out.streams and stream.type != "attachment"
+        ]
+        languages = {stream.index: stream.metadata.get("language", "und") for stream in kept}
+    found, told = _read_again(wanted, [*languages.values()], container)
+    have = {_as_matroska(name) for name in found}
+    lost = _named([name for name in wanted if _as_matroska(name) not in have])
+    pairs = zip(languages.items(), told, strict=False)
+    return lost + [f"the language {code} of stream {number}" for (number, code), other in pairs if code != other]
+
+
+def _named(names: Any) -> list[str]:
+    return [f"the texts {', '.join(sorted(names))}"] if names else []
+
+
+def _as_matroska(name: str) -> str:
+    return name.lower().replace(" ", "_")
+
+
+def _read_again(wanted: dict[str, str], languages: list[str], container: str) -> tuple[dict[str, str], list[str]]:
+    """The texts and the languages of streams that come back from a container."""
+    trial = io.BytesIO()
+    with av.open(trial, "w", format=container, options={"fflags": "+bitexact"}) as file:
+        file.metadata.update(wanted)
+        streams = [file.add_mux_stream(_SUBTITLES[container]) for _ in languages]
+        for stream, language in zip(streams, languages, strict=True):
+            stream.time_base, stream.metadata["language"] = Fraction(1, 1000), language
+        file.start_encoding()
+        for stream in streams:
+            packet = av.Packet(b"\0\1a")
+            packet.stream, packet.time_base = stream, Fraction(1, 1000)
+            packet.pts, packet.dts, packet.duration = 0, 0, 1
+            file.mux_one(packet)
+    with av.open(io.BytesIO(trial.getvalue())) as file:
+        return dict(file.metadata), [stream.metadata.get("language", "und") for stream in file.streams]
+
+
+def chapters(given: Any, cut: Cut) -> Iterator[Any]:
+    """The chapters of a source at their times in the result."""
+    for chapter in given.chapters():
+        base = chapter["time_base"] or Fraction(1, 1000)
+        first, last = (max(float(chapter[name] * base) - cut.zero, 0.0) for name in ("start", "end"))
+        last = last if cut.stop is None else min(last, cut.stop - cut.zero)
+        if first < last:
+            yield chapter | {"start": round(first / base), "end": round(last / base), "time_base": base}
+
+
+def packets(given: Any, copies: dict[int, Any], cut: Cut) -> Iterator[Any]:
+    """What is copied, as long as the source can be read."""
+    streams = [s for s in (given.streams if given else ()) if s.index in copies and s.type != "attachment"]
+    found = given.demux(streams) if streams else iter(())
+    with suppress(av.error.FFmpegError):
+        for packet in found:
+            if packet.size and _placed(packet, cut):
+                packet.stream = copies[packet.stream.index]
+                yield packet
+
+
+def _placed(packet: Any, cut: Cut) -> bool:
+    """Whether a packet is in the part that is taken; its times become those of the result."""
+    if packet.stream.disposition & Disposition.attached_pic:
+        packet.pts = packet.dts = 0
+        return True
+    begin = packet.dts if packet.pts is None else packet.pts
+    if begin is None or not cut.holds(float(begin * packet.time_base)):
+        return False
+    shift = round(cut.zero / packet.time_base)
+    packet.pts, packet.dts = begin - shift, (begin if packet.dts is None else packet.dts) - shift
+    return True
