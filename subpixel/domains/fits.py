@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import math
 import re
 import warnings
 from collections.abc import Iterator
@@ -36,10 +37,17 @@ _COUNTED = {
 }  # fmt: skip
 _MAGNITUDES = re.compile(r"\w*mag(s|nitudes?)?")
 _PIXEL = ("pix", "spaxel")
-_CLASSES = re.compile(r"(DQ|MASK|FLAGS?|QUALITY|BPM|BADPIX(ELS?)?|SEGM(AP|ENTATION)?|LABELS?)(_?\d+)?$")
+_CLASSES = re.compile(
+    r"(\w*(DQ|MASK|FLAGS?|QUALITY|BPM|BADPIX(ELS?)?)|CTX|CON(TEXT)?|SEG(M(AP|ENTATION)?|MAP|MENTATION)?|LABELS?)(_?\d+)?$"
+)
 """Names of extensions whose whole numbers are flags or classes, by the archives and libraries that write them."""
-_WEIGHTS = re.compile(r"(WHT|WGTS?|WEIGHTS?|I?VAR|INVVAR|VARIANCE|EXP(OSURE|MAP)?|EXPTIME|TIME|COVERAGE)(_?\d+)?$")
-"""Names of extensions that say how well each pixel is known: no flux, whose numbers would be shared."""
+_KEPT = re.compile(
+    r"(WHT|WGTS?|WEIGHTS?|I?VAR(_[A-Z]+)?|INVVAR|VARIANCE|EXP(OSURE|MAP)?|EXPTIME|TIME|COVERAGE|N?SAMP(LES)?|AREA"
+    r"|WAVE(LENGTH)?|LAMBDA|RA|DEC)(_?\d+)?$"
+)
+"""Names of extensions that say how well each pixel is known, or where it lies: no flux, whose numbers are shared."""
+_CONSTANT = ("NPIX1", "NPIX2", "PIXVALUE")
+"""An image of one number, by Hubble's archive: its sides, and the number."""
 RIM = "RIM"
 """The extension in which pixels are flagged that saw filled values."""
 
@@ -82,21 +90,31 @@ class Fits:
             yield hdu, [] if skipped else _planes(path, hdu)
 
     def create(self, part: Path, enlarge: Enlarge) -> list[str]:
-        notes = list[str]()
+        notes, results = list[str](), list[Enlarged]()
         with _bytes(part, "wb") as file, _quiet():
             for number, (hdu, planes) in enumerate(self._groups):
                 if planes:
-                    notes += _write(file, hdu, number, [enlarge(plane) for plane in planes])
+                    results = [enlarge(plane) for plane in planes]
+                    notes += _write(file, hdu, number, results)
+                elif results and {*_CONSTANT} <= set(hdu.header):
+                    file.write(_constant(hdu, results[0]).tostring().encode("ascii"))
                 elif hdu.name != RIM:
                     self._copy(file, number)
         tables = sum(isinstance(hdu, fits.BinTableHDU) and not planes for hdu, planes in self._groups)
-        return notes + ([f"{tables} tables are copied as they are"] if tables else [])
+        notes += [f"{tables} tables are copied as they are"] if tables else []
+        return notes + (["left out: what lies behind its last part"] if self._has_more() else [])
 
     def _copy(self, file: Any, number: int) -> None:
         """A part of the file that is no image, byte for byte."""
         about: Any = self._hdus.fileinfo(number)
         self._raw.seek(about["hdrLoc"])
         file.write(self._raw.read(about["datLoc"] + about["datSpan"] - about["hdrLoc"]))
+
+    def _has_more(self) -> bool:
+        """Whether the file goes on behind its last part."""
+        about: Any = self._hdus.fileinfo(len(self._groups) - 1)
+        self._raw.seek(about["datLoc"] + about["datSpan"])
+        return bool(self._raw.read(_BLOCK).strip(b"\0 "))
 
 
 open_ = Fits
@@ -178,7 +196,7 @@ def _wcs(header: Any) -> WCS:
 def _is_counted(hdu: Any) -> bool:
     """Whether it holds sums over a pixel, which its parts share, by its unit; images that name none hold counts."""
     text = str(hdu.header.get("BUNIT", "")).strip()
-    if _WEIGHTS.match(hdu.name.upper()):
+    if _KEPT.match(hdu.name.upper()):
         return False
     if not text:
         return True
@@ -209,11 +227,20 @@ def _write(file: BinaryIO, hdu: Any, number: int, results: list[Enlarged]) -> li
     if first.plane.labels:
         return [f"the classes of {hdu.name} are copied"]
     flux = "counts are shared among the parts of a pixel" if first.plane.counts else "surface brightness is kept"
-    if _WEIGHTS.match(hdu.name.upper()):
+    if _KEPT.match(hdu.name.upper()):
         flux = f"the numbers of {hdu.name} are kept"
     named = str(hdu.header.get("BUNIT", "")).strip() or "no unit is named"
     became = [f"whole numbers became {first.plane.dtype.name}"] if hdu.header["BITPIX"] > 0 else []
     return [f"{flux} ({named})", *became]
+
+
+def _constant(hdu: Any, result: Enlarged) -> Any:
+    """The header of an image of one number, as large as the image that it belongs to has become."""
+    header = hdu.header.copy()
+    header["NPIX1"], header["NPIX2"] = result.shape.width, result.shape.height
+    if _is_counted(hdu) and not _CLASSES.match(hdu.name.upper()):
+        header["PIXVALUE"] /= math.prod(result.factors)
+    return header
 
 
 def _write_rows(file: BinaryIO, rows: Any, plane: Plane) -> int:

@@ -87,9 +87,12 @@ def _mixes(header: Header, pc: dict[str, tuple[int, int]], by: dict[int, float])
 
 def _scale_physical(header: Header, axis: int, factor: float, grid: Grid) -> None:
     """IRAF's own coordinates: pixel = LTM physical + LTV."""
-    for key in {f"LTM{axis}_1", f"LTM{axis}_2"} & set(header):
+    stated = {f"LTM{axis}_1", f"LTM{axis}_2"} & set(header)
+    for key in stated:
         header[key] *= factor
     if f"LTV{axis}" in header:
+        if not stated:
+            header[f"LTM{axis}_{axis}"] = factor
         header[f"LTV{axis}"] = grid.moved(2 - axis, header[f"LTV{axis}"] - 0.5) + 0.5
 
 

@@ -208,3 +208,44 @@ def test_other_refusals(tmp_path: Path, doubled: Doubled, monkeypatch: pytest.Mo
     with pytest.raises(UnwritableImage, match="off by"):
         doubled(tmp_path / "c.fits", tmp_path / "b.fits")
     assert not (tmp_path / "b.fits").exists()
+
+
+def test_parts_that_are_no_flux_are_known_by_their_names(tmp_path: Path, doubled: Doubled) -> None:
+    bits, numbers = (smooth() * 3 + 8).astype("i4"), (smooth() + 5).astype("f4")
+    classes, kept = ("CTX", "CON", "PIXELDQ", "AND_MASK", "BITMASK", "SEG"), ("WAVELENGTH", "VAR_POISSON", "NSAMP")
+    parts = [fits.ImageHDU(bits, name=name) for name in classes] + [fits.ImageHDU(numbers, name=name) for name in kept]
+    fits.HDUList([fits.PrimaryHDU(), *parts]).writeto(tmp_path / "a.fits")
+    doubled(tmp_path / "a.fits", tmp_path / "b.fits")
+    with fits.open(tmp_path / "b.fits") as made:
+        for name in classes:
+            np.testing.assert_array_equal(made[name].data, np.kron(bits, np.ones((2, 2), "i4")), name)
+        for name in kept:
+            np.testing.assert_allclose(blocks(made[name].data), numbers, rtol=1e-5, err_msg=name)
+
+
+def test_a_map_of_the_whole_sky_has_corners_outside_of_it(tmp_path: Path, doubled: Doubled) -> None:
+    sky = fits.PrimaryHDU(smooth().astype("f4"))
+    sky.header.update({"CTYPE1": "RA---AIT", "CTYPE2": "DEC--AIT", "CRPIX1": 10.0, "CRPIX2": 12.0})
+    sky.header.update({"CDELT1": -20.0, "CDELT2": 20.0, "CRVAL1": 0.0, "CRVAL2": 0.0, "BUNIT": "K"})
+    sky.writeto(tmp_path / "a.fits")
+    doubled(tmp_path / "a.fits", tmp_path / "b.fits")
+    before, after = (WCS(fits.getheader(tmp_path / name)) for name in ("a.fits", "b.fits"))
+    assert np.isnan(before.all_pix2world([[1, 1]], 1)).all()
+    np.testing.assert_allclose(
+        after.all_pix2world([[2 * 13 - 0.5, 2 * 9 - 0.5]], 1), before.all_pix2world([[13, 9]], 1)
+    )
+
+
+def test_iraf_s_offset_without_its_matrix_an_image_of_one_number_and_a_tail(tmp_path: Path, doubled: Doubled) -> None:
+    image = fits.PrimaryHDU(smooth().astype("f4"))
+    image.header["LTV1"] = -10.0
+    one = fits.ImageHDU(name="ERR")
+    one.header.update({"NPIX1": 20, "NPIX2": 24, "PIXVALUE": 3.0})
+    fits.HDUList([image, one]).writeto(tmp_path / "a.fits")
+    with (tmp_path / "a.fits").open("ab") as file:
+        file.write(b"more of it")
+    assert "left out: what lies behind its last part" in (doubled(tmp_path / "a.fits", tmp_path / "b.fits") or "")
+    with fits.open(tmp_path / "b.fits") as made:
+        header = made[0].header
+        assert (header["LTV1"], header["LTM1_1"]) == (-20.5, 2.0)  # physical 11 is pixel 1, and 1.5 = 2 * 11 - 20.5
+        assert [made[1].header[key] for key in ("NPIX1", "NPIX2", "PIXVALUE")] == [40, 48, 0.75]
