@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from importlib import import_module
@@ -83,7 +83,7 @@ def export(
     ] = None,
     form: Annotated[str, typer.Option("--format", help="jsonl, csv or parquet (extra: parquet).")] = "jsonl",
 ) -> None:
-    """A line for each image: source, target, status and error."""
+    """A line for each image: source, target, status, error, and what its result could not keep."""
     from subpixel.errors import BadRequest, UnknownName
     from subpixel.jobs.batches import Batches
     from subpixel.jobs.queue import opened
@@ -115,9 +115,19 @@ def _delivered(output: Path) -> Generator[BinaryIO]:
         raise UnwritableImage(output, (error.strerror or str(error)).lower()) from error
 
 
-def submit(url: str, jobs: Iterable[Job], request: Request, overwrite: bool, *, quiet: bool, as_json: bool) -> int:
+def submit(
+    url: str,
+    jobs: Iterable[Job],
+    request: Request,
+    overwrite: bool,
+    named: Sequence[str],
+    *,
+    quiet: bool,
+    as_json: bool,
+) -> int:
     """Enqueues a batch and follows it to its end; the exit status. It goes on where nobody follows it.
 
+    named: what the user asked for, which tells this batch from others of the same images.
     quiet: says nothing but failures. as_json: an object that names the batch, then one for each image and the sum.
     """
     from subpixel.jobs.batches import Batches
@@ -126,7 +136,7 @@ def submit(url: str, jobs: Iterable[Job], request: Request, overwrite: bool, *, 
     refused: list[Job] = []
     with opened(url) as queue:
         batches = Batches(queue)
-        batch = batches.submit(_accepted(jobs, refused), request, overwrite)
+        batch = batches.submit(_accepted(jobs, refused), request, overwrite, named)
         if as_json:
             return _as_json(batches, batch, refused)
         if not quiet:
@@ -184,6 +194,8 @@ def _told(outcome: Outcome, quiet: bool = False) -> int:
 
     if not quiet:
         typer.echo(_said(outcome), err=True)
+        for note, count in outcome.notes:
+            typer.echo(f"  {count} of them: {printable(note)}", err=True)
     for source, why in outcome.failures:
         text = why if source in why else f"{source}: {why}"
         typer.echo(f"  {printable(text)}", err=True)
@@ -198,7 +210,7 @@ def _csv(lines: Iterable[dict[str, str]], file: BinaryIO) -> None:
     import csv
     import io
 
-    file.write(b"source,target,status,error\n")
+    file.write(b"source,target,status,error,note\n")
     for line in lines:
         text = io.StringIO()
         csv.writer(text, lineterminator="\n").writerow(line.values())
@@ -213,7 +225,8 @@ def _parquet(lines: Iterable[dict[str, str]], file: BinaryIO) -> None:
         parquet: Any = import_module("pyarrow.parquet")
     except ImportError:
         raise MissingExtra("pyarrow", "parquet") from None
-    parquet.write_table(arrow.Table.from_pylist(list(lines)), file)
+    rows = ({key: value.encode("utf-8", "backslashreplace").decode() for key, value in line.items()} for line in lines)
+    parquet.write_table(arrow.Table.from_pylist(list(rows)), file)
 
 
 _WRITERS = {"jsonl": _jsonl, "csv": _csv, "parquet": _parquet}

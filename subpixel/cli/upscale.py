@@ -268,9 +268,11 @@ def command(
         if queue_url:
             from subpixel.cli.batch import submit
             from subpixel.cli.progress import check_said
+            from subpixel.jobs.batches import full_name
 
             check_said(quiet, verbose, as_json)
-            raise typer.Exit(submit(queue_url, jobs, request, overwrite, quiet=quiet, as_json=as_json))
+            named = [*map(full_name, [*inputs, output or "."]), f"{shard.k}/{shard.n}"]
+            raise typer.Exit(submit(queue_url, jobs, request, overwrite, named, quiet=quiet, as_json=as_json))
         output_flags = {"quiet": quiet, "verbose": verbose, "as_json": as_json}
         raise typer.Exit(_enlarge(jobs, upscaler, request, overwrite, output_flags))
 

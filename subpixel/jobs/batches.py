@@ -10,7 +10,8 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from itertools import chain, islice
@@ -43,6 +44,8 @@ class Outcome:
     """Sources, each with the reason in one line."""
     waiting: int = 0
     """Images of blocks that are not done yet."""
+    notes: tuple[tuple[str, int], ...] = ()
+    """What results could not keep, each with the number of the images made that it was said of."""
 
     @property
     def is_over(self) -> bool:
@@ -55,6 +58,7 @@ class _Sum:
     done: int = 0
     skipped: int = 0
     failures: list[tuple[str, str]] = field(default_factory=list)
+    notes: Counter[str] = field(default_factory=Counter)
 
 
 class Batches:
@@ -66,8 +70,10 @@ class Batches:
         with queue.exclusive() as connection:
             self._batches.metadata.create_all(connection)
 
-    def submit(self, jobs: Iterable[Job], request: Request, overwrite: bool = False) -> str:
-        """Enqueues jobs block by block and returns the batch's id, which the request and the first image decide.
+    def submit(self, jobs: Iterable[Job], request: Request, overwrite: bool = False, named: Sequence[str] = ()) -> str:
+        """Enqueues jobs block by block; returns the batch's id, by the request, the first image and what was `named`.
+
+        named: what the jobs were asked for by, such as folders and a shard; another part of them is another batch.
 
         Blocks that wait or are being done already stay as they are; those that have ended are looked through again;
         those of an earlier submission that are no more, because the folder is another now, are forgotten.
@@ -78,7 +84,7 @@ class Batches:
         if first is None:
             raise BadRequest("no images for the batch")
         identity = identity_of(request)
-        batch, known, listed = _digest(identity, *first[0])[:16], set[str](), set[str]()
+        batch, known, listed = _digest(identity, *first[0], *named)[:16], set[str](), set[str]()
         about = {"id": batch, "request": request.model_dump_json(), "identity": identity, "created": time.time()}
         about |= {"versions": json.dumps(versions()), "overwrite": overwrite}
         with self.queue.exclusive() as connection:
@@ -87,9 +93,9 @@ class Batches:
             ids = self._blocks.select().with_only_columns(self._blocks.c.id).where(self._blocks.c.batch == batch)
             known.update(row[0] for row in connection.execute(ids))
         for some in _chunks(chain([first], blocks), _AT_ONCE):
-            named = {f"{batch}/{_digest(json.dumps(block))}": block for block in some}
-            self._enqueue(batch, named)
-            listed |= named.keys()
+            of_ids = {f"{batch}/{_digest(json.dumps(block))}": block for block in some}
+            self._enqueue(batch, of_ids)
+            listed |= of_ids.keys()
         self._forget(sorted(known - listed))
         return batch
 
@@ -110,10 +116,12 @@ class Batches:
                 total.done += state.result["done"]
                 total.skipped += state.result["skipped"]
                 total.failures += [(source, why) for source, why in state.result["failures"]]
+                total.notes.update(note for _, note in state.result["notes"])
             else:
                 why = state.error or "it was cancelled"
                 total.failures += [(source, why) for source, _ in self._images(block)]
-        return Outcome(sum(counts.values()), total.done, total.skipped, tuple(total.failures), waiting)
+        notes = tuple(total.notes.most_common())
+        return Outcome(sum(counts.values()), total.done, total.skipped, tuple(total.failures), waiting, notes)
 
     def retry(self, batch: str) -> int:
         """Enqueues the blocks with failures again; how many they are."""
@@ -126,16 +134,18 @@ class Batches:
         return len(failed)
 
     def lines(self, batch: str) -> Iterator[Json]:
-        """Each image: source, target, status (done: made or there; failed, waiting), and the error."""
+        """Each image: source, target, status (done: made or there; failed, waiting), the error, and the note."""
         states = self.queue.states(prefix=f"{batch}/")
         for block in self._counts(batch):
             state = states.get(block)
             over = state is not None and state.state not in ("waiting", "running")
-            failures = dict(state.result["failures"]) if state and state.result else {}
+            result: Json = (state.result if state else None) or {"failures": [], "notes": []}
+            failures, notes = dict(result["failures"]), dict(result["notes"])
             for source, target in self._images(block):
                 error = failures.get(source) or (state.error if state and over and not state.result else None)
                 status = "failed" if error else "done" if over else "waiting"
-                yield {"source": source, "target": target, "status": status, "error": error or ""}
+                about = {"source": source, "target": target, "status": status}
+                yield about | {"error": error or "", "note": notes.get(source, "")}
 
     def block(self, block: str) -> tuple[Json, list[list[str]]]:
         """The batch that a block belongs to, and its images. Raises: BadRequest."""
@@ -191,10 +201,11 @@ def identity_of(request: Request) -> str:
 
 def _absolute(block: list[Job]) -> list[list[str]]:
     """Names that hold on every machine that has the same folders."""
-    return [[_full(job.source), _full(job.target)] for job in block]
+    return [[full_name(job.source), full_name(job.target)] for job in block]
 
 
-def _full(name: str) -> str:
+def full_name(name: str) -> str:
+    """A name that holds in every folder: absolute, or a URL."""
     return name if is_url(name) else os.path.abspath(name)
 
 

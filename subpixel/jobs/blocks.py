@@ -47,6 +47,7 @@ class _Event:
     sources: Sequence[str]
     what: str
     why: str = ""
+    """Of what failed, why; of what was done, what its result could not keep."""
 
 
 @dataclass
@@ -59,6 +60,7 @@ class _BlockState:
     deaths: Counter[str] = field(default_factory=Counter)
     counts: Counter[str] = field(default_factory=Counter)
     failures: list[tuple[str, str]] = field(default_factory=list)
+    notes: list[tuple[str, str]] = field(default_factory=list)
 
     def note(self, event: _Event | None) -> None:
         """None: a part of an image was computed."""
@@ -73,8 +75,10 @@ class _BlockState:
                 continue
             if event.what == "failed":
                 self.failures.append((source, event.why))
-            else:
-                self.counts[event.what] += 1
+                continue
+            self.counts[event.what] += 1
+            if event.why:
+                self.notes.append((source, event.why))
 
     def next(self) -> list[tuple[str, str]]:
         """All that no process died of; then those that one had in hand, each by itself."""
@@ -111,8 +115,8 @@ class Blocks:
                     raise
                 state.died(error)
         seconds = round(time.monotonic() - started, 3)
-        done, skipped = state.counts["done"], state.counts["skipped"]
-        return {"done": done, "skipped": skipped, "failures": state.failures, "seconds": seconds}
+        told = {"failures": state.failures, "notes": state.notes, "seconds": seconds}
+        return {"done": state.counts["done"], "skipped": state.counts["skipped"]} | told
 
     def close(self) -> None:
         """Ends the process that computes."""
@@ -156,7 +160,7 @@ def _event_of(event: Any) -> _Event | None:
         return _Event([job.source for job in event.jobs], "skipped")
     if isinstance(event, Finished):
         source = [event.job.source]
-        return _Event(source, "failed", event.failure) if event.error else _Event(source, "done")
+        return _Event(source, "failed", event.failure) if event.error else _Event(source, "done", event.note or "")
     return None
 
 

@@ -302,4 +302,4 @@ def _state(status: WorkflowStatus) -> State:
     state: Any = _STATES.get(status.status, "failed")
     if status.status == "MAX_RECOVERY_ATTEMPTS_EXCEEDED":
         error = "whoever did it died, again and again"
-    return State(state, status.output if state == "done" else None, error)
+    return State(state, json.loads(str(status.output)) if state == "done" else None, error)

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Any, Self
 
+from subpixel.errors import printable
 from subpixel.jobs.queue import APPLICATION, SILENT, Json, Queue, workers_table
 
 _WATCH = 0.15
@@ -159,14 +160,17 @@ class Worker:
         while self._runs and time.monotonic() < deadline:
             time.sleep(0.02)
 
-    def _workflow(self, function: Function) -> Callable[[str], Json]:
+    def _workflow(self, function: Function) -> Callable[[str], str]:
+        """A function of texts in ASCII, which every database takes: names of files need not be UTF-8."""
         from dbos import DBOS
 
-        def do(payload: str) -> Json:
+        def do(payload: str) -> str:
             run = Run(str(DBOS.workflow_id), json.loads(payload))
             self._runs[run.id] = run
             try:
-                return _result(function, run)
+                return json.dumps(_result(function, run))
+            except Exception as error:
+                raise RuntimeError(printable((str(error) or type(error).__name__).splitlines()[0])) from error
             finally:
                 self._runs.pop(run.id, None)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -66,8 +67,8 @@ def test_a_batch_is_submitted_followed_and_exported(
     assert call(*arguments, "-q", "--json")[0] == 2
     assert call("batch", "export", batch, "--format", "csv", "-o", tmp_path / "t.csv", "--queue-url", url)[0] == 0
     table = (tmp_path / "t.csv").read_text().splitlines()
-    assert table[0] == "source,target,status,error"
-    assert table[2] == f'"{tmp_path}/in/b,c.png","{tmp_path}/out/b,c.png",done,'
+    assert table[0] == "source,target,status,error,note"
+    assert table[2] == f'"{tmp_path}/in/b,c.png","{tmp_path}/out/b,c.png",done,,'
     parquet = pytest.importorskip("pyarrow.parquet", reason="needs the extra `parquet`")
     assert (
         call("batch", "export", batch, "--format", "parquet", "-o", tmp_path / "all.parquet", "--queue-url", url)[0]
@@ -102,3 +103,10 @@ def test_mistakes_are_one_line(call: Call, tmp_path: Path) -> None:
         status, _, err = call("batch", *arguments, "--queue-url", url)
         assert (status, err.count("\n")) == (2, 1)
         assert words in err
+
+
+def test_a_table_holds_names_that_are_not_utf_8(tmp_path: Path) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet", reason="needs the extra `parquet`")
+    with (tmp_path / "t.parquet").open("wb") as file:
+        command._WRITERS["parquet"]([{"source": os.fsdecode(b"a\xff.png"), "note": ""}], file)
+    assert parquet.read_table(tmp_path / "t.parquet").column("source").to_pylist() == ["a\\udcff.png"]

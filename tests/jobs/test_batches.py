@@ -31,6 +31,7 @@ from subpixel.jobs.batch import Upscale
 from subpixel.jobs.batches import KIND, Batches, Outcome
 from subpixel.jobs.blocks import Blocks
 from subpixel.jobs.discovery import find_jobs
+from subpixel.jobs.job import Job
 from subpixel.jobs.queue import Queue
 from subpixel.jobs.worker import Worker
 
@@ -182,6 +183,7 @@ import sys
 from subpixel import Request
 from subpixel.jobs import batches
 from subpixel.jobs.discovery import find_jobs
+from subpixel.jobs.job import Job
 from subpixel.jobs.queue import Queue
 batches.BLOCK, batches._AT_ONCE = 5, 4
 jobs = find_jobs([sys.argv[2]], sys.argv[3], suffix="x2")
@@ -274,3 +276,37 @@ def test_killed_submitters_and_workers_lose_and_leave_nothing(tmp_path: Path) ->
     wrong = ("failed", "missing", "half", "leftovers", "written twice")
     assert told == {"images": AT_EACH * KILLS, **dict.fromkeys(wrong, 0)}
     assert again <= 2 * KILLS  # at most the two images that a killed worker had in hand
+
+
+def test_names_and_errors_that_are_not_utf_8_and_notes_are_kept(queue: Queue, tmp_path: Path) -> None:
+    folder = photos(tmp_path / "in", 1)
+    (folder / os.fsdecode(b"bad\xff.png")).write_bytes(b"no image")
+    (folder / "0001.png").write_bytes((folder / "0000.png").read_bytes())
+    batch = submit(queue, tmp_path)
+    outcome = do(queue, batch, noted)
+    assert (outcome.done, len(outcome.failures), outcome.notes) == (2, 1, (("profile left out", 2),))
+    lines = {os.fsencode(Path(line["source"]).name): line for line in Batches(queue).lines(batch)}
+    assert lines[b"bad\xff.png"]["status"] == "failed"
+    assert lines[b"0000.png"]["note"] == "profile left out"
+    other = Batches(queue).submit([Job(os.fsdecode(b"/no\xff.png"), str(tmp_path / "x.png"))], REQUEST)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(blocks, "versions", raising_of_a_name)
+        assert "no\\xff.png" in do(queue, other).failures[0][1]
+
+
+def noted(source: Path, target: Path, *rest: Any) -> str | None:
+    upscale_file(source, target, *rest)
+    return "profile left out"
+
+
+def raising_of_a_name() -> dict[str, str]:
+    raise BadRequest(os.fsdecode(b"no\xff.png"))
+
+
+def test_a_part_of_what_a_batch_holds_is_another_batch(queue: Queue, tmp_path: Path) -> None:
+    photos(tmp_path / "in", 4)
+    jobs = list(find_jobs([str(tmp_path / "in")], str(tmp_path / "out"), suffix="x2"))
+    whole = Batches(queue).submit(jobs, REQUEST, named=["in", "out"])
+    part = Batches(queue).submit(jobs[:1], REQUEST, named=["in/0000.png", "out"])
+    assert part != whole == Batches(queue).submit(jobs, REQUEST, named=["in", "out"])
+    assert [Batches(queue).outcome(batch).images for batch in (whole, part)] == [4, 1]
