@@ -24,8 +24,11 @@ from subpixel.domains.values import ReadRows
 from subpixel.errors import UnreadableImage
 
 FAULTS = (ImageFileError, HeaderDataError, OSError, EOFError, zlib.error, ValueError, TypeError)
-_LABEL = 1002
-"""NIfTI's intent code for an index into a table of classes."""
+_LABELS = (1002, 1005)
+"""NIfTI's intent codes for an index into a table of classes, and of NeuroNames."""
+_LISTS = (1008, 1009, 2001, 2002)
+"""Those of points, triangles, and what is said of nodes of a surface, which lie in a line and not in space."""
+_SLICES = ("slice_start", "slice_end", "slice_code", "slice_duration")
 _CONNECTIONS = range(3000, 3100)
 """Those of CIFTI, which calls its matrices volumes."""
 _START = 1024
@@ -46,9 +49,11 @@ class Nifti:
         if int(header["intent_code"]) in _CONNECTIONS:
             raise UnreadableImage(path, "it is CIFTI, a matrix of connections or a list of vertices, and no volume")
         self._dtype = header.get_data_dtype()
+        if int(header["intent_code"]) in _LISTS:
+            raise UnreadableImage(path, "it is a list of points or of nodes of a surface, and no volume")
         if self._dtype.fields:
             raise UnreadableImage(path, "its voxels are colours, which no slope or window fits; convert it to gray")
-        self._labels = int(header["intent_code"]) == _LABEL
+        self._labels = int(header["intent_code"]) in _LABELS
         frame = self._frame(header)
         outer = places(*image.shape[:1:-1])
         self.planes = [self._plane(frame, number, place) for number, place in enumerate(outer)]
@@ -98,7 +103,12 @@ class Nifti:
             file.write(b"\0" * (int(header["vox_offset"]) - file.tell()))
             for plane in self.planes:
                 self._write(file, first if plane is self.planes[0] else enlarge(plane))
-        return []
+        return self._notes()
+
+    def _notes(self) -> list[str]:
+        header: Any = self._image.header
+        notes = [f"{len(header.extensions)} extensions are copied as they are"] if header.extensions else []
+        return notes + (["left out: the times of its slices"] if _is_timed(header) else [])
 
     def _write(self, file: Any, result: Enlarged) -> None:
         """A slice, in Fortran's order: whole, for its rows are the fast axis."""
@@ -118,6 +128,9 @@ class Nifti:
         sides[3:] = source["pixdim"][3:]  # which a new shape may set to 1
         for axis, factor in enumerate(factors, 1):
             sides[axis] = source["pixdim"][axis] / factor
+        if _is_timed(source):
+            for name in _SLICES:
+                header[name] = 0
         header.set_slope_inter(
             self._image.dataobj.slope, self._image.dataobj.inter
         )  # its own header has forgotten them
@@ -145,6 +158,11 @@ def _image_of(file: Any) -> Any:
     kind = nib.Nifti2Image if nib.Nifti2Header.may_contain_header(file.read(_START)) else nib.Nifti1Image
     file.seek(0)
     return kind.from_stream(file)
+
+
+def _is_timed(header: Any) -> bool:
+    """Whether it says when slices were taken that lie across the plane which is enlarged."""
+    return header.get_dim_info()[2] in (0, 1) and any(header[name] for name in _SLICES)
 
 
 def _scaled(affine: Array, factors: Factors) -> Array:
