@@ -20,6 +20,8 @@ class Damage:
     """Frames of another size than the first."""
     disordered: int = 0
     """Frames whose time is not after that of the frame before."""
+    retold: int = 0
+    """Frames that tell other colours, or another shape of a pixel, than the first."""
     refused: int = 0
     """Packets of other streams that the container does not take: they are damaged, or their time has passed."""
     missing: float = 0.0
@@ -34,6 +36,7 @@ class Damage:
             "frames are damaged": self.corrupt,
             "frames have another size and are left out": self.resized,
             "frames have no time of their own and are left out": self.disordered,
+            "frames tell other colours or another shape of a pixel than the first, whose the result has": self.retold,
             "packets of other streams are damaged or out of order, and left out": self.refused,
         }
         parts = [f"{count} {what}" for what, count in counts.items() if count]

@@ -34,7 +34,7 @@ class DecoderLog:
 
     def __enter__(self) -> Self:
         self._log = tempfile.TemporaryFile()
-        given = [str(self._source.path), str(self._source.index), str(os.getpid())]
+        given = [os.path.abspath(self._source.path), str(self._source.index), str(os.getpid())]
         self._process = subprocess.Popen([sys.executable, "-P", "-m", __name__, *given], stderr=self._log)
         return self
 

@@ -16,7 +16,7 @@ import av.filter
 from subpixel.video.damage import Damage, decoded
 from subpixel.video.folder import decoded_images
 from subpixel.video.planes import Plane, planes
-from subpixel.video.source import Source, opened
+from subpixel.video.source import Source, opened, told_by
 
 _SETTLING = 2.0
 """Seconds that are decoded before a place that was sought, so that what frames refer to is there."""
@@ -47,7 +47,7 @@ class Frame:
 
 
 class Frames:
-    """The frames of a source from one time to another; `damage` tells afterwards what was lost.
+    """The frames of a source from one time to another; afterwards `damage` tells what was lost, `ends` when they end.
 
     order: the first field where it is interlaced. fields: how many frames are made of one then. start, stop: seconds;
     a frame is in where its time is in start <= t < stop, and the one before where it stays longer than frames do: it
@@ -64,6 +64,8 @@ class Frames:
         sought: float = 0.0,
     ) -> None:
         self.damage = Damage()
+        self.ends: int | None = None
+        """In ticks of the result, once all frames were given."""
         self._source, self._order, self._fields = source, order, fields
         self._start, self._stop, self._sought = start, stop, sought
 
@@ -82,23 +84,39 @@ class Frames:
             if shown and (over or latest - self._start > 1.5 / float(source.rate)):
                 yield self._at_start(shown)
             if over:
+                self.ends = self._ticks(self._stop or 0.0)
                 return
             shown = None
+            self.ends = frame.pts + self._lasts(frame)
             yield Frame(frame.pts, planes(frame, source.layout))
         if shown:
+            self.ends = shown.pts + self._lasts(shown)
             yield self._at_start(shown)
-        self._check_end(latest)
+        self._check_end(max(latest, float((self.ends or 0) * tick) - source.began))
+        if self.ends and self._stop is not None:
+            self.ends = min(self.ends, self._ticks(self._stop))
 
     def _at_start(self, shown: Any) -> Frame:
         """The frame that is on the screen where the part begins."""
-        tick = self._source.time_base / self._fields
-        return Frame(round((self._start + self._source.began) / float(tick)), planes(shown, self._source.layout))
+        return Frame(self._ticks(self._start), planes(shown, self._source.layout))
+
+    def _ticks(self, seconds: float) -> int:
+        """When so many seconds from the beginning are over."""
+        return round((seconds + self._source.began) * self._fields / self._source.time_base)
+
+    def _lasts(self, frame: Any) -> int:
+        """How long a frame stays, as its packet says, or as long as frames do; of two fields each has the half."""
+        said = round((frame.duration or 0) * (frame.time_base or 0) * self._fields / self._source.time_base)
+        usual = max(1, round(1 / (self._source.rate * self._source.time_base)))
+        return max(1, said // self._fields) if said else usual
 
     def _check_end(self, latest: float) -> None:
         duration, rate = self._source.duration, self._source.rate
         if duration is not None and self._stop is None:
-            missing = duration - latest - float(1 / rate)
-            self.damage.missing = missing if missing > max(_BRIEF, 3 / rate) else 0.0
+            least = max(_BRIEF, 3 / rate)
+            if self._source.is_files and duration - latest > least:
+                latest = max(latest, _others_end(self._source, latest))
+            self.damage.missing = duration - latest if duration - latest > least else 0.0
 
     def _progressive(self, frames: Iterator[Any]) -> Iterator[Any]:
         if self._order is None:
@@ -153,6 +171,7 @@ def _decoded(container: Any, source: Source, damage: Damage) -> Iterator[Any]:
             guessed = frame.pts + step
             if (frame.height, frame.width) == (source.height, source.width):
                 damage.corrupt += frame.is_corrupt
+                damage.retold += told_by(frame, stream.codec_context) != source.told
                 yield frame
             else:
                 damage.resized += 1
@@ -164,6 +183,17 @@ def _packets(container: Any, stream: Any, damage: Damage) -> Iterator[Any]:
         yield from container.demux(stream)
     except av.error.FFmpegError:
         damage.undecodable += 1
+
+
+def _others_end(source: Source, since: float) -> float:
+    """The second in which the last of what is beside the video ends, of what begins after one of them."""
+    last = 0.0
+    with opened(source.path) as container, suppress(av.error.FFmpegError):
+        container.seek(int((since + source.began) * 1e6))
+        for packet in container.demux():
+            if packet.pts is not None and packet.stream.index != source.index:
+                last = max(last, float((packet.pts + (packet.duration or 0)) * packet.time_base))
+    return last - source.began
 
 
 def _graph(source: Source, format: Any, name: str, options: str = "") -> Any:

@@ -10,6 +10,7 @@ from typing import Any
 
 import av
 import av.codec
+import av.error
 
 from subpixel.errors import BadRequest, UnknownName
 from subpixel.video.colours import Colours
@@ -28,6 +29,8 @@ FOLDER = "folder"
 """In place of a container: a PNG for each frame."""
 _HOLDS = {"matroska": CODECS, "mp4": ("h264", "h265", "av1"), "mov": ("h264", "h265"), "webm": ("av1",),
           FOLDER: ("png",)}  # fmt: skip
+_FASTEST = {"av1": Fraction(240)}
+"""Frames a second beyond which an encoder takes none; constant quality does not depend on it, and times are kept."""
 _WORST = {"h264": 51, "h265": 51, "av1": 63}
 """The constant rate factor of quality 0."""
 
@@ -60,18 +63,25 @@ class Encoder:
         return {"gbrp": "bgr0", "gbrap": "bgra"}.get(name, name) if self.codec == "ffv1" else name
 
     def open(self) -> Coding:
-        """A fresh encoder."""
+        """A fresh encoder. Raises: BadRequest for a size or a rate that it does not take."""
         context = av.CodecContext.create(ENCODERS[self.codec], "w")
         self.configure(context)
-        with own_priority():
-            context.open()
+        try:
+            with own_priority():
+                context.open()
+        except av.error.FFmpegError as error:
+            rate = f"{float(self.rate):.4g} frames a second"
+            raise BadRequest(
+                f"{ENCODERS[self.codec]} does not take {self.width}x{self.height} at {rate}; another --codec may, or "
+                "another size"
+            ) from error
         return Coding(self, context)
 
     def configure(self, context: Any) -> None:
         """Sets up a codec context, or that of a stream."""
-        os.environ.setdefault("SVT_LOG", "1")  # SVT-AV1 speaks of itself on standard error otherwise
+        os.environ.setdefault("SVT_LOG", "0")  # SVT-AV1 speaks of itself on standard error otherwise
         context.width, context.height, context.pix_fmt = self.width, self.height, self.pixel_format
-        context.time_base, context.framerate = self.time_base, self.rate
+        context.time_base, context.framerate = self.time_base, min(self.rate, _FASTEST.get(self.codec, self.rate))
         context.sample_aspect_ratio = self.aspect
         context.color_range, context.colorspace = self.colours.range, self.colours.matrix
         context.color_primaries, context.color_trc = self.colours.primaries, self.colours.transfer

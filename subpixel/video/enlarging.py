@@ -91,7 +91,7 @@ class FrameUpscaler:
         if self._in_rgb:
             return self._through_rgb(planes)
         alpha = [self._alpha(planes[-1])] if self._given.alpha and self.layout.alpha else []
-        return [self._luma(planes[0]), *(self._moved(plane) for plane in self._coloured(planes)), *alpha]
+        return [self._luma(planes[0]), *self._chroma_of(planes), *alpha]
 
     def _through_rgb(self, planes: list[Plane]) -> list[Plane]:
         rgb = rgb_image(planes, self._source)
@@ -101,8 +101,13 @@ class FrameUpscaler:
         alpha = to_codes(result[..., 3] * np.float32(2**self.layout.bits - 1), self.layout.bits)
         return [*self._from_rgb(result[..., :3]), alpha]
 
-    def _coloured(self, planes: list[Plane]) -> list[Plane]:
-        return [] if self._given.is_gray or self.layout.is_gray else planes[1:3]
+    def _chroma_of(self, planes: list[Plane]) -> list[Plane]:
+        """Larger chroma; without any colour where the source is gray and the result cannot be."""
+        if self.layout.is_gray:
+            return []
+        if self._given.is_gray:
+            return [np.full(self._chroma_size, 1 << (self.layout.bits - 1), self.layout.dtype)] * 2
+        return [self._moved(plane) for plane in planes[1:3]]
 
     def _luma(self, plane: Plane) -> Plane:
         levels = plane[..., None] if self.plan.source.dtype == "uint8" else self._floats(plane)[..., None]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 import io
+import os
 import struct
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -30,8 +31,9 @@ _AS_GIVEN = {"fflags": "+bitexact", "avoid_negative_ts": "disabled"}
 def rehearse(source: Source, container: str, encoder: Encoder, cut: Cut, left_out: LeftOut) -> LeftOut:
     """Begins the result in memory, so that what a container refuses is known before the work; returns what stays out.
 
-    Raises: UnwritableImage.
+    Raises: UnwritableImage, and BadRequest for what the encoder does not take.
     """
+    encoder.open()
     for left in (left_out, replace(left_out, texts=frozenset({"timecode"}))):
         try:
             with _begun(io.BytesIO(), source, container, encoder, cut, left):
@@ -52,8 +54,9 @@ def join(
     """
     times = partial.times()
     try:
-        with _begun(str(target), source, container, encoder, cut, left_out) as (result, video, others):
-            refused = _mux(result, video, _video_packets(partial.packets(), times, video, encoder, cut), others)
+        with _begun(os.path.abspath(target), source, container, encoder, cut, left_out) as (result, video, others):
+            ours = _video_packets(partial.packets(), times, partial.ends(), video, encoder, cut)
+            refused = _mux(result, video, ours, others)
     except (av.error.FFmpegError, OSError, ValueError) as error:
         raise UnwritableImage(partial.target, _reason(error)) from error
     if wrong := _wrong(target, times, encoder, cut):
@@ -128,16 +131,17 @@ def decode_times(times: Sequence[int], step: int) -> list[int]:
 
 
 def _video_packets(
-    packets: Iterable[Packet], times: Sequence[int], video: Any, encoder: Encoder, cut: Cut
+    packets: Iterable[Packet], times: Sequence[int], ends: int | None, video: Any, encoder: Encoder, cut: Cut
 ) -> Iterator[Any]:
     step = max(1, round(1 / (encoder.rate * encoder.time_base)))
     shown, shift = sorted(times), round(cut.zero / encoder.time_base)
-    lasting = {a: b - a for a, b in pairwise(shown)}
+    ends = ends if ends and ends > shown[-1] else shown[-1] + step
+    lasting = {a: b - a for a, b in pairwise([*shown, ends])}
     for packet, dts in zip(packets, decode_times(times, step), strict=True):
         written = av.Packet(packet.data)
         written.stream, written.time_base = video, encoder.time_base
         written.pts, written.dts = packet.pts - shift, dts - shift
-        written.duration, written.is_keyframe = lasting.get(packet.pts, step), packet.is_key
+        written.duration, written.is_keyframe = lasting[packet.pts], packet.is_key
         yield written
 
 

@@ -30,11 +30,11 @@ class Layout:
 
     @classmethod
     def of(cls, format: av.VideoFormat) -> Self:
-        """The layout that holds all that a pixel format can: packed ones become planar."""
+        """The layout that holds all that a pixel format can: packed ones become planar, and floats codes of 16 bits."""
         parts = format.components
         is_rgb = format.is_rgb or format.has_palette or format.is_bayer
         alpha = format.has_palette or any(part.is_alpha for part in parts)
-        bits = 8 if format.has_palette else max(8, max(part.bits for part in parts))
+        bits = 8 if format.has_palette else min(16, max(8, max(part.bits for part in parts)))
         is_gray = not is_rgb and len(parts) - alpha == 1
         if is_rgb or is_gray:
             return cls(bits, is_rgb or alpha, is_gray and not alpha, alpha)

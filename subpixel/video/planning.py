@@ -108,6 +108,8 @@ def lost_in_pixels(source: Source, encoder: Encoder) -> Iterator[str]:
         yield f"R'G'B', which {encoder.codec} takes as Y'CbCr"
     elif any(k > g for k, g in zip(kept.sub, given.sub, strict=True)):
         yield f"the resolution of the colours of {given.name}; {encoder.codec} takes {kept.name}"
+    if encoder.lossless and (source.hdr.mastering or source.hdr.light):
+        yield f"the display it was mastered on and its light levels, which {encoder.codec} has not"
     if encoder.codec == "h264" and source.hdr.mastering and not kept.bits > 8:
         yield "HDR in 8 bits bands"
 

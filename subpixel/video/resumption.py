@@ -23,6 +23,8 @@ class Resumed:
         self._sought, self._whole, self._tail = sought, whole, tail
         self.before: deque[Frame] = deque(maxlen=WARMING)
         """The last frames of the segment before the first one, once that is there."""
+        self.ends: int | None = None
+        """When the last of them ends, in ticks of the result, once all were given."""
 
     def __iter__(self) -> Iterator[Frame]:
         if self._tail is None:
@@ -43,6 +45,7 @@ class Resumed:
                 setattr(self.damage, name, earlier[name] + value - before[name])
             if frame is not None:
                 yield frame
+        self.ends = source.ends
 
     def _found(self, frames: Iterator[Frame], tail: list[list[int]]) -> bool:
         """Whether the frames begin before the tail and hold it as it is; they are taken up to its end."""

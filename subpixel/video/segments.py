@@ -45,6 +45,8 @@ class End:
     tail: list[list[int]] = field(default_factory=list[list[int]])
     """Time and checksum of the last frames that went in."""
     damage: dict[str, Any] = field(default_factory=dict[str, Any])
+    ends: int | None = None
+    """When the video's last frame ends, where that is in it."""
 
 
 class Segment:
@@ -65,9 +67,9 @@ class Segment:
             data = bytes(packet)
             self._file.write(_HEAD.pack(packet.pts, packet.is_keyframe, len(data)) + data)
 
-    def close(self, damage: Damage) -> None:
+    def close(self, damage: Damage, ends: int | None = None) -> None:
         """Says how it ends; the file is to be closed then."""
-        self.end.tail, self.end.damage = list(self._tail), asdict(damage)
+        self.end.tail, self.end.damage, self.end.ends = list(self._tail), asdict(damage), ends
         text = json.dumps(asdict(self.end)).encode()
         self._file.write(text + _FOOT.pack(len(text)))
         self._file.flush()
@@ -122,6 +124,11 @@ class Partial:
     def frames(self) -> int:
         """How many are done."""
         return sum(end.frames for end in self._ended())
+
+    def ends(self) -> int | None:
+        """When the last frame of all ends."""
+        ended = self._ended()
+        return ended[-1].ends if ended else None
 
     def packets(self) -> Iterator[Packet]:
         """All packets, segment by segment, in the order the encoders gave them."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
@@ -24,6 +24,13 @@ from subpixel.video.planes import Layout
 _CENTRED = {"mjpeg", "mpeg1video", "theora", "jpeg2000", "vp8"}
 """Codecs whose chroma lies in the middle of the pixels that share it; in others at the left ones."""
 _USUAL_RATE = Fraction(25)
+_WITHIN = {
+    Type.A53_CC: "closed captions within the frames (CEA-608, CEA-708)",
+    Type.SPHERICAL: "that it is a spherical video",
+    Type.STEREO3D: "how it holds the views of two eyes",
+    Type.ICC_PROFILE: "the colour profile of its frames",
+}
+"""What frames carry that no encoder here is given."""
 
 
 @dataclass(frozen=True)
@@ -46,13 +53,17 @@ class Source:
     began: float
     """Seconds of the earliest timestamp in the file."""
     duration: float | None
-    """Seconds, as the file states it."""
+    """Seconds from there to its end, as the file states it."""
     interlaced: bool
     rotation: bytes | None
     """The display matrix."""
     hdr: hdr.Static
     dropped: tuple[str, ...]
     """What frames carry that cannot be kept."""
+    is_files: bool = False
+    """Whether the duration is the whole file's, in which sound may last longer than the video."""
+    told: tuple[Any, ...] = ()
+    """What the first frame says of its colours and of the shape of a pixel, as `told_by`."""
     images: tuple[Path, ...] = ()
     """The frames, where the path is a folder of them."""
 
@@ -89,7 +100,7 @@ def opened(path: Path) -> Generator[Any]:
     if not os.path.getsize(path):
         raise UnreadableImage(path, "the file is empty")
     try:
-        container = av.open(str(path), **READING)
+        container = av.open(os.path.abspath(path), **READING)  # a colon in a name would make an address of it
     except (av.error.FFmpegError, OSError) as error:
         raise UnreadableImage(path, f"it is no video, or cut off ({_reason(error)})") from None
     with container:
@@ -122,7 +133,7 @@ def probe(path: Path) -> Source:
                 for name in ("color_range", "colorspace", "color_primaries", "color_trc")
             )
         )
-        duration = stream.duration * stream.time_base if stream.duration else (container.duration or 0) / 1e6
+        began = (container.start_time or 0) / 1e6
         return Source(
             path,
             container.format.name,
@@ -135,13 +146,38 @@ def probe(path: Path) -> Source:
             stream.sample_aspect_ratio or context.sample_aspect_ratio or Fraction(1),
             stream.time_base,
             stream.average_rate or stream.guessed_rate or _USUAL_RATE,
-            (container.start_time or 0) / 1e6,
-            float(duration) or None,
+            began,
+            _duration(container, stream, began) or None,
             bool(frame.interlaced_frame),
             carried.get(Type.DISPLAYMATRIX),
             hdr.Static.of(frame),
-            tuple(name for kind, name in hdr.DYNAMIC.items() if kind in carried),
+            tuple(_dropped(stream, Layout.of(frame.format), carried)),
+            not stream.duration,
+            told_by(frame, context),
         )
+
+
+def told_by(frame: Any, context: Any) -> tuple[Any, ...]:
+    """What a frame says of its colours, and its decoder of the shape of a pixel."""
+    numbers = frame.color_range, frame.colorspace, frame.color_primaries, frame.color_trc
+    return (*map(int, numbers), context.sample_aspect_ratio or Fraction(1))
+
+
+def _dropped(stream: Any, layout: Layout, carried: dict[Type, bytes]) -> Iterator[str]:
+    """What of the frames is not decoded, or has no way into the result."""
+    if stream.metadata.get("alpha_mode") == "1" and not layout.alpha:
+        yield f"alpha, which is not decoded of {stream.codec_context.name}"
+    for kind, name in (hdr.DYNAMIC | _WITHIN).items():
+        if kind in carried and not (kind == Type.STEREO3D and "stereo_mode" in stream.metadata):
+            yield name
+
+
+def _duration(container: Any, stream: Any, began: float) -> float:
+    """Seconds to the end of the video, or of the file, of which Matroska says when it ends; 0 where nothing is said."""
+    if stream.duration:
+        return float(((stream.start_time or 0) + stream.duration) * stream.time_base) - began
+    length = (container.duration or 0) / 1e6
+    return length - began if length > began else length
 
 
 def _first_frame(container: Any, stream: Any) -> Any:

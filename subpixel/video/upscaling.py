@@ -6,7 +6,7 @@ import hashlib
 import time
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from itertools import chain, groupby
@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import av
+import av.error
 
 from subpixel import __version__, atomic
 from subpixel.analysis import DegradationReport
-from subpixel.errors import BadRequest, DataError, UnreadableImage
+from subpixel.errors import BadRequest, DataError, UnreadableImage, UnwritableImage
 from subpixel.jobs.job import Job
 from subpixel.jobs.pool import Finished, Progress
 from subpixel.video import copying, muxing, numbered
@@ -133,9 +134,17 @@ class _Work:
         return Job(str(self.source.path), str(self.target))
 
     def run(self) -> Generator[Event]:
-        partial = Partial(self.target, self._identity())
+        identity = self._identity()
+        partial = Partial(self.target, identity)
         if self.container == FOLDER:
             numbered.check_free(self.target, partial)
+        partial.begin()
+        with atomic.claimed(partial.folder / "job") as is_ours:
+            if not is_ours:
+                raise BadRequest(f"{self.target} is being made by another process; wait for it, or name another file")
+            yield from self._made(partial, identity["source"])
+
+    def _made(self, partial: Partial, fingerprint: str) -> Generator[Event]:
         ends = partial.begin()
         try:
             yield self._started(sum(end.frames for end in ends))
@@ -143,6 +152,8 @@ class _Work:
             yield from self._listened(self._encoded(frames, partial, ends), frames.damage)
             if not partial.frames():
                 raise UnreadableImage(self.source.path, _NO_FRAME)
+            if _fingerprint(self.source) != fingerprint:
+                raise UnreadableImage(self.source.path, "it has become another while it was read; begin anew")
             frames.damage.refused = self._complete(partial)
         finally:
             partial.remove_if_empty()
@@ -213,7 +224,7 @@ class _Work:
             enlarged = self._enlarged(chain([first], decoded), origin, frames.before)
             with closing(prefetch(enlarged)) as results:
                 for number, group in groupby(results, lambda item: self._segment(item[0].pts - origin)):
-                    yield from self._segment_of(group, partial, number, origin, frames.damage)
+                    yield from self._segment_of(group, partial, number, origin, frames)
 
     def _enlarged(
         self, frames: Iterator[Frame], origin: int, before: Iterable[Frame]
@@ -236,17 +247,17 @@ class _Work:
         return self.encoder.open()
 
     def _segment_of(
-        self, group: Iterator[tuple[Frame, list[Plane]]], partial: Partial, number: int, origin: int, damage: Damage
+        self, group: Iterator[tuple[Frame, list[Plane]]], partial: Partial, number: int, origin: int, frames: Resumed
     ) -> Generator[Event]:
-        coding = self._coding(partial)
-        with atomic.replacing(partial.path(number)) as part, part.open("wb") as file:
+        coding, path = self._coding(partial), partial.path(number)
+        with _told(path), atomic.replacing(path) as part, part.open("wb") as file:
             segment = Segment(file, number, origin)
             for frame, planes in group:
                 segment.saw(frame)
                 segment.write(coding.encode(frame, planes))
                 yield self._progress()
             segment.write(coding.finish())
-            segment.close(damage)
+            segment.close(frames.damage, frames.ends)
 
     def _progress(self) -> Progress:
         total = self._total()
@@ -265,6 +276,17 @@ class _Work:
     def _runtimes(self) -> str:
         names = dict.fromkeys(step.runtime.name for step in self.larger.plan.steps)
         return ", ".join(f"{name} {version(name)}" for name in names)
+
+
+@contextmanager
+def _told(path: Path) -> Generator[None]:
+    """Says of which file it is that the disk fails. Raises: UnwritableImage."""
+    try:
+        yield
+    except OSError as error:
+        if isinstance(error, av.error.FFmpegError):
+            raise
+        raise UnwritableImage(path, (error.strerror or str(error)).lower()) from error
 
 
 def _fingerprint(source: Source) -> str:

@@ -155,6 +155,8 @@ def test_frames_are_found_again_or_looked_for_from_the_beginning(tmp_path: Path)
 
 
 class _Counting:
+    ends: int | None = None
+
     def __init__(self, frames: Frames) -> None:
         self.frames, self.seen, self.damage = frames, 0, frames.damage
 
