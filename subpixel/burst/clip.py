@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +18,7 @@ _EARLIER = 2.0
 """Seconds before the moment at which decoding begins, for a seek may land late; where it does, from the start."""
 _HD = 720  # rows from which on a clip that does not say its matrix has that of BT.709
 _MATRICES = {1: 1, 4: 4, 5: 5, 6: 5, 7: 7, 9: 9}  # as ITU-T H.273 counts -> as libswscale does
+_FILES_ALONE = {"protocol_whitelist": "file"}  # no address in a clip is opened, and none is made of a colon in its name
 _HDR = (16, 18)  # the transfer functions PQ and HLG (ITU-T H.273)
 
 
@@ -33,7 +35,7 @@ def frames_at(path: str | Path, seconds: float, count: int) -> tuple[list[Frame]
     chosen: tuple[list[Any], int] | None = None
     try:
         for start in (max(0.0, seconds - _EARLIER), 0.0):
-            with av.open(str(path)) as container:
+            with av.open(os.path.abspath(path), options=_FILES_ALONE) as container:
                 chosen = chosen or _around(_decoded(container, start), seconds, count)
     except (av.error.FFmpegError, IndexError, ValueError) as error:
         why = str(getattr(error, "strerror", None) or "it has no video that can be decoded")

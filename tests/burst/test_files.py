@@ -159,6 +159,13 @@ def test_a_moment_becomes_an_image(clip: Path, tmp_path: Path) -> None:
     assert read(tmp_path / "out.png").shape.pixels == 128 * 128
 
 
+def test_a_clip_whose_name_looks_like_an_address(clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("part:1.mkv", "http:clip.mkv", "file:clip.mkv"):
+        (tmp_path / name).write_bytes(clip.read_bytes())
+        assert len(frames_at(name, 0.5, 3)[0]) == 3
+
+
 def test_moments_that_are_not_there(clip: Path, tmp_path: Path) -> None:
     with pytest.raises(UnreadableImage, match=r"it shows nothing at 7 s"):
         frames_at(clip, 7, 5)
