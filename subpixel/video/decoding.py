@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 from typing import Any, Literal
 
 import av.error
@@ -124,13 +124,17 @@ class Frames:
             return
         mode = "send_field" if self._fields == 2 else "send_frame"
         graph: Any = None
-        for frame in frames:
-            graph = graph or _graph(self._source, frame.format, "bwdif", f"mode={mode}:parity={self._order}")
-            graph.push(frame)
-            yield from _pulled(graph)
-        if graph:
-            graph.push(None)
-            yield from _pulled(graph)
+        for frame in chain(frames, [None]):
+            if frame is not None:
+                graph = graph or _graph(self._source, frame.format, "bwdif", f"mode={mode}:parity={self._order}")
+            if graph:
+                graph.push(frame)
+                yield from map(self._in_ticks, _pulled(graph))
+
+    def _in_ticks(self, frame: Any) -> Any:
+        """A frame at its time in ticks of the result: bwdif counts in halves of the source's, also for whole frames."""
+        frame.pts = round(frame.pts * frame.time_base * self._fields / self._source.time_base)
+        return frame
 
 
 def decoded_frames(source: Source, damage: Damage, sought: float = 0.0) -> Iterator[Any]:

@@ -151,3 +151,6 @@ def test_an_interlaced_file_comes_out_progressive(tmp_path: Path) -> None:
             frames = list(file.decode(video=0))
         assert len(frames) == count
         assert not any(frame.interlaced_frame for frame in frames)
+        step = 0.02 if mode == "field" else 0.04
+        times = [frame.time - frames[0].time for frame in frames]
+        assert times == pytest.approx([k * step for k in range(count)], abs=2e-3)  # as fast as before
