@@ -15,7 +15,7 @@ PACKAGE = Path(__file__).parents[1] / "subpixel"
 LAYERS = [
     {"errors"},
     {"atomic", "condition", "ports"},
-    {"images", "color", "resample"},
+    {"images", "color", "deconvolution", "resample"},
     {"nn"},
     {"archs", "losses", "degradations", "metrics", "datasets"},
     {"models"},

@@ -29,6 +29,7 @@ PURPOSES = {
     "restore-gan": "restore for the eye: invents detail; upscale --detail goes towards it",
     "swift-video": "videos: swift with a memory of the frames before (subpixel video)",
     "swift-text": "printed text and screens, little compressed: far sharper letters; photos lose",
+    "swift-deblur": "what is a little blurred and nothing else, after the filter that `auto` puts before it",
     "swift-large": "swift, a little better, four times as slow",
     "espcn": "the fastest",
     "fsrcnn": "nearly as fast, a little better",
@@ -90,7 +91,7 @@ def _measured(names: Iterable[str]) -> Mapping[str, float]:
 
 
 def _print_guide(cards: list[Card], measure: bool) -> None:
-    from subpixel.inference.choice import BLIND, CLEAN, DEGRADED
+    from subpixel.inference.choice import BLIND, CLEAN, DEBLURRED, DEGRADED
     from subpixel.resample import KERNELS
 
     families = [list(group) for _, group in groupby(cards, lambda card: card.family)]
@@ -99,7 +100,7 @@ def _print_guide(cards: list[Card], measure: bool) -> None:
     speeds = _measured([_usual(family).name for family in families] if measure else [])
     rows = [
         [
-            family[0].family + ("*" if family[0].family in (CLEAN, DEGRADED, BLIND) else ""),
+            family[0].family + ("*" if family[0].family in (CLEAN, DEBLURRED, DEGRADED, BLIND) else ""),
             " ".join(f"x{card.scale}" for card in family),
             *_scores(family),
             *([_speed(speeds, _usual(family))] if measure else []),
@@ -110,8 +111,8 @@ def _print_guide(cards: list[Card], measure: bool) -> None:
     speed = ["ms/megapixel"] if measure else []
     _print_table(["family", "scales", "PSNR x2", "PSNR x4", "LPIPS x4", *speed, "for"], rows)
     notes = [
-        f"* what `auto`, the default, chooses from: {CLEAN} for clean images, {DEGRADED} for degraded ones, {BLIND} "
-        "where it does not recognise how.",
+        f"* what `auto`, the default, chooses from: {CLEAN} for clean images, {DEBLURRED} for blurred ones, "
+        f"{DEGRADED} for degraded ones, {BLIND} where it does not recognise how.",
         "PSNR in dB on Set5: more is nearer. LPIPS on BSD100: less looks nearer.",
         *(["ms/megapixel: of the result, here, at the family's smallest factor."] if measure else []),
         f"Without a network: {', '.join(KERNELS)}. More: subpixel models FAMILY, subpixel models MODEL.",

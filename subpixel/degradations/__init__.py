@@ -6,6 +6,7 @@ low = D.apply(high, np.random.default_rng(1))
 
 from subpixel.degradations.blur import GaussianBlur, MotionBlur, SincBlur
 from subpixel.degradations.codecs import Jpeg, Webp
+from subpixel.degradations.deblurred import Deblurred
 from subpixel.degradations.degradation import Chain, Degradation
 from subpixel.degradations.distributions import Choice, Distribution, RandomOrder, Uniform
 from subpixel.degradations.labels import LABELS
@@ -21,6 +22,7 @@ __all__ = [
     "PRESETS",
     "Chain",
     "Choice",
+    "Deblurred",
     "Degradation",
     "Distribution",
     "Downsample",

@@ -11,6 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from subpixel.degradations.blur import GaussianBlur, MotionBlur, SincBlur
 from subpixel.degradations.codecs import Jpeg, Webp
+from subpixel.degradations.deblurred import Deblurred
 from subpixel.degradations.degradation import Chain, Degradation
 from subpixel.degradations.distributions import Choice, RandomOrder, Uniform
 from subpixel.degradations.noise import GaussianNoise, PoissonNoise, SpeckleNoise
@@ -19,8 +20,8 @@ from subpixel.degradations.wear import Fade, Scratches, Sharpen
 from subpixel.errors import BadRequest, RecipeError
 
 _CLASSES = (
-    Chain, Choice, Downsample, Fade, GaussianBlur, GaussianNoise, Jpeg, MotionBlur, PoissonNoise, Resize, RandomOrder,
-    Scratches, Sharpen, SincBlur, SpeckleNoise, Uniform, Webp,
+    Chain, Choice, Deblurred, Downsample, Fade, GaussianBlur, GaussianNoise, Jpeg, MotionBlur, PoissonNoise, Resize,
+    RandomOrder, Scratches, Sharpen, SincBlur, SpeckleNoise, Uniform, Webp,
 )  # fmt: skip
 KINDS: dict[str, type[Degradation]] = {cls.__name__: cls for cls in _CLASSES}
 """Every degradation by the `kind` that names it in a table."""

@@ -10,8 +10,8 @@ from typing import Literal
 from subpixel import models
 from subpixel.analysis import Blur, DegradationReport
 from subpixel.analysis.inspection import SHARP
+from subpixel.deconvolution import Covariance
 from subpixel.errors import BadRequest, UnknownName
-from subpixel.inference.deconvolution import Covariance
 from subpixel.inference.target import chain
 from subpixel.models.naming import matching_models
 from subpixel.ports import ModelName
@@ -19,9 +19,9 @@ from subpixel.resample import KERNELS
 
 AUTO = "auto"
 """In place of a model: the report on each image decides."""
-CLEAN, DEGRADED, BLIND, DETAILED = "swift", "restore", "restore-blind", "restore-gan"
-"""The families for what is clean, for what is degraded, for what is so in ways that are not recognised; and the one
-that invents detail where none is left."""
+CLEAN, DEBLURRED, DEGRADED, BLIND, DETAILED = "swift", "swift-deblur", "restore", "restore-blind", "restore-gan"
+"""The families for what is clean, for what a filter took a blur from, for what is degraded, for what is so in ways that
+are not recognised; and the one that invents detail where none is left."""
 
 Strength = Literal["auto"] | float
 """How much is undone: as much as was measured, or 0 (nothing) to 1 (the strongest that was trained)."""
@@ -33,8 +33,11 @@ WORTH = {"jpeg": 10 / 75, "noise": 2.75 / 25, "blur_xx": SHARP, "blur_yy": SHARP
 
 Below it an image is as good as clean.
 """
-WIDEST = 0.75
-"""Px of blur up to which a filter and swift are better than restore, where it is all that is wrong."""
+TOLD = 0.93
+"""Of the width of a blur that was found, what a filter is told: a tenth too much costs more than a tenth too little."""
+SLIGHT, WIDEST = 0.5, 0.8
+"""Px of blur, as it is told: up to the first a filter and swift are better than restore where it is all that is wrong,
+up to the second a filter and the network for what it leaves."""
 _KNOBS = {
     "deblock": {"jpeg": 1.0},
     "denoise": {"noise": 1.0, "chroma_noise": 1.0},
@@ -92,7 +95,7 @@ class Choice:
     """The networks for one image."""
 
     first: Family = field(default_factory=dict[int, "str | models.Model"])
-    """What it goes through first, once where it restores; empty: a kernel does all."""
+    """What it goes through first, once where there is a `then`; empty: a kernel does all."""
     then: Family = field(default_factory=dict[int, "str | models.Model"])
     """What enlarges the result further."""
     condition: Mapping[str, float] | None = None
@@ -108,9 +111,9 @@ class Choice:
 
     def networks(self, height: int, width: int, sides: tuple[int, int]) -> list[str | models.Model]:
         """The models to go through, one after the other, to the height and width `sides` or beyond."""
-        if self.condition is None:
-            return [self.first[scale] for scale in chain(height, width, sides, self.first)]
         ratio = max(sides[0] / height, sides[1] / width)
+        if not self.then or (ratio <= 1 and 1 not in self.first):
+            return [self.first[scale] for scale in chain(height, width, sides, self.first)]
         scale = min((s for s in self.first if s >= ratio), default=max(self.first))
         return [self.first[scale], *(self.then[s] for s in chain(height * scale, width * scale, sides, self.then))]
 
@@ -123,10 +126,16 @@ def choose(report: DegradationReport, restoration: Restoration) -> Choice:
     )
     if report.kind == "pixel-art" and not is_degraded:
         return Choice(kernel="nearest", reason=report.summary)
-    blur = (condition["blur_xx"], condition["blur_yy"], condition["blur_xy"])
-    known = restoration.deblur != "auto" or (report.blur is not None and report.blur.source == "edges")
-    if not restoration.detail and (not is_degraded or (known and _is_all(blur, condition))):
-        return Choice(family(CLEAN), blur=blur if is_degraded else None, reason=report.summary)
+    share = TOLD**2 if restoration.deblur == "auto" else 1.0
+    blur = (share * condition["blur_xx"], share * condition["blur_yy"], share * condition["blur_xy"])
+    read = report.blur is not None and report.blur.source == "edges" and report.kind == "photo"
+    known = restoration.deblur != "auto" or read
+    if not (is_degraded or restoration.detail):
+        return Choice(family(CLEAN), reason=report.summary)
+    if known and _is_all(blur, condition) and not restoration.detail:
+        if _axes(blur)[0] <= SLIGHT:
+            return Choice(family(CLEAN), blur=blur, reason=report.summary)
+        return Choice(family(DEBLURRED), family(CLEAN), blur=blur, reason=report.summary)
     first = family(BLIND if report.unrecognised else DEGRADED)
     return Choice(first, family(CLEAN), condition, restoration.detail, reason=report.summary)
 
@@ -136,9 +145,14 @@ def _is_all(blur: Covariance, condition: Mapping[str, float]) -> bool:
 
     One that runs along a line is a movement, whose spectrum changes its sign.
     """
-    long, short, _ = Blur(xx=blur[0], yy=blur[1], xy=blur[2]).axes
+    long, short = _axes(blur)
     others = (value for name, value in condition.items() if name not in ("blur_xx", "blur_yy", "blur_xy"))
     return long <= min(WIDEST, 2 * short) and not any(others)
+
+
+def _axes(blur: Covariance) -> tuple[float, float]:
+    """Its standard deviations in px, the longer one first."""
+    return Blur(xx=blur[0], yy=blur[1], xy=blur[2]).axes[:2]
 
 
 def family(model: str | Path | models.Model) -> Family:

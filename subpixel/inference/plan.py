@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from subpixel import archs
+from subpixel.deconvolution import REACH, Covariance
 from subpixel.inference import tiles
 from subpixel.inference.consistency import LimitedRows, Reduction, consistent
-from subpixel.inference.deconvolution import REACH, Covariance, DeblurredRows
+from subpixel.inference.deconvolution import DeblurredRows
 from subpixel.inference.rows import (
     OPEN,
     UNIT,

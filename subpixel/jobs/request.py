@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from subpixel.errors import BadRequest, first_problem
 from subpixel.images import Encoding
-from subpixel.inference.choice import AUTO, BLIND, CLEAN, DEGRADED, DETAILED, Restoration
+from subpixel.inference.choice import AUTO, BLIND, CLEAN, DEBLURRED, DEGRADED, DETAILED, Restoration
 from subpixel.inference.consistency import parse
 from subpixel.inference.target import Target
 from subpixel.inference.upscaler import Upscaler, checked_bands, checked_tile
@@ -31,7 +31,7 @@ def _content(model: str) -> str:
 
 
 def _shipped(model: str) -> list[Path]:
-    wanted = (CLEAN, DEGRADED, BLIND, DETAILED) if model == AUTO else (model,)
+    wanted = (CLEAN, DEBLURRED, DEGRADED, BLIND, DETAILED) if model == AUTO else (model,)
     wanted_names = [name for each in wanted for name in matching_models(each, names())]
     families = sorted({name.family for text in wanted_names if (name := ModelName.parse(text))})
     return [FOLDER / f"{name}.onnx" for name in wanted_names] + [FOLDER / f"{name}.weights" for name in families]

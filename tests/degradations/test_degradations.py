@@ -33,6 +33,7 @@ def photo():
 EVERY = [
     d.Chain((d.GaussianBlur(1.0), d.GaussianNoise(0.02))),
     d.Choice((d.Jpeg(30), d.Chain()), (0.3, 0.7)),
+    d.Deblurred(d.GaussianBlur(0.8), 0.2),
     d.Downsample(3, "area", False, d.GaussianBlur(1.5, 0.5, 30.0)),
     d.Fade(0.6),
     d.GaussianBlur(2.0, 0.7, 45.0, 1.5, "plateau", 15),

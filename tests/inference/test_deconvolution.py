@@ -10,10 +10,11 @@ import pytest
 
 from subpixel import Upscaler
 from subpixel.analysis import Blur, DegradationReport, Jpeg, Noise
+from subpixel.deconvolution import NOISE, REACH, Covariance, wiener
 from subpixel.degradations import GaussianBlur, classical
 from subpixel.images import Floats, Image, read
 from subpixel.inference.choice import Restoration, choose
-from subpixel.inference.deconvolution import NOISE, REACH, Covariance, DeblurredRows, wiener
+from subpixel.inference.deconvolution import DeblurredRows
 from subpixel.inference.rows import OPEN, ArrayRows
 from subpixel.metrics.psnr import psnr
 
@@ -86,13 +87,15 @@ def test_smaller_than_the_filter() -> None:
 def test_it_is_chosen_where_a_blur_is_all() -> None:
     little = Blur(xx=0.4, yy=0.3, xy=0.1, source="edges")
     usual = Restoration()
-    assert choose(DegradationReport(blur=little), usual).blur == (0.4, 0.3, 0.1)
+    told = choose(DegradationReport(blur=little), usual).blur
+    assert told == pytest.approx((0.93**2 * 0.4, 0.93**2 * 0.3, 0.93**2 * 0.1))
     assert choose(DegradationReport(blur=little), usual).condition is None
     assert choose(DegradationReport(), usual).blur is None
     for report in (
         DegradationReport(blur=Blur(xx=0.4, yy=0.3)),  # what else was done is not known
-        DegradationReport(blur=Blur(xx=0.7, yy=0.7, source="edges")),  # too much for a filter
+        DegradationReport(blur=Blur(xx=0.75, yy=0.75, source="edges")),  # too much for a filter
         DegradationReport(blur=Blur(xx=0.6, yy=0.1, source="edges")),  # a movement
+        DegradationReport(kind="drawing", blur=little),  # restore was trained on drawings too
         DegradationReport(blur=little, noise=Noise(sigma=4)),
         DegradationReport(blur=little, noise=None),
         DegradationReport(blur=little, jpeg=Jpeg(quality=80)),
@@ -106,6 +109,26 @@ def test_it_is_chosen_where_a_blur_is_all() -> None:
     assert choose(DegradationReport(blur=little), Restoration(detail=0.5)).condition is not None
 
 
+@pytest.mark.parametrize(
+    ("sides", "expected"),
+    [
+        ((100, 200), []), ((101, 200), ["swift-deblur-x2"]), ((300, 600), ["swift-deblur-x4"]),
+        ((800, 1600), ["swift-deblur-x4", "swift-x2"]),
+    ],
+)  # fmt: skip
+def test_what_was_filtered_goes_through_its_own_network_once(sides: tuple[int, int], expected: list[str]) -> None:
+    choice = choose(DegradationReport(blur=Blur(xx=0.4, yy=0.3, source="edges")), Restoration())
+    assert choice.networks(100, 200, sides) == expected
+
+
+@pytest.mark.parametrize(("variance", "first"), [(0.28, "swift"), (0.3, "swift-deblur"), (0.73, "swift-deblur")])
+def test_a_slight_blur_leaves_little_to_a_network_of_its_own(variance: float, first: str) -> None:
+    """Up to half a pixel as it is told: 0.93 of a deviation of 0.529 is 0.492, of 0.548 0.509, of 0.854 0.795."""
+    choice = choose(DegradationReport(blur=Blur(xx=variance, yy=variance, source="edges")), Restoration())
+    assert choice.blur == pytest.approx((0.93**2 * variance, 0.93**2 * variance, 0))
+    assert choice.networks(100, 200, (200, 400)) == [f"{first}-x2"]
+
+
 def test_the_upscaler_undoes_it_in_tiles_as_in_the_whole() -> None:
     image = Image.from_array(photo()[:120, :90])
     report = DegradationReport(blur=Blur(xx=0.36, yy=0.36, source="edges"))
@@ -113,8 +136,9 @@ def test_the_upscaler_undoes_it_in_tiles_as_in_the_whole() -> None:
     for tile in (0, 32):
         rows = ArrayRows.of(image)
         plan = Upscaler(scale=2, tile=tile).prepare(image.shape, report)
-        assert plan.networks == "Wiener's filter, then swift-x2"
+        assert plan.networks == "Wiener's filter, then swift-deblur-x2"
         results.append(plan.rows(rows).rows(0, 240))
     assert results[1] == pytest.approx(results[0], abs=1e-5)
-    sharp = Upscaler("swift-x2")(np.clip(filtered(image.pixels, (0.36, 0.36, 0.0)), 0, 1))
+    told = 0.93**2 * 0.36
+    sharp = Upscaler("swift-deblur-x2")(np.clip(filtered(image.pixels, (told, told, 0.0)), 0, 1))
     assert results[0] == pytest.approx(sharp, abs=1e-5)
