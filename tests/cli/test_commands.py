@@ -130,7 +130,7 @@ def test_the_guide_has_a_line_for_each_family(call: Call, monkeypatch: pytest.Mo
     rows = {line.split()[0]: line for line in lines[1 : lines.index("")]}
     families = {load(name).card.family for name in names()}
     assert {name.rstrip("*") for name in rows} == families == PURPOSES.keys()
-    assert {name for name in rows if name.endswith("*")} == {"swift*", "restore*", "restore-blind*"}
+    assert {name for name in rows if name.endswith("*")} == {"swift*", "swift-deblur*", "restore*", "restore-blind*"}
     card = load("swift-x2").card
     assert f"{card.score('Set5'):.2f}" in rows["swift*"]
     assert f"{load('srgan-x4').card.score('BSD100', 'lpips'):.3f}" in rows["srgan"]
