@@ -22,6 +22,7 @@ from subpixel.domains.values import ReadRows
 from subpixel.errors import UnreadableImage
 
 _OF_ZARR = {".zgroup", ".zattrs", ".zmetadata", "zarr.json"}
+_REDUCED = {"type", "metadata"}  # of a multiscale image: the method, and the function with its arguments
 FAULTS = (BaseZarrError, OSError, ValueError, TypeError, KeyError, IndexError)
 
 
@@ -90,6 +91,7 @@ class OmeZarr:
         own = {str(data["path"]).partition("/")[0] for data in self._old["datasets"]}
         others = sorted(entry.name for entry in self._path.iterdir() if entry.name not in {*own, *_OF_ZARR})
         arrays = (self._group[data["path"]] for data in self._old["datasets"])
+        others += ["how its levels were reduced"] if _REDUCED & self._old.keys() else []
         return others + (["attributes of arrays"] if any(dict(array.attrs) for array in arrays) else [])
 
     def _level(self, group: Any, name: str, height: int, width: int) -> Any:
@@ -103,8 +105,10 @@ class OmeZarr:
         )
 
     def _describe(self, grid: Grid, count: int) -> None:
-        """Scale and translation of each level; all others of the file stay."""
+        """Scale and translation of each level; all else of the file stays, but for how its levels had been reduced."""
         del self._scales["datasets"][count:]
+        for name in _REDUCED:
+            self._scales.pop(name, None)
         outer = [0.0] * (self._array.ndim - 2)
         by, begin = np.array([*np.add(outer, 1), *grid.factors]), np.array([*outer, grid.window.y, grid.window.x])
         for k, data in enumerate(self._scales["datasets"]):

@@ -41,8 +41,12 @@ def below(path: str) -> Iterator[Folder]:
     """
     folders: dict[str, list[str]] = {}
     refused: list[tuple[str, str]] = []
+    stores = set[str]()
     for name in _members(path):
         place, is_safe = PurePosixPath(name), _is_safe(name)
+        if store := next((str(above) for above in place.parents if above.suffix.lower() == ".zarr"), None):
+            stores.add(store)
+            continue
         if any((part[0] == "." and part != "..") or part == "__MACOSX" for part in place.parts):
             continue
         if split_ending(name)[1].lower() not in READABLE:
@@ -51,6 +55,7 @@ def below(path: str) -> Iterator[Folder]:
             folders.setdefault("" if str(place.parent) == "." else str(place.parent), []).append(place.name)
         else:
             refused.append((name, "its name leads out of the archive"))
+    refused += [(store, "a Zarr, which is many files; unpack the archive to enlarge it") for store in stores]
     if refused:
         yield Folder(path, "", os.path.realpath(path), (), sorted(refused))
     for place, names in sorted(folders.items()):

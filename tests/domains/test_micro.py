@@ -96,13 +96,16 @@ def test_label_images_are_copied_and_what_lies_beside_is_told(version: int, tmp_
     array.attrs["about"] = "the smallest"
     own = [{"path": f"s/{k}", "coordinateTransformations": [{"type": "scale", "scale": [1, 1]}]} for k in range(3)]
     axes = [{"name": name, "type": "space"} for name in "yx"]
-    about = {"multiscales": [{"axes": axes, "datasets": own}], "image-label": {"version": "0.4"}}
+    reduced = {"type": "gaussian", "metadata": {"method": "skimage.transform.pyramid_gaussian"}}
+    about = {"multiscales": [{"axes": axes, "datasets": own} | reduced], "image-label": {"version": "0.4"}}
     group.attrs.update(about if version == 2 else {"ome": about})
     group.create_group("tables")
     (tmp_path / "a.ome.zarr" / "METADATA.ome.xml").write_text("<OME/>")
     note = doubled(tmp_path / "a.ome.zarr", tmp_path / "b.ome.zarr")
-    assert note == "left out: METADATA.ome.xml, tables, attributes of arrays"
+    assert note == "left out: METADATA.ome.xml, tables, how its levels were reduced, attributes of arrays"
     made = zarr.open_group(str(tmp_path / "b.ome.zarr"), mode="r")
+    (scales,) = made.attrs.get("ome", made.attrs)["multiscales"]
+    assert not scales.keys() & {"type", "metadata"}
     twice = np.kron(classes, np.ones((2, 2), int))
     for k in range(3):
         np.testing.assert_array_equal(made[f"s/{k}"][:], twice[:: 2**k, :: 2**k])
