@@ -47,7 +47,7 @@ def test_unknown_names() -> None:
     with pytest.raises(UnknownName, match="did you mean 'bicubic'"):
         candidate("bicubc")
     with pytest.raises(
-        UnknownName, match=r"unknown model 'nope'; known: bicubic, bilinear, carn, .*, swift, swift-large, "
+        UnknownName, match=r"unknown model 'nope'; known: bicubic, bilinear, carn, .*, swift, swift-deblur, "
     ):
         candidate("nope", 3)
 
