@@ -139,6 +139,13 @@ def texts_lost(source: Source, container: str, left_out: LeftOut) -> list[str]:
     return lost + [f"the language {code} of stream {number}" for (number, code), other in pairs if code != other]
 
 
+def texts_moved(source: Source, cut: Cut) -> frozenset[str]:
+    """The timecode, which would be that of a frame that is cut off."""
+    with others(source) as given:
+        names = {name.lower() for part in ((given, *given.streams) if given else ()) for name in part.metadata}
+    return frozenset(names & {"timecode"} if cut.start is not None else ())
+
+
 def _named(names: Any) -> list[str]:
     return [f"the texts {', '.join(sorted(names))}"] if names else []
 

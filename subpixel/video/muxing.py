@@ -106,7 +106,7 @@ def _streams(
 
 
 def _without(texts: dict[str, str], left_out: LeftOut) -> dict[str, str]:
-    return {name: text for name, text in texts.items() if name not in left_out.texts}
+    return {name: text for name, text in texts.items() if name.lower() not in left_out.texts}
 
 
 def _video(result: Any, source: Source, encoder: Encoder) -> Any:

@@ -7,7 +7,7 @@ import time
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from itertools import chain, groupby
 from pathlib import Path
@@ -116,13 +116,16 @@ class _Work:
         lost, left_out = copying.streams_lost(source, container)
         lost += copying.texts_lost(source, container, left_out)
         cut = copying.Cut.of(source, request.start, request.stop)
+        moved = frozenset[str]()
         if container != FOLDER:
-            left_out = muxing.rehearse(source, container, coding, cut, left_out)
-            lost += [f"the {text}" for text in left_out.texts]
+            moved = copying.texts_moved(source, cut)
+            left_out = muxing.rehearse(source, container, coding, cut, replace(left_out, texts=moved))
+            lost += [f"the {text}" for text in left_out.texts - moved]
         warnings = [
             *lost_in_pixels(source, coding),
             *source.dropped,
             *(f"{name}, which {container} cannot hold" for name in lost),
+            *(f"the {text}, which is that of the source's first frame" for text in moved),
             *(numbered.lost_in_images(source) if container == FOLDER else ()),
         ]
         warnings = [f"not kept: {what}" for what in dict.fromkeys(warnings)]

@@ -72,6 +72,15 @@ def test_a_timecode_is_told_once(ending: str, tmp_path: Path) -> None:
         assert [stream.type for stream in file.streams] == (["video"] if ending == "mkv" else ["video", "data"])
 
 
+@pytest.mark.parametrize("given", ["mov", "mkv"])
+def test_a_timecode_of_what_is_cut_off_is_left_out(given: str, tmp_path: Path) -> None:
+    target = tmp_path / "part.mov"
+    started, _ = run(timed(tmp_path / f"timed.{given}"), target, start=0.08)
+    assert started.warnings == ("not kept: the timecode, which is that of the source's first frame",)
+    with av.open(str(target)) as file:
+        assert not [part for part in (file, *file.streams) if "timecode" in part.metadata]
+
+
 def test_the_track_of_chapters_is_made_anew(tmp_path: Path) -> None:
     """It was called lost, though the chapters were there."""
     chapters = [chapter(1, 0, 160, "first"), chapter(2, 160, 320, "second")]
