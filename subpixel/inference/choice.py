@@ -128,8 +128,7 @@ def choose(report: DegradationReport, restoration: Restoration) -> Choice:
         return Choice(kernel="nearest", reason=report.summary)
     share = TOLD**2 if restoration.deblur == "auto" else 1.0
     blur = (share * condition["blur_xx"], share * condition["blur_yy"], share * condition["blur_xy"])
-    read = report.blur is not None and report.blur.source == "edges" and report.kind == "photo"
-    known = restoration.deblur != "auto" or read
+    known = restoration.deblur != "auto" or (report.blur is not None and report.blur.source == "edges")
     if not (is_degraded or restoration.detail):
         return Choice(family(CLEAN), reason=report.summary)
     if known and _is_all(blur, condition) and not restoration.detail:

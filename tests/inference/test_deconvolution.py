@@ -95,7 +95,6 @@ def test_it_is_chosen_where_a_blur_is_all() -> None:
         DegradationReport(blur=Blur(xx=0.4, yy=0.3)),  # what else was done is not known
         DegradationReport(blur=Blur(xx=0.75, yy=0.75, source="edges")),  # too much for a filter
         DegradationReport(blur=Blur(xx=0.6, yy=0.1, source="edges")),  # a movement
-        DegradationReport(kind="drawing", blur=little),  # restore was trained on drawings too
         DegradationReport(blur=little, noise=Noise(sigma=4)),
         DegradationReport(blur=little, noise=None),
         DegradationReport(blur=little, jpeg=Jpeg(quality=80)),
