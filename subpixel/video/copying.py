@@ -188,9 +188,14 @@ def packets(given: Any, copies: dict[int, Any], cut: Cut) -> Iterator[Any]:
     found = given.demux(streams) if streams else iter(())
     with suppress(av.error.FFmpegError):
         for packet in found:
-            if packet.size and _placed(packet, cut):
+            if packet.size and not _is_gap(packet) and _placed(packet, cut):
                 packet.stream = copies[packet.stream.index]
                 yield packet
+
+
+def _is_gap(packet: Any) -> bool:
+    """Whether it is what MP4 and MOV have between two texts, which they write themselves."""
+    return packet.size == 2 and packet.stream.codec_context.name == "mov_text" and bytes(packet) == b"\0\0"
 
 
 def _placed(packet: Any, cut: Cut) -> bool:

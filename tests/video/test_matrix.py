@@ -64,7 +64,7 @@ def packets(path: Path) -> dict[int, list[tuple[Fraction, bytes]]]:
     found: dict[int, list[tuple[Fraction, bytes]]] = {}
     with av.open(str(path)) as file:
         for packet in file.demux():
-            if packet.size and packet.stream.type != "video" and bytes(packet) != b"\0\0":  # no words, in MP4
+            if packet.size and packet.stream.type != "video":
                 assert packet.pts is not None
                 found.setdefault(packet.stream.index, []).append((packet.pts * packet.time_base, bytes(packet)))
     return found
