@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Iterator
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +13,14 @@ import numpy as np
 
 from subpixel.burst.frames import Frame
 from subpixel.errors import BadRequest, MissingExtra, UnreadableImage
-from subpixel.images import Colour, Metadata
+from subpixel.images import Metadata
+from subpixel.images.video_frames import Turn, colour_of
 
 _EARLIER = 2.0
 """Seconds before the moment at which decoding begins, for a seek may land late; where it does, from the start."""
 _HD = 720  # rows from which on a clip that does not say its matrix has that of BT.709
 _MATRICES = {1: 1, 4: 4, 5: 5, 6: 5, 7: 7, 9: 9}  # as ITU-T H.273 counts -> as libswscale does
 _FILES_ALONE = {"protocol_whitelist": "file"}  # no address in a clip is opened, and none is made of a colon in its name
-_HDR = (16, 18)  # the transfer functions PQ and HLG (ITU-T H.273)
 
 
 def frames_at(path: str | Path, seconds: float, count: int) -> tuple[list[Frame], int]:
@@ -33,27 +34,39 @@ def frames_at(path: str | Path, seconds: float, count: int) -> tuple[list[Frame]
     except ImportError:
         raise MissingExtra("av", "video") from None
     chosen: tuple[list[Any], int] | None = None
+    aspect = Fraction(1)
     try:
         for start in (max(0.0, seconds - _EARLIER), 0.0):
             with av.open(os.path.abspath(path), options=_FILES_ALONE) as container:
                 chosen = chosen or _around(_decoded(container, start), seconds, count)
-    except (av.error.FFmpegError, IndexError, ValueError) as error:
+                aspect = _video(container).sample_aspect_ratio or aspect
+    except (av.error.FFmpegError, ValueError) as error:
         why = str(getattr(error, "strerror", None) or "it has no video that can be decoded")
         raise UnreadableImage(path, why[:1].lower() + why[1:]) from error
     if chosen is None:
         raise UnreadableImage(path, f"it shows nothing at {seconds:g} s")
-    return [_frame(path, frame) for frame in chosen[0]], chosen[1]
+    return [_frame(path, frame, aspect) for frame in chosen[0]], chosen[1]
 
 
 def _decoded(container: Any, start: float) -> Iterator[tuple[float, Any]]:
     """Frames, each with the second from which on it is shown, from a second of the clip on."""
-    stream = container.streams.video[0]
+    stream = _video(container)
     begin = float((stream.start_time or 0) * stream.time_base)
     if start > 0:
         container.seek(int((start + begin) / stream.time_base), stream=stream)
     for frame in container.decode(stream):
         if frame.time is not None:
             yield frame.time - begin, frame
+
+
+def _video(container: Any) -> Any:
+    """The first that is no cover. Raises: ValueError."""
+    from av.stream import Disposition
+
+    for stream in container.streams.video:
+        if not stream.disposition & Disposition.attached_pic:
+            return stream
+    raise ValueError
 
 
 def _around(frames: Iterator[tuple[float, Any]], seconds: float, count: int) -> tuple[list[Any], int] | None:
@@ -74,14 +87,28 @@ def _shows(last: Any, seconds: float) -> bool:
     return seconds <= last.time + max(0.1, 2 * float((last.duration or 0) * last.time_base))
 
 
-def _frame(path: str | Path, frame: Any) -> Frame:
+def _frame(path: str | Path, frame: Any, aspect: Fraction) -> Frame:
     if frame.interlaced_frame:
         raise BadRequest(f"{path} is interlaced: each of its frames is of two moments; deinterlace it first")
     deep = any(component.bits > 8 for component in frame.format.components)
     matrix = _MATRICES.get(int(frame.colorspace), 1 if frame.height >= _HD else 5)
     converted = frame.reformat(format="rgb48le" if deep else "rgb24", src_colorspace=matrix)
-    upright = np.ascontiguousarray(np.rot90(converted.to_ndarray(), round(frame.rotation / 90) % 4))
-    hdr = int(frame.color_trc) in _HDR
-    colour = Colour(cicp=(int(frame.color_primaries), int(frame.color_trc), 0, 1)) if hdr else Colour()
+    turn = Turn.of(_display_matrix(frame))
+    upright = np.ascontiguousarray(turn.upright(converted.to_ndarray()))
+    colour = colour_of(int(frame.color_primaries), int(frame.color_trc))
     name = f"the frame at {frame.time:.3f} s"
-    return Frame(name, upright, Metadata(depth=16 if deep else 8, colour=colour))
+    return Frame(name, upright, Metadata(depth=16 if deep else 8, colour=colour, notes=_squared(turn.aspect(aspect))))
+
+
+def _display_matrix(frame: Any) -> bytes | None:
+    from av.sidedata.sidedata import Type
+
+    return bytes(frame.side_data[Type.DISPLAYMATRIX]) if Type.DISPLAYMATRIX in frame.side_data else None
+
+
+def _squared(aspect: Fraction) -> tuple[str, ...]:
+    """What an image cannot say of the shape of its pixels."""
+    if aspect == 1:
+        return ()
+    shape = f"{aspect.numerator}:{aspect.denominator}"
+    return (f"its pixels, {shape} on the screen, became square: players show it {'wider' if aspect > 1 else 'higher'}",)

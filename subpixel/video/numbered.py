@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-import struct
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +10,8 @@ import numpy as np
 
 from subpixel import atomic
 from subpixel.errors import BadRequest, UnwritableImage
-from subpixel.images import Colour, Encoding, Floats, Metadata, create
+from subpixel.images import Encoding, Floats, Metadata, create
+from subpixel.images.video_frames import Turn, colour_of
 from subpixel.ports import Shape
 from subpixel.video.decoding import Frame
 from subpixel.video.enlarging import rgb_image
@@ -20,26 +19,21 @@ from subpixel.video.planes import Layout, Plane
 from subpixel.video.segments import Partial
 from subpixel.video.source import Source
 
-_SRGB = {1, 2, 5, 6}
-"""Primaries of which nothing is said in a file: those of sRGB, and of standard definition, which are close."""
-
 
 class NumberedImages:
     """Writes frames as 000001.png and on; `done` is how many are there already."""
 
     def __init__(self, folder: Path, source: Source, layout: Layout, done: int) -> None:
         self._folder, self._result, self._done = folder, replace(source, layout=layout), done
-        self._turns = _quarter_turns(source)
-        colours = source.colours
-        stated = colours.is_hdr or colours.primaries not in _SRGB
-        colour = Colour(cicp=(colours.primaries, colours.transfer, 0, 1)) if stated else Colour()
+        self._turn = Turn.of(source.rotation)
+        colour = colour_of(source.colours.primaries, source.colours.transfer)
         self._metadata = Metadata(depth=8 if source.layout.bits == 8 else 16, colour=colour)
         folder.mkdir(exist_ok=True)
 
     def encode(self, _: Frame, planes: list[Plane]) -> tuple[()]:
         """Writes one; no packets come of it. Raises: UnwritableImage."""
         self._done += 1
-        samples = np.rot90(self._samples(planes), self._turns)
+        samples = self._turn.upright(self._samples(planes))
         height, width, count = samples.shape
         shape = Shape(height, width, 3 if count > 2 else 1, self._result.layout.alpha)
         with create(self._folder / f"{self._done:06}.png", shape, self._metadata, Encoding()) as writer:
@@ -58,20 +52,13 @@ class NumberedImages:
         return np.dstack([colour, planes[-1].astype(np.float32) / np.float32(2**layout.bits - 1)])
 
 
-def _quarter_turns(source: Source) -> int:
-    """Counterclockwise, after which a frame is upright: players turn videos, images have to be turned."""
-    if not source.rotation:
-        return 0
-    matrix = struct.unpack("=9i", source.rotation)
-    return round(-math.degrees(math.atan2(matrix[1], matrix[0])) / 90) % 4
-
-
 def lost_in_images(source: Source) -> Iterator[str]:
     """What a video has, and a folder of images has not, beside its other streams."""
     if not source.images:
         yield f"the times of the frames ({float(source.rate):.3f} a second on average)"
-    if source.aspect != 1:
-        yield f"the shape of a pixel ({source.aspect.numerator}:{source.aspect.denominator})"
+    aspect = Turn.of(source.rotation).aspect(source.aspect)
+    if aspect != 1:
+        yield f"the shape of a pixel ({aspect.numerator}:{aspect.denominator})"
 
 
 def check_free(target: Path, partial: Partial) -> None:

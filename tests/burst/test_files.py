@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from fractions import Fraction
 from functools import cache
 from itertools import count
 from pathlib import Path
@@ -164,6 +165,36 @@ def test_a_clip_whose_name_looks_like_an_address(clip: Path, tmp_path: Path, mon
     for name in ("part:1.mkv", "http:clip.mkv", "file:clip.mkv"):
         (tmp_path / name).write_bytes(clip.read_bytes())
         assert len(frames_at(name, 0.5, 3)[0]) == 3
+
+
+def test_a_moment_is_shown_as_players_show_it(levels: list[np.ndarray], tmp_path: Path) -> None:
+    """Lain on its side and mirrored, in pixels that are wider than high, after a cover, in a wide gamut."""
+    av: Any = pytest.importorskip("av")
+    shot, source = levels[0][:48], tmp_path / "clip.mp4"
+    with av.open(str(source), "w") as container:
+        cover, stream = (
+            container.add_stream("png", rate=1),
+            container.add_stream("libx264rgb", rate=10, options={"qp": "0"}),
+        )
+        cover.width, cover.height, cover.pix_fmt, cover.disposition = (
+            32,
+            32,
+            "rgb24",
+            av.stream.Disposition.attached_pic,
+        )
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "rgb24"
+        stream.codec_context.sample_aspect_ratio, stream.codec_context.color_primaries = Fraction(16, 15), 12
+        stream.set_display_matrix((0, 1 << 16, 0, 1 << 16, 0, 0, 0, 0, 1 << 30))
+        picture = av.VideoFrame.from_ndarray(np.zeros((32, 32, 3), np.uint8), format="rgb24")
+        container.mux(cover.encode(picture) + cover.encode())
+        for _ in range(3):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(shot, format="rgb24")))
+        container.mux(stream.encode())
+    (frame, *_), _ = frames_at(source, 0.1, 3)
+    assert np.array_equal(frame.levels, shot.swapaxes(0, 1))
+    assert frame.metadata.colour.cicp is not None
+    assert frame.metadata.colour.cicp[0] == 12
+    assert frame.metadata.notes == ("its pixels, 15:16 on the screen, became square: players show it higher",)
 
 
 def test_moments_that_are_not_there(clip: Path, tmp_path: Path) -> None:

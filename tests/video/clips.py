@@ -41,6 +41,7 @@ class Clip:
     tags: dict[str, int] = field(default_factory=dict[str, int])
     aspect: Fraction | None = None
     rotation: int = 0
+    mirrored: bool = False
     chapters: bool = False
     title: str = ""
     subtitles: str = ""
@@ -79,8 +80,7 @@ def make(folder: Path, clip: Clip) -> Path:
             setattr(video.codec_context, name, value)
         if clip.aspect:
             video.codec_context.sample_aspect_ratio = clip.aspect
-        if clip.rotation:
-            video.set_display_rotation(clip.rotation)
+        _turn(video, clip)
         tones = [_sound(file, sound) for sound in clip.sounds]
         text = _subtitles(file, clip.subtitles) if clip.subtitles else None
         if clip.attachment:
@@ -101,6 +101,13 @@ def make(folder: Path, clip: Clip) -> Path:
             packet.time_base = Fraction(1, 1000)
             file.mux(packet)
     return path
+
+
+def _turn(video: Any, clip: Clip) -> None:
+    if clip.rotation:
+        video.set_display_rotation(clip.rotation)
+    if clip.mirrored:
+        video.set_display_matrix((-(1 << 16), 0, 0, 0, 1 << 16, 0, 0, 0, 1 << 30))
 
 
 def chapter(number: int, start: int, end: int, title: str) -> Any:

@@ -130,12 +130,15 @@ def test_a_film_becomes_numbered_images(name: str, depth: int, tmp_path: Path) -
         assert np.abs(image.pixels - theirs).mean() < 0.008  # swscale rounds to 8 bits, and moves chroma otherwise
 
 
-@pytest.mark.parametrize("rotation", [90, -90, 180])
-def test_images_are_upright(rotation: int, tmp_path: Path) -> None:
-    source = make(tmp_path, Clip("turned.mp4", frames=1, rotation=rotation, options={"qp": "0"}))
+@pytest.mark.parametrize("rotation", [90, -90, 180, None])
+def test_images_are_upright(rotation: int | None, tmp_path: Path) -> None:
+    """None: as front cameras mirror them."""
+    clip = Clip("turned.mp4", frames=1, rotation=rotation or 0, mirrored=not rotation, options={"qp": "0"})
+    source = make(tmp_path, clip)
     run(source, tmp_path / "frames", scale=1)
     (frame,) = decoded(source)
-    upright = np.rot90(frame.to_ndarray(format="gray"), round(frame.rotation / 90) % 4).astype(float)
+    stored = frame.to_ndarray(format="gray").astype(float)
+    upright = np.rot90(stored, round(frame.rotation / 90) % 4) if rotation else stored[:, ::-1]
     found = read(tmp_path / "frames" / "000001.png").pixels[..., 1] * 255
     assert found.shape == upright.shape
     assert np.corrcoef(found.ravel(), upright.ravel())[0, 1] > 0.9
