@@ -56,7 +56,12 @@ def unread(error: OSError) -> str:
     """Why a file cannot be read, in the words that are used everywhere."""
     if isinstance(error, FileNotFoundError):
         return "no such file"
-    return "it is a folder" if isinstance(error, IsADirectoryError) else (error.strerror or str(error)).lower()
+    return "it is a folder" if isinstance(error, IsADirectoryError) else unwritten(error)
+
+
+def unwritten(error: OSError) -> str:
+    """Why a file cannot be written, in the words that are used everywhere."""
+    return (error.strerror or str(error)).lower()
 
 
 def place_in(error: BaseException, names: Iterable[str]) -> str:

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from subpixel.nn.arch import Arch, Paper
+from subpixel.nn.halo import convolution, halo, transposed
 from subpixel.nn.init import identity_init
 from subpixel.nn.luma import Chroma, luma, luma_only
 from subpixel.nn.upsampling import WideConv, as_subpixel
@@ -48,8 +49,8 @@ class FSRCNN(Arch[Config]):
 
     @property
     def halo(self) -> int:
-        reach = max((9 - 1 - 4) // self.config.scale, (4 + self.config.scale - 1) // self.config.scale)
-        return 2 + self.config.m + reach
+        scale = self.config.scale
+        return halo(scale, convolution(2 + self.config.m), transposed(9, scale, 4))
 
     def forward(self, x: Tensor) -> Tensor:
         """N 3 H W in [0, 1] -> N 3 sH sW, not clipped: luma by the network, chroma bicubic."""

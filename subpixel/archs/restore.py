@@ -12,17 +12,12 @@ from dataclasses import dataclass
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from subpixel.condition import CONDITION
 from subpixel.errors import BadRequest
 from subpixel.nn.arch import Arch, Paper
 from subpixel.nn.conditioning import Modulation, modulated
 from subpixel.nn.scales import ByScale
 from subpixel.nn.upsampling import nearest_phases
-
-CONDITION = (
-    "jpeg", "noise", "chroma_noise", "shot", "blur_xx", "blur_yy", "blur_xy", "resampled",
-    "noise_unknown", "jpeg_unknown", "blur_unknown",
-)  # fmt: skip
-"""What it is told: see `subpixel.degradations.condition`, which says the same to those without torch."""
 
 
 @dataclass(frozen=True)

@@ -106,13 +106,13 @@ def export(
 def _delivered(output: Path) -> Generator[BinaryIO]:
     """The file to write, which appears when it is complete. Raises: UnwritableImage."""
     from subpixel.atomic import replacing
-    from subpixel.errors import UnwritableImage
+    from subpixel.errors import UnwritableImage, unwritten
 
     try:
         with replacing(output) as part, part.open("wb") as file:
             yield file
     except OSError as error:
-        raise UnwritableImage(output, (error.strerror or str(error)).lower()) from error
+        raise UnwritableImage(output, unwritten(error)) from error
 
 
 def submit(

@@ -46,11 +46,15 @@ def command(
 ) -> None:
     """One image that shows what the models bring: a detail of an image, enlarged in several ways."""
     from subpixel.images import read, write
+    from subpixel.images.streams import STREAM, name_of
     from subpixel.inference.comparison import Box, compare
     from subpixel.jobs.discovery import ensure_safe
 
-    target = ensure_safe(output or source.with_name(f"{source.stem}_compare.png"), source, overwrite)
+    beside = source if str(source) == STREAM else source.with_name(f"{source.stem}_compare.png")
+    target = ensure_safe(output or beside, source, overwrite)
     box = Box.parse(crop) if crop else None
-    drawn = compare(read(source), model or ["auto"], scale=scale, crop=box, reduce=reduce, title=source.name)
+    drawn = compare(
+        read(source), model or ["auto"], scale=scale, crop=box, reduce=reduce, title=Path(name_of(source)).name
+    )
     write(target, drawn)
     typer.echo(f"{target}: {drawn.width} x {drawn.height} pixels", err=True)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from subpixel.datasets.packed import PackedImages, Pixels
 from subpixel.datasets.patches import check_sizes, sample_index
 from subpixel.datasets.sample import Arrays, Sample
-from subpixel.resample import resize
+from subpixel.resample import mirrored, resize
 
 _FINEST, _COARSEST = 0.7, 2.0
 """Pixels of a photo for one of a frame: below 1 it is soft, as most video is."""
@@ -77,8 +77,8 @@ def _scene(image: Callable[[], Pixels], frames: int, side: int, rng: np.random.G
     seen = view(image(), frames, side, rng)
     if rng.random() < _BEFORE:
         seen = np.where(_disc(frames, side, rng), view(image(), frames, side, rng), seen)
-    turns, mirrored = int(rng.integers(4)), bool(rng.integers(2))
-    seen = np.rot90(seen[..., ::-1] if mirrored else seen, turns, (1, 2))
+    turns, is_mirrored = int(rng.integers(4)), bool(rng.integers(2))
+    seen = np.rot90(seen[..., ::-1] if is_mirrored else seen, turns, (1, 2))
     if rng.random() < _SOFT:
         seen = _softened(seen, rng.uniform(0.3, _SOFTEST))
     if rng.random() < _STUDIO:
@@ -112,13 +112,10 @@ def view(image: Pixels, frames: int, side: int, rng: np.random.Generator) -> Pix
 
 def _window(levels: Pixels, top: int, left: int, window: int, side: int) -> Pixels:
     """The photo goes on as a mirror image beyond its border."""
-    rows, columns = (_mirrored(start, window, n) for start, n in zip((top, left), levels.shape, strict=True))
+    rows, columns = (
+        mirrored(np.arange(start, start + window), n) for start, n in zip((top, left), levels.shape, strict=True)
+    )
     return resize(levels[np.ix_(rows, columns)], side, side)
-
-
-def _mirrored(start: int, count: int, length: int) -> NDArray[np.intp]:
-    places = np.arange(start, start + count) % (2 * length)
-    return np.minimum(places, 2 * length - 1 - places)
 
 
 def _path(frames: int, rng: np.random.Generator) -> NDArray[np.float64]:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from subpixel import atomic
 from subpixel.datasets.files import fitted
-from subpixel.errors import DataError
+from subpixel.errors import DataError, unwritten
 
 Pixels = NDArray[Any]
 """Levels H W C, uint8 or uint16."""
@@ -87,7 +87,7 @@ def pack(
             _write(map(image, range(len(names))), index, channels)
         return _open(index, tuple(names), channels)
     except OSError as error:
-        why = (error.strerror or str(error)).lower()
+        why = unwritten(error)
         raise DataError(f"cannot pack the images into {folder}: {why}; make room or take another folder") from error
 
 

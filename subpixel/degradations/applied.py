@@ -15,7 +15,7 @@ import numpy as np
 from subpixel import atomic, resample
 from subpixel.degradations.degradation import Degradation
 from subpixel.degradations.serialization import from_dict, to_dict
-from subpixel.errors import BadRequest, RecipeError, UnwritableImage
+from subpixel.errors import BadRequest, RecipeError, UnwritableImage, unread, unwritten
 from subpixel.images import Image, create, dequantise, quantise, read
 
 
@@ -64,7 +64,7 @@ def degrade(source: Path, target: Path, applied: AppliedDegradation) -> Image:
         target.parent.mkdir(parents=True, exist_ok=True)
         atomic.write_text(record, json.dumps({"source": source.name, **applied.to_dict()}, indent=2) + "\n")
     except OSError as error:
-        raise UnwritableImage(record, (error.strerror or str(error)).lower()) from error
+        raise UnwritableImage(record, unwritten(error)) from error
     try:
         with create(target, low.shape, low.metadata, like=source) as writer:  # last: an image that is there is done
             writer.write(low.samples)
@@ -112,7 +112,9 @@ def _read_table(path: Path) -> Mapping[str, Any]:
         table = json.loads(text) if path.suffix.lower() == ".json" else tomllib.loads(text)
     except UnicodeDecodeError:
         raise RecipeError(f"cannot read {path}: it is no text; expected a TOML or JSON page") from None
-    except (OSError, json.JSONDecodeError, tomllib.TOMLDecodeError) as error:
+    except OSError as error:
+        raise RecipeError(f"cannot read {path}: {unread(error)}") from None
+    except (json.JSONDecodeError, tomllib.TOMLDecodeError) as error:
         raise RecipeError(f"cannot read {path}: {error}") from None
     if not isinstance(table, dict):
         raise RecipeError(f"{path}: expected a table")

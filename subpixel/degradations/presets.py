@@ -29,7 +29,9 @@ def real_world(scale: int) -> Degradation:
 
     Source: Real-ESRGAN (Wang et al. 2021, arXiv:2107.10833, section 3 and its published options), after
     BSRGAN (Zhang et al. 2021, arXiv:2103.14006). What differs: kernels are always 21 pixels wide (there: 7 to
-    21), the last resizing is always bicubic (there: one of three), and Poisson noise counts 256 levels.
+    21), their shapes are drawn evenly (there: half of them up to 1), sinc lets at least pi / 3 pass (there: pi / 5 in
+    large kernels of the blur), the last resizing is always bicubic (there: one of three), and Poisson noise counts
+    256 levels.
     """
     first = (_blur(3.0), _resize((0.2, 0.7, 0.1), 0.15, 1.5), _noise(30 / 255, 3 / 16), _JPEG)
     blur = Choice((_blur(1.5), IDENTITY), (0.8, 0.2))

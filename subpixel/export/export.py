@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from subpixel import atomic, models
-from subpixel.errors import BadRequest, UnknownName
+from subpixel.errors import BadRequest, UnknownName, unwritten
 from subpixel.export.alteration import Alteration
 from subpixel.export.formats import FORMATS, Format
 from subpixel.jobs.discovery import check_target
@@ -44,7 +44,7 @@ def export(
     try:
         part = atomic.temporary(target.parent)
     except OSError as error:
-        raise BadRequest(f"cannot write {target}: {error.strerror or error}") from None
+        raise BadRequest(f"cannot write {target}: {unwritten(error)}") from None
     try:
         written = part.with_name(target.name)
         form.write(alteration.of(loaded), written)
@@ -53,7 +53,7 @@ def export(
         compare(target, loaded, form.open(written, loaded), form.gray, sizes, tolerance)
         _hand_over(part.parent, target, form)
     except OSError as error:
-        raise BadRequest(f"cannot write {target}: {error.strerror or error}") from None
+        raise BadRequest(f"cannot write {target}: {unwritten(error)}") from None
     finally:
         atomic.discard(part)
     return target

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from subpixel import atomic
-from subpixel.errors import UnwritableImage, check_type
+from subpixel.errors import UnwritableImage, check_type, unwritten
 from subpixel.images import tiff
 from subpixel.images.budget import check_encoding
 from subpixel.images.containers import read_contents
@@ -233,7 +233,7 @@ class ImageWriter:
     def _unwritable(self, error: OSError) -> UnwritableImage:
         if isinstance(error, UnwritableImage):
             return error
-        return UnwritableImage(target_name(self._path), (error.strerror or str(error)).lower())
+        return UnwritableImage(target_name(self._path), unwritten(error))
 
 
 def place_of(path: str | Path | BinaryIO) -> Path | None:
@@ -243,7 +243,7 @@ def place_of(path: str | Path | BinaryIO) -> Path | None:
     except UnwritableImage:
         raise
     except OSError as error:
-        raise UnwritableImage(target_name(path), (error.strerror or str(error)).lower()) from error
+        raise UnwritableImage(target_name(path), unwritten(error)) from error
 
 
 def _target(path: str | Path | BinaryIO) -> Path | None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from subpixel import atomic
-from subpixel.errors import BadRequest, BadWeights, MissingExtra, SubpixelError
+from subpixel.errors import BadRequest, BadWeights, MissingExtra, SubpixelError, unwritten
 from subpixel.imports import tensorflow
 from subpixel.jobs.discovery import check_target
 from subpixel.models import Card, Model, store
@@ -66,7 +66,7 @@ def _saved(model: Model, output: Path | None, overwrite: bool) -> Model:
     try:
         atomic.write_bytes(target, model.graph)
     except OSError as error:
-        raise BadRequest(f"cannot write {target}: {error.strerror or error}") from None
+        raise BadRequest(f"cannot write {target}: {unwritten(error)}") from None
     return store.load(target)
 
 

@@ -29,7 +29,7 @@ _CACHED = 8  # rows that are converted at a time
 def self_ensemble(run: Run) -> Run:
     """The mean over the 8 flips and quarter turns of the input, each undone on the output; for plain networks.
 
-    Source: the geometric self-ensemble of EDSR (Lim et al., CVPRW 2017, arXiv:1707.02921, section 3.3).
+    Source: the geometric self-ensemble of EDSR (Lim et al., CVPRW 2017, arXiv:1707.02921, section 4.3).
     """
 
     def average(feeds: Tensors) -> dict[str, Pixels]:

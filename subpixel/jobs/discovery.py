@@ -76,6 +76,8 @@ def find_images(inputs: Sequence[str]) -> list[Path]:
 
 def check_target(target: Path, overwrite: bool) -> Path:
     """The target, if nothing is there that may not be replaced. Raises: BadRequest."""
+    if os.path.isdir(target):
+        raise BadRequest(f"{target} is a folder; name a file")
     if os.path.exists(target) and not overwrite:
         raise BadRequest(f"{target} exists; --overwrite replaces it")
     return target

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from subpixel.errors import UnwritableImage
+from subpixel.errors import UnwritableImage, unwritten
 
 
 def make_folder(folder: Path) -> list[Path]:
@@ -17,7 +17,7 @@ def make_folder(folder: Path) -> list[Path]:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         remove_empty(missing)
-        why = f"the folder cannot be made: {(error.strerror or '').lower()}"
+        why = f"the folder cannot be made: {unwritten(error)}"
         if isinstance(error, FileExistsError):
             why = "it is no folder; expected one, or a file with an ending such as .png"
         raise UnwritableImage(folder, why) from error

@@ -22,6 +22,7 @@ from subpixel.errors import (
     UnreadableImage,
     UnwritableImage,
     printable,
+    unwritten,
 )  # fmt: skip
 from subpixel.images.streams import STREAM
 from subpixel.jobs.folders import make_folder, remove_empty
@@ -213,7 +214,7 @@ class _Pool:
 
 
 def _of_the_system(job: Job, error: OSError) -> SubpixelError:
-    why = (error.strerror or str(error)).lower()
+    why = unwritten(error)
     if error.filename is not None and str(error.filename) == job.source:
         return UnreadableImage(job.source, why)
     return UnwritableImage(job.target, why)

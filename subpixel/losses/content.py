@@ -97,7 +97,8 @@ def _weights(path: Path) -> dict[str, Tensor]:
     except OSError as error:
         raise BadWeights(path, unread(error)) from None
     except (RuntimeError, SafetensorError, UnpicklingError, EOFError) as error:
-        raise BadWeights(path, " ".join(str(error).split())) from None
+        why = " ".join(str(error).split())
+        raise BadWeights(path, f"{why}; expected VGG19's weights as .pth or .safetensors") from None
     weights: dict[str, Tensor] = {}
     for key, value in stored.items():
         if key.endswith("weight_u8"):

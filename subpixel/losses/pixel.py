@@ -9,7 +9,7 @@ from torch import Tensor
 from subpixel import color
 
 EPSILON = 1e-3
-"""Where the Charbonnier loss turns from squared to absolute (Lai et al. 2017, section 3.3)."""
+"""Where the Charbonnier loss turns from squared to absolute (Lai et al. 2017, section 3.2)."""
 
 ROUNDING = 1 / (12 * 255**2)
 """Mean squared error of values rounded to 8 bit."""
@@ -37,7 +37,7 @@ def luma_psnr(output: Tensor, target: Tensor) -> Tensor:
 
 
 def charbonnier(output: Tensor, target: Tensor) -> Tensor:
-    """Mean of sqrt(d^2 + EPSILON^2), d of any shape: absolute, but smooth at 0 (Lai et al. 2017, equation 6)."""
+    """Mean of sqrt(d^2 + EPSILON^2), d of any shape: absolute, but smooth at 0 (Lai et al. 2017, equation 1)."""
     return torch.sqrt((output - target) ** 2 + EPSILON**2).mean()
 
 

@@ -119,7 +119,7 @@ def load(path: str | Path) -> Lpips:
     except OSError as error:
         raise BadWeights(path, unread(error)) from None
     except SafetensorError as error:
-        raise BadWeights(path, str(error)) from None
+        raise BadWeights(path, f"{error}; expected a .safetensors of LPIPS 0.1") from None
     renamed = {re.sub(r"^lin(\d)\.model\.1", r"lin.\1", key): value for key, value in weights.items()}
     network = Lpips("squeeze" if "features.3.squeeze.weight" in weights else "alex")
     try:

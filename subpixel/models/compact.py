@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from subpixel.errors import BadWeights
+from subpixel.errors import BadWeights, unread
 from subpixel.models.graph import is_outside
 
 if TYPE_CHECKING:
@@ -99,4 +99,4 @@ def _outside(path: Path, tensor: TensorProto) -> bytes:
             stream.seek(start)
             return stream.read(length)
     except OSError as error:
-        raise BadWeights(path, f"its weights lie beside it, in {name!r}: {error.strerror or error}") from None
+        raise BadWeights(path, f"its weights lie beside it, in {name!r}: {unread(error)}") from None

@@ -130,9 +130,13 @@ def read(path: Path, content: bytes) -> Model:
 
 def _locate(name_or_path: str | Path) -> Path:
     path = Path(name_or_path)
-    if path.suffix == ".onnx" or len(path.parts) > 1:
+    if path.suffix == ".onnx":
         return path
+    if len(path.parts) > 1 and not path.exists():
+        raise BadWeights(path, "no such file")
     matching = matching_models(str(name_or_path), names())
+    if not matching and path.exists():
+        raise BadWeights(path, "expected a file that ends in .onnx; subpixel import makes one of other weights")
     if not matching:
         raise UnknownName("model", str(name_or_path), names())
     if len(matching) > 1:

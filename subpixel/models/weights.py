@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from subpixel import archs, atomic
-from subpixel.errors import BadRequest, BadWeights
+from subpixel.errors import BadRequest, BadWeights, unwritten
 from subpixel.models.card import Card, Condition, Score
 from subpixel.models.conditioning import PREFIX
 from subpixel.models.graph import one_line
@@ -75,7 +75,7 @@ def save(
     try:
         atomic.write_bytes(path, content)
     except OSError as error:
-        raise BadRequest(f"cannot write {path}: {error.strerror or error}") from error
+        raise BadRequest(f"cannot write {path}: {unwritten(error)}") from error
     return load(path)
 
 

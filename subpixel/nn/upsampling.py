@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from subpixel import resample
+from subpixel.nn.halo import halo, transposed
 from subpixel.nn.init import identity_init
 
 
@@ -82,7 +83,7 @@ def as_subpixel(layer: nn.ConvTranspose2d) -> SubPixelConv:
     """
     scale, padding, size = layer.stride[0], layer.padding, layer.kernel_size[0]
     pad = int(padding[0])
-    reach = max((size - 1 - pad) // scale, (pad + scale - 1) // scale)
+    reach = halo(scale, transposed(size, scale, pad))
     taps = [(o, a, scale * o + a + pad) for o in range(-reach, reach + 1) for a in range(scale)]
     inside = [(o, a, k) for o, a, k in taps if 0 <= k < size]
     inputs, outputs = layer.weight.shape[:2]

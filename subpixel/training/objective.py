@@ -33,7 +33,7 @@ class Objective(nn.Module):
         self._features = features or {}  # in a mapping: not a part of this module
 
     def forward(self, sample: Sample[Tensor], scale: int) -> Tensor:
-        """Images in [0, 1], N C H W and N C sH sW -> the loss; a pyramid's levels are summed (LapSRN, equation 6)."""
+        """Images in [0, 1], N C H W and N C sH sW -> the loss; a pyramid's levels are summed (LapSRN, equation 1)."""
         results = self.outputs(sample, scale)
         if self._kind == "vector":
             pairs = [(results[0][0], _labels(sample))]

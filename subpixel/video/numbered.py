@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from subpixel import atomic
-from subpixel.errors import BadRequest, UnwritableImage
+from subpixel.errors import BadRequest, UnwritableImage, unwritten
 from subpixel.images import Encoding, Floats, Metadata, create
 from subpixel.images.video_frames import Turn, colour_of
 from subpixel.ports import Shape
@@ -77,6 +77,6 @@ def appear(partial: Partial, target: Path) -> None:
             atomic.commit(partial.images, target)
         count = len(list(target.glob("*.png")))
     except OSError as error:
-        raise UnwritableImage(target, (error.strerror or str(error)).lower()) from error
+        raise UnwritableImage(target, unwritten(error)) from error
     if count != frames:
         raise UnwritableImage(target, f"{count} of {frames} images are in it")

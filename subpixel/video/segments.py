@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from subpixel import atomic
-from subpixel.errors import BadRequest, UnwritableImage
+from subpixel.errors import BadRequest, UnwritableImage, unwritten
 from subpixel.jobs.folders import make_folder, remove_empty
 from subpixel.video.damage import Damage
 from subpixel.video.decoding import Frame
@@ -99,7 +99,7 @@ class Partial:
         try:
             atomic.write_text(note, json.dumps(self._job, indent=1))
         except OSError as error:
-            raise UnwritableImage(self.folder, (error.strerror or str(error)).lower()) from error
+            raise UnwritableImage(self.folder, unwritten(error)) from error
         return []
 
     def _check(self, note: Path) -> None:

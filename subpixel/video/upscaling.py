@@ -18,7 +18,7 @@ import av.error
 
 from subpixel import __version__, atomic
 from subpixel.analysis import DegradationReport
-from subpixel.errors import BadRequest, DataError, UnreadableImage, UnwritableImage
+from subpixel.errors import BadRequest, DataError, UnreadableImage, UnwritableImage, unwritten
 from subpixel.jobs.job import Job
 from subpixel.jobs.pool import Finished, Progress
 from subpixel.video import copying, muxing, numbered
@@ -289,7 +289,7 @@ def _told(path: Path) -> Generator[None]:
     except OSError as error:
         if isinstance(error, av.error.FFmpegError):
             raise
-        raise UnwritableImage(path, (error.strerror or str(error)).lower()) from error
+        raise UnwritableImage(path, unwritten(error)) from error
 
 
 def _fingerprint(source: Source) -> str:

@@ -159,8 +159,20 @@ def test_compare(call: Call, model: str, tmp_path: Path) -> None:
     status, _, err = call("compare", photo, "-m", model)
     assert (status, err) == (2, f"subpixel: {target} exists; --overwrite replaces it\n")
     assert call("compare", photo, "-m", model, "--overwrite", "--crop", "1,2,30,40")[0] == 0
+    status, _, err = call("compare", photo, "-m", model, "-o", tmp_path)
+    assert (status, err) == (2, f"subpixel: {tmp_path} is a folder; name a file\n")
     for wrong in (["--crop", "80,2,30,40"], ["--crop", "x"], ["-m", "bicubc"], ["-s", "0"], ["-o", photo]):
         status, _, err = call("compare", photo, "-m", model, "--overwrite", *wrong)
         assert status == 2
         assert "Traceback" not in err
     assert sorted(p.name for p in tmp_path.iterdir()) == [photo.name, target.name]
+
+
+def test_compare_of_a_stream_goes_to_one(call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path / "a.png", Image(np.zeros((40, 40, 3), np.float32)))
+    monkeypatch.chdir(tmp_path)
+    with open("a.png") as stream:
+        monkeypatch.setattr(sys, "stdin", stream)
+        status, out, _ = call("compare", "-", "-m", "bicubic")
+    assert (status, out[1:4]) == (0, "PNG")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.png"]

@@ -138,7 +138,7 @@ def test_a_full_disk_is_not_blamed_on_a_network(
 
     monkeypatch.setattr("subpixel.atomic.write_bytes", full)
     line = said(call, photos, tmp_path, "toy_networks:Toy")
-    assert re.fullmatch(r"cannot write \S+/custom-x2\.onnx: No space left on device", line)
+    assert re.fullmatch(r"cannot write \S+/custom-x2\.onnx: no space left on device", line)
 
 
 def test_a_fault_of_ours_is_not_blamed_on_a_recipe(

@@ -127,7 +127,7 @@ def test_what_exists_is_kept_and_a_broken_file_does_not_stop_the_rest(call: Call
     (["a.png", "-o", "out", "--preset", "real"], "unknown preset 'real'; did you mean 'real-world'?"),
     (["a.png", "-o", "out", "--preset", "classical", "--recipe", "r.toml"], "contradict each other"),
     (["a.png", "-o", "out", "--replay", "a.degradation.json", "--seed", "1"], "leave -s and --seed away"),
-    (["a.png", "-o", "out", "--recipe", "missing.toml"], "cannot read missing.toml"),
+    (["a.png", "-o", "out", "--recipe", "missing.toml"], "cannot read missing.toml: no such file\n"),
     (["a.png", "-o", "out", "--recipe", "r.toml"], "r.toml: degradation.sigm: unknown name 'sigm'; did you"),
     (["a.png", "-o", "out", "--replay", "r.toml"], "r.toml: degradation.sigm"),
     (["a.png", "-o", "out", "--replay", "no-seed.json"], "no-seed.json: seed: None; expected a whole number from 0"),

@@ -36,7 +36,8 @@ def test_frames_are_windows_of_the_photo() -> None:
 
 
 def test_beyond_its_border_a_photo_goes_on_as_a_mirror_image() -> None:
-    assert moving._mirrored(-2, 8, 4).tolist() == [1, 0, 0, 1, 2, 3, 3, 2]
+    levels, places = np.arange(16, dtype=np.uint8).reshape(4, 4), [1, 0, 0, 1, 2, 3, 3, 2]
+    assert np.array_equal(moving._window(levels, -2, -2, 8, 8), levels[np.ix_(places, places)])
 
 
 def test_low_resolution_is_the_benchmarks() -> None:

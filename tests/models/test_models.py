@@ -66,6 +66,19 @@ def test_what_is_no_model_is_refused(content: bytes, tmp_path: Path) -> None:
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("folder", ["", "below/"])
+def test_weights_of_another_program_are_to_be_imported(
+    folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(BadWeights if folder else UnknownName, match="no such file" if folder else "unknown model"):
+        models.load(f"{folder}4x_photo.pth")
+    Path(f"{folder}4x_photo.pth").parent.mkdir(exist_ok=True)
+    Path(f"{folder}4x_photo.pth").write_bytes(b"PK")
+    with pytest.raises(BadWeights, match=r"expected a file that ends in \.onnx; subpixel import makes one of other"):
+        models.load(f"{folder}4x_photo.pth")
+
+
 def test_a_truncated_model_and_one_without_card_are_refused(tiny: Path, tmp_path: Path) -> None:
     (tmp_path / "cut.onnx").write_bytes(tiny.read_bytes()[:2000])
     with pytest.raises(BadWeights):
