@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +26,10 @@ _SHARP = 0.6
 _AS_SHARP = 0.95
 _EXPOSED = 0.02
 """Ratios nearer to 1 are what aliasing makes of equal exposures."""
+_WHITE = 0.98
+"""From where on levels are cut off: what is brighter, and another exposure, does not show."""
+_TELLING = 400
+"""Pixels below it, without white ones, that tell the exposure."""
 _LEFT = 0.367
 """Of white noise, the deviation of the difference of two low-passed frames, one of them interpolated."""
 _LUMA = float(np.hypot.reduce(FORWARD[0]))
@@ -49,6 +54,11 @@ class Aligned:
     def motion(self) -> Motion:
         """From the reference's pixels to the frame's."""
         return self.registered.motion
+
+    def tells(self, rows: slice, columns: slice) -> NDArray[np.bool_]:
+        """Which of its pixels there are where the motion puts them, and not cut off by a longer exposure."""
+        still = ~self.moved[rows, columns]
+        return still & ~_is_white(self.frame.levels[rows, columns]) if self.gain.min() < 1 else still
 
 
 def sharpest(lumas: Sequence[Floats]) -> int:
@@ -76,6 +86,10 @@ def align(frame: Frame, luma: Floats, reference: Frame, reference_luma: Floats) 
     if covered.mean() < _COVERS:
         return ANOTHER_PART
     gain = _gain(frame, reference, registered.motion)
+    if gain.min() < 1:
+        covered &= ~_is_white(frame.levels)
+    if covered.mean() < _COVERS:
+        return "it is overexposed"
     seen = sample(target, *places)
     ratio = _ratio(seen[covered], soft[covered])
     difference = np.where(covered, np.abs(soft * ratio - seen), 0)
@@ -97,7 +111,8 @@ def _pixels(shape: tuple[int, ...], step: int = 1) -> Points:
 
 def _gain(frame: Frame, reference: Frame, motion: Motion) -> Floats:
     """(C,): what evens the exposures out."""
-    x, y = (place.ravel().astype(int) for place in _pixels(frame.levels.shape, 4))
+    step = 4 if frame.levels.size > 2**20 else 1
+    x, y = (place.ravel().astype(int) for place in _pixels(frame.levels.shape, step))
     u, v = (np.rint(place).astype(int) for place in motion(x, y))
     both = inside(frame.levels.shape[:2], u, v)
     ours, theirs = dequantise(frame.levels[y[both], x[both]]), dequantise(reference.levels[v[both], u[both]])
@@ -105,8 +120,16 @@ def _gain(frame: Frame, reference: Frame, motion: Motion) -> Floats:
     return gain if np.abs(gain - 1).max() > _EXPOSED else np.ones_like(gain)
 
 
+def _is_white(levels: NDArray[Any]) -> NDArray[np.bool_]:
+    """(H, W, C) -> (H, W): where a colour is cut off."""
+    return dequantise(levels).max(axis=2) >= _WHITE
+
+
 def _ratio(theirs: Floats, ours: Floats) -> float:
-    """The ratio of the sums of what fits the median ratio of the brighter half: what moved does not count."""
+    """The ratio of the sums of what fits the median ratio of the brighter half: what moved or is white counts not."""
+    shown = (theirs < _WHITE) & (ours < _WHITE)
+    if shown.sum() >= _TELLING:
+        theirs, ours = theirs[shown], ours[shown]
     both = theirs + ours
     bright = (both >= np.median(both)) & (ours > 0)
     if not bright.any():

@@ -99,7 +99,7 @@ class Scene:
         return _cut(self.prior_rows(tile.top - tile.margin, tile.top + tile.height + tile.margin), tile)
 
     def samples(self, tile: Tile, frames: tuple[Aligned, ...]) -> Samples:
-        """What the frames show of a tile, but for what moved."""
+        """What the frames show of a tile, but for what moved or is cut off."""
         parts = [self._seen(tile, aligned) for aligned in frames]
         x, y, values = (np.concatenate(each, axis=-1) for each in zip(*parts, strict=True))
         return Samples.at(tile.shape, x, y, values)
@@ -112,7 +112,7 @@ class Scene:
         u, v = ((place + 0.5) * self.scale - 0.5 for place in aligned.motion(x, y))
         u, v = u - left, v - top
         height, width = tile.shape
-        kept = (u >= 2) & (v >= 2) & (u < width - 3) & (v < height - 3) & ~aligned.moved[rows, columns].ravel()
+        kept = (u >= 2) & (v >= 2) & (u < width - 3) & (v < height - 3) & aligned.tells(rows, columns).ravel()
         levels = aligned.frame.levels[rows, columns]
         values = dequantise(levels.reshape(-1, levels.shape[2])[kept]).T * aligned.gain[:, None]
         return u[kept], v[kept], np.ascontiguousarray(values, np.float32)

@@ -133,6 +133,20 @@ def test_another_exposure_is_evened_out(truth: Floats) -> None:
     assert _psnr(uneven, truth) > _psnr(alike, truth) - 1
 
 
+def test_what_a_longer_exposure_cuts_off_is_left_out(truth: Floats) -> None:
+    """Half as long, a little longer, and so long that most is white. Where only parts are, the rest counts."""
+    frames = _frames(truth, Setting("", 6, noise=2))
+    exposed = (1.0, 0.5, 1.3, 1.0, 6.0, 0.5)
+    bracket = [
+        np.rint(np.minimum(frame * each, 255)).astype(np.uint8) for frame, each in zip(frames, exposed, strict=True)
+    ]
+    fusion = fuse(bracket, 2, psf=0.4, reference=0)
+    alike = fuse([frame for frame, each in zip(frames, exposed, strict=True) if each < 2], 2, psf=0.4, reference=0)
+    assert fusion.report.left_out == (("frame 5", "it is overexposed"),)
+    assert fusion.report.moved < 0.02
+    assert _psnr(fusion.image.pixels, truth) > _psnr(alike.image.pixels, truth) - 1
+
+
 def test_the_uncertainty_grows_with_the_error(truth: Floats) -> None:
     fusion, _, _ = _fused(truth, Setting("", 8, noise=4))
     squares = ((fusion.image.pixels - truth) ** 2).mean(axis=2)[8:-8, 8:-8].ravel()
