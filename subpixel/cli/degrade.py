@@ -46,7 +46,7 @@ def command(
         str | None,
         typer.Option(
             metavar="NAME",
-            help="classical (the default), real-world, compressed, noisy, camera, web or old-photo.",
+            help="classical (the default), real-world, compressed, noisy, camera, web, old-photo or mixed.",
             show_default=False,
         ),
     ] = None,

@@ -56,7 +56,11 @@ def command(
     ] = None,
     lpips: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="LPIPS's weights: measured at each validation.", show_default=False),
+        typer.Option(
+            metavar="FILE",
+            help="LPIPS's weights: for a perceptual loss, and measured at each validation.",
+            show_default=False,
+        ),
     ] = None,
     keep: Annotated[
         int, typer.Option(metavar="N", min=0, help="So many validated checkpoints stay, besides the best and the last.")

@@ -7,9 +7,8 @@ import numpy as np
 from subpixel.condition import MOST_BLUR, MOST_NOISE, WORST_QUALITY
 from subpixel.degradations.degradation import Floats, Rng
 from subpixel.degradations.labels import LABELS
+from subpixel.degradations.noise import CHROMA, LUMA
 
-_LUMA, _CHROMA = 0.446, 0.410
-"""Variance of Y, and the mean of Cb's and Cr's, where each channel has noise of variance 1 of its own (BT.601)."""
 _INDEX = {name: k for k, name in enumerate(LABELS)}
 _GROUPS = (
     ("noise_luma", "noise_chroma", "noise_shot"),
@@ -23,8 +22,8 @@ def condition(labels: Floats) -> Floats:
     """N labels in the order of LABELS, NaN where unknown -> N numbers in the order of CONDITION."""
     unknown = np.stack([np.isnan(labels[:, _INDEX[group[0]]]) for group in _GROUPS], axis=1)
     value = {name: np.nan_to_num(labels[:, k]) for name, k in _INDEX.items()}
-    own = value["noise_chroma"] ** 2 / _CHROMA  # variance that differs from channel to channel
-    variance = np.maximum(value["noise_luma"] ** 2 - _LUMA * own, 0) + own
+    own = value["noise_chroma"] ** 2 / CHROMA  # variance that differs from channel to channel
+    variance = np.maximum(value["noise_luma"] ** 2 - LUMA * own, 0) + own
     shrink = np.minimum(1, MOST_BLUR / np.maximum(np.maximum(value["blur_xx"], value["blur_yy"]), 1e-9))
     middle = 255 / MOST_NOISE * np.sqrt(1 - value["noise_shot"] / 2)
     numbers = (

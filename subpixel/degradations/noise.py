@@ -13,9 +13,9 @@ from subpixel.degradations.degradation import Degradation, Floats, Rng
 from subpixel.degradations.labels import Noise, Traces
 from subpixel.errors import BadRequest
 
-_LUMA = 0.299**2 + 0.587**2 + 0.114**2
+LUMA = 0.299**2 + 0.587**2 + 0.114**2
 """The variance of Y where R, G and B have independent noise of variance 1."""
-_CHROMA = ((1 - 2 * 0.114 + _LUMA) / 1.772**2 + (1 - 2 * 0.299 + _LUMA) / 1.402**2) / 2
+CHROMA = ((1 - 2 * 0.114 + LUMA) / 1.772**2 + (1 - 2 * 0.299 + LUMA) / 1.402**2) / 2
 """The mean of the variances of Cb = (B - Y) / 1.772 and Cr = (R - Y) / 1.402 then."""
 
 
@@ -39,7 +39,7 @@ class _Noise(Degradation):
         return np.clip(pixels + self._noise(clean, rng), 0, 1)
 
     def trace(self, traces: Traces) -> Traces:
-        luma, chroma = (1.0, 0.0) if self.gray or traces.gray else (_LUMA, _CHROMA)
+        luma, chroma = (1.0, 0.0) if self.gray or traces.gray else (LUMA, CHROMA)
         noise = Noise(luma * self.sigma**2, chroma * self.sigma**2, self.shot)
         return replace(traces, noises=(*traces.noises, noise))
 

@@ -152,6 +152,11 @@ def test_misuse_is_one_line(
     assert names(tmp_path) == ["a.png", "no-seed.json", "r.toml"]
 
 
+def test_the_help_names_every_preset(call: Call) -> None:
+    words = set(call("degrade", "--help")[1].replace(",", " ").replace(".", " ").split())
+    assert set(d.PRESETS) <= words
+
+
 def test_a_folder_that_cannot_be_written_to(call: Call, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     status, _, err = call("degrade", photo(tmp_path / "a.png"), "-o", tmp_path / "file/out")
