@@ -195,7 +195,8 @@ def packets(given: Any, copies: dict[int, Any], cut: Cut) -> Iterator[Any]:
 
 def _is_gap(packet: Any) -> bool:
     """Whether it is what MP4 and MOV have between two texts, which they write themselves."""
-    return packet.size == 2 and packet.stream.codec_context.name == "mov_text" and bytes(packet) == b"\0\0"
+    codec = packet.stream.codec_context  # None where nobody decodes such a stream
+    return packet.size == 2 and bytes(packet) == b"\0\0" and codec is not None and codec.name == "mov_text"
 
 
 def _placed(packet: Any, cut: Cut) -> bool:

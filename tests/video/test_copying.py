@@ -172,3 +172,23 @@ def test_sound_that_lacks_a_piece(ending: str, tmp_path: Path) -> None:
     left_out = len(before) - len(sound(tmp_path / f"larger.{ending}"))
     assert left_out >= 1
     assert f"{left_out} packets of other streams are damaged" in str(finished.error)
+
+
+def test_data_that_nobody_decodes_is_copied(tmp_path: Path) -> None:
+    with av.open(str(tmp_path / "film.ts"), "w") as file:
+        video, data = file.add_stream("mpeg4", rate=25), file.add_data_stream("bin_data")
+        video.width, video.height = 64, 48
+        file.start_encoding()
+        for k in range(3):
+            frame, packet = av.VideoFrame(64, 48, "yuv420p"), av.Packet(b"\0\0")
+            frame.pts, frame.time_base = k, Fraction(1, 25)
+            file.mux(video.encode(frame))
+            packet.stream, packet.time_base, packet.pts, packet.dts = data, Fraction(1, 25), k, k
+            file.mux_one(packet)
+        file.mux(video.encode(None))
+    _, finished = run(tmp_path / "film.ts", tmp_path / "larger.mov")
+    assert finished.error is None
+    with av.open(str(tmp_path / "larger.mov")) as file:
+        assert [bytes(packet) for packet in file.demux(data=0) if packet.size] == [
+            b"\0\0"
+        ] * 2  # MOV ends with the last, of no length
