@@ -224,7 +224,7 @@ def test_a_graph_never_lies_beside_weights_of_another(folder: Path, tmp_path: Pa
 @pytest.mark.parametrize("to", ["onnx", "openvino", "torchscript", "safetensors", "opencv-pb"])
 def test_a_full_disk_is_one_line(folder: Path, tmp_path: Path, to: str) -> None:
     target = tmp_path / f"out{formats.FORMATS[to].suffix}"
-    with room(1024), pytest.raises(BadRequest, match=rf"^cannot write {target}: File too large$"):
+    with room(1024), pytest.raises(BadRequest, match=rf"^cannot write {target}: file too large$"):
         export(folder / "fsrcnn-x2.onnx", to, target)
     assert list(tmp_path.iterdir()) == []
 
