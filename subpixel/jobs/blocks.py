@@ -174,7 +174,7 @@ def work(
     with (
         closing(Queue(url)) as queue,
         closing(Blocks(queue, upscale)) as blocks,
-        Worker(queue, {KIND: blocks}, at_once=1, lease=lease),
+        Worker(queue, {KIND: blocks}, at_once=1, watching=1.0, lease=lease),
     ):
         announce()
         threading.Event().wait()

@@ -17,8 +17,6 @@ from typing import Any, Self
 from subpixel.errors import printable
 from subpixel.jobs.queue import APPLICATION, SILENT, Json, Queue, workers_table
 
-_WATCH = 0.15
-"""Seconds between two looks at what was cancelled."""
 _GRACE = 5.0
 """Seconds that a run has to hear that it is stopped."""
 _AGAIN = 1.0
@@ -84,8 +82,8 @@ class Worker:
 
     tasks: what does each kind. at_once: tasks of each kind that it takes at a time, each in a thread; the number is the
     queue's: that of the worker that began last holds for all. polling: seconds between two looks into the queue.
-    lease: seconds after which the tasks of a dead worker are taken over. patience: seconds that `stop` waits for what
-    is begun.
+    watching: seconds between two looks at whether what is begun was cancelled. lease: seconds after which the tasks of
+    a dead worker are taken over. patience: seconds that `stop` waits for what is begun.
     """
 
     def __init__(
@@ -95,12 +93,13 @@ class Worker:
         at_once: int = 2,
         *,
         polling: float = 0.1,
+        watching: float = 0.15,
         lease: float = 10.0,
         patience: float = 10.0,
     ) -> None:
         self.executor = str(uuid.uuid4())
         self._queue, self._tasks, self._at_once = queue, tasks, at_once
-        self._polling, self._lease, self._patience = polling, lease, patience
+        self._polling, self._watching, self._lease, self._patience = polling, watching, lease, patience
         self._runs = dict[str, Run]()
         self._undone = set[str]()
         self._heartbeats = Heartbeats(lease)
@@ -119,7 +118,8 @@ class Worker:
                 "executor_id": self.executor,
                 "log_level": SILENT,
                 "enable_otlp": False,
-                "scheduler_polling_interval_sec": 3600.0,
+                "scheduler_polling_interval_sec": 3600.0,  # nothing is scheduled,
+                "notification_coalesce_sec": 0.2,  # and nobody notified: two threads that sleep
             }
         )
         for kind, function in self._tasks.items():
@@ -179,7 +179,7 @@ class Worker:
     def _watch(self) -> None:
         """Stops the runs that nobody waits for, beats, and takes over from the dead."""
         due = 0.0
-        while not self._ended.wait(_WATCH):
+        while not self._ended.wait(self._watching):
             try:
                 self._stop_lost()
                 if time.monotonic() >= due:
