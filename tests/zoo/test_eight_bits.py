@@ -1,0 +1,90 @@
+"""Eight bits: equal channels change nothing, the rounding is what it says, and the written graph computes it."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from subpixel import models
+from subpixel.archs.swift import Swift
+from subpixel.models import weights
+from subpixel.models.store import parse, read, with_card
+from subpixel.runtimes import Execution, on_batches, open_runtime
+from zoo import eight_bits
+from zoo.eight_bits import EightBits
+
+
+@pytest.fixture
+def swift() -> Swift:
+    network = weights.network(models.load("swift-x2"))
+    assert isinstance(network, Swift)
+    return network
+
+
+def photo(examples: Path, side: int = 64) -> torch.Tensor:
+    batch = next(eight_bits.crops(examples, 2))
+    return batch[:1, :, :side, :side]
+
+
+def test_numbers_are_rounded_to_steps_and_cut_off() -> None:
+    values = torch.tensor([0.24, 0.26, -0.26, 70.0, -70.0], requires_grad=True)
+    result = eight_bits.rounded(values, torch.tensor(0.5))
+    assert result.tolist() == [0, 0.5, -0.5, 63.5, -64]
+    result.sum().backward()
+    assert values.grad is not None
+    assert values.grad.tolist() == [1, 1, 1, 0, 0]
+
+
+def test_the_best_step_loses_no_more_than_any_other() -> None:
+    values = torch.randn(5000, generator=torch.Generator().manual_seed(0))
+    values[0] = 40.0  # far out: to reach it, all others would lose
+
+    def lost(step: float) -> float:
+        return float(((eight_bits.rounded(values, torch.tensor(step)) - values) ** 2).mean())
+
+    best = float(eight_bits.best_step(values))
+    assert lost(best) <= min(lost(40 / 127 * share) for share in (0.15, 0.3, 0.5, 0.8, 1.0))
+
+
+def test_channels_reach_equally_far_and_the_function_stays(swift: Swift, examples: Path) -> None:
+    network, image = EightBits(swift), photo(examples)
+    network.fit([image])
+    y = image - 0.5
+    for k, slope in enumerate(network.slopes):
+        y = slope(network.convs[k](y))
+        np.testing.assert_allclose(y.detach().abs().amax((0, 2, 3)).numpy(), 1, rtol=1e-3)
+    plain = copy.deepcopy(swift)
+    for k, conv in enumerate(network.convs):
+        plain.body[2 * k] = conv
+    np.testing.assert_allclose(plain(image).detach().numpy(), swift(image).detach().numpy(), atol=2e-5)
+
+
+@pytest.mark.parametrize("runtime", ["openvino", "onnxruntime"])
+def test_the_written_graph_computes_the_same(swift: Swift, examples: Path, tmp_path: Path, runtime: str) -> None:
+    """But for numbers in the middle of two levels, which a last bit decides: few, and by a level or two."""
+    network, image = EightBits(swift), photo(examples)
+    network.fit([image])
+    model = models.load("swift-x2")
+    content = with_card(eight_bits.to_graph(network, parse(model.path, model.graph)), model.card)
+    written = read(tmp_path / "swift-int8-x2.onnx", content)
+    result = on_batches(open_runtime(written, Execution(runtime, "f32")).run)(image.numpy())
+    expected, plain = (net(image).detach().numpy() for net in (network, swift))
+    off, rounding = (float(np.sqrt(np.mean((result - other) ** 2))) * 255 for other in (expected, plain))
+    assert off < 0.3
+    assert off < rounding < 1
+
+
+def test_training_brings_it_nearer_to_its_teacher(swift: Swift, examples: Path) -> None:
+    torch.set_num_threads(1)
+    batches = eight_bits.crops(examples, 2)
+    network, held_out = EightBits(swift), next(batches)
+    network.fit([next(batches)])
+    network.steps[4].data *= 4  # a step that is too coarse, to be mended
+    trained = eight_bits.train(copy.deepcopy(network), batches, swift, 8, 1e-3)
+    goal = swift(held_out).detach()
+    before, after = (((net(held_out) - goal) ** 2).mean().item() for net in (network, trained))
+    assert after < 0.9 * before
