@@ -179,7 +179,7 @@ class Worker:
     def _watch(self) -> None:
         """Stops the runs that nobody waits for, beats, and takes over from the dead."""
         due = 0.0
-        while not self._ended.wait(self._watching):
+        while not self._ended.wait(min(self._watching, self._lease / 5)):
             try:
                 self._stop_lost()
                 if time.monotonic() >= due:
