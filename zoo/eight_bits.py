@@ -27,11 +27,11 @@ from torch import Tensor, nn
 from subpixel import atomic, models
 from subpixel.archs.swift import Swift
 from subpixel.color import FORWARD
-from subpixel.datasets.files import find_images
+from subpixel.datasets.sources import pairs
 from subpixel.models import weights
 from subpixel.models.store import parse, with_card
 from subpixel.nn.upsampling import nearest_phases
-from subpixel.resample import rescale
+from subpixel.resample import resize
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -42,6 +42,8 @@ _BATCH, _SIDE, _FLAT = 12, 48, 16
 """Crops of a step, their side at low resolution, and that of images of one colour beside them."""
 _TOLERATED = 0.3 / 255
 """By how much an image of one colour may change."""
+_FLATNESS = 51.0
+"""What a change beyond that costs: 0.2 dB a level."""
 
 
 def rounded(x: Tensor, step: Tensor, least: int = -MOST - 1) -> Tensor:
@@ -118,18 +120,11 @@ def best_step(values: Tensor) -> Tensor:
     return steps[errors.argmin()]
 
 
-def crops(folder: Path, scale: int, seed: int = 0) -> Iterator[Tensor]:
-    """Batches N 3 H W of what reduced photos look like, turned and mirrored by chance, without end."""
-    rng = np.random.default_rng(seed)
-    photos = [rescale(file.rgb(), 1 / scale) for file in find_images(folder)]
+def crops(folder: Path, scale: int, cache: Path) -> Iterator[Tensor]:
+    """Batches N 3 H W of what reduced photos look like, as trainings draw them, without end."""
+    source, rng = pairs(folder, scale, resize, cache, patch=_SIDE), np.random.default_rng(0)
     while True:
-        batch = list[Any]()
-        for _ in range(_BATCH):
-            photo = photos[rng.integers(len(photos))]
-            y, x = (rng.integers(side - _SIDE + 1) for side in photo.shape[:2])
-            part = np.rot90(photo[y : y + _SIDE, x : x + _SIDE], int(rng.integers(4)))
-            batch.append(part[:, :: -1 if rng.random() < 0.5 else 1])
-        yield torch.from_numpy(np.stack(batch).transpose(0, 3, 1, 2).astype(np.float32)) / 255
+        yield torch.from_numpy(source.batch(rng, _BATCH, _SIDE).low) / 255
 
 
 def train(network: EightBits, batches: Iterator[Tensor], teacher: Swift, steps: int, rate: float = 2e-4) -> EightBits:
@@ -148,7 +143,7 @@ def train(network: EightBits, batches: Iterator[Tensor], teacher: Swift, steps: 
             goal = teacher(low)
         error = network(low) - goal
         square = (error * luma).sum(1).square().mean() + 0.1 * error.square().mean()
-        loss = 10 * torch.log10(square + 1e-9) + 51 * _unevenness(network)
+        loss = 10 * torch.log10(square + 1e-9) + _FLATNESS * _unevenness(network)
         optimizer.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(trained, 1.0)
@@ -212,15 +207,16 @@ def to_graph(network: EightBits, proto: ModelProto) -> ModelProto:
 def main() -> None:
     if len(sys.argv) not in (4, 5):
         sys.exit("usage: python -m zoo.eight_bits MODEL TILES FILE.onnx [STEPS]")
-    model, target = models.load(sys.argv[1]), Path(sys.argv[3])
+    model, target, steps = models.load(sys.argv[1]), Path(sys.argv[3]), int([*sys.argv, "3000"][4])
     teacher = weights.network(model)
     assert isinstance(teacher, Swift)
-    batches = crops(Path(sys.argv[2]), teacher.config.scale)
+    batches = crops(Path(sys.argv[2]), teacher.config.scale, target.parent / "cache")
     network = EightBits(teacher)
     network.fit([next(batches) for _ in range(8)])
-    network = train(network, batches, teacher, int(sys.argv[4]) if len(sys.argv) > 4 else 3000)
-    card = model.card.model_copy(update={"name": target.stem, "scores": ()})
-    atomic.write_bytes(target, with_card(to_graph(network, parse(model.path, model.graph)), card))
+    network = train(network, batches, teacher, steps)
+    changes = {"name": target.stem, "scores": (), "recipe": "", "steps": model.card.steps + steps}
+    content = with_card(to_graph(network, parse(model.path, model.graph)), model.card.model_copy(update=changes))
+    atomic.write_bytes(target, content)
 
 
 if __name__ == "__main__":

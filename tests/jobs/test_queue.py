@@ -101,6 +101,12 @@ def test_a_task_is_done_again_where_the_database_failed(queue: Queue, monkeypatc
     assert calls == ["a"] * 3
 
 
+def test_a_worker_that_seldom_looks_beats_often_enough_for_its_lease(queue: Queue) -> None:
+    with Worker(queue, {"work": lambda run: {}}, lease=0.5, watching=60) as ours:
+        first = queue.beats()[ours.executor]
+        until(lambda: queue.beats()[ours.executor] > first + 2)
+
+
 def test_an_id_is_one_task_and_a_transaction_that_fails_enqueues_none(queue: Queue) -> None:
     queue.enqueue([Task("a", "work", {"n": 1})])
     queue.enqueue([Task("a", "work", {"n": 2})])

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from onnx import numpy_helper
 
 from subpixel import models
 from subpixel.archs.swift import Swift
+from subpixel.errors import BadWeights
 from subpixel.models import weights
 from subpixel.models.store import parse, read, with_card
 from subpixel.runtimes import Execution, on_batches, open_runtime
@@ -25,9 +28,9 @@ def swift() -> Swift:
     return network
 
 
-def photo(examples: Path, side: int = 64) -> torch.Tensor:
-    batch = next(eight_bits.crops(examples, 2))
-    return batch[:1, :, :side, :side]
+@pytest.fixture
+def batches(examples: Path, tmp_path: Path) -> Iterator[torch.Tensor]:
+    return eight_bits.crops(examples, 2, tmp_path)
 
 
 def test_numbers_are_rounded_to_steps_and_cut_off() -> None:
@@ -50,8 +53,8 @@ def test_the_best_step_loses_no_more_than_any_other() -> None:
     assert lost(best) <= min(lost(40 / 127 * share) for share in (0.15, 0.3, 0.5, 0.8, 1.0))
 
 
-def test_channels_reach_equally_far_and_the_function_stays(swift: Swift, examples: Path) -> None:
-    network, image = EightBits(swift), photo(examples)
+def test_channels_reach_equally_far_and_the_function_stays(swift: Swift, batches: Iterator[torch.Tensor]) -> None:
+    network, image = EightBits(swift), next(batches)[:1]
     network.fit([image])
     y = image - 0.5
     for k, slope in enumerate(network.slopes):
@@ -64,9 +67,11 @@ def test_channels_reach_equally_far_and_the_function_stays(swift: Swift, example
 
 
 @pytest.mark.parametrize("runtime", ["openvino", "onnxruntime"])
-def test_the_written_graph_computes_the_same(swift: Swift, examples: Path, tmp_path: Path, runtime: str) -> None:
+def test_the_written_graph_computes_the_same(
+    swift: Swift, batches: Iterator[torch.Tensor], tmp_path: Path, runtime: str
+) -> None:
     """But for numbers in the middle of two levels, which a last bit decides: few, and by a level or two."""
-    network, image = EightBits(swift), photo(examples)
+    network, image = EightBits(swift), next(batches)[:1]
     network.fit([image])
     model = models.load("swift-x2")
     content = with_card(eight_bits.to_graph(network, parse(model.path, model.graph)), model.card)
@@ -78,9 +83,18 @@ def test_the_written_graph_computes_the_same(swift: Swift, examples: Path, tmp_p
     assert off < rounding < 1
 
 
-def test_training_brings_it_nearer_to_its_teacher(swift: Swift, examples: Path) -> None:
-    torch.set_num_threads(1)
-    batches = eight_bits.crops(examples, 2)
+def test_a_step_too_many_is_refused_in_one_line(swift: Swift, tmp_path: Path) -> None:
+    model = models.load("swift-x2")
+    proto = eight_bits.to_graph(EightBits(swift), parse(model.path, model.graph))
+    steps = next(tensor for tensor in proto.graph.initializer if tensor.name == "body.2.weight.steps")
+    steps.CopyFrom(numpy_helper.from_array(np.ones(33, np.float32), steps.name))
+    written = read(tmp_path / "wrong-x2.onnx", with_card(proto, model.card))
+    with pytest.raises(BadWeights) as caught:
+        open_runtime(written).run({"low": np.zeros((1, 3, 8, 8), np.float32)})
+    assert len(str(caught.value).splitlines()) == 1
+
+
+def test_training_brings_it_nearer_to_its_teacher(swift: Swift, batches: Iterator[torch.Tensor]) -> None:
     network, held_out = EightBits(swift), next(batches)
     network.fit([next(batches)])
     network.steps[4].data *= 4  # a step that is too coarse, to be mended
