@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from subpixel.errors import BadRequest, ProcessDied
 from subpixel.inference.file import upscale_file
@@ -40,8 +40,7 @@ class _Order:
     images: Sequence[tuple[str, str]]
 
 
-@dataclass(frozen=True)
-class _Event:
+class _Event(NamedTuple):
     """What it tells of some images: that they were begun, or what became of them."""
 
     sources: Sequence[str]
@@ -174,7 +173,7 @@ def work(
     with (
         closing(Queue(url)) as queue,
         closing(Blocks(queue, upscale)) as blocks,
-        Worker(queue, {KIND: blocks}, at_once=1, watching=1.0, lease=lease),
+        Worker(queue, {KIND: blocks}, at_once=1, watching=2.0, lease=lease),
     ):
         announce()
         threading.Event().wait()

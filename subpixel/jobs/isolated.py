@@ -6,6 +6,7 @@ import gc
 import multiprocessing
 import os
 import queue
+import select
 import signal
 import threading
 import time
@@ -134,6 +135,7 @@ class _Process:
     def __init__(self, function: Callable[[Any, Emit], Any], idle: float, nice: int) -> None:
         context = multiprocessing.get_context("spawn")
         self._line, theirs = context.Pipe()
+        self._ready = _ready(self._line)
         self._process = context.Process(target=_serve, args=(theirs, function, idle, nice), daemon=True)
         self._process.start()
         theirs.close()
@@ -149,7 +151,7 @@ class _Process:
         """Whether it has begun with the work, once it has started; False where it had ended before."""
         try:
             self._line.send(argument)
-            while not self._line.poll(_LOOK):
+            while not self._ready(_LOOK):
                 check()
             return self._line.recv() == ("begun", None)
         except (OSError, EOFError):
@@ -159,7 +161,7 @@ class _Process:
         try:
             while True:
                 check()
-                if self._line.poll(_LOOK):
+                if self._ready(_LOOK):
                     kind, value = self._line.recv()
                     if kind != "emitted":
                         return kind, value
@@ -173,7 +175,7 @@ class _Process:
         deadline = time.monotonic() + _GRACE
         with suppress(OSError, EOFError):
             self._line.send(_Unwanted)
-            while self._line.poll(max(0.0, deadline - time.monotonic())):
+            while self._ready(max(0.0, deadline - time.monotonic())):
                 if self._line.recv()[0] != "emitted":
                     return True
         return False
@@ -182,6 +184,15 @@ class _Process:
         self._process.kill()
         self._process.join()
         self._line.close()
+
+
+def _ready(line: Connection) -> Callable[[float], bool]:
+    """`line.poll`, which makes a selector anew for each message: a third of what one costs."""
+    if not hasattr(select, "poll"):  # Windows
+        return line.poll
+    poll = select.poll()
+    poll.register(line, select.POLLIN)
+    return lambda seconds: bool(poll.poll(seconds * 1000))
 
 
 def _ending(code: int | None) -> str:

@@ -10,7 +10,7 @@ import json
 import threading
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from types import TracebackType
 from typing import Any, Self
 
@@ -128,6 +128,9 @@ class Worker:
         DBOS.listen_queues(list(self._tasks))
         self._beat()
         DBOS.launch()
+        jobs = self._dbos._background_jobs_stop_event  # pyright: ignore[reportPrivateUsage]
+        for event in (*self._dbos.background_thread_stop_events, jobs):
+            self._rest_while_full(event)
         self._pulse.start()
 
     def stop(self) -> None:
@@ -160,6 +163,17 @@ class Worker:
         while self._runs and time.monotonic() < deadline:
             time.sleep(0.02)
 
+    def _rest_while_full(self, event: threading.Event) -> None:
+        """DBOS's threads pause on that event between two looks into the database; there must be room for a task."""
+        wait = event.wait
+
+        def pause(timeout: float | None = None) -> bool:
+            while not (ended := wait(timeout)) and len(self._runs) >= self._at_once * len(self._tasks):
+                pass
+            return ended
+
+        event.wait = pause
+
     def _workflow(self, function: Function) -> Callable[[str], str]:
         """A function of texts in ASCII, which every database takes: names of files need not be UTF-8."""
         from dbos import DBOS
@@ -181,21 +195,14 @@ class Worker:
         due = 0.0
         while not self._ended.wait(min(self._watching, self._lease / 5)):
             try:
-                self._stop_lost()
                 if time.monotonic() >= due:
                     due = time.monotonic() + self._lease / 5
                     self._beat()
                     self._take_over()
+                elif runs := dict(self._runs):
+                    _stop_lost(runs, self._queue.running(list(runs), self.executor))
             except Exception:  # the database is away: that passes, or the lease does
                 continue
-
-    def _stop_lost(self) -> None:
-        runs = dict(self._runs)
-        if runs:
-            mine = self._queue.running(list(runs), self.executor)
-            for run in runs.values():
-                if run.id not in mine:
-                    run.stop()
 
     def _beat(self) -> None:
         """Only while the threads that look into the queue live, too."""
@@ -211,8 +218,10 @@ class Worker:
     def _take_over(self) -> None:
         from dbos import DBOS
 
+        runs = dict(self._runs)
         pending: list[Any] = DBOS.list_workflows(status="PENDING", load_input=False, load_output=False)
         mine = {status.workflow_id: status.queue_name for status in pending if status.executor_id == self.executor}
+        _stop_lost(runs, mine)
         self._take_back({task: kind for task, kind in mine.items() if task not in self._runs})
         heartbeats = {str(status.executor_id): 0 for status in pending} | self._queue.beats()
         for who in self._heartbeats.dead(heartbeats) - {self.executor}:
@@ -229,6 +238,13 @@ class Worker:
         table = workers_table()
         with self._queue.engine.begin() as connection:
             connection.execute(table.delete().where(table.c.executor == executor))
+
+
+def _stop_lost(runs: Mapping[str, Run], mine: Container[str]) -> None:
+    """Those whose task is not this worker's any more."""
+    for task, run in runs.items():
+        if task not in mine:
+            run.stop()
 
 
 def _result(function: Function, run: Run) -> Json:

@@ -21,6 +21,7 @@ pytest.importorskip("dbos", reason="needs the extra serve")
 
 from postgres import postgres_server
 from sqlalchemy import text
+from sqlalchemy.event import listen
 from sqlalchemy.exc import OperationalError
 
 from subpixel.errors import BadRequest, QueueUnavailable
@@ -105,6 +106,30 @@ def test_a_worker_that_seldom_looks_beats_often_enough_for_its_lease(queue: Queu
     with Worker(queue, {"work": lambda run: {}}, lease=0.5, watching=60) as ours:
         first = queue.beats()[ours.executor]
         until(lambda: queue.beats()[ours.executor] > first + 2)
+
+
+def test_a_worker_without_room_does_not_look_into_the_queue(queue: Queue) -> None:
+    """Even a look a second would cost more than is allowed where an image takes 50 ms."""
+    asked, going_on = list[str](), threading.Event()
+
+    def looks() -> int:
+        asked.clear()
+        time.sleep(1.2)  # some of DBOS's threads look once a second
+        return len(asked)
+
+    def work(run: Run) -> dict[str, int]:
+        going_on.wait(30)
+        return {}
+
+    listen(queue.engine, "before_cursor_execute", lambda *about: asked.append(about[2]))
+    with Worker(queue, {"work": work}, at_once=1, polling=0.02, watching=60, lease=300):
+        assert looks() > 10
+        queue.enqueue([Task("a", "work", {}), Task("b", "work", {})])
+        until(lambda: queue.states()["a"].state == "running")
+        time.sleep(1.2)
+        assert looks() == 0
+        going_on.set()
+        until(lambda: settled(queue), 5)
 
 
 def test_an_id_is_one_task_and_a_transaction_that_fails_enqueues_none(queue: Queue) -> None:
