@@ -38,8 +38,8 @@ if TYPE_CHECKING:
 
 MOST = 127
 """The largest level; the smallest is -127 for weights, -128 for what goes through the network."""
-_BATCH, _SIDE, _FLAT = 12, 48, 16
-"""Crops of a step, their side at low resolution, and that of images of one colour beside them."""
+_BATCH, _WHOLE, _SIDE, _FLAT = 12, 4, 48, 16
+"""Crops of a step, how many of them are not reduced, their side, and that of images of one colour beside them."""
 _TOLERATED = 0.3 / 255
 """By how much an image of one colour may change."""
 _FLATNESS = 51.0
@@ -121,10 +121,12 @@ def best_step(values: Tensor) -> Tensor:
 
 
 def crops(folder: Path, scale: int, cache: Path) -> Iterator[Tensor]:
-    """Batches N 3 H W of what reduced photos look like, as trainings draw them, without end."""
+    """Batches N 3 H W of reduced images, as trainings draw them, and of some that were not reduced, without end."""
     source, rng = pairs(folder, scale, resize, cache, patch=_SIDE), np.random.default_rng(0)
     while True:
-        yield torch.from_numpy(source.batch(rng, _BATCH, _SIDE).low) / 255
+        sample = source.batch(rng, _BATCH, _SIDE)
+        reduced, whole = sample.low[_WHOLE:], sample.high[:_WHOLE, :, :_SIDE, :_SIDE]
+        yield torch.from_numpy(np.concatenate([reduced, whole])) / 255
 
 
 def train(network: EightBits, batches: Iterator[Tensor], teacher: Swift, steps: int, rate: float = 2e-4) -> EightBits:

@@ -20,7 +20,7 @@ from subpixel.metrics.protocol import STANDARD
 from subpixel.metrics.psnr import psnr
 
 Levels = NDArray[np.uint8]
-_BORDER = 8  # pixels of the truth that are not measured: not every frame shows them
+_BORDER = 12  # pixels of the truth that are not measured, a multiple of each scale: not every frame shows them
 _OBJECT = 0.12
 """The radius of the object that moves, as a share of the shorter side."""
 
@@ -98,7 +98,7 @@ def bench_burst(
 
     Drizzle is measured where the package of that name is installed.
     """
-    truths = [_middle(image.pixels, side) for _, image in photos if image.channels == 3]
+    truths = [_middle(image.pixels, side, scale) for _, image in photos if image.channels == 3]
     return [
         _mean([_measured(truth, setting, scale, seed) for seed, truth in enumerate(truths)]) for setting in settings
     ]
@@ -255,7 +255,8 @@ def _with_object(truth: Floats, progress: float) -> Floats:
     return np.where(disc, stripes * np.array([1.0, 0.8, 0.3]), truth).astype(np.float32)
 
 
-def _middle(pixels: Floats, side: int) -> Floats:
-    height, width = pixels.shape[:2]
-    top, left = max(0, (height - side) // 2), max(0, (width - side) // 2)
-    return np.ascontiguousarray(pixels[top : top + side, left : left + side])
+def _middle(pixels: Floats, side: int, scale: int) -> Floats:
+    """At most side x side pixels, in multiples of the scale."""
+    height, width = (min(length, side) // scale * scale for length in pixels.shape[:2])
+    top, left = (pixels.shape[0] - height) // 2, (pixels.shape[1] - width) // 2
+    return np.ascontiguousarray(pixels[top : top + height, left : left + width])

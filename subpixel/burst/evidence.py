@@ -17,7 +17,7 @@ from subpixel.images import Floats
 Kind = Literal["detail", "noise", "single"]
 """Detail from between the pixels, noise that averages out, or nothing: one frame does as well."""
 
-_ALIASES = 0.7
+ALIASES = 0.7
 """The PSF in pixels below which frames alias: it passes 9 % of the contrast at their highest frequency."""
 _APART = 0.1
 """Pixels by which frames must lie beside each other's pixels to hold anything from between them."""
@@ -70,7 +70,7 @@ class Report:
         }[self.kind]
 
     def _said_why(self) -> str:
-        if self.psf >= _ALIASES:
+        if self.psf >= ALIASES:
             return "the lens left nothing between the pixels"
         return "they moved by whole pixels or not at all"
 
@@ -79,7 +79,7 @@ def assess(scene: Scene, reference: str, left_out: tuple[tuple[str, str], ...]) 
     """What a scene's frames are worth, measured in its most detailed windows."""
     others = scene.frames[1:]
     gain = _prediction_gain(scene) if len(others) >= 2 else None
-    kind: Kind = "detail" if scene.psf < _ALIASES and _apart(others) > _APART else "noise"
+    kind: Kind = "detail" if scene.psf < ALIASES and _apart(others) > _APART else "noise"
     if not others or (gain is not None and gain < _WORTH):
         kind = "single"
     return Report(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -14,7 +14,7 @@ from subpixel.burst.alignment import Aligned
 from subpixel.burst.posterior import Optics, map_estimate, prior_deviation
 from subpixel.burst.sampling import REACH, Samples, blurred
 from subpixel.images import Floats, dequantise
-from subpixel.inference.rows import Rows
+from subpixel.inference.rows import ArrayRows, Rows
 
 _SIDE = 320
 """Fine pixels along a tile."""
@@ -64,6 +64,23 @@ class Scene:
 
     def bands(self, fused: bool) -> Iterator[tuple[Floats, Floats]]:
         """Rows (n, W, C) from top to bottom with their uncertainty (n, W); not fused: the first frame enlarged."""
+        for parts in self._bands(self.frames if fused else ()):
+            inner = [(fine[:, *tile.inner], deviation[tile.inner]) for tile, fine, deviation in parts]
+            fine, deviation = (np.concatenate(each, axis=-1) for each in zip(*inner, strict=True))
+            yield np.ascontiguousarray(np.clip(fine, 0, 1).transpose(1, 2, 0)), deviation
+
+    def cleaned(self) -> Rows:
+        """The first frame as the fused image says that it is: without noise."""
+        shape = replace(self.frames[0].frame.shape, dtype="float32")
+        values = np.empty((shape.height, shape.width, shape.channels), np.float32)
+        for parts in self._bands(self.frames):
+            for tile, fine, _ in parts:
+                own = self._own(tile)
+                values[own] = np.clip(self._shown(tile, fine, own), 0, 1)
+        return ArrayRows(values, shape)
+
+    def _bands(self, frames: tuple[Aligned, ...]) -> Iterator[list[tuple[Tile, Floats, Floats]]]:
+        """Each band's tiles, `solved`, with their margins."""
         shape = self.prior.shape
         for top in range(0, shape.height, _SIDE):
             height = min(_SIDE, shape.height - top)
@@ -72,13 +89,23 @@ class Scene:
                 for left in range(0, shape.width, _SIDE)
             ]
             rows = self.prior_rows(top - self.margin, top + height + self.margin)
-            parts = [self._inner(tile, _cut(rows, tile), self.frames if fused else ()) for tile in tiles]
-            fine, deviation = (np.concatenate(each, axis=-1) for each in zip(*parts, strict=True))
-            yield np.ascontiguousarray(np.clip(fine, 0, 1).transpose(1, 2, 0)), deviation
+            yield [(tile, *self.solved(tile, _cut(rows, tile), frames)) for tile in tiles]
 
-    def _inner(self, tile: Tile, prior: Floats, frames: tuple[Aligned, ...]) -> tuple[Floats, Floats]:
-        fine, deviation = self.solved(tile, prior, frames)
-        return fine[:, *tile.inner], deviation[tile.inner]
+    def _own(self, tile: Tile) -> tuple[slice, slice]:
+        """The pixels of the first frame whose middles lie in a tile."""
+        sides = (tile.top, tile.height), (tile.left, tile.width)
+        (top, bottom), (left, right) = (
+            (math.ceil(at / self.scale - 0.5), math.ceil((at + length) / self.scale - 0.5)) for at, length in sides
+        )
+        return slice(top, bottom), slice(left, right)
+
+    def _shown(self, tile: Tile, fine: Floats, own: tuple[slice, slice]) -> Floats:
+        """(H, W, C): what these pixels of the first frame are of a fine tile (C, H, W) with its margin."""
+        y, x = ((place + 0.5) * self.scale - 0.5 for place in np.mgrid[own].astype(np.float64))
+        u, v = (x - tile.left + tile.margin).ravel(), (y - tile.top + tile.margin).ravel()
+        samples = Samples.at(tile.shape, u, v, np.empty((0, u.size), np.float32))
+        seen = samples.predicted(blurred(fine, self.optics.blur).reshape(len(fine), -1))
+        return seen.reshape(len(fine), *x.shape).transpose(1, 2, 0)
 
     def solved(self, tile: Tile, prior: Floats, frames: tuple[Aligned, ...]) -> tuple[Floats, Floats]:
         """The fine tile (C, H, W) with its margin, and the deviation (H, W) of its error, from some of the frames."""

@@ -11,9 +11,12 @@ import pytest
 from subpixel import Image, read
 from subpixel.benchmarks.burst import Setting, make_burst
 from subpixel.burst import Fusion, Motion, fuse
-from subpixel.burst.frames import box
+from subpixel.burst.frames import Frame, box
+from subpixel.burst.stack import stack_frames
+from subpixel.burst.tiles import Scene
 from subpixel.errors import BadRequest
 from subpixel.images import Floats, Metadata
+from subpixel.inference.rows import as_floats
 from subpixel.inference.upscaler import Upscaler
 from subpixel.metrics.protocol import STANDARD
 from subpixel.metrics.psnr import psnr
@@ -41,6 +44,15 @@ def _fused(truth: Floats, setting: Setting, psf: float | None = None) -> tuple[F
     return fusion, ours - _psnr(single[0], truth), ours - _psnr(single[1], truth)
 
 
+def _scene(frames: list[np.ndarray], model: str = "auto") -> Scene:
+    """The frames laid on the first one, and that enlarged as it is."""
+    opened = [Frame.of(frame, k) for k, frame in enumerate(frames)]
+    laid, base = stack_frames(opened, 0, None).frames, opened[0]
+    noise = float(np.median([each.noise for each in laid[1:]]))
+    prior = Upscaler(model, scale=2).prepare(base.shape, base.inspected()).rows(base)
+    return Scene(laid, 2, 0.4, noise, as_floats(prior))
+
+
 @pytest.mark.parametrize(
     ("setting", "over_bicubic", "over_auto"),
     [
@@ -59,6 +71,30 @@ def test_frames_that_alias_gain(truth: Floats, setting: Setting, over_bicubic: f
     assert (fusion.report.used, dict(fusion.report.left_out)) == (setting.count, {})
     assert bicubic > over_bicubic
     assert auto > over_auto
+
+
+def test_the_first_frame_is_known_without_its_noise(truth: Floats) -> None:
+    """As what is fused says that it is: much nearer to the frame as it would be without noise than it was itself."""
+    frames, noiseless = (_frames(truth, Setting("", 8, noise=noise)) for noise in (8, 0))
+    rows, goal = _scene(frames).cleaned(), noiseless[0].astype(np.float32) / 255
+    cleaned = rows.rows(0, rows.shape.height)
+    assert cleaned.shape == goal.shape
+    inner = slice(4, -4), slice(4, -4)
+    before, after = (
+        float(np.sqrt(((values - goal)[inner] ** 2).mean())) for values in (frames[0].astype(np.float32) / 255, cleaned)
+    )
+    assert after < 0.6 * before
+
+
+def test_it_is_enlarged_again_without_its_noise(truth: Floats) -> None:
+    """Which a network does better than with it; an interpolation has nothing from it."""
+    frames = _frames(truth, Setting("", 8, noise=12))
+    once, twice = {}, {}
+    for model in ("auto", "bicubic"):
+        once[model] = np.concatenate([rows for rows, _ in _scene(frames, model).bands(fused=True)])
+        twice[model] = fuse(frames, 2, psf=0.4, reference=0, model=model).image.pixels
+    assert _psnr(twice["auto"], truth) > _psnr(once["auto"], truth) + 0.15
+    np.testing.assert_array_equal(twice["bicubic"], once["bicubic"])
 
 
 def test_a_slightly_wrong_psf_still_gains(truth: Floats) -> None:
