@@ -108,16 +108,18 @@ def prepare(
     report = evidence.assess(scene, base.name, tuple(left_out))
     suits = upscaler.inspects or width < evidence.ALIASES  # the network to the blur
     if report.kind != "single" and plan.steps and suits:
-        scene = replace(scene, prior=_enlarged_again(scene, seen, upscaler))
+        scene = replace(scene, prior=_enlarged_again(scene, seen, upscaler, on_progress))
     return Burst(scene, report, base.metadata)
 
 
-def _enlarged_again(scene: Scene, seen: DegradationReport, upscaler: Upscaler) -> Rows:
+def _enlarged_again(
+    scene: Scene, seen: DegradationReport, upscaler: Upscaler, on_progress: Callable[[str], object] | None
+) -> Rows:
     """The first frame enlarged without the noise that the fusion took off it: a network errs less then, no kernel does.
 
     Of what inspection finds in such a frame a blur alone is believed, where it is not what JPEG took away.
     """
-    cleaned = scene.cleaned()
+    cleaned = scene.cleaned(on_progress)
     compressed = not DegradationReport(jpeg=seen.jpeg).clean
     blur = None if compressed else inspect_rows(cleaned).blur
     found = DegradationReport(kind=seen.kind, blur=blur or Blur(), halftone=seen.halftone)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -69,7 +69,7 @@ class Scene:
             fine, deviation = (np.concatenate(each, axis=-1) for each in zip(*inner, strict=True))
             yield np.ascontiguousarray(np.clip(fine, 0, 1).transpose(1, 2, 0)), deviation
 
-    def cleaned(self) -> Rows:
+    def cleaned(self, on_progress: Callable[[str], object] | None = None) -> Rows:
         """The first frame as the fused image says that it is: without noise."""
         shape = replace(self.frames[0].frame.shape, dtype="float32")
         values = np.empty((shape.height, shape.width, shape.channels), np.float32)
@@ -77,6 +77,9 @@ class Scene:
             for tile, fine, _ in parts:
                 own = self._own(tile)
                 values[own] = np.clip(self._shown(tile, fine, own), 0, 1)
+            if on_progress:
+                done = parts[0][0].top + parts[0][0].height
+                on_progress(f"{done} of {self.prior.shape.height} rows for the first time")
         return ArrayRows(values, shape)
 
     def _bands(self, frames: tuple[Aligned, ...]) -> Iterator[list[tuple[Tile, Floats, Floats]]]:

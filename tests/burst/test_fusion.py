@@ -76,7 +76,9 @@ def test_frames_that_alias_gain(truth: Floats, setting: Setting, over_bicubic: f
 def test_the_first_frame_is_known_without_its_noise(truth: Floats) -> None:
     """As what is fused says that it is: much nearer to the frame as it would be without noise than it was itself."""
     frames, noiseless = (_frames(truth, Setting("", 8, noise=noise)) for noise in (8, 0))
-    rows, goal = _scene(frames).cleaned(), noiseless[0].astype(np.float32) / 255
+    told = list[str]()
+    rows, goal = _scene(frames).cleaned(told.append), noiseless[0].astype(np.float32) / 255
+    assert told == ["128 of 128 rows for the first time"]
     cleaned = rows.rows(0, rows.shape.height)
     assert cleaned.shape == goal.shape
     inner = slice(4, -4), slice(4, -4)
