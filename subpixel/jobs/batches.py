@@ -11,8 +11,9 @@ import json
 import os
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from importlib.metadata import version
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
@@ -189,8 +190,9 @@ class Batches:
             return json.loads(connection.execute(self._blocks.select().where(self._blocks.c.id == block)).one().images)
 
 
-def versions() -> dict[str, str]:
-    """What results depend on besides the request and the model."""
+@cache
+def versions() -> Mapping[str, str]:
+    """What results depend on besides the request and the model: looked up once, for that is what was loaded."""
     return {name: version(name) for name in ("subpixel", "openvino", "pyvips")}
 
 
