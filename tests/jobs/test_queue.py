@@ -109,7 +109,7 @@ def test_a_worker_that_seldom_looks_beats_often_enough_for_its_lease(queue: Queu
 
 
 def test_a_worker_without_room_does_not_look_into_the_queue(queue: Queue) -> None:
-    """Even a look a second would cost more than is allowed where an image takes 50 ms."""
+    """It could take nothing, and each look costs a millisecond or more."""
     asked, going_on = list[str](), threading.Event()
 
     def looks() -> int:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from onnx import numpy_helper
+from PIL import Image
 
 from subpixel import models
 from subpixel.archs.swift import Swift
@@ -31,6 +32,17 @@ def swift() -> Swift:
 @pytest.fixture
 def batches(examples: Path, tmp_path: Path) -> Iterator[torch.Tensor]:
     return eight_bits.crops(examples, 2, tmp_path)
+
+
+def test_some_crops_are_as_sharp_as_photos_are(tmp_path: Path) -> None:
+    """A checker of single pixels is gray where it was reduced, and black and white where it was not."""
+    checker = np.indices((128, 128)).sum(0) % 2 * np.uint8(255)
+    (tmp_path / "photos").mkdir()
+    Image.fromarray(checker.astype(np.uint8)).convert("RGB").save(tmp_path / "photos/checker.png")
+    batch = next(eight_bits.crops(tmp_path / "photos", 2, tmp_path / "cache"))
+    assert batch.shape == (12, 3, 48, 48)
+    assert [set(crop.unique().tolist()) == {0.0, 1.0} for crop in batch] == [False] * 8 + [True] * 4
+    assert (batch[:8] - 0.5).abs().max() < 0.05  # at the corners of the image; elsewhere within half a level
 
 
 def test_numbers_are_rounded_to_steps_and_cut_off() -> None:
