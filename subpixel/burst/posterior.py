@@ -47,10 +47,12 @@ def map_estimate(prior: Floats, samples: Samples, optics: Optics) -> tuple[Float
     """The most likely fine tile (C, H, W) and the standard deviation (H, W) of its error. prior: its enlargement."""
     expected = _expected(prior).ravel()
     left = samples.values - samples.predicted(_seen(prior, optics))
-    error = _error(expected, left, samples, np.ones(left.shape[1], np.float32), optics, prior.shape)
-    rest = left - samples.predicted(_seen(error, optics))
-    trust = _trust(rest)
-    error = _error(expected, left, samples, trust, optics, prior.shape)
+    equations = _Equations.of(samples, left, np.ones(left.shape[1], np.float32))
+    error = _error(expected, equations, optics, prior.shape)
+    trust = _trust(left - samples.predicted(_seen(error, optics)))
+    wild = trust < 1
+    equations += _Equations.of(samples.of(wild), left[:, wild], trust[wild] - 1)
+    error = _error(expected, equations, optics, prior.shape)
     rest = left - samples.predicted(_seen(error, optics))
     return prior + error, _deviation(expected.reshape(prior.shape[1:]), samples, trust, rest, optics)
 
@@ -69,20 +71,33 @@ def _seen(fine: Floats, optics: Optics) -> Floats:
     return blurred(fine, optics.blur).reshape(len(fine), -1)
 
 
-def _error(
-    expected: Floats, left: Floats, samples: Samples, trust: Floats, optics: Optics, shape: tuple[int, ...]
-) -> Floats:
-    """The most likely e (C, H, W), where `left` is what x0 leaves of the frames."""
-    precision = (trust / optics.noise**2).astype(np.float32)
-    bands = samples.normal(precision)
+@dataclass(frozen=True)
+class _Equations:
+    """The sum over samples of S' w S, as diagonals of a band matrix, and of S' w times what x0 leaves of the frames."""
+
+    bands: dict[int, Floats]
+    right: Floats
+
+    @classmethod
+    def of(cls, samples: Samples, left: Floats, trust: Floats) -> _Equations:
+        return cls(samples.normal(trust), samples.spread(left * trust))
+
+    def __add__(self, other: _Equations) -> _Equations:
+        bands = {diagonal: band + other.bands[diagonal] for diagonal, band in self.bands.items()}
+        return _Equations(bands, self.right + other.right)
+
+
+def _error(expected: Floats, equations: _Equations, optics: Optics, shape: tuple[int, ...]) -> Floats:
+    """The most likely e (C, H, W)."""
+    precise = (expected / optics.noise**2).astype(np.float32)
 
     def adjoint(fine: Floats) -> Floats:
-        return expected * _seen(fine.reshape(shape), optics)
+        return precise * _seen(fine.reshape(shape), optics)
 
     def system(u: Floats) -> Floats:
-        return u + adjoint(multiplied(bands, _seen((expected * u).reshape(shape), optics)))
+        return u + adjoint(multiplied(equations.bands, _seen((expected * u).reshape(shape), optics)))
 
-    u = _conjugate_gradients(system, adjoint(samples.spread(left * precision)))
+    u = _conjugate_gradients(system, adjoint(equations.right))
     return (expected * u).reshape(shape)
 
 

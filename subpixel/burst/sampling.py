@@ -6,13 +6,14 @@ add: a blur of the whole fine image, and a small Gaussian of REACH around each p
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from subpixel.burst.motion import gathered
 from subpixel.images import Floats
 
 REACH = 0.55
@@ -42,6 +43,10 @@ class Samples:
         weights = (down[:, None] * across[None]).reshape(_TAPS**2, -1)
         return cls(shape, top * shape[1] + left, weights, values)
 
+    def of(self, chosen: NDArray[np.bool_]) -> Samples:
+        """Some of the pixels."""
+        return replace(self, first=self.first[chosen], weights=self.weights[:, chosen], values=self.values[:, chosen])
+
     @cached_property
     def offsets(self) -> NDArray[np.intp]:
         """Where the 16 fine pixels lie, from the first on."""
@@ -51,7 +56,7 @@ class Samples:
         """(C, height * width), blurred already -> (C, n): S of y = S B x."""
         out = np.zeros((len(fine), len(self.first)), np.float32)
         for offset, weight in zip(self.offsets, self.weights, strict=True):
-            out += fine[:, self.first + offset] * weight
+            out += gathered(fine, self.first + offset) * weight
         return out
 
     def spread(self, values: Floats) -> Floats:
