@@ -14,7 +14,7 @@ import numpy as np
 from subpixel.benchmarks.memory import peak
 from subpixel.images import Image, write
 from subpixel.jobs.discovery import find_jobs
-from subpixel.jobs.resumption import record, unfinished
+from subpixel.jobs.resumption import record, state_of, unfinished
 
 _LINKS = 30_000
 """Names that one file is given, at most; file systems end at 65,000."""
@@ -73,7 +73,7 @@ def _finish(images: Path, results: Path) -> None:
             os.link(first[inode], target)
             continue
         target.write_bytes(Path(job.source).read_bytes())
-        record(job, _IDENTITY)
+        record(job, _IDENTITY, state_of(job.source))
         first[inode] = target
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import lzma
 import os
+import posixpath
 import re
 import tarfile
 import zipfile
@@ -10,7 +12,7 @@ import zlib
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from subpixel.errors import UnreadableImage
 from subpixel.images import READABLE, split_ending
@@ -18,9 +20,11 @@ from subpixel.jobs.walk import Folder
 
 LARGEST = 2**29
 """Bytes of a member, unpacked: a photo, not a bomb."""
-_MEMBER = re.compile(r"(.+?\.(?:zip|tar))/(.+)", re.IGNORECASE | re.DOTALL)
-_ERRORS = (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, KeyError, RuntimeError)
+_END = re.compile(r"\.(?:zip|tar)(?=/.)", re.IGNORECASE | re.DOTALL)
+_ERRORS = (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, KeyError, RuntimeError)
 _CHUNK = 2**20
+_LINKS = 8
+"""Of a tar, that lead to one another."""
 
 
 def is_archive(path: str) -> bool:
@@ -30,19 +34,17 @@ def is_archive(path: str) -> bool:
 
 def split(source: str) -> tuple[str, str] | None:
     """The archive and the name in it of a source such as photos.zip/deep/a.png; None for any other."""
-    match = _MEMBER.fullmatch(source)
-    return (match[1], match[2]) if match and os.path.isfile(match[1]) else None
+    archives = ((source[: match.end()], source[match.end() + 1 :]) for match in _END.finditer(source))
+    return next((pair for pair in archives if os.path.isfile(pair[0])), None)
 
 
 def below(path: str) -> Iterator[Folder]:
-    """The images of an archive, folder by folder. Names that would lead out of it are refused.
-
-    Raises: UnreadableImage for an archive that is damaged.
-    """
+    """The images of an archive, folder by folder; what is damaged is refused, and names that would lead out of it."""
     folders: dict[str, list[str]] = {}
-    refused: list[tuple[str, str]] = []
+    names, why = _members(path)
+    refused = [("", why)] if why else []
     stores = set[str]()
-    for name in _members(path):
+    for name in names:
         place, is_safe = PurePosixPath(name), _is_safe(name)
         if store := next((str(above) for above in place.parents if above.suffix.lower() == ".zarr"), None):
             stores.add(store)
@@ -71,7 +73,7 @@ def fetch(path: str, member: str, file: Path) -> None:
     try:
         with _opened(path, member) as packed, file.open("wb") as target:
             left = LARGEST
-            while chunk := packed.read(_CHUNK):
+            while chunk := _read(packed, source):
                 left -= len(chunk)
                 if left < 0:
                     raise UnreadableImage(source, f"unpacked it has more than {LARGEST:,} bytes")
@@ -85,17 +87,28 @@ def _is_safe(name: str) -> bool:
     return bool(parts) and parts[0] != "/" and ".." not in parts and ":" not in parts[0]
 
 
-def _members(path: str) -> list[str]:
+def _read(packed: BinaryIO, source: str) -> bytes:
     try:
-        return list(_zip(path, _stamp(path)).NameToInfo) if _is_zip(path) else list(_tar(path, _stamp(path)))
+        return packed.read(_CHUNK)
+    except OSError as error:  # what bz2 says of damage
+        raise UnreadableImage(source, f"the archive does not give it: {error}") from error
+
+
+def _members(path: str) -> tuple[list[str], str]:
+    """The names of its files, and what is wrong with it."""
+    try:
+        if _is_zip(path):
+            return list(_zip(path, _stamp(path)).NameToInfo), ""
+        tar = _tar(path, _stamp(path))
+        return list(tar.files), tar.damage
     except (OSError, *_ERRORS) as error:
-        raise UnreadableImage(path, f"it is no archive, or damaged: {error}") from error
+        return [], f"it is no archive, or damaged: {error}"
 
 
 def _opened(path: str, member: str) -> BinaryIO:
     if _is_zip(path):
         return _zip(path, _stamp(path)).open(member)  # type: ignore[return-value]
-    offset, size = _tar(path, _stamp(path))[member]
+    offset, size = _tar(path, _stamp(path)).files[member]
     return _Part(path, offset, size)  # type: ignore[return-value]
 
 
@@ -112,20 +125,43 @@ def _stamp(path: str) -> tuple[int, int]:
 def _zip(path: str, stamp: tuple[int, int]) -> zipfile.ZipFile:
     """Stays open: its index is read once, and any thread may read members."""
     archive = zipfile.ZipFile(path)
-    for name in [info.filename for info in archive.infolist() if info.is_dir()]:
-        del archive.NameToInfo[name]
+    archive.NameToInfo = {_plain(info.filename): info for info in archive.infolist() if not info.is_dir()}
     return archive
 
 
+def _plain(name: str) -> str:
+    """A member's name as a path has it: without "./" and doubled slashes."""
+    return str(PurePosixPath(name))
+
+
+class _Tar(NamedTuple):
+    """Where each file in it begins, and how long it is; and where it is damaged."""
+
+    files: dict[str, tuple[int, int]]
+    damage: str
+
+
 @lru_cache(8)
-def _tar(path: str, stamp: tuple[int, int]) -> dict[str, tuple[int, int]]:
-    """Where each file in it begins, and how long it is."""
-    with tarfile.open(path, "r:") as archive:
-        return {
-            member.name.removeprefix("./"): (member.offset_data, member.size)
-            for member in archive
-            if member.isreg() and not member.issparse()
-        }
+def _tar(path: str, stamp: tuple[int, int]) -> _Tar:
+    files, links, last = dict[str, tuple[int, int]](), dict[str, str](), "its beginning"
+    with tarfile.open(path, "r:") as archive, open(path, "rb") as raw:
+        for member in archive:
+            name = last = _plain(member.name)
+            if member.isreg() and not member.issparse():
+                files[name] = member.offset_data, member.size
+            elif member.islnk() or member.issym():
+                links[name] = (
+                    member.linkname if member.islnk() else posixpath.join(posixpath.dirname(name), member.linkname)
+                )
+        raw.seek(archive.offset)
+        ends = raw.read(tarfile.BLOCKSIZE).count(0) == tarfile.BLOCKSIZE
+    for name, target in links.items():
+        for _ in range(_LINKS):
+            target = posixpath.normpath(target)
+            target = links.get(target, target)
+        if target in files:
+            files[name] = files[target]
+    return _Tar(files, "" if ends else f"it is cut off or damaged behind {last}: what follows is missing")
 
 
 class _Part:

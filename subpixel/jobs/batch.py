@@ -61,9 +61,10 @@ class _Enlarging:
             if not ours:
                 raise Taken
             self._check(job)
+            source = resumption.state_of(job.source)
             note = self._enlarged(job, emit)
             if self._identity:
-                resumption.record(job, self._identity)
+                resumption.record(job, self._identity, source)
             return note
 
     def _check(self, job: Job) -> None:

@@ -101,13 +101,20 @@ class _Inputs:
 
     folders: frozenset[str]
     files: frozenset[str]
+    around: frozenset[str]
+    """The folders that hold the files."""
     output: str | None
 
     @classmethod
     def of(cls, named: Sequence[tuple[str, _Kind]], output: str | None) -> _Inputs:
         folders = [_base(text) if kind == "glob" else text for text, kind in named if kind != "file"]
         files = [text for text, kind in named if kind == "file"]
-        return cls(frozenset(map(real_path, folders)), frozenset(map(real_path, files)), output)
+        real = frozenset(map(real_path, files))
+        return cls(frozenset(map(real_path, folders)), real, frozenset(map(os.path.dirname, real)), output)
+
+    def near(self, folder: str) -> bool:
+        """Whether a folder can hold one of them."""
+        return self.has(folder) or folder in self.around
 
     def has(self, real: str) -> bool:
         return real in self.files or any(self._within(real, folder) for folder in self.folders)
@@ -176,7 +183,7 @@ def _jobs(folder: Folder, naming: Naming, known: _Inputs, taken: _Taken) -> Iter
     for name, why in folder.skipped:
         path = here + name if name else folder.path
         yield Job(path, path, skipped=why)
-    results, within = os.path.join(place, ""), naming.below is not None and known.has(real_path(place))
+    results, within = os.path.join(place, ""), naming.below is not None and known.near(real_path(place))
     several = taken.several
     linked = _looked_at(place)
     tagged, alike = naming.below is None or len(folder.suffixes) > 1, naming.keeps(folder)
@@ -247,7 +254,10 @@ def _of_files(files: list[tuple[str, str]]) -> Iterator[Folder]:
 def _matching(pattern: Path, without: str | None) -> Iterator[Folder]:
     """What a glob matches, relative to its part without wildcards."""
     base, files = _base(str(pattern)), list[tuple[str, str]]()
+    own = without if without and without != (real := real_path(base)) and _lies_in(without, real) else None
     for match in sorted(glob.glob(str(pattern), recursive=True)):
+        if own and _lies_in(real_path(match), own):
+            continue
         place = "" if match == os.path.join(base, "") else os.path.relpath(match, base)
         if os.path.isdir(match) and not is_folder(match):
             yield from below(match, place, without)

@@ -74,4 +74,4 @@ class Naming:
 
     @cached_property
     def _tagged(self) -> re.Pattern[str]:
-        return re.compile(rf"(.+)_(?:{_SIZE}|{re.escape(self.suffix)})")
+        return re.compile(rf"(.+)_(?:{_SIZE}|{re.escape(self.suffix)})", re.DOTALL)

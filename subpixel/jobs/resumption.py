@@ -10,6 +10,7 @@ from contextlib import suppress
 
 from subpixel import atomic
 from subpixel.errors import BadRequest
+from subpixel.images.kinds import is_folder
 from subpixel.images.streams import STREAM
 from subpixel.jobs import archives, stores
 from subpixel.jobs.job import Job
@@ -61,9 +62,12 @@ def checked(job: Job, identity: str) -> Job:
     return next(unfinished([job], identity))
 
 
-def record(job: Job, identity: str) -> None:
-    """Lets a result say what it was made from; file systems without attributes cannot keep it."""
-    source, result = _source(job.source), _state(job.target)
+def record(job: Job, identity: str, source: tuple[int, int] | None) -> None:
+    """Lets a result say what it was made from; file systems without attributes cannot keep it.
+
+    source: its `state_of` before it was read, for it may be another since.
+    """
+    result = _state(job.target)
     if source and result:
         stated = b"%d %d %b %b" % (*source, _digest(identity), _left(job, result))
         with suppress(OSError, AttributeError):  # AttributeError: only Linux has them in Python
@@ -74,11 +78,13 @@ def _checked(job: Job, identity_digest: bytes) -> Job:
     stated = _stated(job.target)
     if stated is None:
         return job
-    source = _source(job.source)
+    source = state_of(job.source)
     if source is None:  # its error is told when it is opened
         return job
     if stated.startswith(b"%d %d %b" % (*source, identity_digest)):
         return Job(job.source, job.target, None, EXISTS)
+    if os.path.isdir(job.target) and not is_folder(job.target):  # in the way, and no result
+        return job
     result = _state(job.target)
     if result is None or stated.endswith(b" " + _left(job, result)):  # of another request, and as we left it
         return job
@@ -97,8 +103,8 @@ def _digest(text: str) -> bytes:
     return hashlib.blake2b(os.fsencode(text), digest_size=8).hexdigest().encode()
 
 
-def _source(name: str) -> tuple[int, int] | None:
-    """The state of a source: for a member that of its archive; objects in stores are taken never to change."""
+def state_of(name: str) -> tuple[int, int] | None:
+    """Size and time of a source: for a member that of its archive; objects in stores are taken never to change."""
     state = _state(name)
     if state is None and stores.is_url(name):
         return 0, 0

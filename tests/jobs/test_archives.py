@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from subpixel import Request
-from subpixel.errors import BadRequest, SubpixelError
+from subpixel.errors import BadRequest
 from subpixel.images import Image, read, write
 from subpixel.jobs import archives
 from subpixel.jobs.batch import upscale_batch
@@ -89,12 +89,51 @@ def test_a_member_that_unpacks_to_too_much_is_refused(
     assert not (tmp_path / "out").exists()
 
 
-def test_damage_is_one_line(archive: str, tmp_path: Path) -> None:
+def test_a_damaged_archive_costs_itself_alone(archive: str, tmp_path: Path) -> None:
     whole = Path(archive).read_bytes()
     Path(archive).write_bytes(whole[:150])
-    with pytest.raises(SubpixelError, match="no archive, or damaged") as caught:
-        run(archive, tmp_path / "out")
-    assert "\n" not in str(caught.value)
+    (told,) = run(archive, tmp_path / "out").values()
+    assert told.startswith(f"{archive}: it is no archive, or damaged")
+    assert "\n" not in told
+    jobs = list(find_jobs([archive, str(tmp_path)], str(tmp_path / "out"), suffix="x2"))
+    assert [Path(job.source).name for job in jobs if not job.refused] == ["photo.png"]
+
+
+@pytest.mark.parametrize("keep", ["inside a header", "before a header"])
+def test_a_tar_that_is_cut_off_says_so(archive: str, tmp_path: Path, photo: bytes, keep: str) -> None:
+    if archive.endswith(".zip"):
+        pytest.skip("a zip's index lies at its end: it is all there, or no archive")
+    with tarfile.open(archive) as packed:
+        second = packed.getmembers()[1]
+    cut = second.offset + (100 if keep == "inside a header" else 0)
+    Path(archive).write_bytes(Path(archive).read_bytes()[:cut])
+    told = run(archive, tmp_path / "out")
+    assert told["a.png"] == "done"
+    assert told["."] == f"{archive}: it is cut off or damaged behind a.png: what follows is missing"
+
+
+def test_links_in_a_tar_are_what_they_lead_to(tmp_path: Path, photo: bytes) -> None:
+    with tarfile.open(tmp_path / "p.tar", "w") as packed:
+        about = tarfile.TarInfo("deep/a.png")
+        about.size = len(photo)
+        packed.addfile(about, io.BytesIO(photo))
+        kinds = {"deep/soft.png": (tarfile.SYMTYPE, "a.png"), "hard.png": (tarfile.LNKTYPE, "deep/a.png")}
+        kinds |= {"twice.png": (tarfile.SYMTYPE, "deep/soft.png"), "out.png": (tarfile.SYMTYPE, "../photo.png")}
+        for name, (kind, target) in kinds.items():
+            link = tarfile.TarInfo(name)
+            link.type, link.linkname = kind, target
+            packed.addfile(link)
+    wanted = {"deep/a.png", "deep/soft.png", "hard.png", "twice.png"}
+    assert run(str(tmp_path / "p.tar"), tmp_path / "out") == dict.fromkeys(wanted, "done")
+
+
+def test_members_are_found_however_their_names_are_written(tmp_path: Path, photo: bytes) -> None:
+    (tmp_path / "holiday.zip").mkdir()
+    path = tmp_path / "holiday.zip/in.zip"
+    with zipfile.ZipFile(path, "w") as packed:
+        for name in ("./a.png", "x//b.png", "y/./c.png"):
+            packed.writestr(name, photo)
+    assert run(str(path), tmp_path / "out") == dict.fromkeys(("a.png", "x/b.png", "y/c.png"), "done")
 
 
 def test_damage_in_a_member_costs_that_member(tmp_path: Path, photo: bytes) -> None:

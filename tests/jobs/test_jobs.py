@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
+from subpixel import Request, read, write
 from subpixel.errors import BadRequest, SubpixelError, UnknownName, UnwritableImage
-from subpixel.images import split_ending
+from subpixel.images import Image, split_ending
 from subpixel.images.streams import STREAM
+from subpixel.inference.file import upscale_file
 from subpixel.inference.upscaler import Upscaler
 from subpixel.inference.window import Window
 from subpixel.jobs import resumption, walk
+from subpixel.jobs.batch import upscale_batch
 from subpixel.jobs.discovery import ensure_safe, find_jobs
 from subpixel.jobs.job import Job
 from subpixel.jobs.naming import Naming, suffix
@@ -160,6 +165,60 @@ def test_a_result_never_takes_the_place_of_an_input() -> None:
 
 
 @pytest.mark.usefixtures("tree")
+def test_files_that_are_named_one_by_one_are_not_overwritten_either() -> None:
+    os.symlink("in", "linked")
+    Path("in/deep/b.JPG").touch()
+    for output in ("in", "linked", "in/../in"):
+        jobs = list(find_jobs(["in/b.JPG", "in/deep/b.JPG"], output, suffix="x2"))
+        assert [str(job.refused).startswith("in/b.JPG: ") for job in jobs] == [True, False]
+        assert "is an input and would be overwritten" in str(jobs[0].refused)
+
+
+@pytest.mark.usefixtures("tree")
+def test_a_glob_does_not_find_its_own_results() -> None:
+    os.makedirs("in/larger/larger")
+    for name in ("in/larger/b.JPG", "in/larger/larger/b.JPG"):
+        Path(name).touch()
+    wanted = found("in/*", output="out").keys()
+    assert {name for name in wanted if "larger" in name} == {"in/larger/b.JPG", "in/larger/larger/b.JPG"}
+    for pattern in ("in/*", "in/**/*.JPG"):
+        assert not [name for name in found(pattern, output="in/larger") if "larger" in name]
+
+
+@pytest.mark.usefixtures("tree")
+def test_a_result_is_known_whatever_its_name() -> None:
+    for name in ("new\nline.png", "new\nline_x2.png"):
+        Path("in", name).touch()
+    assert "in/new\nline_x2.png" in left_out("in")
+
+
+def test_a_folder_in_the_way_is_no_result(tree: Path) -> None:
+    (tree / "x.png").mkdir()
+    job = Job(str(tree / "a.png"), str(tree / "x.png"))
+    assert next(resumption.unfinished([job])) == job
+
+
+def test_a_source_that_changed_while_it_was_read_is_done_again(tmp_path: Path) -> None:
+    source, job = tmp_path / "a.png", Job(str(tmp_path / "a.png"), str(tmp_path / "b.png"))
+    write(source, Image(np.zeros((4, 4, 3), np.float32)))
+
+    def replaced(source: Path, target: Path, *rest: Any) -> str | None:
+        note = upscale_file(source, target, *rest)
+        write(source, Image(np.ones((4, 5, 3), np.float32)))
+        return note
+
+    request = Request(model="bicubic", scale=2)
+    with request.upscaler() as upscaler:
+        for _ in upscale_batch([job], upscaler, identity=request.identity, upscale=replaced):
+            pass
+        assert next(resumption.unfinished([job], request.identity)) == job
+        for _ in upscale_batch([job], upscaler, identity=request.identity):
+            pass
+    assert read(job.target).pixels.shape == (8, 10, 3)
+    assert next(resumption.unfinished([job], request.identity)).skipped == resumption.EXISTS
+
+
+@pytest.mark.usefixtures("tree")
 def test_links_are_followed_but_not_in_circles() -> None:
     os.symlink("b.JPG", "in/link.JPG")
     os.symlink("nowhere", "in/broken.png")
@@ -222,7 +281,7 @@ def test_results_of_other_sizes_are_left_out_as_well() -> None:
 
 def made(job: Job, content: str = "result") -> Job:
     Path(job.target).write_text(content)
-    resumption.record(job, "swift")
+    resumption.record(job, "swift", resumption.state_of(job.source))
     return job
 
 
@@ -308,7 +367,7 @@ def test_a_result_of_an_image_of_another_name_is_not_replaced(tmp_path: Path) ->
     first, second = (Job(str(tmp_path / name), str(tmp_path / "a_x4.png")) for name in ("a.bmp", "a.tga"))
     for path in (first.source, second.source, first.target):
         Path(path).touch()
-    resumption.record(first, "bicubic")
+    resumption.record(first, "bicubic", resumption.state_of(first.source))
     assert next(resumption.unfinished([first], "nearest")).skipped == ""
     os.utime(second.source, (1, 1))
     assert next(resumption.unfinished([second], "nearest")).skipped == resumption.EXISTS
