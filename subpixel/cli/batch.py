@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from collections import Counter
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -130,18 +131,27 @@ def submit(
     named: what the user asked for, which tells this batch from others of the same images.
     quiet: says nothing but failures. as_json: an object that names the batch, then one for each image and the sum.
     """
+    from subpixel.errors import BadRequest
     from subpixel.jobs.batches import Batches
     from subpixel.jobs.queue import hidden, opened
 
     refused: list[Job] = []
+    skipped = Counter[str]()
     with opened(url) as queue:
         batches = Batches(queue)
-        batch = batches.submit(_accepted(jobs, refused), request, overwrite, named)
+        try:
+            batch = batches.submit(_accepted(jobs, refused, skipped), request, overwrite, named)
+        except BadRequest:
+            for job in refused:
+                typer.echo(f"  {job.refused}", err=True)
+            raise
         if as_json:
             return _as_json(batches, batch, refused)
         if not quiet:
             how = f"subpixel batch status {batch} --queue-url '{hidden(url)}'"
             typer.echo(f"batch {batch} is in the queue; {how}", err=True)
+            for why, count in skipped.items():
+                typer.echo(f"  {count} skipped, for {why}", err=True)
         for job in refused:
             typer.echo(f"  {job.refused}", err=True)
         outcome = _followed(batches, batch, quiet)
@@ -159,11 +169,13 @@ def _as_json(batches: Batches, batch: str, refused: list[Job]) -> int:
     return 1 if failed else 0
 
 
-def _accepted(jobs: Iterable[Job], refused: list[Job]) -> Iterator[Job]:
+def _accepted(jobs: Iterable[Job], refused: list[Job], skipped: Counter[str]) -> Iterator[Job]:
     for job in jobs:
         if job.refused:
             refused.append(job)
-        elif not job.skipped:
+        elif job.skipped:
+            skipped[job.skipped] += 1
+        else:
             yield job
 
 

@@ -63,7 +63,7 @@ def command(
     one frame remains, it is enlarged, and the exit status is 1.
     """
     from subpixel.burst.files import fuse_files
-    from subpixel.jobs.discovery import ensure_safe
+    from subpixel.jobs.targets import ensure_safe
 
     for source in inputs:
         for path in (output, uncertainty):

@@ -48,7 +48,7 @@ def command(
     from subpixel.images import read, write
     from subpixel.images.streams import STREAM, name_of
     from subpixel.inference.comparison import Box, compare
-    from subpixel.jobs.discovery import ensure_safe
+    from subpixel.jobs.targets import ensure_safe
 
     beside = source if str(source) == STREAM else source.with_name(f"{source.stem}_compare.png")
     target = ensure_safe(output or beside, source, overwrite)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
@@ -233,7 +234,7 @@ def command(
     """
     from subpixel.images import Encoding, split_ending
     from subpixel.inference.choice import Restoration
-    from subpixel.jobs.discovery import find_jobs, names_file
+    from subpixel.jobs.discovery import check_there, find_jobs, names_file
     from subpixel.jobs.naming import suffix
     from subpixel.jobs.request import Request
     from subpixel.jobs.shard import WHOLE, Shard
@@ -271,6 +272,9 @@ def command(
             from subpixel.jobs.batches import full_name
 
             check_said(quiet, verbose, as_json)
+            check_there(inputs)
+            if os.path.exists(request.model):
+                request = request.model_copy(update={"model": full_name(request.model)})
             named = [*map(full_name, [*inputs, output or "."]), f"{shard.k}/{shard.n}"]
             raise typer.Exit(submit(queue_url, jobs, request, overwrite, named, quiet=quiet, as_json=as_json))
         output_flags = {"quiet": quiet, "verbose": verbose, "as_json": as_json}

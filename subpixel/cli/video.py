@@ -73,7 +73,7 @@ def command(
     """
     from subpixel.cli.video_display import VideoDisplay
     from subpixel.errors import MissingExtra
-    from subpixel.jobs.discovery import check_target
+    from subpixel.jobs.targets import check_target
     from subpixel.runtimes import installed
 
     if not installed("av"):

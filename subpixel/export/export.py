@@ -8,7 +8,7 @@ from subpixel import atomic, models
 from subpixel.errors import BadRequest, UnknownName, unwritten
 from subpixel.export.alteration import Alteration
 from subpixel.export.formats import FORMATS, Format
-from subpixel.jobs.discovery import check_target
+from subpixel.jobs.targets import check_target
 from subpixel.runtimes.parity import SIZES, TOLERANCE, compare
 
 HALF_TOLERANCE = 1 / 255

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from subpixel import atomic
 from subpixel.errors import BadRequest, BadWeights, MissingExtra, SubpixelError, unwritten
 from subpixel.imports import tensorflow
-from subpixel.jobs.discovery import check_target
+from subpixel.jobs.targets import check_target
 from subpixel.models import Card, Model, store
 from subpixel.ports import ModelName, Ports
 from subpixel.runtimes.parity import SIZES, compare

@@ -19,8 +19,9 @@ from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
 from subpixel.errors import BadRequest
+from subpixel.images.streams import STREAM
 from subpixel.jobs.job import Job
-from subpixel.jobs.queue import Json, Queue, Task
+from subpixel.jobs.queue import Json, Queue, State, Task
 from subpixel.jobs.request import Request
 from subpixel.jobs.stores import is_url
 
@@ -32,6 +33,8 @@ BLOCK = 100
 """Images in a block: some seconds of work, so that a lost one costs little, and a queue's own cost is spread."""
 _AT_ONCE = 100
 """Blocks that one transaction enqueues."""
+_LOST = State("failed", error="its submission ended before it was in the queue again; `subpixel batch retry` does it")
+"""Of a block that the queue does not know."""
 
 
 @dataclass(frozen=True)
@@ -109,10 +112,11 @@ class Batches:
     def outcome(self, batch: str) -> Outcome:
         """Raises: BadRequest for one that does not exist."""
         total, waiting = _Sum(), 0
-        counts = self._counts(batch)
-        for block, state in self.queue.states(prefix=f"{batch}/").items():
+        counts, states = self._counts(batch), self.queue.states(prefix=f"{batch}/")
+        for block, count in counts.items():
+            state = states.get(block, _LOST)
             if state.state in ("waiting", "running"):
-                waiting += counts.get(block, 0)
+                waiting += count
             elif state.result:
                 total.done += state.result["done"]
                 total.skipped += state.result["skipped"]
@@ -126,10 +130,10 @@ class Batches:
 
     def retry(self, batch: str) -> int:
         """Enqueues the blocks with failures again; how many they are."""
-        states = self.queue.states(prefix=f"{batch}/")
-        ended = {block: state for block, state in states.items() if state.state not in ("waiting", "running")}
+        counts, states = self._counts(batch), self.queue.states(prefix=f"{batch}/")
+        known = {block: states.get(block, _LOST) for block in counts}
+        ended = {block: state for block, state in known.items() if state.state not in ("waiting", "running")}
         failed = [block for block, state in ended.items() if not state.result or state.result["failures"]]
-        self._counts(batch)
         for some in _chunks(failed, _AT_ONCE):
             self._enqueue(batch, {block: self._images(block) for block in some})
         return len(failed)
@@ -138,12 +142,12 @@ class Batches:
         """Each image: source, target, status (done: made or there; failed, waiting), the error, and the note."""
         states = self.queue.states(prefix=f"{batch}/")
         for block in self._counts(batch):
-            state = states.get(block)
-            over = state is not None and state.state not in ("waiting", "running")
-            result: Json = (state.result if state else None) or {"failures": [], "notes": []}
+            state = states.get(block, _LOST)
+            over = state.state not in ("waiting", "running")
+            result: Json = state.result or {"failures": [], "notes": []}
             failures, notes = dict(result["failures"]), dict(result["notes"])
             for source, target in self._images(block):
-                error = failures.get(source) or (state.error if state and over and not state.result else None)
+                error = failures.get(source) or (state.error if over and not state.result else None)
                 status = "failed" if error else "done" if over else "waiting"
                 about = {"source": source, "target": target, "status": status}
                 yield about | {"error": error or "", "note": notes.get(source, "")}
@@ -165,7 +169,8 @@ class Batches:
         with self.queue.exclusive() as connection:
             connection.execute(self._blocks.delete().where(self._blocks.c.id.in_(list(blocks))))
             connection.execute(self._blocks.insert(), [{**row, "count": len(blocks[row["id"]])} for row in rows])
-            self.queue.enqueue([Task(block, KIND, {}) for block in blocks], connection)
+            told = {block: state.result["notes"] for block, state in states.items() if state.result}
+            self.queue.enqueue([Task(block, KIND, {"notes": told.get(block, [])}) for block in blocks], connection)
 
     def _forget(self, blocks: list[str]) -> None:
         for some in _chunks(blocks, _AT_ONCE):
@@ -193,7 +198,10 @@ class Batches:
 @cache
 def versions() -> Mapping[str, str]:
     """What results depend on besides the request and the model: looked up once, for that is what was loaded."""
-    return {name: version(name) for name in ("subpixel", "openvino", "pyvips")}
+    import pyvips
+
+    libvips = ".".join(str(pyvips.version(part)) for part in range(3))
+    return {name: version(name) for name in ("subpixel", "openvino")} | {"libvips": libvips}
 
 
 def identity_of(request: Request) -> str:
@@ -207,7 +215,9 @@ def _absolute(block: list[Job]) -> list[list[str]]:
 
 
 def full_name(name: str) -> str:
-    """A name that holds in every folder: absolute, or a URL."""
+    """A name that holds in every folder: absolute, or a URL. Raises: BadRequest for a stream, which no other has."""
+    if name == STREAM:
+        raise BadRequest("standard input and output (-) cannot be put into a queue; name files")
     return name if is_url(name) else os.path.abspath(name)
 
 

@@ -55,6 +55,8 @@ class _BlockState:
 
     left: dict[str, str]
     """Sources and targets."""
+    told: dict[str, str] = field(default_factory=dict)
+    """Notes on results that were made when the block was done before."""
     in_hand: set[str] = field(default_factory=set)
     deaths: Counter[str] = field(default_factory=Counter)
     counts: Counter[str] = field(default_factory=Counter)
@@ -76,8 +78,8 @@ class _BlockState:
                 self.failures.append((source, event.why))
                 continue
             self.counts[event.what] += 1
-            if event.why:
-                self.notes.append((source, event.why))
+            if why := event.why or (self.told.get(source) if event.what == "skipped" else None):
+                self.notes.append((source, why))
 
     def next(self) -> list[tuple[str, str]]:
         """All that no process died of; then those that one had in hand, each by itself."""
@@ -103,8 +105,9 @@ class Blocks:
         _check_versions(json.loads(about["versions"]))
         request = Request.parse(about["request"])
         if identity_of(request) != about["identity"]:
-            raise BadRequest(f"the model {request.model} of this worker is not the one that the batch was made for")
-        state, started = _BlockState(dict(images)), time.monotonic()
+            why = "is not the one that the batch was made for, or is not there"
+            raise BadRequest(f"the model {request.model} of this worker {why}")
+        state, started = _BlockState(dict(images), dict(run.payload.get("notes", []))), time.monotonic()
         while state.left:
             order = _Order(about["request"], about["overwrite"], state.next())
             try:

@@ -20,6 +20,7 @@ from subpixel.jobs import archives, stores
 from subpixel.jobs.job import Job
 from subpixel.jobs.naming import Naming, real_path
 from subpixel.jobs.shard import WHOLE, Shard
+from subpixel.jobs.targets import ensure_safe
 from subpixel.jobs.walk import Folder, below
 
 _DEVICES = ("/dev", "/dev/fd")
@@ -74,25 +75,12 @@ def find_images(inputs: Sequence[str]) -> list[Path]:
     return list(paths.values())
 
 
-def check_target(target: Path, overwrite: bool) -> Path:
-    """The target, if nothing is there that may not be replaced. Raises: BadRequest."""
-    if os.path.isdir(target):
-        raise BadRequest(f"{target} is a folder; name a file")
-    if os.path.exists(target) and not overwrite:
-        raise BadRequest(f"{target} exists; --overwrite replaces it")
-    return target
-
-
-def ensure_safe(target: Path, source: Path, overwrite: bool) -> Path:
-    """The target, once it is certain that writing it destroys nothing.
-
-    Raises: BadRequest for one that is the source, or exists.
-    """
-    if str(target) != STREAM:
-        check_target(target, overwrite)
-        if os.path.realpath(target) == os.path.realpath(source):
-            raise BadRequest(f"{target} is an input and would be overwritten; give another name with -o")
-    return target
+def check_there(inputs: Sequence[str]) -> None:
+    """Raises: BadRequest for a file that is not there, before anything is begun elsewhere."""
+    for text in inputs:
+        is_here = text != STREAM and not stores.is_url(text) and _kind(text) == "file"
+        if is_here and not os.path.exists(text) and archives.split(text) is None:
+            raise BadRequest(f"there is no {text}")
 
 
 @dataclass(frozen=True)
@@ -319,7 +307,9 @@ def _single(inputs: Sequence[str], output: str | None, kind: str | None) -> Job 
 
 
 def _check_folder(output: str) -> None:
-    """Raises: UnknownName for a new folder that is called like a file with a mistyped ending."""
+    """Raises: UnknownName for a new folder that is called like a file with a mistyped ending; BadRequest for a file."""
+    if not output or os.path.isfile(output):
+        raise BadRequest(f"-o {output or repr(output)} is no folder, and no image by its ending; name one or the other")
     ending = split_ending(output)[1].lower()
     if get_close_matches(ending, SUFFIXES, 1, 0.8) and not (os.path.isdir(output) or output.endswith(os.sep)):
         raise UnknownName("format", ending, SUFFIXES)

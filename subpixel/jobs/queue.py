@@ -197,21 +197,23 @@ def _opened(url: str, new: bool) -> sa.Engine:
         raise MissingExtra("dbos", "serve") from None
     try:
         parsed = make_url(url)
-    except exc.ArgumentError:
+    except (exc.ArgumentError, ValueError):  # ValueError: a port that is no number
         raise BadRequest(f"queue {url!r}; expected sqlite:///PATH or postgresql://USER@HOST/NAME") from None
     backend = parsed.get_backend_name()
-    if backend not in ("sqlite", "postgresql") or not parsed.database:
+    if backend not in ("sqlite", "postgresql") or parsed.database in (None, "", ":memory:"):
         raise BadRequest(f"queue {hidden(url)}; expected sqlite:///PATH or postgresql://USER@HOST/NAME")
     logging.getLogger("dbos").setLevel(SILENT)
     try:
         engine = _sqlite(parsed, new) if backend == "sqlite" else _postgres(parsed)
+        if not new:
+            engine.connect().close()  # DBOS would make a database that is not there
         DBOS.migrate(url)
-    except exc.OperationalError as error:
+    except exc.DBAPIError as error:
         raise _unavailable(url, error) from error
     return engine
 
 
-def _unavailable(url: str, error: exc.OperationalError) -> QueueUnavailable:
+def _unavailable(url: str, error: exc.DBAPIError) -> QueueUnavailable:
     return QueueUnavailable(hidden(url), str(error.orig).splitlines()[0])
 
 

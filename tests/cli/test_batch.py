@@ -105,6 +105,21 @@ def test_mistakes_are_one_line(call: Call, tmp_path: Path) -> None:
         assert words in err
 
 
+def test_what_is_refused_before_a_batch_is_one(call: Call, tmp_path: Path) -> None:
+    url, out = f"sqlite:///{tmp_path}/q.db", tmp_path / "out"
+    (tmp_path / "in").mkdir()
+    status, _, err = call("upscale", tmp_path / "typo", "-o", out, "-m", "bicubic", "--queue-url", url)
+    assert (status, err) == (2, f"subpixel: there is no {tmp_path}/typo\n")
+    status, _, err = call("upscale", tmp_path / "in", "-o", out, "-m", "bicubic", "--queue-url", url)
+    assert status == 2
+    assert err == f"  no images in {tmp_path}/in\nsubpixel: no images for the batch\n"
+    (tmp_path / "file").touch()
+    for name in (tmp_path / "file", ""):
+        status, _, err = call("upscale", tmp_path / "in", "-o", name, "-m", "bicubic")
+        assert (status, err.count("\n")) == (2, 1)
+        assert "is no folder" in err
+
+
 def test_a_table_holds_names_that_are_not_utf_8(tmp_path: Path) -> None:
     parquet = pytest.importorskip("pyarrow.parquet", reason="needs the extra `parquet`")
     with (tmp_path / "t.parquet").open("wb") as file:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -97,6 +98,7 @@ def test_a_batch_is_done_and_its_failures_are_told_and_tried_again(queue: Queue,
     assert Batches(queue).retry(batch) == 1
     outcome = do(queue, batch)
     assert (outcome.images, outcome.failures) == (10, ())
+    assert (outcome.done, outcome.skipped) == (8, 2)  # the other images of the block that was tried again
     assert sorted(os.listdir(tmp_path / "out")) == sorted(os.listdir(folder))
     assert {read(path).pixels.shape for path in (tmp_path / "out").iterdir()} == {(8, 12, 3)}
     assert submit(queue, tmp_path) == batch  # ended: looked through again
@@ -116,7 +118,7 @@ def test_a_folder_that_has_grown_is_the_same_batch_with_other_blocks(queue: Queu
 def test_versions_and_models_are_pinned(queue: Queue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     photos(tmp_path / "in", 2)
     batch = submit(queue, tmp_path)
-    monkeypatch.setattr(blocks, "versions", lambda: {"subpixel": "9.9", "openvino": "1", "pyvips": "1"})
+    monkeypatch.setattr(blocks, "versions", lambda: {"subpixel": "9.9", "openvino": "1", "libvips": "1"})
     outcome = do(queue, batch)
     assert [why for _, why in outcome.failures] == [outcome.failures[0][1]] * 2
     assert "the batch needs subpixel" in outcome.failures[0][1]
@@ -125,6 +127,34 @@ def test_versions_and_models_are_pinned(queue: Queue, tmp_path: Path, monkeypatc
     Batches(queue).retry(batch)
     assert "is not the one that the batch was made for" in do(queue, batch).failures[0][1]
     assert not (tmp_path / "out").exists()
+
+
+def test_blocks_that_a_dead_submitter_left_out_of_the_queue_are_told_and_tried_again(
+    queue: Queue, tmp_path: Path
+) -> None:
+    photos(tmp_path / "in", 6)
+    batch = submit(queue, tmp_path)
+    do(queue, batch)
+    shutil.rmtree(tmp_path / "out")
+    with pytest.MonkeyPatch.context() as dying:
+        dying.setattr(Queue, "enqueue", lambda *_: 1 / 0)  # it had forgotten the first blocks by then
+        with pytest.raises(ZeroDivisionError):
+            submit(queue, tmp_path)
+    outcome = Batches(queue).outcome(batch)
+    assert (outcome.images, outcome.waiting, len(outcome.failures)) == (6, 0, 6)
+    assert "retry" in outcome.failures[0][1]
+    assert {line["status"] for line in Batches(queue).lines(batch)} == {"failed"}
+    assert Batches(queue).retry(batch) == 2
+    outcome = do(queue, batch)
+    assert (outcome.done, outcome.failures) == (6, ())
+
+
+def test_a_stream_has_no_place_in_a_queue(queue: Queue) -> None:
+    for job in (Job("-", "/a.png"), Job("/a.png", "-")):
+        with pytest.raises(BadRequest, match="cannot be put into a queue"):
+            Batches(queue).submit([job], REQUEST)
+    assert queue.states() == {}
+    assert Batches(queue).ids() == []
 
 
 def test_what_does_not_exist_is_told(queue: Queue, tmp_path: Path) -> None:
@@ -288,6 +318,11 @@ def test_names_and_errors_that_are_not_utf_8_and_notes_are_kept(queue: Queue, tm
     lines = {os.fsencode(Path(line["source"]).name): line for line in Batches(queue).lines(batch)}
     assert lines[b"bad\xff.png"]["status"] == "failed"
     assert lines[b"0000.png"]["note"] == "profile left out"
+    (folder / os.fsdecode(b"bad\xff.png")).write_bytes((folder / "0000.png").read_bytes())
+    Batches(queue).retry(batch)
+    again = do(queue, batch)  # without a note of its own for what is there
+    assert (again.skipped, again.done, again.failures) == (2, 1, ())
+    assert again.notes == (("profile left out", 2),)
     other = Batches(queue).submit([Job(os.fsdecode(b"/no\xff.png"), str(tmp_path / "x.png"))], REQUEST)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(blocks, "versions", raising_of_a_name)

@@ -18,9 +18,10 @@ from subpixel.inference.upscaler import Upscaler
 from subpixel.inference.window import Window
 from subpixel.jobs import resumption, walk
 from subpixel.jobs.batch import upscale_batch
-from subpixel.jobs.discovery import ensure_safe, find_jobs
+from subpixel.jobs.discovery import find_jobs
 from subpixel.jobs.job import Job
 from subpixel.jobs.naming import Naming, suffix
+from subpixel.jobs.targets import ensure_safe
 
 
 @pytest.fixture

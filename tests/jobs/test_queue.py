@@ -280,7 +280,12 @@ def test_the_database_does_not_grow_with_what_was_done_and_forgotten(queue: Queu
     assert abs(sizes[2] - sizes[0]) <= 4
 
 
-@pytest.mark.parametrize("url", ["mysql://host/x", "nothing", "sqlite://", "postgresql://host"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "mysql://host/x", "nothing", "sqlite://", "sqlite:///:memory:", "postgresql://host", "postgresql://host:port/x",
+    ],
+)  # fmt: skip
 def test_other_urls_are_refused(url: str) -> None:
     with pytest.raises(BadRequest, match="expected sqlite:///PATH or postgresql://"):
         Queue(url)
