@@ -12,7 +12,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from subpixel.domains.frames import Frame, Grid
-from subpixel.domains.values import FilledRows, Law, Normalisation, ReadRows, ValidRows, normalisation, rim, sampled
+from subpixel.domains.values import (
+    FilledRows,
+    Law,
+    Normalisation,
+    ReadRows,
+    ValidRows,
+    believable,
+    normalisation,
+    rim,
+    sampled,
+)
 from subpixel.errors import BadRequest
 from subpixel.inference.consistency import Reduction, consistent, parse
 from subpixel.inference.plan import Plan
@@ -48,6 +58,8 @@ class Plane:
     """What a pixel holds is a sum over its area, and shared among its parts."""
     nodata: tuple[float, float] | None = None
     """The numbers, from and to, that say that nothing was measured: what was measured must not become one."""
+    believed: tuple[float, float] = (-math.inf, math.inf)
+    """Between which numbers can have been measured."""
     bits: int | None = None
     """Those of a number, where the file keeps fewer than its type has."""
     name: str = ""
@@ -74,7 +86,7 @@ class Plane:
     @cached_property
     def valid(self) -> Rows:
         """H W 1 of booleans: which pixels were measured and are finite."""
-        return ValidRows(self.values, self.mask)
+        return ValidRows(self.values, self.mask, self.believed)
 
     def guarded(self, faults: tuple[type[Exception], ...]) -> Plane:
         """The same plane; faults while it is read are told as damage, by SubpixelError."""
@@ -152,6 +164,8 @@ class Enlarged:
         self.plan = upscaler.prepare(self._shape(self.grid.window), limited=False)
         reach = sum(step.card.halo for step in self.plan.steps) or _NEAR
         sample = sampled(plane.values, plane.valid)
+        plane = replace(plane, believed=believable(sample))
+        sample = sample[(sample >= plane.believed[0]) & (sample <= plane.believed[1])]
         law = normalisation(sample, plane.law)
         otherwise = float(np.median(sample.astype(np.float64))) if sample.size else 0.0
         around = 2 * reach + _WIDEST + (reduction.reach if reduction else 0)  # what fills, the network, what follows

@@ -25,6 +25,12 @@ _TAILS = (0.001, 0.999)
 """Quantiles that become 0 and 1; what lies outside is not clipped."""
 _SIGMA = 1.4826
 """A normal distribution's standard deviation, by its median absolute deviation."""
+_HEAVY = 1e3
+"""From so many interquartile ranges between the extremes on, asinh, or a network's errors would drown all the rest."""
+_ABSURD = 1e12
+"""Interquartile ranges from the median: no sensor measures more, and programs write 1e20 or -3.4e38 for nothing."""
+_LIMIT = 1e6
+"""What a network is given at most, so that its floats stay finite."""
 _SOFTENING = 3.0
 """From so many standard deviations of the background on, asinh turns from linear to logarithmic."""
 
@@ -85,7 +91,7 @@ class Normalisation:
     def apply(self, values: Array) -> NDArray[np.float32]:
         """Physical values to float32 of about [0, 1]."""
         stretched = np.arcsinh((values - self.centre) / self.softening) if self.softening else values
-        return ((stretched - self.low) / self.span).astype(np.float32)
+        return np.clip((stretched - self.low) / self.span, -_LIMIT, _LIMIT).astype(np.float32)
 
     def undo(self, values: Array) -> NDArray[np.float64]:
         """The inverse of `apply`, in float64."""
@@ -94,19 +100,39 @@ class Normalisation:
 
 
 def normalisation(sample: Array, law: Law) -> Normalisation:
-    """The law's numbers, from the finite values of a plane or a sample of them. uint8 keeps its range."""
+    """The law's numbers, from what was measured of a plane or a sample of it. uint8 keeps its range.
+
+    Where a few numbers lie very far from all others, the law is asinh in any case.
+    """
     if sample.dtype == np.uint8:
         return Normalisation(0.0, 255.0)
     values = sample.astype(np.float64)
     if not values.size:
         return Normalisation(0.0, 1.0)
-    centre = float(np.median(values))
+    centre, spread = _middle(values)
+    if spread and np.ptp(values) > _HEAVY * spread:
+        law = "asinh"
     softening = _SOFTENING * _SIGMA * float(np.median(np.abs(values - centre))) if law == "asinh" else 0.0
     if softening:
         values = np.arcsinh((values - centre) / softening)
     low, high = (float(q) for q in np.quantile(values, _TAILS))
     high = float(values.max()) if softening else high
     return Normalisation(low, (high - low) or max(abs(low), 1.0), centre, softening)
+
+
+def believable(sample: Array) -> tuple[float, float]:
+    """The least and the greatest number that can have been measured, by a sample of a plane."""
+    if sample.dtype.kind != "f" or not sample.size:
+        return -np.inf, np.inf
+    centre, spread = _middle(sample.astype(np.float64))
+    reach, most = _ABSURD * spread or np.inf, float(np.finfo(sample.dtype).max)
+    return max(centre - reach, -most), min(centre + reach, most)
+
+
+def _middle(values: Array) -> tuple[float, float]:
+    """The median, and the interquartile range."""
+    low, centre, high = (float(q) for q in np.quantile(values, (0.25, 0.5, 0.75)))
+    return centre, high - low
 
 
 def sampled(values: Rows, valid: Rows) -> Array:
@@ -123,15 +149,19 @@ def sampled(values: Rows, valid: Rows) -> Array:
 
 
 class ValidRows:
-    """Where a plane holds numbers that were measured, H W 1: what the file does not mask, and is finite."""
+    """Where a plane holds numbers that were measured, H W 1: those that the file does not mask, finite and believed."""
 
-    def __init__(self, values: Rows, mask: Rows | None = None) -> None:
+    def __init__(
+        self, values: Rows, mask: Rows | None = None, believed: tuple[float, float] = (-np.inf, np.inf)
+    ) -> None:
         self.shape = replace(values.shape, channels=1)
-        self._values, self._mask = values, mask
+        self._values, self._mask, self._believed = values, mask, believed
 
     def rows(self, y0: int, y1: int) -> NDArray[np.bool_]:
         values = self._values.rows(y0, y1)
-        finite = np.isfinite(values).all(2, keepdims=True) if values.dtype.kind == "f" else None
+        low, high = self._believed
+        believed = np.isfinite(values) & (values >= low) & (values <= high) if values.dtype.kind == "f" else None
+        finite = believed.all(2, keepdims=True) if believed is not None else None
         if self._mask is None:
             return np.ones((*values.shape[:2], 1), np.bool_) if finite is None else finite
         mask = self._mask.rows(y0, y1)

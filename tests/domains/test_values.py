@@ -26,7 +26,7 @@ def enlarged(values: np.ndarray, model: str = "espcn-x2", tile: int = 0, **about
 @pytest.mark.parametrize("law", ["affine", "asinh"])
 def test_laws_are_undone_exactly(law: str) -> None:
     values = 1e4 + 300 * RNG.standard_normal(5000)
-    values[:3] += 1e7
+    values[:3] += 1e5
     made = normalisation(values, law)  # type: ignore[arg-type]
     stretched = made.apply(values)
     assert np.quantile(stretched, 0.001) == pytest.approx(0, abs=0.01)
@@ -164,3 +164,38 @@ def test_coordinates_that_are_off_are_found() -> None:
     for wrong in (frame, AffineFrame(frame.origin + 1e-5, frame.across / 2, frame.down / 3)):
         with pytest.raises(UnwritableImage, match="off by"):
             verify("a", frame, wrong, grid)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("absurd", [-np.finfo("f4").max, np.float32(1e20), np.float32(9.96921e36)])
+@pytest.mark.parametrize("corner", [4, 40])
+def test_numbers_that_no_sensor_measures_are_missing(absurd: np.float32, corner: int) -> None:
+    """Programs write them where they measured nothing; the rest is as if they were not there."""
+    values = 0.3 + 0.05 * np.random.default_rng(0).standard_normal((90, 90), np.float32)
+    hidden = values.copy()
+    hidden[:corner, :corner] = absurd
+    result, missing = enlarged(hidden), enlarged(np.where(hidden == absurd, np.float32(np.nan), hidden))
+    assert (result[: 2 * corner, : 2 * corner] == absurd).all()
+    kept = ~np.isnan(missing)
+    assert kept.sum() == 180 * 180 - 4 * corner**2
+    assert np.array_equal(result[kept], missing[kept])
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_few_numbers_far_from_all_others_do_not_drown_them() -> None:
+    """Values around 150, and 0.2 % of 60,000: away from these they stay what they are without them, but for a little."""
+    rng = np.random.default_rng(0)
+    calm = np.rint(150 + 6 * rng.standard_normal((200, 200))).astype(np.uint16)
+    hot = calm.copy()
+    hot[tuple(rng.integers(0, 60, (2, 80)))] = 60000
+    without, result = (enlarged(plane)[:, 200:].astype(np.float64) for plane in (calm, hot))
+    assert np.abs(result - without).mean() < 4  # 42 where 0.1 % and 99.9 % become 0 and 1
+    assert np.abs(result.reshape(200, 2, 100, 2).mean((1, 3)) - calm[:, 100:]).max() <= 0.5
+
+
+def test_float64_takes_what_esri_writes_for_nothing() -> None:
+    values = 0.3 + 0.05 * np.random.default_rng(0).standard_normal((40, 40))
+    values[:9, :9] = -np.finfo("f8").max
+    result = enlarged(values)
+    assert (result[:18, :18] == -np.finfo("f8").max).all()
+    assert 0 < result[18:].min() < result[18:].max() < 0.6
