@@ -87,7 +87,7 @@ def rescale(data: Dataset, source: Dataset, factors: Factors) -> None:
             part.FrameType = ["DERIVED", *kinds[1:]]
     for region in data.get("SequenceOfUltrasoundRegions") or []:
         _scale_region(region, factors)
-    for mask in data.get("MaskSubtractionSequence") or []:
+    for mask in [*(data.get("MaskSubtractionSequence") or []), *_walk(data)]:
         if shift := mask.get("MaskSubPixelShift"):
             mask.MaskSubPixelShift = [by * factor for by, factor in zip(shift, factors, strict=True)]
     if (ratio := data.get("PixelAspectRatio")) and factors[0] != factors[1]:
@@ -139,6 +139,9 @@ def _scale_region(region: Dataset, factors: Factors) -> None:
         if f"ReferencePixel{axis}0" in region:
             value = factor * (region[f"ReferencePixel{axis}0"].value + 0.5) - 0.5
             setattr(region, f"ReferencePixel{axis}0", round(value))
+        for name in (f"DopplerSampleVolume{axis}Position", f"TMLinePosition{axis}0", f"TMLinePosition{axis}1"):
+            if name in region:
+                setattr(region, name, round(factor * (region[name].value + 0.5) - 0.5))
 
 
 def _scale_places(data: Dataset, factors: Factors) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from subpixel import atomic
-from subpixel.domains.formats import Format, check_selection, format_of, in_one_line
+from subpixel.domains.formats import Format, check_selection, format_of, in_one_line, world_file
 from subpixel.domains.frames import verify
 from subpixel.domains.planes import Enlarged, Plane, Tally, grid_of, upscaler_for
 from subpixel.domains.source import Source
@@ -40,7 +40,9 @@ def upscale_file(
         file_format = format_of(source, upscaler.channels)
     check_selection(source, file_format, upscaler)
     if file_format is None:
-        return upscale_photo(source, target, upscaler, encoding, on_progress)
+        note = upscale_photo(source, target, upscaler, encoding, on_progress)
+        world = world_file(source) if isinstance(source, str | Path) else None
+        return "; ".join(filter(None, [note, f"left out: where it lies, by {world.name}" if world else None])) or None
     path, place = Path(str(source)), _place(file_format, target)
     with closing(file_format.open(path, upscaler.bands, upscaler.channels)) as opened:
         return _upscale(file_format, opened, path, place, upscaler, encoding.keep_time, on_progress)
@@ -72,6 +74,8 @@ def _upscale(
         notes = opened.create(part, results.of)
         with closing(file_format.open(part, channels=upscaler.channels)) as again:
             _compare(path, opened.planes, again.planes, upscaler)
+        for ending in file_format.beside:  # they would be read with the new image, and tell of the old one
+            target.with_name(target.name + ending).unlink(missing_ok=True)
         atomic.resemble(part, target, path, keep_time)
         atomic.commit(part, target)
     except SubpixelError as error:

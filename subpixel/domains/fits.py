@@ -35,6 +35,8 @@ _COUNTED = {
     "adu", "dn", "count", "ct", "counts", "electron", "electrons", "photon", "photons", "ph", "e-", "e",
     "maggy", "maggies", "mgy", "nmgy", "nanomaggy", "nanomaggies",
 }  # fmt: skip
+_FLUXES = {"erg", "ergs", "flam", "fnu", "cps", "jy", "mjy", "ujy", "njy", "jansky"}
+"""Energies and flux densities, in the words of archives that no standard has."""
 _MAGNITUDES = re.compile(r"\w*mag(s|nitudes?)?")
 _PIXEL = ("pix", "spaxel")
 _CLASSES = re.compile(
@@ -46,6 +48,8 @@ _KEPT = re.compile(
     r"|WAVE(LENGTH)?|LAMBDA|RA|DEC)(_?\d+)?$"
 )
 """Names of extensions that say how well each pixel is known, or where it lies: no flux, whose numbers are shared."""
+_PLACED = ("CRPIX1", "CTYPE1", "CRVAL1", "CD1_1", "CDELT1")
+"""Keywords of a header that says where its image lies."""
 _CONSTANT = ("NPIX1", "NPIX2", "PIXVALUE")
 """An image of one number, by Hubble's archive: its sides, and the number."""
 RIM = "RIM"
@@ -87,6 +91,10 @@ class Fits:
             if isinstance(hdu, fits.GroupsHDU):
                 raise UnreadableImage(path, "it holds random groups, which are no image")
             skipped = not is_image or hdu.name == RIM or 0 in hdu.shape
+            inherits = hdu.header.get("INHERIT") is True and not _is_placed(hdu.header)
+            if not skipped and inherits and _is_placed(self._hdus[0].header):
+                why = f"{hdu.name or 'an image'} inherits where it lies from the first header; write it into its own"
+                raise UnreadableImage(path, why)
             yield hdu, [] if skipped else _planes(path, hdu)
 
     def create(self, part: Path, enlarge: Enlarge) -> list[str]:
@@ -137,7 +145,9 @@ def _planes(path: Path, hdu: Any) -> list[Plane]:
     frame = _frame(path, header, *shape[-2:])
     about: dict[str, Any] = {"law": "asinh", "counts": _is_counted(hdu)}
     about = {"dtype": stored, "labels": True} if labels else about | {"dtype": _dtype(hdu)}
-    return [Plane(frame, _rows(hdu, p), name=f"{hdu.name}{list(p)}", **about) for p in places(*shape[:-2])]
+    blank = None if labels or stored.kind != "u" else header.get("BLANK")  # of signed numbers astropy makes NaN
+    rows = [(place, _rows(hdu, place, blank)) for place in places(*shape[:-2])]
+    return [Plane(frame, values, name=f"{hdu.name}{list(place)}", **about) for place, values in rows]
 
 
 def _stored(path: Path, hdu: Any) -> np.dtype[Any]:
@@ -148,10 +158,14 @@ def _stored(path: Path, hdu: Any) -> np.dtype[Any]:
         raise UnreadableImage(path, f"it is damaged: {error}") from error
 
 
-def _rows(hdu: Any, place: tuple[int, ...]) -> ReadRows:
+def _rows(hdu: Any, place: tuple[int, ...], blank: int | None = None) -> ReadRows:
+    """blank: what says in a file of unsigned numbers that nothing was measured, as it is stored."""
+    nothing = None if blank is None else blank + int(hdu.header.get("BZERO", 0))
+
     def read(rows: slice, columns: slice) -> NDArray[Any]:
         values = np.asarray(hdu.section[(*place, rows, columns)])
-        return values.astype(values.dtype.newbyteorder("="), copy=False)[..., None]
+        values = values.astype(values.dtype.newbyteorder("="), copy=False)[..., None]
+        return values if nothing is None else np.where(values == nothing, np.nan, values.astype(np.float64))
 
     height, width = hdu.shape[-2:]
     return ReadRows(height, width, 1, read)
@@ -178,7 +192,7 @@ def _refuse(path: Path, header: Any, labels: bool) -> None:
 
 
 def _frame(path: Path, header: Any, height: int, width: int) -> Frame:
-    if not any(key in header for key in ("CRPIX1", "CTYPE1", "CRVAL1", "CD1_1", "CDELT1")):
+    if not _is_placed(header):
         return nowhere(height, width)
     try:
         wcs = _wcs(header)
@@ -186,6 +200,10 @@ def _frame(path: Path, header: Any, height: int, width: int) -> Frame:
     except Exception as error:  # wcslib has an error for each kind of fault
         raise UnreadableImage(path, f"its coordinates cannot be read: {' '.join(str(error).split())[:120]}") from error
     return WcsFrame(wcs) if wcs.naxis >= 2 else nowhere(height, width)
+
+
+def _is_placed(header: Any) -> bool:
+    return any(key in header for key in _PLACED)
 
 
 def _wcs(header: Any) -> WCS:
@@ -205,13 +223,13 @@ def _is_counted(hdu: Any) -> bool:
         words[0]
     ):
         return False
-    if _COUNTED & set(words) or any(each in text.lower() for each in _PIXEL):
+    if (_COUNTED | _FLUXES) & set(words) or any(each in text.lower() for each in _PIXEL):
         return True
     try:
         unit: Any = units.Unit(text)
     except ValueError:
         return False
-    fluxes = (units.Jy, units.W / units.m**2, units.photon / units.s / units.m**2, units.W / units.m**3)
+    fluxes = (units.W, units.Jy, units.W / units.m**2, units.photon / units.s / units.m**2, units.W / units.m**3)
     return any(unit.is_equivalent(flux) for flux in fluxes)
 
 

@@ -20,9 +20,10 @@ from subpixel.images.formats import VIDEO, format_of_content
 from subpixel.images.kinds import ENDINGS
 
 _TIFF = (".tif", ".tiff")
-_BESIDE = (".tfw", ".tifw", ".tiffw", ".wld", ".tab", ".rpb", "_rpc.txt")
-"""What takes the place of a TIFF file's ending in the name of one that says where it lies."""
-_STATED_BESIDE = (b"<GeoTransform", b"<GCPList", b"<SRS", b'domain="RPC"', b"<NoDataValue", b"<CategoryNames")
+_STATED_BESIDE = (
+    b"<GeoTransform", b"<GCPList", b"<SRS", b'domain="RPC"', b"<NoDataValue", b"<CategoryNames", b"<Scale>",
+    b"<Offset>", b"<UnitType>", b"<Description>",
+)  # fmt: skip
 """What GDAL's file beside an image may say that the road of photos would lose."""
 _MAGIC = {b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"}
 _DESCRIPTION, _SAMPLES, _SAMPLE_FORMAT, _BITS = 0x010E, 0x0115, 0x0153, 0x0102
@@ -64,6 +65,8 @@ class Format:
     """Whether its bands can be chosen, and go through a network of many channels together."""
     windowed: bool = False
     """Whether a part of it can be enlarged, and says where it lies."""
+    beside: tuple[str, ...] = ()
+    """What its library adds to a file's name where it keeps more of the file."""
 
     def open(self, path: Path, bands: Sequence[int] = (), channels: int = 3) -> Source:
         """Opens a file of it. bands: those that are taken, counted from 1; none: all. channels: of the network.
@@ -87,7 +90,7 @@ class Format:
 
 
 FORMATS = {
-    "GeoTIFF": Format("GeoTIFF", "geotiff", _TIFF, "geo", "rasterio", banded=True, windowed=True),
+    "GeoTIFF": Format("GeoTIFF", "geotiff", _TIFF, "geo", "rasterio", banded=True, windowed=True, beside=tiff.ADDED),
     "FITS": Format("FITS", "fits", (".fits", ".fit", ".fts", ".fits.gz"), "astro", "astropy", windowed=True),
     "DICOM": Format("DICOM", "dicom", (".dcm", ".dicom", ""), "medical", "pydicom"),
     "NIfTI": Format("NIfTI", "nifti", (".nii", ".nii.gz"), "medical", "nibabel"),
@@ -202,12 +205,19 @@ def _kind_of_tiff(path: str, channels: int) -> str | None:
 def _is_placed_beside(path: str) -> bool:
     """Whether another file says where a TIFF file lies, or what its numbers mean."""
     stem = split_ending(path)[0]
-    if any(os.path.exists(stem + ending) for name in _BESIDE for ending in (name, name.upper())):
+    if any(os.path.exists(stem + ending) for ending in tiff.IN_PLACE) or os.path.exists(f"{path}.msk"):
         return True
     with suppress(OSError), open(f"{path}.aux.xml", "rb") as file:
         text = file.read(_ROOM)
         return any(word in text for word in _STATED_BESIDE)
     return False
+
+
+def world_file(path: str | Path) -> Path | None:
+    """What says where a photo lies, such as map.pgw beside map.png."""
+    stem, ending = split_ending(str(path))
+    names = (f"{stem}.wld", f"{path}w", f"{stem}.{ending[1:2]}{ending[-1:]}w")
+    return next((Path(name) for name in names if ending and os.path.isfile(name)), None)
 
 
 def _first(entry: tiff.Entry, layout: tiff.Layout) -> int:

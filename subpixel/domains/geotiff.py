@@ -14,6 +14,7 @@ import numpy as np
 import rasterio
 import rasterio.shutil
 from numpy.typing import NDArray
+from rasterio.crs import CRS
 from rasterio.enums import ColorInterp, MaskFlags, Resampling
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.windows import Window
@@ -68,6 +69,10 @@ class GeoTiff:
             raise UnreadableImage(path, why)
         if file.tags(ns="GEOLOCATION"):
             raise UnreadableImage(path, "its places are arrays of coordinates; warp it to a grid first")
+        missing = {repr(file.nodatavals[band - 1]) for band in self._bands}
+        if len(missing) > 1:
+            why = f"its bands have different numbers for what is missing: {', '.join(sorted(missing))}"
+            raise UnreadableImage(path, f"{why}; a file can state one: take bands that agree with --bands")
         if len(set(file.dtypes)) > 1:
             raise UnreadableImage(path, f"its bands have different types: {', '.join(sorted(set(file.dtypes)))}")
 
@@ -110,8 +115,9 @@ class GeoTiff:
         levels = [level for level in source.overviews(1) if level < min(grid.height, grid.width)]
         labels = any(plane.labels for plane in self.planes)
         self._finish(striped, part, levels, Resampling.nearest if labels else Resampling.average, is_cog)
-        for path in (striped, part):  # GDAL writes into a second file what a TIFF has no room for
-            path.with_name(f"{path.name}.aux.xml").unlink(missing_ok=True)
+        for path in part.parent.iterdir():  # GDAL writes into other files what a TIFF has no room for
+            if path != part:
+                path.unlink()
         with _opened(part) as file:
             places.check_models(source, file, grid)
             if source.crs and not file.crs:
@@ -125,7 +131,8 @@ class GeoTiff:
         profile: dict[str, Any] = {
             "driver": "GTiff", "height": shape.height, "width": shape.width, "count": len(self._bands),
             "dtype": source.dtypes[0],
-            "nodata": source.nodata, "crs": source.crs, "BIGTIFF": "IF_SAFER", "interleave": "band", "tiled": True,
+            "nodata": source.nodatavals[self._bands[0] - 1],
+            "crs": source.crs, "BIGTIFF": "IF_SAFER", "interleave": "band", "tiled": True,
             "blockxsize": _BLOCK, "blockysize": _BLOCK,
         }  # fmt: skip
         stated: dict[str, Any] = {
@@ -196,6 +203,12 @@ def _of(source: Any, what: str, bands: list[int]) -> tuple[Any, ...]:
     return tuple(values[band - 1] for band in bands)
 
 
+def _said(file: Any, what: str, bands: list[int] | None = None) -> str:
+    """What is said of some bands, or all; a first one of no colour is gray in a file of its own."""
+    kinds = {ColorInterp.undefined: ColorInterp.gray}
+    return repr([kinds.get(each, each) for each in _of(file, what, bands or list(range(1, file.count + 1)))])
+
+
 def _of_bands(source: Any) -> tuple[str, ...]:
     """What is said of each band; that 0 is white is said of the file."""
     return _OF_BANDS[1:] if _is_negative(source) else _OF_BANDS
@@ -211,7 +224,7 @@ def _describe(source: Any, file: Any, grid: Grid, bands: list[int]) -> None:
             file.write_colormap(index, source.colormap(band))
     points, system = source.gcps
     if points:
-        file.gcps = [places.moved(point, grid) for point in points], system
+        file.gcps = [places.moved(point, grid) for point in points], system or CRS()
     if source.rpcs:
         file.rpcs = places.scaled_rpc(source.rpcs, grid)
 
@@ -268,8 +281,9 @@ def _lost(source: Any, part: Path, bands: list[int]) -> list[str]:
                 after = file.tags(index, ns=space) if space else file.tags(index)
                 changed = {key for key in before if after.get(key) != before[key] and not _STALE.match(key)}
                 missing |= {(space or key).removeprefix("xml:") for key in changed}
-        missing |= {what for what in ("nodata", "crs") if repr(getattr(source, what)) != repr(getattr(file, what))}
-        missing |= {what for what in _of_bands(source) if repr(_of(source, what, bands)) != repr(getattr(file, what))}
+        missing |= {"crs"} if repr(source.crs) != repr(file.crs) else set()
+        missing |= {"nodata"} if repr(_of(source, "nodatavals", bands)) != repr(file.nodatavals) else set()
+        missing |= {what for what in _of_bands(source) if _said(source, what, bands) != _said(file, what)}
     missing |= untold(Path(source.name), part)
     sidecar = _sidecar(Path(source.name))
     tables = {"CategoryNames": "category names", "GDALRasterAttributeTable": "a raster attribute table"}

@@ -100,7 +100,10 @@ class Plane:
 
 
 def upscaler_for(plane: Plane, upscaler: Upscaler) -> Upscaler:
-    """With auto, stars are enlarged by Lanczos: networks that never saw any are farther from the truth."""
+    """With auto, stars are enlarged by Lanczos: networks that never saw any are farther from the truth.
+
+    Raises: BadRequest where a restoration is asked for, which no kernel does.
+    """
     return upscaler.with_default("lanczos") if plane.law == "asinh" else upscaler
 
 

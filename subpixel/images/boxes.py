@@ -111,6 +111,9 @@ _UUIDS = {
     bytes.fromhex("33c7a4d2b81d4723a0baf1a3e097ad38"): "iptc",
 }
 """How the blocks begin that others have agreed upon: XMP (part 3 of its specification), EXIF, IPTC."""
+_GEOJP2 = bytes.fromhex("b14bf8bd083d4b43a5ae8cd7d5a6ce03")
+PLACED = "coordinates on earth"
+"""What GeoJP2 and GML in JPEG 2000 are called."""
 
 
 def read_jp2(file: BinaryIO) -> Contents:
@@ -128,9 +131,18 @@ def read_jp2(file: BinaryIO) -> Contents:
         name = _UUIDS.get(file.read(16)) if kind == b"uuid" and end - start <= LIMIT else None
         if name:
             setattr(contents, name, file.read(end - start - 16).removeprefix(b"Exif\0\0"))
+        elif kind in (b"uuid", b"asoc") and end - start <= LIMIT and _is_placed(file, kind, start, end):
+            contents.others.add(PLACED)
         elif kind not in _OF_JP2:
             contents.others.add(f"box {kind.decode('latin-1')!r}")
     return contents
+
+
+def _is_placed(file: BinaryIO, kind: bytes, start: int, end: int) -> bool:
+    """Whether a box says where on earth an image lies: GeoJP2, or GML (OGC 05-047r2)."""
+    file.seek(start)
+    data = file.read(end - start)
+    return data.startswith(_GEOJP2) if kind == b"uuid" else b"gml.data" in data
 
 
 def read_boxes(file: BinaryIO) -> Contents:

@@ -25,6 +25,14 @@ XMP, IPTC, PHOTOSHOP, ICC = 0x02BC, 0x83BB, 0x8649, 0x8773
 # GeoTIFF 1.1, GDAL's two, and rational polynomials.
 GEO = {0x830E, 0x8480, 0x8482, 0x85D8, 0x87AF, 0x87B0, 0x87B1, 0xA480, 0xA481, 0xC69C}
 TRANSFORM = frozenset({0x830E, 0x85D8})  # those of GEO that state one
+# The files beside a TIFF file that say where it lies and what its numbers mean: what stands in place of its ending,
+# and what is added to its name.
+IN_PLACE = tuple(
+    form
+    for ending in (".tfw", ".tifw", ".tiffw", ".wld", ".tab", ".rpb", "_rpc.txt")
+    for form in (ending, ending.upper())
+)
+ADDED = (".aux.xml", ".ovr", ".msk")
 EMPTY = b"II*\0\x08\0\0\0\0\0\0\0\0\0"  # a block with no tags
 # Tags that say how the pixels lie in the file (TIFF 6.0 and its supplements), not what the image is.
 STRUCTURE = {

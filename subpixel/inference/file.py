@@ -11,6 +11,7 @@ from typing import BinaryIO
 
 from subpixel.errors import BadRequest, UnreadableImage, check_type
 from subpixel.images import AnimationReader, Encoding, ImageReader, create, open_any
+from subpixel.images.boxes import PLACED
 from subpixel.images.streams import name_of, replayable
 from subpixel.inference.consistency import LimitedRows
 from subpixel.inference.plan import Plan
@@ -42,7 +43,10 @@ def upscale_file(
     except UnreadableImage as error:
         raise UnreadableImage(error.path if content is source else name_of(source), error.why) from error
     if "GeoTIFF tags" in opened.metadata.left_out:
-        why = "it is a GeoTIFF, whose coordinates are kept by the extra geo alone: pip install 'subpixel[geo]'"
+        how = "by the extra geo alone: pip install 'subpixel[geo]'" if _file(source) else "in files; save it as one"
+        raise UnreadableImage(name_of(source), f"it is a GeoTIFF, whose coordinates are kept {how}")
+    if PLACED in opened.metadata.left_out:
+        why = "it has coordinates on earth, which JPEG 2000 would lose; make a GeoTIFF of it first"
         raise UnreadableImage(name_of(source), why)
     frames, count = _frames(opened)
     first = next(frames)

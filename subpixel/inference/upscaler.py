@@ -266,6 +266,7 @@ class Upscaler:
             scale=self.target.scale,
             size=self.target.size,
             fit=self.target.fit,
+            restoration=self._restoration,
             tile=self.tile,
             tta=self._tta,
             consistent=self.consistent,

@@ -9,7 +9,7 @@ import re
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, NamedTuple
@@ -85,6 +85,12 @@ def fetch(path: str, member: str, file: Path) -> None:
 def _is_safe(name: str) -> bool:
     parts = PurePosixPath(name.replace("\\", "/")).parts
     return bool(parts) and parts[0] != "/" and ".." not in parts and ":" not in parts[0]
+
+
+def beside(path: str, members: Iterable[str]) -> list[str]:
+    """Those of some names that are members of an archive."""
+    known = _zip(path, _stamp(path)).NameToInfo if _is_zip(path) else _tar(path, _stamp(path)).files
+    return [name for name in members if name in known]
 
 
 def _read(packed: BinaryIO, source: str) -> bytes:

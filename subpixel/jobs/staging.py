@@ -9,22 +9,33 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from subpixel import atomic
-from subpixel.images import split_ending
+from subpixel.images import split_ending, tiff
 from subpixel.jobs import archives, stores
 
 
 @contextmanager
 def fetched(source: str) -> Generator[Path]:
-    """A source as a file: what lies in a store or in an archive is copied. Raises: UnreadableImage; OSError."""
+    """A source as a file: what lies in a store or in an archive is copied, with what lies beside a TIFF file.
+
+    Raises: UnreadableImage; OSError.
+    """
     member = None if stores.is_url(source) else archives.split(source)
     if member is None and not stores.is_url(source):
         yield Path(source)
         return
     with _temporary(source) as copy:
+        stem, ending = split_ending(member[1] if member else source)
+        others = _companions(stem, ending) if ending.lower() in (".tif", ".tiff") else {}
         if member:
             archives.fetch(*member, copy)
+            for name in archives.beside(member[0], others):
+                archives.fetch(member[0], name, copy.with_name(others[name]))
         else:
             stores.fetch(source, copy)
+            folder = source.rpartition("/")[0]
+            names = {name.rpartition("/")[2]: here for name, here in others.items()}
+            for name in stores.beside(source, names) if names else ():
+                stores.fetch(f"{folder}/{name}", copy.with_name(names[name]))
         yield copy
 
 
@@ -41,6 +52,12 @@ def delivered(target: str, overwrite: bool) -> Generator[Path]:
         yield copy
         if not stores.put(copy, target, overwrite):
             raise FileExistsError(target)
+
+
+def _companions(stem: str, ending: str) -> dict[str, str]:
+    """What may lie beside a TIFF file, and how it is called where the file is called "image"."""
+    added = [ending + more for more in tiff.ADDED]
+    return {stem + rest: f"image{rest}" for rest in (*tiff.IN_PLACE, *added)}
 
 
 @contextmanager

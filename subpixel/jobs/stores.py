@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from functools import lru_cache
-from itertools import islice
+from itertools import islice, takewhile
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -81,6 +81,17 @@ def existing(url: str) -> tuple[frozenset[str], str | None]:
     folder = url.rpartition("/")[0]
     names = list(islice(_listed(folder, start=url[len(folder) + 1 : -1]), _WINDOW))
     return frozenset(f"{folder}/{name}" for name in names), f"{folder}/{names[-1]}" if len(names) == _WINDOW else None
+
+
+def beside(url: str, names: Collection[str]) -> list[str]:
+    """Those of some names in the folder of an object, all of which begin with its stem, that are there.
+
+    None over https://, which lists nothing. Raises: UnreadableImage.
+    """
+    folder, _, own = url.rpartition("/")
+    start = split_ending(own)[0]
+    listed = iter(()) if url.startswith("http") else _listed(folder, start=start)
+    return [name for name in takewhile(lambda name: name.startswith(start), listed) if name in names]
 
 
 def fetch(url: str, file: Path) -> None:

@@ -14,6 +14,7 @@ from subpixel import Upscaler
 from subpixel.domains.fits_header import scaled_header
 from subpixel.domains.frames import Grid
 from subpixel.errors import UnreadableImage, UnwritableImage
+from subpixel.inference.choice import Restoration
 from subpixel.inference.window import Window
 
 fits = pytest.importorskip("astropy.io.fits")
@@ -154,7 +155,10 @@ def test_flags_and_classes_are_copied(dtype: str, tmp_path: Path, doubled: Doubl
 
 
 @pytest.mark.parametrize(("unit", "counted"), [("nanomaggy", True), ("1e-17 erg/s/cm2/Angstrom/spaxel", True),
-                                               ("MJy/sr", False), ("mag/arcsec2", False), ("R", False)])  # fmt: skip
+                                               ("MJy/sr", False), ("mag/arcsec2", False), ("R", False),
+                                               ("erg/s/cm2/A", True), ("1E-17 erg/s/cm^2/Ang", True), ("FLAM", True),
+                                               ("1e-14 ergs/cm^2/s/A", True), ("cps", True), ("K", False),
+                                               ("erg/s/cm2/A/arcsec2", False), ("km/s", False)])  # fmt: skip
 def test_units_of_a_pixel_are_sums(unit: str, counted: bool, tmp_path: Path, doubled: Doubled) -> None:
     fits.writeto(tmp_path / "a.fits", smooth(), fits.Header({"BUNIT": unit}))
     doubled(tmp_path / "a.fits", tmp_path / "b.fits")
@@ -249,3 +253,35 @@ def test_iraf_s_offset_without_its_matrix_an_image_of_one_number_and_a_tail(tmp_
         header = made[0].header
         assert (header["LTV1"], header["LTM1_1"]) == (-20.5, 2.0)  # physical 11 is pixel 1, and 1.5 = 2 * 11 - 20.5
         assert [made[1].header[key] for key in ("NPIX1", "NPIX2", "PIXVALUE")] == [40, 48, 0.75]
+
+
+def test_unsigned_numbers_that_are_blank_are_missing(tmp_path: Path, doubled: Doubled) -> None:
+    values = (smooth() * 100 + 500).astype(np.uint16)
+    fits.writeto(tmp_path / "a.fits", values, fits.Header({"BUNIT": "adu"}))
+    with fits.open(tmp_path / "a.fits", mode="update", do_not_scale_image_data=True) as file:
+        file[0].header["BLANK"] = 32767
+        file[0].data[5:8, 5:9] = 32767
+    assert "saw filled values" in str(doubled(tmp_path / "a.fits", tmp_path / "b.fits"))
+    made = fits.getdata(tmp_path / "b.fits")
+    missing = np.zeros(made.shape, bool)
+    missing[10:16, 10:18] = True
+    np.testing.assert_array_equal(np.isnan(made), missing)
+    sums = np.where(missing[::2, ::2], np.nan, 4 * blocks(np.nan_to_num(made)))
+    np.testing.assert_allclose(sums, np.where(missing[::2, ::2], np.nan, values), rtol=1e-5)
+
+
+def test_what_would_be_inherited_is_refused(tmp_path: Path, doubled: Doubled) -> None:
+    first = fits.PrimaryHDU(header=header("PC"))
+    image = fits.ImageHDU(smooth().astype("f4"), fits.Header({"INHERIT": True}), name="SCI")
+    fits.HDUList([first, image]).writeto(tmp_path / "a.fits")
+    with pytest.raises(UnreadableImage, match="SCI inherits where it lies from the first header"):
+        doubled(tmp_path / "a.fits", tmp_path / "b.fits")
+    image.header.update(header("PC"))
+    fits.HDUList([first, image]).writeto(tmp_path / "c.fits")
+    doubled(tmp_path / "c.fits", tmp_path / "d.fits")
+
+
+def test_a_restoration_that_no_kernel_does_is_refused(tmp_path: Path, doubled: Doubled) -> None:
+    fits.writeto(tmp_path / "a.fits", smooth())
+    with pytest.raises(UnreadableImage, match="denoise: lanczos is told nothing of an image"):
+        doubled(tmp_path / "a.fits", tmp_path / "b.fits", Upscaler(restoration=Restoration(denoise=0.7)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,17 @@ import pytest
 from doubled import Doubled, smooth
 
 from subpixel import Upscaler
-from subpixel.errors import UnwritableImage
+from subpixel.domains import upscale_file
+from subpixel.errors import UnreadableImage, UnwritableImage
+from subpixel.images import Image, write
+from subpixel.jobs.staging import fetched
 
 rasterio = pytest.importorskip("rasterio")
 tifffile = pytest.importorskip("tifffile")
+from rasterio.control import GroundControlPoint  # noqa: E402
+from rasterio.crs import CRS  # noqa: E402
+
+PLACE = rasterio.Affine(10, 0, 400000, 0, -10, 5000000)
 pytestmark = pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
 
 GRAY = (smooth() * 50 + 110).astype("uint8")
@@ -129,3 +137,92 @@ def test_points_and_polynomials_are_read_again(
     monkeypatch.setattr(geotiff_places, what, first_wrong)
     with pytest.raises(UnwritableImage, match=words):
         doubled(source, tmp_path / "b.tif", Upscaler("bicubic"))
+
+
+def test_bands_that_miss_different_numbers_are_refused_but_one_by_one(tmp_path: Path, doubled: Doubled) -> None:
+    source = written(tmp_path / "a.tif", np.stack([GRAY, GRAY + 1]), transform=PLACE)
+    bands = "".join(f'<PAMRasterBand band="{k}"><NoDataValue>{100 + k}</NoDataValue></PAMRasterBand>' for k in (1, 2))
+    (tmp_path / "a.tif.aux.xml").write_text(f"<PAMDataset>{bands}</PAMDataset>")
+    with pytest.raises(UnreadableImage, match=r"different numbers for what is missing: 101\.0, 102\.0; .*--bands"):
+        doubled(source, tmp_path / "b.tif")
+    assert "left out" not in str(doubled(source, tmp_path / "b.tif", Upscaler("bicubic", bands=(2,))))
+    with rasterio.open(source) as before, rasterio.open(tmp_path / "b.tif") as after:
+        assert after.nodata == 102
+        np.testing.assert_array_equal(np.kron(before.read_masks(2), np.ones((2, 2))), after.read_masks(1))
+
+
+@pytest.mark.parametrize("name", ["b.tif.aux.xml", "b.tif.ovr", "b.tif.msk"])
+def test_what_told_of_the_image_before_goes(name: str, tmp_path: Path, doubled: Doubled) -> None:
+    source = written(tmp_path / "a.tif", transform=PLACE, crs="EPSG:32633")
+    (tmp_path / name).write_text(PAM.replace("4e5", "1") if name.endswith("xml") else "of another image")
+    doubled(source, tmp_path / "b.tif")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.tif", "b.tif"]
+    np.testing.assert_array_equal(corners(tmp_path / "b.tif"), corners(source))
+
+
+def test_control_points_without_a_system_stay(tmp_path: Path, doubled: Doubled) -> None:
+    points = [GroundControlPoint(y, x, 400 + 10 * x, 500 - 10 * y) for y, x in ((0, 0), (0, 20), (24, 0), (24, 20))]
+    source = written(tmp_path / "a.tif")
+    with rasterio.open(source, "r+") as file:
+        file.gcps = points, CRS()
+    doubled(source, tmp_path / "b.tif")
+    with rasterio.open(tmp_path / "b.tif") as made:
+        assert [(p.row, p.col, p.x, p.y) for p in made.gcps[0]] == [(2 * p.row, 2 * p.col, p.x, p.y) for p in points]
+
+
+@pytest.mark.parametrize("stated", ["<Scale>2</Scale>", "<UnitType>m</UnitType>", "<Description>height</Description>"])
+def test_what_its_numbers_mean_beside_the_file_stays(stated: str, tmp_path: Path, doubled: Doubled) -> None:
+    tifffile.imwrite(tmp_path / "a.tif", GRAY, metadata=None)
+    (tmp_path / "a.tif.aux.xml").write_text(
+        f'<PAMDataset><PAMRasterBand band="1">{stated}</PAMRasterBand></PAMDataset>'
+    )
+    assert doubled(tmp_path / "a.tif", tmp_path / "b.tif") is None
+    with rasterio.open(tmp_path / "a.tif") as before, rasterio.open(tmp_path / "b.tif") as after:
+        for what in ("scales", "units", "descriptions"):
+            assert getattr(before, what) == getattr(after, what), what
+
+
+def test_a_mask_beside_the_file_stays(tmp_path: Path, doubled: Doubled) -> None:
+    tifffile.imwrite(tmp_path / "a.tif", GRAY, metadata=None)
+    mask = np.full(GRAY.shape, 255, np.uint8)
+    mask[3:9, 4:8] = 0
+    with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=False), rasterio.open(tmp_path / "a.tif", "r+") as file:
+        file.write_mask(mask)
+    assert (tmp_path / "a.tif.msk").exists()
+    doubled(tmp_path / "a.tif", tmp_path / "b.tif")
+    with rasterio.open(tmp_path / "b.tif") as after:
+        np.testing.assert_array_equal(after.read_masks(1), np.kron(mask, np.ones((2, 2))))
+
+
+def test_what_lies_beside_it_comes_out_of_an_archive(tmp_path: Path) -> None:
+    tifffile.imwrite(tmp_path / "scene.tif", GRAY, metadata=None)
+    with zipfile.ZipFile(tmp_path / "s.zip", "w") as packed:
+        packed.write(tmp_path / "scene.tif", "deep/scene.tif")
+        packed.writestr("deep/scene.tfw", WORLD)
+        packed.writestr("deep/scene.tif.aux.xml", PAM.replace("<GeoTransform>4e5,10,0,5e6,0,-10</GeoTransform>", ""))
+        packed.writestr("scene.tfw", "1\n0\n0\n1\n0\n0\n")
+    with fetched(f"{tmp_path}/s.zip/deep/scene.tif") as copy:
+        np.testing.assert_array_equal(corners(copy)[0], (400000, 5000000))
+        with rasterio.open(copy) as file:
+            assert file.crs.to_epsg() == 32633
+        left = copy.parent
+    assert not left.exists()
+
+
+def test_jpeg_2000_with_coordinates_is_refused_and_a_photo_with_a_world_file_told(tmp_path: Path) -> None:
+    about = {"driver": "JP2OpenJPEG", "height": 24, "width": 20, "count": 1, "dtype": "uint8"}
+    with rasterio.open(tmp_path / "a.jp2", "w", **about, crs="EPSG:32633", transform=PLACE) as file:
+        file.write(GRAY, 1)
+    with pytest.raises(UnreadableImage, match="coordinates on earth, which JPEG 2000 would lose"):
+        upscale_file(tmp_path / "a.jp2", tmp_path / "b.png", Upscaler("bicubic"))
+    write(tmp_path / "map.png", Image.from_array(GRAY))
+    assert upscale_file(tmp_path / "map.png", tmp_path / "b.png", Upscaler("bicubic")) is None
+    (tmp_path / "map.pgw").write_text(WORLD)
+    note = upscale_file(tmp_path / "map.png", tmp_path / "b.png", Upscaler("bicubic"))
+    assert note == "left out: where it lies, by map.pgw"
+
+
+def test_coordinates_of_what_comes_in_a_pipe_are_not_blamed_on_a_missing_extra(tmp_path: Path) -> None:
+    source = written(tmp_path / "a.tif", transform=PLACE, crs="EPSG:32633")
+    with pytest.raises(UnreadableImage, match="whose coordinates are kept in files; save it as one"):
+        upscale_file(source.read_bytes(), tmp_path / "b.tif", Upscaler("bicubic"))

@@ -183,7 +183,7 @@ def test_numbers_that_no_sensor_measures_are_missing(absurd: np.float32, corner:
 
 @pytest.mark.filterwarnings("error")
 def test_a_few_numbers_far_from_all_others_do_not_drown_them() -> None:
-    """Values around 150, and 0.2 % of 60,000: away from these they stay what they are without them, but for a little."""
+    """Values around 150, and 0.2 % of 60,000: away from these they are nearly what they are without."""
     rng = np.random.default_rng(0)
     calm = np.rint(150 + 6 * rng.standard_normal((200, 200))).astype(np.uint16)
     hot = calm.copy()
