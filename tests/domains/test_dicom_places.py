@@ -57,3 +57,22 @@ def test_what_an_image_was_derived_from_before_stays(tmp_path: Path, doubled: Do
     assert made.DerivationDescription.endswith("not for diagnosis; before: mean of two")
     assert "LargestImagePixelValue" not in made
     assert note == "not for diagnosis; left out: LargestImagePixelValue"
+
+
+def test_places_within_regions_and_shifts_of_single_frames_are_counted_in_new_pixels(
+    tmp_path: Path, doubled: Doubled
+) -> None:
+    region = item(
+        DopplerSampleVolumeXPosition=10, DopplerSampleVolumeYPosition=4, TMLinePositionX0=3, TMLinePositionY1=7,
+    )  # fmt: skip
+    frames = [item(FramePixelShiftSequence=[item(MaskSubPixelShift=[1.5, -2.0 * k])]) for k in (1, 2)]
+    about = {"SequenceOfUltrasoundRegions": [region], "PerFrameFunctionalGroupsSequence": frames}
+    doubled(dicom(tmp_path / "a.dcm", np.concatenate([slice_(), slice_()]), **about), tmp_path / "b.dcm")
+    made = pydicom.dcmread(tmp_path / "b.dcm")
+    place = made.SequenceOfUltrasoundRegions[0]
+    # the centre of pixel n lies at n + 1/2, and at 2 n + 1 of the pixels that are half as large: between two of them
+    assert place.DopplerSampleVolumeXPosition in (20, 21)
+    assert place.DopplerSampleVolumeYPosition in (8, 9)
+    assert (place.TMLinePositionX0 in (6, 7), place.TMLinePositionY1 in (14, 15)) == (True, True)
+    shifts = [group.FramePixelShiftSequence[0].MaskSubPixelShift for group in made.PerFrameFunctionalGroupsSequence]
+    assert shifts == [[3.0, -4.0], [3.0, -8.0]]

@@ -23,6 +23,7 @@ from subpixel.jobs.batch import upscale_batch
 from subpixel.jobs.discovery import find_jobs
 from subpixel.jobs.pool import Finished, Passed
 from subpixel.jobs.resumption import EXISTS, unfinished
+from subpixel.jobs.staging import fetched
 
 REQUEST = Request(model="bicubic", scale=2)
 DATE, HTTP_DATE = "2026-01-02T03:04:05.000Z", "Fri, 02 Jan 2026 03:04:05 GMT"
@@ -149,3 +150,13 @@ def test_what_is_there_stays_and_what_is_not_is_told(container: tuple[str, dict[
     assert objects["/photos/x"] == b"second"
     with pytest.raises(UnreadableImage, match="there is no such object"):
         stores.fetch(f"{url}/none.png", tmp_path / "none.png")
+
+
+def test_what_lies_beside_a_tiff_file_comes_along(container: tuple[str, dict[str, bytes]]) -> None:
+    url, objects = container
+    names = ("scene.tif", "scene.tfw", "scene.tif.aux.xml", "scene_RPC.TXT", "scenery.tfw", "scene2.tfw")
+    objects |= {f"/photos/deep/{name}": name.encode() for name in names}
+    with fetched(f"{url}/deep/scene.tif") as copy:
+        there = {path.name: path.read_text() for path in copy.parent.iterdir()}
+    wanted = {name.replace("scene", "image"): name for name in names[:4]}
+    assert there == wanted
