@@ -25,7 +25,9 @@ def command(
             metavar="DIR", help="The folder of `serve --data`, shared; without it: batches.", show_default=False
         ),
     ] = None,
-    workers: Annotated[int, typer.Option(metavar="N", min=1, help="Processes that compute.")] = 2,
+    workers: Annotated[
+        int | None, typer.Option(metavar="N", min=1, help="With --data: processes that compute; 2.", show_default=False)
+    ] = None,
 ) -> None:
     """Do what others put into a queue, on this machine beside any number of others.
 
@@ -38,6 +40,8 @@ def command(
         what = f"jobs of the service in {data}" if data else "batches"
         typer.echo(f"waits for {what} in the queue {hidden(queue_url)}; Ctrl-C ends it", err=True)
 
+    if data is None and workers is not None:
+        raise typer.BadParameter(f"{workers}; a batch has one process for each worker", param_hint="--workers")
     if data is None:
         from subpixel.domains import upscale_file
         from subpixel.jobs.blocks import work as work_on_batches
@@ -48,4 +52,4 @@ def command(
     from subpixel.service.settings import Settings
 
     log_to_stderr()
-    work(Settings(data=data, queue_url=queue_url, workers=workers), announce)
+    work(Settings(data=data, queue_url=queue_url, workers=workers or 2), announce)

@@ -7,6 +7,7 @@ again one by one, so that it shows which of them it was. (extra: serve)
 from __future__ import annotations
 
 import json
+import os
 import threading
 import time
 from collections import Counter
@@ -15,6 +16,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from subpixel import atomic
 from subpixel.errors import BadRequest, ProcessDied
 from subpixel.inference.file import upscale_file
 from subpixel.inference.upscaler import Upscaler
@@ -108,14 +110,18 @@ class Blocks:
             why = "is not the one that the batch was made for, or is not there"
             raise BadRequest(f"the model {request.model} of this worker {why}")
         state, started = _BlockState(dict(images), dict(run.payload.get("notes", []))), time.monotonic()
-        while state.left:
-            order = _Order(about["request"], about["overwrite"], state.next())
-            try:
-                self._isolated(order, state.note, run.check)
-            except ProcessDied as error:
-                if not state.in_hand:  # it died of no image
-                    raise
-                state.died(error)
+        try:
+            while state.left:
+                order = _Order(about["request"], about["overwrite"], state.next())
+                try:
+                    self._isolated(order, state.note, run.check)
+                except ProcessDied as error:
+                    if not state.in_hand:  # it died of no image
+                        raise
+                    state.died(error)
+        finally:
+            for folder in {os.path.dirname(state.left[source]) for source in state.in_hand}:
+                atomic.sweep(folder, again=True)  # a process that was stopped in an image could not
         seconds = round(time.monotonic() - started, 3)
         told = {"failures": state.failures, "notes": state.notes, "seconds": seconds}
         return {"done": state.counts["done"], "skipped": state.counts["skipped"]} | told

@@ -12,6 +12,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
@@ -34,7 +35,7 @@ from subpixel.jobs.blocks import Blocks
 from subpixel.jobs.discovery import find_jobs
 from subpixel.jobs.job import Job
 from subpixel.jobs.queue import Queue
-from subpixel.jobs.worker import Worker
+from subpixel.jobs.worker import Run, Stopped, Worker
 
 REQUEST = Request(model="bicubic", scale=2)
 KILLS = int(os.environ.get("SUBPIXEL_MOMENTS", "2"))
@@ -147,6 +148,27 @@ def test_blocks_that_a_dead_submitter_left_out_of_the_queue_are_told_and_tried_a
     assert Batches(queue).retry(batch) == 2
     outcome = do(queue, batch)
     assert (outcome.done, outcome.failures) == (6, ())
+
+
+def stuck(source: Path, target: Path, *rest: Any) -> str | None:
+    atomic.temporary(target.parent)
+    time.sleep(60)
+    return None
+
+
+def test_a_worker_that_is_stopped_in_an_image_leaves_nothing(queue: Queue, tmp_path: Path) -> None:
+    photos(tmp_path / "in", 2)
+    (tmp_path / "out").mkdir()
+    batch = submit(queue, tmp_path)
+    (block,) = queue.states(prefix=f"{batch}/")
+    run = Run(block, {})
+    with closing(Blocks(queue, stuck)) as doing, ThreadPoolExecutor(1) as pool:
+        done = pool.submit(doing, run)
+        until(lambda: any(path.is_dir() for path in (tmp_path / "out").iterdir()))
+        run.stop()
+        with pytest.raises(Stopped):
+            done.result(30)
+    assert list((tmp_path / "out").iterdir()) == []
 
 
 def test_a_stream_has_no_place_in_a_queue(queue: Queue) -> None:
