@@ -273,7 +273,7 @@ def command(
 
             check_said(quiet, verbose, as_json)
             check_there(inputs)
-            if os.path.exists(request.model):
+            if os.path.isfile(request.model):
                 request = request.model_copy(update={"model": full_name(request.model)})
             named = [*map(full_name, [*inputs, output or "."]), f"{shard.k}/{shard.n}"]
             raise typer.Exit(submit(queue_url, jobs, request, overwrite, named, quiet=quiet, as_json=as_json))

@@ -205,8 +205,8 @@ def _of(source: Any, what: str, bands: list[int]) -> tuple[Any, ...]:
 
 def _said(file: Any, what: str, bands: list[int] | None = None) -> str:
     """What is said of some bands, or all; a first one of no colour is gray in a file of its own."""
-    kinds = {ColorInterp.undefined: ColorInterp.gray}
-    return repr([kinds.get(each, each) for each in _of(file, what, bands or list(range(1, file.count + 1)))])
+    said = _of(file, what, bands or list(range(1, file.count + 1)))
+    return repr([ColorInterp.gray if each is ColorInterp.undefined else each for each in said])
 
 
 def _of_bands(source: Any) -> tuple[str, ...]:
