@@ -33,6 +33,8 @@ _OFFSETS = ("ExtendedOffsetTable", "ExtendedOffsetTableLengths")
 _DEFERRED = 2**16
 """Bytes of an element from which on it is read when it is asked for."""
 _SIGNATURES = ("DigitalSignaturesSequence", "MACParametersSequence")
+_SIDE = 2**16 - 1
+"""Rows and columns that DICOM can count."""
 _COLOURS = ("MONOCHROME1", "MONOCHROME2", "RGB", "YBR_")
 
 
@@ -85,6 +87,9 @@ class Dicom:
 
     def create(self, part: Path, enlarge: Enlarge) -> list[str]:
         first = enlarge(self.planes[0])
+        if max(first.shape.height, first.shape.width) > _SIDE:
+            size = f"{first.shape.width} x {first.shape.height} pixels"
+            raise BadRequest(f"it would have {size}; DICOM holds {_SIDE:,} in a row or column")
         _no_invention(first)
         with _quiet(), part.with_name("pixels").open("w+b") as pixels:
             for number, plane in enumerate(self.planes):

@@ -17,7 +17,7 @@ from subpixel.domains.source import Source
 from subpixel.errors import BadRequest, SubpixelError, UnreadableImage
 from subpixel.images import split_ending, tiff
 from subpixel.images.formats import VIDEO, format_of_content
-from subpixel.images.kinds import ENDINGS
+from subpixel.images.kinds import ENDINGS, is_folder
 
 _TIFF = (".tif", ".tiff")
 _STATED_BESIDE = (
@@ -142,7 +142,7 @@ def format_of(path: str | Path, channels: int = 3) -> Format | None:
 def _named(path: str, channels: int) -> str | None:
     kind = ENDINGS.get(split_ending(path)[1].lower())
     if os.path.isdir(path):
-        return "OME-Zarr" if kind and kind.name == "OME-Zarr" else None
+        return "OME-Zarr" if is_folder(path) else None
     head = _head(path)
     if head[128:132] == b"DICM":
         return "DICOM"

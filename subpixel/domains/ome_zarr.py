@@ -46,8 +46,9 @@ class OmeZarr:
         self._path = path
 
     def _refuse(self, path: Path) -> None:
-        if {"plate", "well"} & self._ome.keys():
-            raise UnreadableImage(path, "it is a plate of many images; name the image you want")
+        if {"plate", "well", "bioformats2raw.layout"} & {*self._attributes, *self._ome}:
+            why = f"it holds several images; name the one you want, such as {path / 'A/1/0'} or {path / '0'}"
+            raise UnreadableImage(path, why)
         scales = self._ome.get("multiscales") or []
         if len(scales) != 1 or not scales[0].get("datasets"):
             raise UnreadableImage(path, f"it has {len(scales)} multiscale images; expected one")

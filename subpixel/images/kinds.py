@@ -51,5 +51,5 @@ def split_ending(name: str) -> tuple[str, str]:
 
 
 def is_folder(name: str) -> bool:
-    """Whether a folder of this name is one image."""
-    return name.rstrip("/").lower().endswith(".zarr")
+    """Whether a folder of this name is one image: a Zarr, or one of the groups in it."""
+    return any(part.endswith(".zarr") for part in name.lower().split("/"))

@@ -304,3 +304,12 @@ def test_frames_and_slices_are_not_held_together(tmp_path: Path) -> None:
     assert max(peaks) < 32, peaks
     np.testing.assert_array_equal(pydicom.dcmread(tmp_path / "o.dcm").pixel_array[39, ::2, ::2], values[39, ..., 0])
     np.testing.assert_array_equal(np.asarray(nib.load(tmp_path / "o.nii.gz").dataobj)[::2, ::2, 7], values[7, ..., 0])
+
+
+def test_more_rows_than_dicom_counts_are_refused_at_once(
+    tmp_path: Path, doubled: Doubled, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("subpixel.domains.dicom._SIDE", 47)
+    with pytest.raises(UnreadableImage, match="40 x 48 pixels; DICOM holds 47 in a row or column"):
+        doubled(dicom(tmp_path / "a.dcm", slice_()), tmp_path / "b.dcm")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.dcm"]

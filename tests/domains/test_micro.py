@@ -11,7 +11,9 @@ import pytest
 from doubled import Doubled, blocks, smooth
 
 from subpixel import Upscaler
+from subpixel.domains import upscale_file
 from subpixel.errors import UnreadableImage
+from subpixel.jobs.discovery import find_jobs
 
 tifffile = pytest.importorskip("tifffile")
 zarr = pytest.importorskip("zarr")
@@ -145,8 +147,24 @@ def test_ome_zarr_refusals(tmp_path: Path, doubled: Doubled) -> None:
     with pytest.raises(UnreadableImage, match="0 multiscale"):
         doubled(tmp_path / "a.zarr", tmp_path / "b.zarr")
     group.attrs.update({"plate": {}})
-    with pytest.raises(UnreadableImage, match="plate"):
+    with pytest.raises(UnreadableImage, match=r"several images; name the one you want, such as .*a\.zarr/A/1/0"):
         doubled(tmp_path / "a.zarr", tmp_path / "b.zarr")
+
+
+def test_an_image_of_a_plate_is_named_in_it(tmp_path: Path) -> None:
+    plate = zarr.open_group(str(tmp_path / "p.ome.zarr"), mode="w", zarr_format=2)
+    plate.attrs.update({"plate": {}})
+    image = plate.create_group("A/1/0")
+    image.create_array("0", data=STACK[0, 0])
+    scale = {"type": "scale", "scale": [0.5, 0.25]}
+    axes, own = [{"name": n, "type": "space"} for n in "yx"], [{"path": "0", "coordinateTransformations": [scale]}]
+    image.attrs.update({"multiscales": [{"version": "0.4", "axes": axes, "datasets": own}]})
+    source, target = tmp_path / "p.ome.zarr/A/1/0", tmp_path / "b.ome.zarr"
+    (job,) = find_jobs([str(source)], str(target), suffix="x2")
+    upscale_file(job.source, job.target, Upscaler("bicubic", scale=2))
+    made = zarr.open_group(str(target), mode="r")
+    assert made.attrs["multiscales"][0]["datasets"][0]["coordinateTransformations"][0]["scale"] == [0.25, 0.125]
+    assert np.abs(blocks(made["0"][:]) - STACK[0, 0]).max() <= 0.5
 
 
 def test_a_slide_becomes_an_ome_tiff_with_the_size_of_its_pixels(tmp_path: Path, doubled: Doubled) -> None:
