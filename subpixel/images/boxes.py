@@ -1,4 +1,4 @@
-"""The boxes of an AVIF or HEIF file (ISO/IEC 14496-12 and 23008-12), or a JP2: what they say, and EXIF as it is."""
+"""The boxes of an AVIF or HEIF file (ISO/IEC 14496-12 and 23008-12): what they say, and EXIF as it is."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def _frames(file: BinaryIO) -> int:
         if kind == b"moov" and end - start <= LIMIT:
             file.seek(start)
             data = file.read(end - start)
-            for _, at, _ in _inside(data, b"trak", b"mdia", b"minf", b"stbl", b"stsz"):
+            for _, at, _ in inside(data, b"trak", b"mdia", b"minf", b"stbl", b"stsz"):
                 return max(1, int.from_bytes(data[at + 8 : at + 12], "big"))
     return 1
 
@@ -101,48 +101,6 @@ def _meta(file: BinaryIO) -> tuple[bytes, int]:
             file.seek(start + 4)
             return file.read(end - start - 4), start + 4
     raise ValueError("no meta box")
-
-
-_OF_JP2 = {b"jP  ", b"ftyp", b"rreq", b"jp2h", b"jp2c"}
-"""What says how the pixels of a JP2 are stored (ISO/IEC 15444-1, annex I)."""
-_UUIDS = {
-    bytes.fromhex("be7acfcb97a942e89c71999491e3afac"): "xmp",
-    b"JpgTiffExif->JP2": "exif",
-    bytes.fromhex("33c7a4d2b81d4723a0baf1a3e097ad38"): "iptc",
-}
-"""How the blocks begin that others have agreed upon: XMP (part 3 of its specification), EXIF, IPTC."""
-_GEOJP2 = bytes.fromhex("b14bf8bd083d4b43a5ae8cd7d5a6ce03")
-PLACED = "coordinates on earth"
-"""What GeoJP2 and GML in JPEG 2000 are called."""
-
-
-def read_jp2(file: BinaryIO) -> Contents:
-    """What a JP2 says beside its pixels; its resolution is its decoder's to tell."""
-    contents = Contents()
-    for kind, start, end in top_level(file):
-        file.seek(start)
-        if kind == b"jp2h" and end - start <= LIMIT:
-            data = file.read(end - start)
-            profiles = (
-                data[at + 3 : stop] for _, at, stop in _inside(data, b"colr") if data[at : at + 1] in (b"\2", b"\3")
-            )
-            contents.icc = next(profiles, None)
-            continue
-        name = _UUIDS.get(file.read(16)) if kind == b"uuid" and end - start <= LIMIT else None
-        if name:
-            setattr(contents, name, file.read(end - start - 16).removeprefix(b"Exif\0\0"))
-        elif kind in (b"uuid", b"asoc") and end - start <= LIMIT and _is_placed(file, kind, start, end):
-            contents.others.add(PLACED)
-        elif kind not in _OF_JP2:
-            contents.others.add(f"box {kind.decode('latin-1')!r}")
-    return contents
-
-
-def _is_placed(file: BinaryIO, kind: bytes, start: int, end: int) -> bool:
-    """Whether a box says where on earth an image lies: GeoJP2, or GML (OGC 05-047r2)."""
-    file.seek(start)
-    data = file.read(end - start)
-    return data.startswith(_GEOJP2) if kind == b"uuid" else b"gml.data" in data
 
 
 def read_boxes(file: BinaryIO) -> Contents:
@@ -162,7 +120,7 @@ def read_boxes(file: BinaryIO) -> Contents:
 def _properties(contents: Contents, meta: bytes) -> None:
     """What is said of the image itself counts, before what is said of others, such as its alpha or a gain map."""
     own = _own_properties(meta)
-    listed = [box for _, start, end in _inside(meta, b"iprp", b"ipco") for box in boxes(meta, start, end)]
+    listed = [box for _, start, end in inside(meta, b"iprp", b"ipco") for box in boxes(meta, start, end)]
     for _, (kind, at, stop) in sorted(enumerate(listed, 1), key=lambda numbered: numbered[0] not in own):
         if kind == b"colr":
             _add_colour(contents, meta[at:stop])
@@ -181,8 +139,8 @@ def _properties(contents: Contents, meta: bytes) -> None:
 
 def _own_properties(meta: bytes) -> set[int]:
     """The numbers of the properties of the primary item."""
-    primary = next((_number(meta, at + 4, 4 if meta[at] else 2) for _, at, _ in _inside(meta, b"pitm")), 0)
-    for _, at, _ in _inside(meta, b"iprp", b"ipma"):
+    primary = next((_number(meta, at + 4, 4 if meta[at] else 2) for _, at, _ in inside(meta, b"pitm")), 0)
+    for _, at, _ in inside(meta, b"iprp", b"ipma"):
         width, wide = 4 if meta[at] else 2, 1 + (meta[at + 3] & 1)
         place = at + 8
         for _ in range(_number(meta, at + 4, 4)):
@@ -198,7 +156,7 @@ def _number(data: bytes, at: int, size: int) -> int:
     return int.from_bytes(data[at : at + size], "big")
 
 
-def _inside(data: bytes, *path: bytes) -> Iterator[Box]:
+def inside(data: bytes, *path: bytes) -> Iterator[Box]:
     places = [Box(b"", 0, len(data))]
     for kind in path:
         places = [box for _, start, end in places for box in boxes(data, start, end) if box.kind == kind]
@@ -231,7 +189,7 @@ def _add_item(contents: Contents, item: Item, file: BinaryIO) -> None:
 def items(meta: bytes) -> dict[int, Item]:
     """The items of a file by their number. Raises: ValueError, IndexError, struct.error."""
     kinds = dict[int, tuple[bytes, bytes]]()
-    for _, start, end in _inside(meta, b"iinf"):
+    for _, start, end in inside(meta, b"iinf"):
         for kind, at, stop in boxes(meta, start + (6 if meta[start] == 0 else 8), end):
             if kind == b"infe" and meta[at] in (2, 3):
                 wide = 2 * (meta[at] == 3)
@@ -239,7 +197,7 @@ def items(meta: bytes) -> dict[int, Item]:
                 name = meta[at + 8 + wide : at + 12 + wide]
                 kinds[number] = (name, meta[at + 12 + wide : stop].split(b"\0")[1] if name == b"mime" else b"")
     places = dict[int, Item]()
-    for _, start, _ in _inside(meta, b"iloc"):
+    for _, start, _ in inside(meta, b"iloc"):
         for number, place in _locations(meta, start):
             places[number] = Item(*kinds.get(number, (b"", b"")), *place)
     return places
@@ -294,7 +252,7 @@ def set_colour(file: BinaryIO, cicp: tuple[int, int, int, int]) -> None:
     It states them itself only where the matrix is the identity; otherwise it means BT.601's, with the full range.
     """
     meta, start = _meta(file)
-    for _, first, end in _inside(meta, b"iprp", b"ipco"):
+    for _, first, end in inside(meta, b"iprp", b"ipco"):
         for kind, at, _ in boxes(meta, first, end):
             if kind == b"colr" and meta[at : at + 4] == b"nclx":
                 file.seek(start + at + 4)

@@ -7,9 +7,10 @@ import struct
 from typing import BinaryIO
 
 from subpixel.images import tiff
-from subpixel.images.boxes import read_boxes, read_jp2
+from subpixel.images.boxes import read_boxes
 from subpixel.images.contents import LIMIT, PARTS, Contents
 from subpixel.images.headers import HEADERS, read_tga
+from subpixel.images.jp2 import read_jp2
 from subpixel.images.jpeg import read_jpeg
 from subpixel.images.metadata import Text
 from subpixel.images.png import SIGNATURE, read_png

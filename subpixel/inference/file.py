@@ -11,7 +11,7 @@ from typing import BinaryIO
 
 from subpixel.errors import BadRequest, UnreadableImage, check_type
 from subpixel.images import AnimationReader, Encoding, ImageReader, create, open_any
-from subpixel.images.boxes import PLACED
+from subpixel.images.jp2 import PLACED
 from subpixel.images.streams import name_of, replayable
 from subpixel.inference.consistency import LimitedRows
 from subpixel.inference.plan import Plan
