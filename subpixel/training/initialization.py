@@ -20,6 +20,7 @@ from subpixel.nn.arch import Arch
 from subpixel.nn.scales import ByScale
 from subpixel.nn.upsampling import unblock_all
 from subpixel.training import checkpoint, optim
+from subpixel.training.outputs import output_scales
 from subpixel.training.recipe import Recipe
 
 
@@ -119,9 +120,9 @@ def build_network(recipe: Recipe, init: InitialWeights | None, device: str) -> A
 
 
 def _deployed(network: Arch, scales: Iterable[int]) -> Arch:
-    """The deploy form with what each scale has of its own."""
+    """The deploy form with what each scale has of its own, those between included that a pyramid gives."""
     deployed = network.deploy()
-    for scale in scales:
+    for scale in output_scales(network, scales):
         other = network.at_scale(scale).deploy()
         for name, layers in deployed.named_modules():
             if isinstance(layers, ByScale):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -19,6 +20,13 @@ def outputs(network: Arch, low: Tensor, port: str = "", **condition: Tensor) -> 
     for output, scale in given:
         _check(network, output, _shape(network, low, port, scale))
     return given
+
+
+def output_scales(network: Arch, scales: Iterable[int]) -> list[int]:
+    """The scales of which a loss sees an output while the network is trained at some."""
+    x = torch.zeros(1, network.ports.channels, 8, 8, device=next(network.parameters()).device)
+    with torch.no_grad():
+        return sorted({at for scale in scales for _, at in outputs(network.at_scale(scale), x)})
 
 
 def _is_pair(given: Any) -> bool:

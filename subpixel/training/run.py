@@ -26,9 +26,10 @@ from subpixel.training import checkpoint, gan, loop, processes
 from subpixel.training.initialization import InitialWeights, build_network, loaded_summary
 from subpixel.training.model_files import LAST
 from subpixel.training.objective import compared
+from subpixel.training.outputs import output_scales
 from subpixel.training.recipe import SCALE, Loss, Recipe
 from subpixel.training.recorder import Keeping, Progress, ignore_line, ignore_progress
-from subpixel.training.shipping import output_scales, rehearse, save_models
+from subpixel.training.shipping import rehearse, save_models
 from subpixel.training.validation import Validation
 from subpixel.training.validation_set import ValidationSet
 
@@ -170,7 +171,7 @@ def _validation_sets(network: Arch, recipe: Recipe, data: Path, validation: Path
     elif find_layout(data).low:
         degradations = dict.fromkeys(recipe.scales)
     else:
-        degradations = {s: classical(s) for s in output_scales(network, recipe)}
+        degradations = {s: classical(s) for s in output_scales(network, recipe.scales)}
     channels = network.ports.channels
     frames = recipe.data.frames
     return {s: ValidationSet.find(validation, s, each, channels, frames) for s, each in degradations.items()}

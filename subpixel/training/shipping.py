@@ -6,7 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import torch
 from pydantic import ValidationError
 
 from subpixel import models
@@ -17,15 +16,8 @@ from subpixel.nn.arch import Arch
 from subpixel.ports import ModelName
 from subpixel.training import checkpoint
 from subpixel.training.initialization import InitialWeights, build_network
-from subpixel.training.outputs import outputs
+from subpixel.training.outputs import output_scales
 from subpixel.training.recipe import Recipe
-
-
-def output_scales(network: Arch, recipe: Recipe) -> list[int]:
-    """The scales of which the loss sees an output."""
-    x = torch.zeros(1, network.ports.channels, 8, 8, device=next(network.parameters()).device)
-    with torch.no_grad():
-        return sorted({at for scale in recipe.scales for _, at in outputs(network.at_scale(scale), x)})
 
 
 def rehearse(network: Arch, recipe: Recipe) -> None:
@@ -33,7 +25,7 @@ def rehearse(network: Arch, recipe: Recipe) -> None:
 
     Raises: RecipeError for a network that cannot become a model.
     """
-    output_scales(network, recipe)
+    output_scales(network, recipe.scales)
     try:
         with TemporaryDirectory() as folder:
             save_models(network, recipe, checkpoint.TrainState(), Path(folder))
@@ -67,7 +59,7 @@ def save_models(
     scores: what the card says of the network at a scale. data: the digest of the training images. stem: of the files'
     names; by default the recipe's name.
     """
-    scales, saved = output_scales(network, recipe), list[models.Model]()
+    scales, saved = output_scales(network, recipe.scales), list[models.Model]()
     for scale in scales:
         view = network.at_scale(scale)
         name = recipe.name if len(scales) == 1 else str(ModelName(recipe.name, scale))

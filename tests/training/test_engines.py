@@ -218,6 +218,21 @@ def test_training_goes_on_from_the_models_of_all_scales(
         assert any(not torch.equal(v, weights.state(after)[k]) for k, v in weights.state(before).items())
 
 
+def test_a_pyramid_goes_on_from_its_largest_model_with_every_level(tmp_path: Path) -> None:
+    settings = shipped("lapsrn", **{"config.depth": 1, "config.features": 8, "init": ""})
+    untrained = initialization.build_network(settings, None, "cpu")
+    init = InitialWeights.from_models([weights.save(untrained, tmp_path / "tiny-x8.onnx")])
+    network = initialization.build_network(settings, init, "cpu")
+    x = torch.rand(1, 3, 9, 9)
+    with torch.no_grad():
+        pairs = list(zip(network.outputs(x), untrained.outputs(x), strict=True))
+    assert [scale for _, (_, scale) in pairs] == [2, 4, 8]
+    for (output, scale), (expected, scale_before) in pairs:
+        assert scale == scale_before
+        torch.testing.assert_close(output, expected)
+        assert network.at_scale(scale).deploy().supported_scales == (scale,)
+
+
 def test_models_of_two_networks_do_not_start_one(folder: Path, tmp_path: Path) -> None:
     config = {"config.layers": 3, "config.features": 8}
     for seed in (0, 1):
