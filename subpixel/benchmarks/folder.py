@@ -31,7 +31,7 @@ class Walk:
     peak: float
     """MiB of that process until then."""
     scan: float
-    """Processor seconds in which every image was found and its result looked for, none of which exist."""
+    """Seconds in which every image was found and its result looked for, none of which exist."""
     resume: float
     """The same where every result exists."""
 
@@ -78,12 +78,12 @@ def _finish(images: Path, results: Path) -> None:
 
 
 def _passed_over(images: Path, results: Path, expected: int) -> float:
-    """Processor seconds in which all images are looked at, of which so many are done."""
-    start = time.process_time()
+    """Seconds in which all images are looked at, of which so many are done."""
+    start = time.perf_counter()
     jobs = unfinished(find_jobs([str(images)], str(results), suffix="x2"), _IDENTITY)
     skipped = sum(1 for job in jobs if job.skipped)
     assert skipped == expected, f"{skipped} of {expected} results were known again"
-    return time.process_time() - start
+    return time.perf_counter() - start
 
 
 def _first_result(images: Path, results: Path) -> tuple[float, float]:

@@ -255,7 +255,7 @@ def folder(
 
     with tempfile.TemporaryDirectory() as place:
         row = measure(Path(place), files, per_folder)
-    typer.echo("| images | first result, s | memory until then, MiB | none is done, CPU s | all are done, CPU s |")
+    typer.echo("| images | first result, s | memory until then, MiB | none is done, s | all are done, s |")
     typer.echo("|---|---|---|---|---|")
     typer.echo(f"| {row.files:,} | {row.first:.1f} | {row.peak:.0f} | {row.scan:.1f} | {row.resume:.1f} |")
 

@@ -10,8 +10,8 @@ import select
 import signal
 import threading
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Generator
+from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -137,7 +137,8 @@ class _Process:
         self._line, theirs = context.Pipe()
         self._ready = _ready(self._line)
         self._process = context.Process(target=_serve, args=(theirs, function, idle, nice), daemon=True)
-        self._process.start()
+        with deaf():
+            self._process.start()
         theirs.close()
 
     @property
@@ -184,6 +185,22 @@ class _Process:
         self._process.kill()
         self._process.join()
         self._line.close()
+
+
+@contextmanager
+def deaf() -> Generator[None]:
+    """A process that is started meanwhile does not hear SIGINT, not even before its first line: its caller decides."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    from multiprocessing import resource_tracker
+
+    resource_tracker.ensure_running()  # its start, which a first process brings along, would let the signal in again
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _ready(line: Connection) -> Callable[[float], bool]:

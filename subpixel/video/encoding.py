@@ -168,7 +168,8 @@ def encoder(request: VideoRequest, source: Source, container: str, size: tuple[i
     layout = layout_of(codec, source.layout)
     height, width = size
     colours = source.colours_in(layout).stated(source.height, height)
-    threads = request.execution.threads or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 4
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    threads = request.execution.threads or cores or 1
     return Encoder(
         codec,
         layout,

@@ -163,3 +163,27 @@ def test_processes_end_with_their_caller() -> None:
     while Path(f"/proc/{pid}").exists():
         assert time.monotonic() < deadline
         time.sleep(0.02)
+
+
+_STARTS = """
+import os, signal
+from subpixel.jobs.isolated import _Process
+
+if __name__ == "__main__":
+    for _ in range(2):
+        process = _Process(divmod, 9.0, 0)
+        os.kill(process.pid, signal.SIGINT)
+        assert process.begin("anything", lambda: None)
+        process.end()
+    os.kill(os.getpid(), signal.SIGINT)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no masks of signals")
+def test_a_process_is_deaf_to_ctrl_c_from_its_first_moment(tmp_path: Path) -> None:
+    script = tmp_path / "starts.py"
+    script.write_text(_STARTS)
+    ended = subprocess.run([sys.executable, "-P", script], capture_output=True, text=True, timeout=120)
+    lines = ended.stderr.splitlines()
+    assert lines[-1] == "KeyboardInterrupt"  # its own: it is not deaf itself
+    assert ended.stderr.count("Traceback") == 1
