@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import torch
 from torch import nn
 
+from subpixel import atomic
 from subpixel.datasets.patches import PatchSource
+from subpixel.errors import DataError
 from subpixel.nn.arch import Arch
 from subpixel.runtimes import Execution
 from subpixel.training import finite, optim, processes, signals
 from subpixel.training.batches import batches
 from subpixel.training.gan import Adversary
 from subpixel.training.initialization import InitialWeights, set_up
+from subpixel.training.model_files import LAST
 from subpixel.training.objective import FeatureLosses, Objective
 from subpixel.training.recipe import Recipe
 from subpixel.training.recorder import Keeping, Progress, Recorder, Validate, ignore_progress
@@ -38,7 +42,8 @@ def train(
     sources: where the batches of each scale come from. folder: for checkpoints and log. validate: the scores of a
     network. execution: its device and its precision, of which bf16 is torch's autocast. Returns the averaged network. A
     batch depends on the seed, the step and the process alone, so a resumed run repeats itself.
-    Raises: TrainingDiverged, RecipeError, DataError (a run folder of another recipe, images smaller than the patch).
+    Raises: TrainingDiverged, RecipeError, DataError (a run folder of another recipe, or in which another process
+    trains; images smaller than the patch).
     """
     device = processes.local_device(execution.device)
     autocast = torch.autocast(execution.device, torch.bfloat16, enabled=execution.precision == "bf16")
@@ -48,7 +53,7 @@ def train(
     adversary = Adversary(recipe, objective, device, autocast) if recipe.loss.adversarial else None
     shared = processes.wrap_ddp(objective, unused_parameters=len(network.supported_scales) > 1)
     parts = {**setup.parts, **(adversary.parts if adversary else {})}
-    with signals.handled() as received:
+    with signals.handled() as received, _alone(folder):
         recorder = Recorder(folder, recipe, parts, setup.state, validate, show, received, keeping)
         first, conditioned = recorder.resume(), network.condition is not None
         for step, (scale, sample) in enumerate(batches(recipe, sources, first, device, conditioned), first):
@@ -67,3 +72,12 @@ def train(
             ema.update_parameters(network)
             recorder.step(step + 1, loss.item(), lr, grad_norm)
     return optim.ema_module(ema).eval()
+
+
+@contextmanager
+def _alone(folder: Path) -> Generator[None]:
+    """Raises: DataError where another training writes into a run folder; those that torchrun began together are one."""
+    with atomic.claimed(folder / LAST) if processes.rank() == 0 else nullcontext(True) as ours:
+        if not ours:
+            raise DataError(f"another process trains in {folder}; wait until it ends, or take another run folder")
+        yield

@@ -69,7 +69,7 @@ def test_the_kth_call_fails(pairs: PatchSource, tmp_path: Path, call: str) -> No
         network = network or train(pairs, folder)
         for ours, right in zip(network.parameters(), whole.parameters(), strict=True):
             assert torch.equal(ours, right)
-        assert sorted(path.name for path in folder.iterdir() if path.is_file()) == names
+        assert sorted(path.name for path in folder.iterdir() if not path.name.startswith(atomic.PREFIX)) == names
         train(pairs, folder)  # it is complete: nothing is computed
         assert sorted(path.name for path in folder.iterdir()) == names
     assert k > 1 or call == "unlink"
@@ -87,3 +87,12 @@ def test_a_write_fails(pairs: PatchSource, tmp_path: Path) -> None:
         for ours, right in zip(train(pairs, folder).parameters(), whole.parameters(), strict=True):
             assert torch.equal(ours, right)
         assert sorted(path.name for path in folder.iterdir()) == names
+
+
+def test_two_do_not_train_in_one_folder(pairs: PatchSource, tmp_path: Path) -> None:
+    train(pairs, tmp_path)
+    files = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    with atomic.claimed(tmp_path / "last.safetensors"), pytest.raises(DataError, match="another process trains in "):
+        train(pairs, tmp_path)
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == files
+    train(pairs, tmp_path)
