@@ -19,10 +19,10 @@ from starlette.responses import FileResponse, JSONResponse, Response, StreamingR
 from starlette.types import ASGIApp
 
 from subpixel import __version__
-from subpixel.images.formats import FILE_FORMATS, FORMATS
+from subpixel.images.formats import FORMATS
 from subpixel.resample import KERNELS
 from subpixel.runtimes import installed
-from subpixel.service import assets
+from subpixel.service import assets, results
 from subpixel.service.clock import now
 from subpixel.service.description import IMAGE, PROBLEMS, RESULT, answers, header
 from subpixel.service.guard import Guard, handle_errors
@@ -32,7 +32,7 @@ from subpixel.service.orders import Enlarged, Examined, Order
 from subpixel.service.page import browser
 from subpixel.service.problems import Refusal, stopping
 from subpixel.service.query import check_no_query, parse_query
-from subpixel.service.ranges import RangedFile, unchanged
+from subpixel.service.ranges import RangedFile
 from subpixel.service.records import Record
 from subpixel.service.service import Service
 from subpixel.service.uploads import received, stated_length
@@ -42,8 +42,6 @@ _THREADS = 32
 """Requests that wait for the database, the disk or a process at a time."""
 _KEY = re.compile(r"[!-~]{1,200}")
 _REVISION = re.compile(r"[0-9]{1,18}")
-_PHOTOS = {file_format.name for file_format in FILE_FORMATS.values()}
-_GONE = "results are kept for a while; send the image again"
 _BARE: Any = {"dependencies": [Depends(check_no_query)]}
 """Nothing can be asked for in the query."""
 _KEYED: Any = {
@@ -111,7 +109,7 @@ def _reads(app: FastAPI, path: str, **how: Any) -> Callable[[Callable[..., Any]]
 async def upscale(request: Request) -> Response:
     """Enlarges a small image and answers with the result."""
     service, asked = _service(request), parse_query(request.query_params.multi_items())
-    wanted = None if asked.encoding.format else accepted(request.headers.get("accept"))
+    wanted = None if asked.encoding.format else accepted(request.headers.getlist("accept"))
     name = secrets.token_urlsafe(18)
     async with _admitted(service, request, name) as upload:
         order = replace(service.examining(upload, asked.model_dump_json()), wanted=tuple(wanted or ()))
@@ -209,30 +207,7 @@ async def events(request: Request, id: str) -> Response:
 async def result(request: Request, id: str) -> Response:
     """The image; Accept chooses its format."""
     service, record = _service(request), await _own(request, id)
-    if record.state == "expired":
-        raise Refusal("expired", _GONE)
-    if record.state != "done":
-        raise Refusal("not-done", f"the job is {record.state}")
-    wanted = accepted(request.headers.get("accept"))
-    kind = record.format if wanted is None or record.format in wanted else wanted[0]
-    etag = f'"{record.etag}"' if kind == record.format else f'"{record.etag}-{kind}"'
-    if kind != record.format and not (kind in FORMATS and record.source_format in _PHOTOS):
-        raise not_acceptable(record.format)
-    headers = {
-        "ETag": etag,
-        "Vary": "Accept",
-        "Cache-Control": "private, no-cache",
-        "Content-Disposition": f'attachment; filename="{record.id[:8]}.{kind}"',
-    }
-    if known := unchanged(request.headers, headers):
-        return known
-    source, path = service.result(record), service.result(record, kind)
-    try:
-        if path != source and not path.exists():
-            await service.convert(Order("convert", str(source), str(path), record.request))
-        return await asyncio.to_thread(RangedFile, path, headers, MEDIA_TYPES[kind])
-    except OSError as error:  # perhaps its time was over in the meantime
-        raise error if source.exists() else Refusal("expired", _GONE) from None
+    return await results.answer(service, request, record)
 
 
 async def inspect(request: Request) -> Any:
@@ -299,11 +274,12 @@ async def _admitted(service: Service, request: Request, name: str) -> AsyncGener
     """The image in the body, on the disk for the time of the block."""
     if service.stopping:
         raise stopping()
-    length = stated_length(request, service.settings.max_upload)  # first: results go to make room for it
-    await asyncio.to_thread(service.check_disk, length)
-    async with received(request, service.settings.uploads / name, service.settings.max_upload) as upload:
-        request.state.digest = upload.digest
-        yield upload.path
+    length = stated_length(request, service.settings.max_upload)
+    with service.receiving(str(request.scope["subpixel.client"]), length):
+        await asyncio.to_thread(service.check_disk, length or 0)  # first: results go to make room for it
+        async with received(request, service.settings.uploads / name, service.settings.max_upload) as upload:
+            request.state.digest = upload.digest
+            yield upload.path
 
 
 async def _own(request: Request, id: str) -> Record:

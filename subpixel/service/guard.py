@@ -8,7 +8,7 @@ import logging
 import time
 from collections import Counter
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from sqlalchemy.exc import OperationalError
 from starlette.applications import Starlette
@@ -60,7 +60,7 @@ class Guard:
 
     def __init__(self, app: ASGIApp, settings: Settings, count: Counter[tuple[str, str, int]]) -> None:
         self._app, self._settings, self._count = app, settings, count
-        sites = {urlsplit(origin).hostname for origin in settings.origins}
+        sites = {_hostname(origin) for origin in settings.origins}
         self._hosts = {*LOOPBACK, settings.host.strip("[]"), *filter(None, sites)}
         self._proxies = [ipaddress.ip_network(proxy) for proxy in settings.proxies]
 
@@ -107,7 +107,7 @@ class Guard:
         foreign = headers.get("sec-fetch-site") == "cross-site" and headers.get("sec-fetch-mode") != "navigate"
         if origin is None and not foreign:
             return
-        own = urlsplit(origin or "").netloc == headers.get("host")
+        own = _parts(origin or "").netloc == headers.get("host")
         if not own and origin not in self._settings.origins:
             raise Refusal("forbidden", "another site's page may not ask this; see --allow-origin")
 
@@ -120,7 +120,8 @@ class Guard:
     def _address(self, scope: Scope, headers: Headers) -> str:
         """The client's, as the last proxy that is trusted says."""
         address = str((scope.get("client") or ("unknown",))[0])
-        hops = [hop.strip() for hop in headers.get("x-forwarded-for", "").split(",") if hop.strip()]
+        lines = ",".join(headers.getlist("x-forwarded-for"))  # a proxy may add a line of its own: RFC 9110, 5.3
+        hops = [hop.strip() for hop in lines.split(",") if hop.strip()]
         while hops and self._is_proxy(address):
             address = hops.pop()
         return address
@@ -146,8 +147,8 @@ class Guard:
         origin = headers.get("origin")
         if origin not in self._settings.origins:
             return {}
-        allowed = {"Access-Control-Allow-Origin": origin or "", "Vary": "Origin"}
-        return {**allowed, "Access-Control-Expose-Headers": _EXPOSED, "Cross-Origin-Resource-Policy": "cross-origin"}
+        allowed = {"Access-Control-Allow-Origin": origin or "", "Access-Control-Expose-Headers": _EXPOSED}
+        return {**allowed, "Cross-Origin-Resource-Policy": "cross-origin"}
 
     def _record(self, scope: Scope, status: int, seconds: float) -> None:
         """One line a request, without what it holds: no query, no id, no name of a file."""
@@ -170,6 +171,8 @@ class _Answer:
             headers = MutableHeaders(scope=message)
             for name, value in (_HEADERS | self._more).items():
                 headers[name] = value
+            if self._more:
+                headers.add_vary_header("Origin")
             headers.setdefault("Cache-Control", "no-store")
         async with asyncio.timeout(_WRITE):
             await self._send(message)
@@ -186,11 +189,16 @@ def problem_response(error: Refusal) -> Response:
     return JSONResponse(problem.model_dump(), problem.status, error.headers, MEDIA_TYPE)
 
 
-def _hostname(url: str) -> str:
+def _parts(url: str) -> SplitResult:
+    """Of a URL; of one that makes no sense, nothing."""
     try:
-        return urlsplit(url).hostname or ""
+        return urlsplit(url)
     except ValueError:
-        return ""
+        return urlsplit("")
+
+
+def _hostname(url: str) -> str:
+    return _parts(url).hostname or ""
 
 
 def handle_errors(app: Starlette) -> None:

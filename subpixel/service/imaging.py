@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from subpixel.errors import BadRequest, TooLarge
+from subpixel.errors import BadRequest, TooLarge, UnwritableImage
 from subpixel.images.formats import HEAD, VIDEO, FileFormat, format_of_content
 from subpixel.jobs.isolated import Emit
 from subpixel.jobs.request import Request
@@ -72,11 +72,18 @@ def _examine_photo(file_format: FileFormat | None, order: Order, request: Reques
         size = f"the result would have {width:,} x {height:,} pixels" + (f" in {frames} frames" if frames > 1 else "")
         raise TooLarge("the image", f"{size}, more than the limit of {order.most:,} in all; ask for a smaller one")
     suffix = suffix_of_result(file_format.suffixes[0])
-    wanted = next((name for name in order.wanted if name in FORMATS), None)
-    target = format_of(f"x{suffix}", request.encoding.format or wanted)
     whole = replace(shape, height=height * frames, width=width)
-    create(f"result.{target}", whole, opened.metadata, replace(request.encoding, format=target))
-    return Examined(file_format.name, shape.width, shape.height, frames, target, width, height)
+    wanted = [] if request.encoding.format else [name for name in order.wanted if name in FORMATS]
+    failures = list[UnwritableImage]()
+    for name in wanted or [request.encoding.format]:
+        target = format_of(f"x{suffix}", name)
+        try:
+            create(f"result.{target}", whole, opened.metadata, replace(request.encoding, format=target))
+        except UnwritableImage as error:  # no animations in JPEG: the next best
+            failures.append(error)
+        else:
+            return Examined(file_format.name, shape.width, shape.height, frames, target, width, height)
+    raise failures[0]
 
 
 def _enlarge(order: Order, emit: Emit) -> Enlarged:

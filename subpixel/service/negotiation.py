@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from subpixel.service.problems import Refusal
 
@@ -24,12 +24,12 @@ MEDIA_TYPES = {
     "nii": "application/x-nifti",
     "ome.tif": "image/tiff",
 }
-_ANY = ("*/*", "image/*", "video/*")
+_ANY = ("*/*", "image/*")
 
 
-def accepted(header: str | None) -> list[str] | None:
-    """The formats that Accept takes, best first; None where anything will do. Raises: Refusal for none."""
-    header = header or "*/*"
+def accepted(lines: Sequence[str]) -> list[str] | None:
+    """The formats that the lines of Accept take, best first; None where any will do. Raises: Refusal for none."""
+    header = ",".join(lines) or "*/*"
     ranges = [part.strip().partition(";") for part in header.split(",") if part.strip()]
     weights = {kind.strip().lower(): _weight(rest) for kind, _, rest in ranges}
     if any(weights.get(kind) for kind in _ANY) and all(weights.values()):

@@ -20,7 +20,7 @@ _OF_UNCHANGED = ("etag", "cache-control", "vary")
 
 def unchanged(asked: Headers, headers: Mapping[str, str]) -> Response | None:
     """304 where If-None-Match names the tag among the headers of an answer, or any."""
-    known, answer = asked.get("if-none-match", ""), Headers(headers)
+    known, answer = ",".join(asked.getlist("if-none-match")), Headers(headers)
     if known.strip() != "*" and answer["etag"] not in known:
         return None
     return Response(status_code=304, headers={name: answer[name] for name in _OF_UNCHANGED if name in answer})

@@ -7,6 +7,8 @@ import logging
 import shutil
 import time
 from collections import Counter
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -34,6 +36,8 @@ _ORPHAN = 3600.0
 """Seconds after which a file that belongs to no job is a leftover."""
 _FREE = 2**26
 """Bytes of the disk that are left alone."""
+_FORMATS = 2
+"""Other formats of results that are made for a client, or wait, at a time."""
 _SLOW = 30.0
 """Seconds that somebody waits for a look at an image, or a small result."""
 
@@ -53,10 +57,14 @@ class Service:
         self.cards = list[dict[str, Any]]()
         """Of the models, once somebody has asked."""
         self._examiner, self._small = Isolated(perform), Isolated(perform)
-        self._turn = asyncio.Semaphore(2)  # those that wait need no thread
+        self._turn, self._one_format = asyncio.Semaphore(2), asyncio.Semaphore(1)  # those that wait need no thread
+        self._formats = Counter[str]()
+        """How many of them each client waits for."""
+        self._bodies = list[tuple[str, int]]()
+        """Client and bytes of each upload that is on its way."""
         self._heartbeats = Heartbeats(settings.lease)
-        self._orphans = dict[Path, float]()
-        """Files that belong to no job, and since when that is so."""
+        self._orphans = dict[Path, tuple[int, float]]()
+        """Files that belong to no job, their bytes, and since when that is so."""
         self._used = self.used()
         self._moved, self._moves = time.monotonic(), -1
 
@@ -69,10 +77,21 @@ class Service:
         async with self._turn:
             return await self._perform(self._examiner, order)
 
-    async def convert(self, order: Order) -> Any:
-        """Does a small order at once, after those that came before. Raises: as `jobs.isolated`."""
-        async with self._turn:
-            return await self._perform(self._small, order)
+    async def convert(self, order: Order, client: str) -> None:
+        """Makes another format of a result, after those that came before, unless one of them has.
+
+        Raises: as `jobs.isolated`; Refusal for a client that waits for several already.
+        """
+        if self._formats[client] >= _FORMATS:
+            raise retry("busy", f"{_FORMATS} other formats are being made for you; ask again when one is done", 5)
+        self._formats[client] += 1
+        try:
+            async with self._one_format:
+                if not Path(order.target).exists():
+                    await self._perform(self._small, order)
+        finally:
+            self._formats[client] -= 1
+            self._formats += Counter()  # without those that wait for none
 
     async def perform_now(self, order: Order) -> Any:
         """What somebody waits for. Raises: Refusal where another one is being served."""
@@ -83,6 +102,25 @@ class Service:
 
     async def _perform(self, isolated: Isolated, order: Order) -> Any:
         return await asyncio.to_thread(isolated, order, lambda _: None, limited(lambda: None, _SLOW))
+
+    @contextmanager
+    def receiving(self, client: str, length: int | None) -> Generator[None]:
+        """Room for an upload of so many bytes, as many as there may be where that is not stated, while the block lasts.
+
+        Raises: Refusal for a client with as many on their way as it may have jobs, and where all those on their way
+        would take more than half of the disk that may be used.
+        """
+        own, most = sum(who == client for who, _ in self._bodies), self.bounds.client
+        if own >= most:
+            raise retry("client-full", f"{own} of your images are arriving; send the next when one has arrived", 5)
+        body = client, self.settings.max_upload if length is None else length
+        if self._bodies and sum(size for _, size in (*self._bodies, body)) > self.settings.disk // 2:
+            raise retry("disk-full", "many images are arriving; ask again later", 5)
+        self._bodies.append(body)
+        try:
+            yield
+        finally:
+            self._bodies.remove(body)
 
     def accept(self, record: Record, upload: Path) -> Record:
         """The file, then the row: a row without its file is never seen. Raises: Refusal."""
@@ -147,10 +185,9 @@ class Service:
             return f"{waiting} jobs wait, and nothing has moved for a minute"
         return None
 
-    def expire(self, record: Record) -> None:
-        """Removes what is kept of a result."""
-        if self.records.change(record.id, ["done"], state="expired"):
-            self._remove_files(record)
+    def expire(self, record: Record) -> int:
+        """Removes what is kept of a result; how many bytes that were."""
+        return self._remove_files(record) if self.records.change(record.id, ["done"], state="expired") else 0
 
     async def run(self) -> None:
         """Tidies until it is cancelled."""
@@ -184,8 +221,7 @@ class Service:
         used = self.used()
         for record in done:
             if self._is_over(record) or used + room > self.settings.disk:
-                used -= record.bytes or 0
-                self.expire(record)
+                used -= self.expire(record)
         over = self.records.in_state("expired", "failed", "cancelled")
         gone = [record for record in over if self._is_over(record, 2)]
         for record in gone:
@@ -221,21 +257,26 @@ class Service:
     def _sweep(self) -> None:
         """What a process that was ended was writing; and files that have belonged to no job for long."""
         atomic.sweep(self.settings.results, again=True)
-        unwanted = dict[Path, float]()
+        unwanted = dict[Path, tuple[int, float]]()
         for folder, states in ((self.settings.uploads, UNFINISHED), (self.settings.results, (*UNFINISHED, "done"))):
             names = {path: path.name.partition(".")[0] for path in folder.iterdir()}
             wanted = {record.id for record in self.records.all([*set(names.values())]) if record.state in states}
             seen = time.monotonic()
-            unwanted |= {path: self._orphans.get(path, seen) for path, name in names.items() if name not in wanted}
-        for path, since in unwanted.items():
+            for path in (path for path, name in names.items() if name not in wanted):
+                size, since = self._orphans.get(path, (-1, seen))
+                unwanted[path] = _size(path), since if size == _size(path) else seen  # one that grows is being received
+        for path, (_, since) in unwanted.items():
             if time.monotonic() - since > _ORPHAN:
                 _remove(path)
         self._orphans = unwanted
 
-    def _remove_files(self, record: Record) -> None:
-        _remove(self.upload(record.id))
-        for path in self.settings.results.glob(f"{record.id}.*"):
+    def _remove_files(self, record: Record) -> int:
+        """How many bytes are free now."""
+        paths = [self.upload(record.id), *self.settings.results.glob(f"{record.id}.*")]
+        freed = sum(map(_size, paths))
+        for path in paths:
             _remove(path)
+        return freed
 
 
 def _size(path: Path) -> int:

@@ -18,6 +18,7 @@ _LONGEST = 36500 * 86400
 """Seconds: a century. Years have four digits."""
 _SHORTEST = 16
 """Characters of a token."""
+_QUEUE = "queue.db"
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
@@ -60,7 +61,7 @@ class Settings:
     """Pixels of a result that is waited for."""
     lease: float = 10.0
     """Seconds without a pulse after which a worker is dead."""
-    patience: float = 4.0
+    patience: float = 3.0
     """Seconds that a service which was told to end waits for answers, and again for jobs: Docker kills after ten."""
 
     def __post_init__(self) -> None:
@@ -69,7 +70,7 @@ class Settings:
         if self.base_path and not re.fullmatch(r"(/[\w.~-]+)+", self.base_path):
             raise BadRequest(f"base path {self.base_path!r}; expected something like /x, without a slash at its end")
         for origin in self.origins:
-            if not re.fullmatch(r"https?://[^/\s*]+", origin):
+            if not re.fullmatch(r"https?://([^/\s*\[\]]+|\[[0-9a-fA-F:.]+\](:\d+)?)", origin):
                 raise BadRequest(f"origin {origin!r}; expected something like https://example.org")
         for proxy in self.proxies:
             _address(proxy)
@@ -80,13 +81,14 @@ class Settings:
     @property
     def url(self) -> str:
         """Of the queue."""
-        return self.queue_url or f"sqlite:///{self.data.absolute()}/queue.db"
+        return self.queue_url or f"sqlite:///{self.data.absolute()}/{_QUEUE}"
 
     def make_folders(self) -> None:
-        """Those that the files lie in, for this user alone. Raises: BadRequest."""
+        """Those that the files lie in, and the queue's file, for this user alone. Raises: BadRequest."""
         for folder in (self.data, self.uploads, self.results):
             try:
                 folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+                (self.data / _QUEUE).touch(mode=0o600)  # the ids in it open results, and the folder may be another's
             except OSError as error:
                 why = (error.strerror or str(error)).lower()
                 raise BadRequest(f"cannot make the folder {folder}: {why}; choose another one with --data") from None
@@ -134,7 +136,7 @@ def parse_size(text: str) -> int:
     match = re.fullmatch(r"(\d+(?:\.\d+)?)([KMGT]?)B?", text.strip(), re.IGNORECASE)
     if not match:
         raise BadRequest(f"size {text!r}; expected bytes such as 64M or 10G")
-    return int(float(match[1]) * _SIZES[match[2].upper()])
+    return round(_finite(float(match[1]) * _SIZES[match[2].upper()], text))
 
 
 def parse_time(text: str) -> float:
@@ -150,9 +152,13 @@ def parse_time(text: str) -> float:
 
 def parse_pixels(count: float, unit: int) -> int:
     """Pixels from a count of mega- or gigapixels. Raises: BadRequest."""
-    if not math.isfinite(count):
-        raise BadRequest(f"a bound of {count}; expected a number such as 100")
-    return round(count * unit)
+    return round(_finite(count * unit, f"{count:g}"))
+
+
+def _finite(bound: float, text: str) -> float:
+    if not math.isfinite(bound):
+        raise BadRequest(f"a bound of {text[:40]}; expected a number such as 100")
+    return bound
 
 
 def is_loopback(host: str) -> bool:

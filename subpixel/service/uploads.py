@@ -37,12 +37,12 @@ class Upload:
     digest: str
 
 
-def stated_length(request: Request, most: int) -> int:
-    """Bytes that a body will have, as its sender says; 0 where it does not. Raises: Refusal for too many."""
-    length = int(request.headers.get("content-length") or 0)
-    if length > most + _FORM:
+def stated_length(request: Request, most: int) -> int | None:
+    """Bytes that a body will have, as its sender says; None where it does not. Raises: Refusal for too many."""
+    stated = request.headers.get("content-length")
+    if stated and int(stated) > most + _FORM:
         raise _too_large(most)
-    return length
+    return int(stated) if stated else None
 
 
 @asynccontextmanager

@@ -23,7 +23,7 @@ class Watch:
 
     def __init__(self, records: Records) -> None:
         self._records = records
-        self._waiting = dict[asyncio.Queue[Record], str]()
+        self._waiting = dict[asyncio.Queue[Record], Record]()
         self.stopping = asyncio.Event()
 
     async def run(self) -> None:
@@ -33,27 +33,30 @@ class Watch:
             if not self._waiting:
                 continue
             try:
-                jobs = await asyncio.to_thread(self._records.all, sorted(set(self._waiting.values())))
+                jobs = await asyncio.to_thread(
+                    self._records.all, sorted({record.id for record in self._waiting.values()})
+                )
             except Exception:  # the database is away: that may pass
                 log.exception("cannot look at the jobs")
                 continue
             records = {record.id: record for record in jobs}
-            for queue, wanted in list(self._waiting.items()):
-                if wanted in records and queue.empty():
-                    queue.put_nowait(records[wanted])
+            for queue, record in list(self._waiting.items()):
+                if record.id in records and queue.empty():
+                    queue.put_nowait(records[record.id])
 
     def changes(self, record: Record, after: int) -> AsyncGenerator[Record | None]:
         """The job after each change beyond a revision, to its end; now and then also as it waits, or None.
 
-        Raises: Refusal where too many wait, at once: later the answer has begun.
+        Raises: Refusal where too many wait, or half as many of one client, at once: later the answer has begun.
         """
-        if len(self._waiting) >= _MOST:
+        own = sum(waiting.client == record.client for waiting in self._waiting.values())
+        if len(self._waiting) >= _MOST or own >= _MOST // 2:
             raise retry("busy", "too many wait for events; ask for the job itself", 10)
         return self._changes(record, after)
 
     async def _changes(self, record: Record, after: int) -> AsyncGenerator[Record | None]:
         queue = asyncio.Queue[Record]()
-        self._waiting[queue] = record.id
+        self._waiting[queue] = record
         loop = asyncio.get_running_loop()
         quiet = loop.time()
         try:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import stat
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -81,6 +83,40 @@ def test_what_an_ended_process_was_writing_goes_and_what_another_one_writes_stay
     service.tidy()
     assert (left.exists(), under_way.exists()) == (False, True)
     atomic.discard(under_way)
+
+
+def test_no_more_goes_than_makes_room(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The other formats of a result go with it, and count."""
+    results, records = service.settings.results, service.records
+    for name in ("y", "z"):
+        records.accept(Record(name, "bob", "{}", "PNG", 3, 2, 5, "png", 6, 4, clock.now()), Bounds(9, 9))
+        records.change(name, ["waiting"], state="done", finished=clock.now(), bytes=5)
+        (results / f"{name}.png").write_bytes(b"large")
+    (results / "x.tif").write_bytes(bytes(100))
+    monkeypatch.setattr(service, "settings", replace(service.settings, disk=50))
+    service.tidy(20)
+    assert sorted(path.name for path in results.iterdir()) == ["y.png", "z.png"]
+    assert [record.id for record in records.in_state("done")] == ["y", "z"]
+
+
+def test_what_is_still_received_belongs_to_somebody(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    coming, real = service.settings.uploads / "coming.part", time.monotonic
+    coming.write_bytes(b"a")
+    for hours in (0, 1.1, 2.2):
+        monkeypatch.setattr("time.monotonic", lambda hours=hours: real() + hours * tidied._ORPHAN)
+        service.tidy()
+        with coming.open("ab") as file:
+            file.write(b"b")
+    assert coming.read_bytes() == b"abbb"
+
+
+def test_the_queue_is_for_this_user_alone_in_a_folder_that_is_not(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    data.mkdir(mode=0o755)
+    settings = Settings(data)
+    settings.make_folders()
+    Queue(settings.url).close()
+    assert stat.S_IMODE((data / "queue.db").stat().st_mode) == 0o600
 
 
 def test_what_belongs_to_no_job_goes_after_a_while(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
