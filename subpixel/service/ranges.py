@@ -47,10 +47,18 @@ class RangedFile(FileResponse):
 
     @classmethod
     def _parse_range_header(cls, http_range: str, file_size: int) -> list[tuple[int, int]]:
+        unit, _, ranges = http_range.partition("=")
+        within = [each for each in ranges.split(",") if not _is_beyond(each, file_size)]
         try:
-            return super()._parse_range_header(http_range, file_size)
+            return super()._parse_range_header(f"{unit}={','.join(within)}" if within else http_range, file_size)
         except MalformedRangeHeader:
             return []
         except RangeNotSatisfiable:
             why = f"Range {http_range[:80]!r}; there are {file_size:,} bytes"
             raise Refusal("no-such-range", why, {"Content-Range": f"bytes */{file_size}"}) from None
+
+
+def _is_beyond(given: str, size: int) -> bool:
+    """Whether a range begins after the end; others may still be had: RFC 9110, 15.5.17."""
+    begin = given.strip().partition("-")[0]
+    return begin.isdecimal() and int(begin[:4000]) >= size
