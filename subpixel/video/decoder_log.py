@@ -5,11 +5,13 @@ In our own process the log would take Python's lock inside FFmpeg's threads, see
 
 from __future__ import annotations
 
+import math
 import os
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -21,10 +23,12 @@ if TYPE_CHECKING:
 _OF_OURS = b"packet "
 """Begins the line behind the complaints about a packet: its time in seconds, and how many frames it gave."""
 _UNKNOWN = "nan"
+_SETTLING = 2.0
+"""Seconds before a part in which a decoder may complain of what it was not given."""
 
 
 class DecoderLog:
-    """Decodes a source once more, beside the work, in one thread; `frames` is known at the end.
+    """Decodes a part of a source once more, beside the work, in one thread; `frames` is known at the end.
 
     start, stop: seconds from the source's beginning.
     """
@@ -34,8 +38,10 @@ class DecoderLog:
 
     def __enter__(self) -> Self:
         self._log = tempfile.TemporaryFile()
-        given = [os.path.abspath(self._source.path), str(self._source.index), str(os.getpid())]
-        self._process = subprocess.Popen([sys.executable, "-P", "-m", __name__, *given], stderr=self._log)
+        began, stop = self._source.began, math.inf if self._stop is None else self._stop
+        part = began + self._start if self._start else -math.inf, began + stop
+        given = os.path.abspath(self._source.path), self._source.index, os.getpid(), *part
+        self._process = subprocess.Popen([sys.executable, "-P", "-m", __name__, *map(str, given)], stderr=self._log)
         return self
 
     def __exit__(
@@ -69,9 +75,13 @@ def complaint_times(lines: Any) -> Iterator[float]:
         is_new = False
 
 
-def _listen(path: str, index: int, parent: int) -> None:
-    """Decodes as long as the parent lives, and says after each packet that it was done; libav writes in between."""
+def _listen(path: str, index: int, parent: int, start: float, stop: float) -> None:
+    """Decodes as long as the parent lives, and says after each packet that it was done; libav writes in between.
+
+    start, stop: seconds as the file counts them, between which it has to.
+    """
     import av
+    import av.error
     import av.logging
 
     from subpixel.video.source import READING
@@ -82,18 +92,29 @@ def _listen(path: str, index: int, parent: int) -> None:
         stream: Any = file.streams[index]
         stream.thread_count = 1
         os.write(2, _OF_OURS + f"{_UNKNOWN} -1\n".encode())  # what is said of the header is known
-        for packet in file.demux(stream):
-            if os.getppid() != parent:
+        if math.isfinite(start):
+            with suppress(av.error.FFmpegError):
+                file.seek(int((start - _SETTLING) / stream.time_base), stream=stream, backward=True)
+        for number, packet in enumerate(file.demux(stream)):
+            if os.getppid() != parent or _seconds(packet, packet.dts) >= stop:
                 return
+            if number == 0 and _seconds(packet, packet.pts) > start > -math.inf:  # it landed behind
+                break
             _decode(packet)
+        else:
+            return
+    _listen(path, index, parent, -math.inf, stop)
 
 
 def _decode(packet: Any) -> None:
     frames = decoded(packet)
     count = -1 if frames is None else len(frames)
-    seconds = _UNKNOWN if packet.pts is None else float(packet.pts * packet.time_base)
-    os.write(2, _OF_OURS + f"{seconds} {count}\n".encode())
+    os.write(2, _OF_OURS + f"{_seconds(packet, packet.pts)} {count}\n".encode())
+
+
+def _seconds(packet: Any, ticks: int | None) -> float:
+    return math.nan if ticks is None else float(ticks * packet.time_base)
 
 
 if __name__ == "__main__":
-    _listen(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))
+    _listen(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4]), float(sys.argv[5]))

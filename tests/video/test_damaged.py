@@ -15,8 +15,9 @@ from clips import Clip, Sound, make
 from subpixel.errors import BadRequest, DataError, UnreadableImage
 from subpixel.jobs.pool import Finished
 from subpixel.video.damage import decoded
-from subpixel.video.decoder_log import complaint_times
+from subpixel.video.decoder_log import DecoderLog, complaint_times
 from subpixel.video.request import VideoRequest, seconds
+from subpixel.video.source import probe
 from subpixel.video.upscaling import Started, upscale
 
 _KEY = "0123456789abcdef0123456789abcdef"
@@ -139,6 +140,34 @@ def test_what_a_decoder_patches_up_in_silence_is_counted(codec: str, name: str, 
         found = found or re.search(r"(\d+) frames are damaged", str(end(path, tmp_path / f"{seed}.mkv").error))
     assert found is not None
     assert int(found[1]) == 6 if codec == "ffv1" else 1 <= int(found[1]) <= 6
+
+
+def test_of_a_part_no_more_is_decoded_again_than_the_part(tmp_path: Path) -> None:
+    path = make(tmp_path, Clip("film.mkv", "ffv1", frames=250))
+    content = bytearray(path.read_bytes())
+    for eighth in range(8):
+        content[len(content) * (2 * eighth + 1) // 16] ^= 255
+    path.write_bytes(content)
+    source = probe(path)
+
+    def listened(start: float, stop: float | None) -> tuple[int, list[float]]:
+        with DecoderLog(source, start, stop) as log:
+            count = log.frames()
+            log._log.seek(0)
+            times = list(complaint_times(log._log.readlines()))
+            log._log.seek(0)
+            decoded = sum(line.startswith(b"packet ") for line in log._log) - 1
+        assert count == sum(start <= time < (stop or 99) for time in times)
+        return decoded, times
+
+    whole, every = listened(0, None)
+    assert whole >= 250
+    assert len(every) == 8
+    for start, stop in [(4.0, 5.0), (0.0, 2.0), (9.0, None)]:
+        decoded, times = listened(start, stop)
+        inside = [time for time in every if start <= time < (stop or 99)]
+        assert [time for time in times if start <= time < (stop or 99)] == inside
+        assert decoded <= 25 * ((stop or 10.0) - max(0.0, start - 2) + 1)  # the places that can be sought lie apart
 
 
 def test_complaints_belong_to_the_packet_that_follows() -> None:
