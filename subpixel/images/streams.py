@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import sys
 from contextlib import suppress
@@ -14,6 +15,7 @@ MAX_BYTES = 2**30
 """Of a stream that cannot be read again, and is held therefore."""
 STREAM = "-"
 """In place of a path: standard input as a source, standard output as a target."""
+_CHUNK = 2**16
 
 
 def name_of(source: str | Path | bytes | BinaryIO) -> str | Path:
@@ -52,6 +54,30 @@ def check_stream(file: object, method: Literal["read", "write"]) -> None:
     is_pythons = isinstance(file, io.FileIO | io.BufferedReader | io.BufferedWriter)  # others need not say it
     if is_pythons and not (file.readable() if method == "read" else file.writable()):
         raise BadRequest(f"a file that is not opened to {method} it; open it with mode {method[0] + 'b'!r}")
+
+
+def write_all(source: BinaryIO, stream: BinaryIO) -> None:
+    """Writes what a file has into a stream, which may take a part at a time, as raw ones do; and flushes it.
+
+    Raises: BlockingIOError for a stream that does not wait until it can take more; OSError.
+    """
+    try:
+        while rest := source.read(_CHUNK):
+            while rest:
+                rest = rest[_taken(stream, rest) :]
+        stream.flush()
+    except BlockingIOError as error:
+        raise BlockingIOError(errno.EAGAIN, "it takes no more for now; give a blocking stream") from error
+
+
+def _taken(stream: BinaryIO, data: bytes) -> int:
+    """How many bytes were written, 1 or more. Raises: BlockingIOError, OSError."""
+    count: int | None = stream.write(data)
+    if count is None and not isinstance(stream, io.RawIOBase):  # as Django's response: it has taken all
+        return len(data)
+    if not count:
+        raise BlockingIOError
+    return count
 
 
 def comes_once(path: str | Path) -> bool:

@@ -17,7 +17,7 @@ import pytest
 import tifffile
 from PIL import ImageCms
 
-from subpixel.errors import BadRequest, UnreadableImage
+from subpixel.errors import BadRequest, UnreadableImage, UnwritableImage
 from subpixel.images import (
     FORMATS,
     Encoding,
@@ -302,6 +302,59 @@ def test_standard_input_and_output(tmp_path: Path) -> None:
     )
     assert np.array_equal(tifffile.imread(io.BytesIO(done.stdout)), noise(6, 5, 3))
     assert done.stderr == b""
+
+
+class Part(io.RawIOBase):
+    """A raw stream: of each write it takes a part."""
+
+    def __init__(self, most: int | None) -> None:
+        self.most, self.held = most, b""
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int | None:
+        self.held += bytes(data[: self.most or 0])
+        return self.most and min(self.most, len(data))
+
+
+class Silent:
+    """A stream that does not say what it took."""
+
+    def __init__(self) -> None:
+        self.held = b""
+
+    def write(self, data: bytes) -> None:
+        self.held += data
+
+    def flush(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize("stream", [Part(100), Part(2**20), Silent()])
+def test_a_stream_gets_every_byte(stream: Any, tmp_path: Path) -> None:
+    image = Image.from_array(noise(200, 150, 3))
+    write(tmp_path / "a.png", image)
+    write(stream, image)
+    assert stream.held == (tmp_path / "a.png").read_bytes()
+    assert len(stream.held) > 2**16
+
+
+@pytest.mark.parametrize("buffering", [0, -1])
+def test_a_full_pipe_that_does_not_wait_is_an_error(buffering: int) -> None:
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    with open(reading, "rb", 0) as pipe, open(writing, "wb", buffering) as stream:
+        with pytest.raises(UnwritableImage) as told:
+            write(stream, Image.from_array(noise(300, 300, 3)))
+        assert str(told.value) == "cannot write the stream: it takes no more for now; give a blocking stream"
+        pipe.read(2**20)
+
+
+@pytest.mark.parametrize("most", [None, 0])
+def test_a_stream_that_takes_nothing_is_an_error(most: int | None) -> None:
+    with pytest.raises(UnwritableImage, match="cannot write the stream: it takes no more for now"):
+        write(Part(most), Image.from_array(noise(2, 2)))  # pyright: ignore[reportArgumentType]
 
 
 def test_a_written_file_has_the_usual_mode_and_keeps_an_old_one(tmp_path: Path) -> None:
