@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO, Literal
 
-from subpixel.errors import BadRequest, UnreadableImage
+from subpixel.errors import BadRequest, UnreadableImage, unread
 
 MAX_BYTES = 2**30
 """Of a stream that cannot be read again, and is held therefore."""
@@ -70,9 +70,9 @@ def write_all(source: BinaryIO, stream: BinaryIO) -> None:
         raise BlockingIOError(errno.EAGAIN, "it takes no more for now; give a blocking stream") from error
 
 
-def _taken(stream: BinaryIO, data: bytes) -> int:
+def _taken(stream: BinaryIO | io.RawIOBase, data: bytes) -> int:
     """How many bytes were written, 1 or more. Raises: BlockingIOError, OSError."""
-    count: int | None = stream.write(data)
+    count = stream.write(data)
     if count is None and not isinstance(stream, io.RawIOBase):  # as Django's response: it has taken all
         return len(data)
     if not count:
@@ -88,7 +88,21 @@ def comes_once(path: str | Path) -> bool:
 
 
 def _drained(source: str | Path | BinaryIO, file: BinaryIO) -> bytes:
-    content = file.read(MAX_BYTES + 1)
-    if len(content) > MAX_BYTES:
-        raise UnreadableImage(name_of(source), f"more than {MAX_BYTES:,} bytes came; save it as a file first")
-    return content
+    name, pieces, left = name_of(source), list[bytes](), MAX_BYTES + 1
+    while piece := _piece(name, file, left):  # a raw stream gives a part at a time
+        pieces.append(piece)
+        left -= len(piece)
+        if left <= 0:
+            raise UnreadableImage(name, f"more than {MAX_BYTES:,} bytes came; save it as a file first")
+    return b"".join(pieces)
+
+
+def _piece(name: str | Path, file: BinaryIO | io.RawIOBase, most: int) -> bytes:
+    """What comes next, empty at the end. Raises: UnreadableImage."""
+    try:
+        piece = file.read(most)
+    except OSError as error:
+        raise UnreadableImage(name, unread(error)) from error
+    if piece is None:
+        raise UnreadableImage(name, "it has no more for now, and no end; give a blocking stream")
+    return piece
