@@ -55,11 +55,11 @@ class DnnSuperResImpl:
     def readModel(self, path: str | Path) -> None:
         """Takes the network and the weights of one of OpenCV's .pb files.
 
-        Raises: BadWeights for a file that is damaged or something else.
+        Raises: BadWeights for a file that is damaged or something else; what was read before stays.
         """
-        self._path = Path(path)
-        self._upscalers.clear()
-        self._upscaler(tensorflow.OUTPUT)
+        path = Path(path)
+        upscaler = self._read(path, tensorflow.OUTPUT)
+        self._path, self._upscalers = path, {tensorflow.OUTPUT: upscaler}
 
     def setModel(self, algo: str, scale: int) -> None:
         """Names the algorithm, "edsr", "espcn", "fsrcnn" or "lapsrn", and its factor; or a family of the package's own.

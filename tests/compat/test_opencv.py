@@ -244,6 +244,27 @@ def test_the_order_of_the_calls_does_not_matter(edsr: Callable[[int], list[Node]
     np.testing.assert_array_equal(first.upsample(photo), second.upsample(photo))
 
 
+@pytest.mark.parametrize("content", [None, b"", b"no graph"])
+def test_a_file_that_cannot_be_read_changes_nothing(
+    content: bytes | None, edsr: Callable[[int], list[Node]], tmp_path: Path
+) -> None:
+    (tmp_path / "EDSR_x2.pb").write_bytes(graphdef.write(edsr(2)))
+    if content is not None:
+        (tmp_path / "bad.pb").write_bytes(content)
+    photo = np.random.default_rng(0).integers(0, 256, (9, 8, 3), dtype=np.uint8)
+    own, of_file = dnn_superres.DnnSuperResImpl_create(), dnn_superres.DnnSuperResImpl_create()
+    own.setModel("fsrcnn", 2)
+    of_file.readModel(tmp_path / "EDSR_x2.pb")
+    of_file.setModel("edsr", 2)
+    for sr in (own, of_file):
+        before = sr.upsample(photo)
+        with pytest.raises(BadWeights):
+            sr.readModel(tmp_path / "bad.pb")
+        np.testing.assert_array_equal(sr.upsample(photo), before)
+    own.setModel("espcn", 3)
+    assert own.upsample(photo).shape == (27, 24, 3)
+
+
 def test_half_precision_is_a_target(shared: Path) -> None:
     sr = dnn_superres.DnnSuperResImpl_create()
     sr.readModel(str(_folder(shared) / "FSRCNN_x2.pb"))
