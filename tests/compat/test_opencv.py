@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pytest
@@ -189,6 +190,32 @@ def test_a_result_that_fits_is_filled(shared: Path, opencv: ModuleType) -> None:
             assert not other.any()
 
 
+def _read_only(*shape: int) -> Pixels:
+    array = np.zeros(shape, np.uint8)
+    array.flags.writeable = False
+    return array
+
+
+@pytest.mark.parametrize(
+    ("result", "why"),
+    [
+        (_read_only(60, 50, 3), "the result is a read-only array; expected one that can be written, or None"),
+        (_read_only(50, 60, 3), "the result is a read-only array; expected one that can be written, or None"),
+        ([1], "the result is of type list; expected ndarray"),
+        ("x", "the result is of type str; expected ndarray"),
+    ],
+)
+def test_a_result_that_opencv_refuses_is_refused(result: Any, why: str, opencv: ModuleType) -> None:
+    photo = np.zeros((30, 25, 3), np.uint8)
+    with pytest.raises(opencv.error, match="result"):  # before it looks for a model
+        opencv.dnn_superres.DnnSuperResImpl_create().upsample(photo, result)
+    sr = dnn_superres.DnnSuperResImpl_create()
+    sr.setModel("fsrcnn", 2)
+    with pytest.raises(BadRequest) as told:
+        sr.upsample(photo, result)
+    assert str(told.value) == why
+
+
 def test_the_list_of_results_is_filled(shared: Path) -> None:
     """As OpenCV does it in C++: appended, in the order of the nodes."""
     photo = _photo(shared, "Set5/*woman*")[:30, :25]
@@ -304,10 +331,12 @@ def test_mistakes_are_said_in_one_line(edsr: Callable[[int], list[Node]], tmp_pa
     [
         ("swift-video", 2, "swift-video-x2 carries what it sees from frame to frame; it is for videos: subpixel video"),
         ("Swift", 5, "the package has no weights for swift-x5 (it has swift-x2, swift-x3, swift-x4)"),
+        (3, 2, "the algorithm is of type int; expected str"),
+        (None, 2, "the algorithm is of type NoneType; expected str"),
         ("fsrcnn", 0, "the factor 0; expected 1 or more, for instance setModel('fsrcnn', 3)"),
     ],
 )
-def test_what_no_file_could_mend_is_refused_at_once(algorithm: str, factor: int, why: str) -> None:
+def test_what_no_file_could_mend_is_refused_at_once(algorithm: Any, factor: int, why: str) -> None:
     sr = dnn_superres.DnnSuperResImpl_create()
     sr.setModel("espcn", 3)
     with pytest.raises(BadRequest) as told:
