@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from subpixel import models
-from subpixel.errors import BadRequest, UnknownName
+from subpixel.errors import BadRequest, UnknownName, check_type
 from subpixel.imports import tensorflow
 from subpixel.inference.upscaler import Upscaler
 from subpixel.ports import ModelName
@@ -55,19 +55,20 @@ class DnnSuperResImpl:
     def readModel(self, path: str | Path) -> None:
         """Takes the network and the weights of one of OpenCV's .pb files.
 
-        Raises: BadWeights for a file that is damaged or something else.
+        Raises: BadWeights for a file that is damaged or something else; what was read before stays.
         """
-        self._path = Path(path)
-        self._upscalers.clear()
-        self._upscaler(tensorflow.OUTPUT)
+        path = Path(path)
+        upscaler = self._read(path, tensorflow.OUTPUT)
+        self._path, self._upscalers = path, {tensorflow.OUTPUT: upscaler}
 
     def setModel(self, algo: str, scale: int) -> None:
         """Names the algorithm, "edsr", "espcn", "fsrcnn" or "lapsrn", and its factor; or a family of the package's own.
 
         OpenCV accepts anything here. Refused is what no file that is read later could mend.
-        Raises: UnknownName; BadRequest for a factor below 1, a family of the package that has no such factor, or one
-        that is for videos; TypeError for a factor that is no integer.
+        Raises: UnknownName; BadRequest for a name that is no text, a factor below 1, a family of the package that has
+        no such factor, or one that is for videos; TypeError for a factor that is no integer.
         """
+        check_type("the algorithm", algo, str)
         algorithm, factor = algo.lower(), operator.index(scale)
         if factor < 1:
             raise BadRequest(f"the factor {factor}; expected 1 or more, for instance setModel('fsrcnn', 3)")
@@ -82,10 +83,12 @@ class DnnSuperResImpl:
 
         result: is filled and returned if it has the shape and type of the enlarged image.
         Raises: BadRequest for an image of another type or shape, before `setModel`, or for a factor that the file
-        does not have or the package has no weights for.
+        does not have or the package has no weights for; for a result that is no array or cannot be written.
         """
         if not self._algorithm:
             raise BadRequest("no model is set; call setModel, for instance setModel('fsrcnn', 3)")
+        if result is not None:
+            _check_result(result)
         enlarged = self._enlarged(img, tensorflow.OUTPUT, self._scale)
         if result is None or (result.shape, result.dtype) != (enlarged.shape, enlarged.dtype):
             return enlarged
@@ -203,3 +206,10 @@ def _check(img: Any) -> None:
         raise BadRequest(f"an image of type {getattr(img, 'dtype', type(img).__name__)}; expected uint8")
     if img.size == 0 or not (img.ndim == 2 or (img.ndim == 3 and img.shape[2] in (1, 3))):
         raise BadRequest(f"an image of shape {shape}; expected (height, width) or (height, width, 3)")
+
+
+def _check_result(result: Any) -> None:
+    """Raises: BadRequest for what OpenCV refuses, whatever its shape, and for a number, which it ignores."""
+    check_type("the result", result, np.ndarray)
+    if not result.flags.writeable:
+        raise BadRequest("the result is a read-only array; expected one that can be written, or None")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import shutil
 import sys
 import tempfile
 from contextlib import suppress
@@ -25,7 +24,7 @@ from subpixel.images.encoders import encode, unused_sentences
 from subpixel.images.formats import FILE_FORMATS, Encoding, FileFormat, depth_sentence, format_of, storable, target_name
 from subpixel.images.metadata import Metadata
 from subpixel.images.samples import Floats, quantise, vips
-from subpixel.images.streams import check_stream
+from subpixel.images.streams import check_stream, write_all
 from subpixel.ports import Shape
 
 IN_MEMORY = 64 * 2**20
@@ -192,8 +191,7 @@ class ImageWriter:
         if self._target is None:
             stream = sys.stdout.buffer if isinstance(self._path, str | Path) else self._path
             with self._part.open("rb") as file:
-                shutil.copyfileobj(file, stream)
-            stream.flush()
+                write_all(file, stream)
             return
         atomic.resemble(self._part, self._target, self._like, self._encoding.keep_time)
         atomic.commit(self._part, self._target)

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pytest
@@ -189,6 +190,32 @@ def test_a_result_that_fits_is_filled(shared: Path, opencv: ModuleType) -> None:
             assert not other.any()
 
 
+def _read_only(*shape: int) -> Pixels:
+    array = np.zeros(shape, np.uint8)
+    array.flags.writeable = False
+    return array
+
+
+@pytest.mark.parametrize(
+    ("result", "why"),
+    [
+        (_read_only(60, 50, 3), "the result is a read-only array; expected one that can be written, or None"),
+        (_read_only(50, 60, 3), "the result is a read-only array; expected one that can be written, or None"),
+        ([1], "the result is of type list; expected ndarray"),
+        ("x", "the result is of type str; expected ndarray"),
+    ],
+)
+def test_a_result_that_opencv_refuses_is_refused(result: Any, why: str, opencv: ModuleType) -> None:
+    photo = np.zeros((30, 25, 3), np.uint8)
+    with pytest.raises(opencv.error, match="result"):  # before it looks for a model
+        opencv.dnn_superres.DnnSuperResImpl_create().upsample(photo, result)
+    sr = dnn_superres.DnnSuperResImpl_create()
+    sr.setModel("fsrcnn", 2)
+    with pytest.raises(BadRequest) as told:
+        sr.upsample(photo, result)
+    assert str(told.value) == why
+
+
 def test_the_list_of_results_is_filled(shared: Path) -> None:
     """As OpenCV does it in C++: appended, in the order of the nodes."""
     photo = _photo(shared, "Set5/*woman*")[:30, :25]
@@ -244,6 +271,27 @@ def test_the_order_of_the_calls_does_not_matter(edsr: Callable[[int], list[Node]
     np.testing.assert_array_equal(first.upsample(photo), second.upsample(photo))
 
 
+@pytest.mark.parametrize("content", [None, b"", b"no graph"])
+def test_a_file_that_cannot_be_read_changes_nothing(
+    content: bytes | None, edsr: Callable[[int], list[Node]], tmp_path: Path
+) -> None:
+    (tmp_path / "EDSR_x2.pb").write_bytes(graphdef.write(edsr(2)))
+    if content is not None:
+        (tmp_path / "bad.pb").write_bytes(content)
+    photo = np.random.default_rng(0).integers(0, 256, (9, 8, 3), dtype=np.uint8)
+    own, of_file = dnn_superres.DnnSuperResImpl_create(), dnn_superres.DnnSuperResImpl_create()
+    own.setModel("fsrcnn", 2)
+    of_file.readModel(tmp_path / "EDSR_x2.pb")
+    of_file.setModel("edsr", 2)
+    for sr in (own, of_file):
+        before = sr.upsample(photo)
+        with pytest.raises(BadWeights):
+            sr.readModel(tmp_path / "bad.pb")
+        np.testing.assert_array_equal(sr.upsample(photo), before)
+    own.setModel("espcn", 3)
+    assert own.upsample(photo).shape == (27, 24, 3)
+
+
 def test_half_precision_is_a_target(shared: Path) -> None:
     sr = dnn_superres.DnnSuperResImpl_create()
     sr.readModel(str(_folder(shared) / "FSRCNN_x2.pb"))
@@ -283,10 +331,12 @@ def test_mistakes_are_said_in_one_line(edsr: Callable[[int], list[Node]], tmp_pa
     [
         ("swift-video", 2, "swift-video-x2 carries what it sees from frame to frame; it is for videos: subpixel video"),
         ("Swift", 5, "the package has no weights for swift-x5 (it has swift-x2, swift-x3, swift-x4)"),
+        (3, 2, "the algorithm is of type int; expected str"),
+        (None, 2, "the algorithm is of type NoneType; expected str"),
         ("fsrcnn", 0, "the factor 0; expected 1 or more, for instance setModel('fsrcnn', 3)"),
     ],
 )
-def test_what_no_file_could_mend_is_refused_at_once(algorithm: str, factor: int, why: str) -> None:
+def test_what_no_file_could_mend_is_refused_at_once(algorithm: Any, factor: int, why: str) -> None:
     sr = dnn_superres.DnnSuperResImpl_create()
     sr.setModel("espcn", 3)
     with pytest.raises(BadRequest) as told:

@@ -17,7 +17,7 @@ import pytest
 import tifffile
 from PIL import ImageCms
 
-from subpixel.errors import BadRequest, UnreadableImage
+from subpixel.errors import BadRequest, UnreadableImage, UnwritableImage
 from subpixel.images import (
     FORMATS,
     Encoding,
@@ -29,10 +29,12 @@ from subpixel.images import (
     open_image,
     quantise,
     read,
+    streams,
     to_batch,
     write,
     writer,
 )  # fmt: skip
+from subpixel.inference.file import upscale_file
 from subpixel.inference.upscaler import Upscaler
 
 ICC = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
@@ -302,6 +304,113 @@ def test_standard_input_and_output(tmp_path: Path) -> None:
     )
     assert np.array_equal(tifffile.imread(io.BytesIO(done.stdout)), noise(6, 5, 3))
     assert done.stderr == b""
+
+
+class Part(io.RawIOBase):
+    """A raw stream: of each write it takes a part."""
+
+    def __init__(self, most: int | None) -> None:
+        self.most, self.held = most, b""
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int | None:
+        self.held += bytes(data[: self.most or 0])
+        return self.most and min(self.most, len(data))
+
+
+class Silent:
+    """A stream that does not say what it took."""
+
+    def __init__(self) -> None:
+        self.held = b""
+
+    def write(self, data: bytes) -> None:
+        self.held += data
+
+    def flush(self) -> None:
+        pass
+
+
+class Slow(io.RawIOBase):
+    """A raw stream that gives at most 7 bytes at a time, and in the end what it is told."""
+
+    def __init__(self, data: bytes, end: int | OSError | None = 0) -> None:
+        self.file, self.end = io.BytesIO(data), end
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        piece = self.file.read(min(7, len(buffer)))
+        buffer[: len(piece)] = piece
+        if piece:
+            return len(piece)
+        if isinstance(self.end, OSError):
+            raise self.end
+        return self.end
+
+
+def test_a_raw_stream_is_read_to_its_end(tmp_path: Path) -> None:
+    write(tmp_path / "a.png", Image.from_array(noise(20, 30, 3)))
+    slow = Slow((tmp_path / "a.png").read_bytes())
+    assert np.array_equal(read(slow).to_array(), noise(20, 30, 3))  # pyright: ignore[reportArgumentType]
+
+
+@pytest.mark.parametrize(
+    ("end", "why"),
+    [(None, "it has no more for now, and no end; give a blocking stream"), (TimeoutError("timed out"), "timed out")],
+)
+@pytest.mark.parametrize("size", [0, 20, 200])
+def test_a_stream_that_stops_before_its_end_is_not_called_damaged(
+    size: int, end: OSError | None, why: str, tmp_path: Path
+) -> None:
+    write(tmp_path / "a.png", Image.from_array(noise(20, 30, 3)))
+    data = (tmp_path / "a.png").read_bytes()[:size]
+    target = tmp_path / "b.png"
+    for call in (read, lambda file: upscale_file(file, target, Upscaler("nearest"))):
+        with pytest.raises(UnreadableImage) as told:
+            call(Slow(data, end))  # pyright: ignore[reportArgumentType]
+        assert str(told.value) == f"cannot read the image: {why}"
+    assert not target.exists()
+
+
+@pytest.mark.parametrize("source", [io.BytesIO, Slow])
+def test_a_stream_is_held_within_a_bound(source: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path / "a.png", Image.from_array(noise(20, 30, 3)))
+    data = (tmp_path / "a.png").read_bytes()
+    monkeypatch.setattr(streams, "MAX_BYTES", len(data))
+    assert read(source(data)).height == 20
+    monkeypatch.setattr(streams, "MAX_BYTES", len(data) - 1)
+    with pytest.raises(UnreadableImage, match=f"more than {len(data) - 1:,} bytes came; save it as a file first"):
+        read(source(data))
+
+
+@pytest.mark.parametrize("stream", [Part(100), Part(2**20), Silent()])
+def test_a_stream_gets_every_byte(stream: Any, tmp_path: Path) -> None:
+    image = Image.from_array(noise(200, 150, 3))
+    write(tmp_path / "a.png", image)
+    write(stream, image)
+    assert stream.held == (tmp_path / "a.png").read_bytes()
+    assert len(stream.held) > 2**16
+
+
+@pytest.mark.parametrize("buffering", [0, -1])
+def test_a_full_pipe_that_does_not_wait_is_an_error(buffering: int) -> None:
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    with open(reading, "rb", 0) as pipe, open(writing, "wb", buffering) as stream:
+        with pytest.raises(UnwritableImage) as told:
+            write(stream, Image.from_array(noise(300, 300, 3)))
+        assert str(told.value) == "cannot write the stream: it takes no more for now; give a blocking stream"
+        pipe.read(2**20)
+
+
+@pytest.mark.parametrize("most", [None, 0])
+def test_a_stream_that_takes_nothing_is_an_error(most: int | None) -> None:
+    with pytest.raises(UnwritableImage, match="cannot write the stream: it takes no more for now"):
+        write(Part(most), Image.from_array(noise(2, 2)))  # pyright: ignore[reportArgumentType]
 
 
 def test_a_written_file_has_the_usual_mode_and_keeps_an_old_one(tmp_path: Path) -> None:
