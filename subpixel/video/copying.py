@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ import av
 import av.error
 from av.stream import Discard, Disposition
 
+from subpixel.video.decoding import REORDERED
 from subpixel.video.encoding import FOLDER
 from subpixel.video.source import Source, opened
 
@@ -185,12 +187,41 @@ def chapters(given: Any, cut: Cut) -> Iterator[Any]:
 def packets(given: Any, copies: dict[int, Any], cut: Cut) -> Iterator[Any]:
     """What is copied, as long as the source can be read."""
     streams = [s for s in (given.streams if given else ()) if s.index in copies and s.type != "attachment"]
-    found = given.demux(streams) if streams else iter(())
+    for packet in _with_decode_times(_readable(given, streams)) if streams else ():
+        if not _is_gap(packet) and _placed(packet, cut):
+            packet.stream = copies[packet.stream.index]
+            yield packet
+
+
+def _readable(given: Any, streams: list[Any]) -> Iterator[Any]:
     with suppress(av.error.FFmpegError):
-        for packet in found:
-            if packet.size and not _is_gap(packet) and _placed(packet, cut):
-                packet.stream = copies[packet.stream.index]
+        for packet in given.demux(streams):
+            if packet.size:
                 yield packet
+
+
+def _with_decode_times(found: Iterator[Any]) -> Iterator[Any]:
+    """Each packet with when it is decoded, which Matroska does not say before frames are in another order."""
+    waiting = defaultdict[int, list[Any]](list)
+    for packet in found:
+        held = waiting[packet.stream.index]
+        held.append(packet)
+        if packet.dts is not None or len(held) > REORDERED:
+            yield from _decoded_in_turn(held)
+            held.clear()
+    for held in waiting.values():
+        yield from _decoded_in_turn(held)
+
+
+def _decoded_in_turn(held: list[Any]) -> list[Any]:
+    """The same, each to be decoded before the next, and not after it is shown."""
+    later: int | None = None
+    for packet in reversed(held):
+        if packet.dts is None and packet.pts is not None:
+            in_order = packet.pts if later is None else min(packet.pts, later)
+            packet.dts = in_order if in_order != later else in_order - max(1, packet.duration or 0)
+        later = packet.dts
+    return held
 
 
 def _is_gap(packet: Any) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import av
 import pytest
 from clips import Clip, make
 
@@ -64,3 +65,39 @@ def test_only_its_own_job_replaces_a_result(
     why = "holds the beginning of another job" if name == "job.json" else "exists; --overwrite replaces it"
     assert why in refused(capfd, source, "-o", target)
     assert target.read_text() == "the only copy"
+
+
+def times(path: Path, stream: int = 0) -> list[float]:
+    """When the frames are shown."""
+    with av.open(str(path)) as file:
+        return sorted(float(p.pts * p.time_base) for p in file.demux(file.streams[stream]) if p.pts is not None)
+
+
+@pytest.mark.parametrize("ending", ["mkv", "mov", "mp4"])
+def test_every_packet_of_a_second_film_is_kept(ending: str, tmp_path: Path) -> None:
+    """Matroska does not say when the first frames are decoded, where others come in another order."""
+    once, source, target = make(tmp_path, Clip("a.mp4", frames=25)), tmp_path / "twice.mkv", tmp_path / f"b.{ending}"
+    with av.open(str(once)) as given, av.open(str(source), "w") as file:
+        streams = [file.add_stream_from_template(given.streams[0]) for _ in range(2)]
+        for packet in [packet for packet in given.demux() if packet.size]:
+            for stream in streams:
+                packet.stream = stream
+                file.mux(packet)
+    _, finished = run(source, target)
+    assert finished.error is None
+    assert times(target, 1) == pytest.approx([k / 25 for k in range(25)], abs=1e-3)
+    with av.open(str(source)) as given, av.open(str(target)) as file:
+        packets = [[bytes(packet) for packet in each.demux(each.streams[1]) if packet.size] for each in (given, file)]
+    assert packets[0] == packets[1]
+
+
+def test_frames_whose_times_are_in_the_order_of_decoding(tmp_path: Path) -> None:
+    source, target = make(tmp_path, Clip("a.avi", frames=30)), tmp_path / "b.mkv"
+    with av.open(str(source)) as file:
+        said = [frame.pts or 0 for frame in file.decode(video=0)]
+    assert said != sorted(said)
+    _, finished = run(source, target)
+    found = times(target)
+    assert finished.error is None
+    assert len(found) == len(set(found)) == 30
+    assert 29 / 25 <= found[-1] - found[0] <= 31 / 25
