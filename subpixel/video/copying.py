@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext, suppress
@@ -224,6 +225,16 @@ def _decoded_in_turn(held: list[Any]) -> list[Any]:
     return held
 
 
+def _still_there(packet: Any, begin: int, cut: Cut) -> int:
+    """When a subtitle begins: where the part does, if it is on the screen then, for the rest of its time."""
+    start = begin if cut.start is None else math.ceil(cut.start / packet.time_base)
+    end = begin + (packet.duration or 0)
+    if not begin < start < end:
+        return begin
+    packet.dts, packet.duration = start, end - start
+    return start
+
+
 def _is_gap(packet: Any) -> bool:
     """Whether it is what MP4 and MOV have between two texts, which they write themselves."""
     codec = packet.stream.codec_context  # None where nobody decodes such a stream
@@ -236,6 +247,8 @@ def _placed(packet: Any, cut: Cut) -> bool:
         packet.pts = packet.dts = 0
         return True
     begin = packet.dts if packet.pts is None else packet.pts
+    if begin is not None and packet.stream.type == "subtitle":
+        begin = _still_there(packet, begin, cut)
     if begin is None or not cut.holds(float(begin * packet.time_base)):
         return False
     shift = round(cut.zero / packet.time_base)

@@ -109,10 +109,10 @@ class Frames:
         return round((seconds + self._source.began) * self._fields / self._source.time_base)
 
     def _lasts(self, frame: Any) -> int:
-        """How long a frame stays, as its packet says, or as long as frames do; of two fields each has the half."""
+        """How long a frame stays, as its packet says, or as long as frames do; bwdif halves it for fields."""
         said = round((frame.duration or 0) * (frame.time_base or 0) * self._fields / self._source.time_base)
         usual = max(1, round(1 / (self._source.rate * self._source.time_base)))
-        return max(1, said // self._fields) if said else usual
+        return said or usual
 
     def _check_end(self, latest: float) -> None:
         duration, rate = self._source.duration, self._source.rate
