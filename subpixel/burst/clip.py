@@ -34,10 +34,11 @@ def frames_at(path: str | Path, seconds: float, count: int) -> tuple[list[Frame]
     except ImportError:
         raise MissingExtra("av", "video") from None
     chosen: tuple[list[Any], int] | None = None
-    aspect = Fraction(1)
+    aspect, begin = Fraction(1), 0.0
     try:
         for start in (max(0.0, seconds - _EARLIER), 0.0):
             with av.open(os.path.abspath(path), options=_FILES_ALONE) as container:
+                begin = _begin(_video(container))
                 chosen = chosen or _around(_decoded(container, start), seconds, count)
                 aspect = _video(container).sample_aspect_ratio or aspect
     except (av.error.FFmpegError, ValueError) as error:
@@ -45,18 +46,23 @@ def frames_at(path: str | Path, seconds: float, count: int) -> tuple[list[Frame]
         raise UnreadableImage(path, why[:1].lower() + why[1:]) from error
     if chosen is None:
         raise UnreadableImage(path, f"it shows nothing at {seconds:g} s")
-    return [_frame(path, frame, aspect) for frame in chosen[0]], chosen[1]
+    return [_frame(path, frame, aspect, begin) for frame in chosen[0]], chosen[1]
 
 
 def _decoded(container: Any, start: float) -> Iterator[tuple[float, Any]]:
     """Frames, each with the second from which on it is shown, from a second of the clip on."""
     stream = _video(container)
-    begin = float((stream.start_time or 0) * stream.time_base)
+    begin = _begin(stream)
     if start > 0:
         container.seek(int((start + begin) / stream.time_base), stream=stream)
     for frame in container.decode(stream):
         if frame.time is not None:
             yield frame.time - begin, frame
+
+
+def _begin(stream: Any) -> float:
+    """The time of its first frame, from which seconds are counted."""
+    return float((stream.start_time or 0) * stream.time_base)
 
 
 def _video(container: Any) -> Any:
@@ -71,23 +77,24 @@ def _video(container: Any) -> Any:
 
 def _around(frames: Iterator[tuple[float, Any]], seconds: float, count: int) -> tuple[list[Any], int] | None:
     """The frames around a moment, and which is shown then; None where they begin after it, or end before."""
-    before, after = deque[Any](maxlen=count - count // 2), list[Any]()
+    before, after, latest = deque[Any](maxlen=count - count // 2), list[Any](), 0.0
     for time, frame in frames:
         if time <= seconds + 1e-6:
             before.append(frame)
+            latest = time
         else:
             after.append(frame)
         if len(after) >= count // 2:
             break
-    return ([*before, *after], len(before) - 1) if before and (after or _shows(before[-1], seconds)) else None
+    return ([*before, *after], len(before) - 1) if before and (after or _shows(before[-1], latest, seconds)) else None
 
 
-def _shows(last: Any, seconds: float) -> bool:
-    """Whether the last frame of a clip is still there then."""
-    return seconds <= last.time + max(0.1, 2 * float((last.duration or 0) * last.time_base))
+def _shows(last: Any, time: float, seconds: float) -> bool:
+    """Whether the last frame of a clip, which is shown from a time on, is still there then."""
+    return seconds <= time + max(0.1, 2 * float((last.duration or 0) * last.time_base))
 
 
-def _frame(path: str | Path, frame: Any, aspect: Fraction) -> Frame:
+def _frame(path: str | Path, frame: Any, aspect: Fraction, begin: float) -> Frame:
     if frame.interlaced_frame:
         raise BadRequest(f"{path} is interlaced: each of its frames is of two moments; deinterlace it first")
     deep = any(component.bits > 8 for component in frame.format.components)
@@ -96,14 +103,23 @@ def _frame(path: str | Path, frame: Any, aspect: Fraction) -> Frame:
     turn = Turn.of(_display_matrix(frame))
     upright = np.ascontiguousarray(turn.upright(converted.to_ndarray()))
     colour = colour_of(int(frame.color_primaries), int(frame.color_trc))
-    name = f"the frame at {frame.time:.3f} s"
-    return Frame(name, upright, Metadata(depth=16 if deep else 8, colour=colour, notes=_squared(turn.aspect(aspect))))
+    name = f"the frame at {frame.time - begin:.3f} s"
+    return Frame(
+        name,
+        upright,
+        Metadata(depth=16 if deep else 8, colour=colour, notes=(*_squared(turn.aspect(aspect)), *_opaque(frame))),
+    )
 
 
 def _display_matrix(frame: Any) -> bytes | None:
     from av.sidedata.sidedata import Type
 
     return bytes(frame.side_data[Type.DISPLAYMATRIX]) if Type.DISPLAYMATRIX in frame.side_data else None
+
+
+def _opaque(frame: Any) -> tuple[str, ...]:
+    has_alpha = any(component.is_alpha for component in frame.format.components)
+    return ("its alpha is left out",) if has_alpha else ()
 
 
 def _squared(aspect: Fraction) -> tuple[str, ...]:

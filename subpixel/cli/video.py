@@ -79,7 +79,7 @@ def command(
     if not installed("av"):
         raise MissingExtra("av", "video")
     from subpixel.video.request import VideoRequest, seconds
-    from subpixel.video.segments import partial_of
+    from subpixel.video.segments import is_begun
     from subpixel.video.upscaling import upscale
 
     times = {"start": start, "stop": stop, "preview": preview}
@@ -98,7 +98,7 @@ def command(
         }
     )
     if output.suffix and not output.is_dir():
-        check_target(output, overwrite or partial_of(output).exists())
+        check_target(output, overwrite or is_begun(output))
     with closing(upscale(source, output, request)) as events, VideoDisplay(quiet) as shown:
         for event in events:
             shown.show(event)

@@ -38,6 +38,11 @@ class Colours:
         """PQ or HLG."""
         return self.transfer in (16, 18)
 
+    @property
+    def is_known(self) -> bool:
+        """Whether the matrix is unsaid, or one that is computed with here."""
+        return self.matrix in (UNSPECIFIED, *_KR_KB)
+
     def stated(self, height: int, target: int) -> Colours:
         """The same said aloud where a player would take the larger result for another standard than its source."""
         if height > _SD_ROWS or target <= _SD_ROWS:

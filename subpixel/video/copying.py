@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import math
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
@@ -13,6 +15,7 @@ import av
 import av.error
 from av.stream import Discard, Disposition
 
+from subpixel.video.decoding import REORDERED
 from subpixel.video.encoding import FOLDER
 from subpixel.video.source import Source, opened
 
@@ -185,12 +188,51 @@ def chapters(given: Any, cut: Cut) -> Iterator[Any]:
 def packets(given: Any, copies: dict[int, Any], cut: Cut) -> Iterator[Any]:
     """What is copied, as long as the source can be read."""
     streams = [s for s in (given.streams if given else ()) if s.index in copies and s.type != "attachment"]
-    found = given.demux(streams) if streams else iter(())
+    for packet in _with_decode_times(_readable(given, streams)) if streams else ():
+        if not _is_gap(packet) and _placed(packet, cut):
+            packet.stream = copies[packet.stream.index]
+            yield packet
+
+
+def _readable(given: Any, streams: list[Any]) -> Iterator[Any]:
     with suppress(av.error.FFmpegError):
-        for packet in found:
-            if packet.size and not _is_gap(packet) and _placed(packet, cut):
-                packet.stream = copies[packet.stream.index]
+        for packet in given.demux(streams):
+            if packet.size:
                 yield packet
+
+
+def _with_decode_times(found: Iterator[Any]) -> Iterator[Any]:
+    """Each packet with when it is decoded, which Matroska does not say before frames are in another order."""
+    waiting = defaultdict[int, list[Any]](list)
+    for packet in found:
+        held = waiting[packet.stream.index]
+        held.append(packet)
+        if packet.dts is not None or len(held) > REORDERED:
+            yield from _decoded_in_turn(held)
+            held.clear()
+    for held in waiting.values():
+        yield from _decoded_in_turn(held)
+
+
+def _decoded_in_turn(held: list[Any]) -> list[Any]:
+    """The same, each to be decoded before the next, and not after it is shown."""
+    later: int | None = None
+    for packet in reversed(held):
+        if packet.dts is None and packet.pts is not None:
+            in_order = packet.pts if later is None else min(packet.pts, later)
+            packet.dts = in_order if in_order != later else in_order - max(1, packet.duration or 0)
+        later = packet.dts
+    return held
+
+
+def _still_there(packet: Any, begin: int, cut: Cut) -> int:
+    """When a subtitle begins: where the part does, if it is on the screen then, for the rest of its time."""
+    start = begin if cut.start is None else math.ceil(cut.start / packet.time_base)
+    end = begin + (packet.duration or 0)
+    if not begin < start < end:
+        return begin
+    packet.dts, packet.duration = start, end - start
+    return start
 
 
 def _is_gap(packet: Any) -> bool:
@@ -205,6 +247,8 @@ def _placed(packet: Any, cut: Cut) -> bool:
         packet.pts = packet.dts = 0
         return True
     begin = packet.dts if packet.pts is None else packet.pts
+    if begin is not None and packet.stream.type == "subtitle":
+        begin = _still_there(packet, begin, cut)
     if begin is None or not cut.holds(float(begin * packet.time_base)):
         return False
     shift = round(cut.zero / packet.time_base)

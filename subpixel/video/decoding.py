@@ -27,6 +27,10 @@ CLOSE = 1e-6
 """Seconds that two times may differ by and be one."""
 _BRIEF = 0.5
 """Seconds that a file may be shorter than it says."""
+_NEVER = -(2**63)
+"""Before any time."""
+REORDERED = 16
+"""Frames among which the order of decoding may be another than that on the screen, in any codec."""
 
 FieldOrder = Literal["tff", "bff"]
 
@@ -105,10 +109,10 @@ class Frames:
         return round((seconds + self._source.began) * self._fields / self._source.time_base)
 
     def _lasts(self, frame: Any) -> int:
-        """How long a frame stays, as its packet says, or as long as frames do; of two fields each has the half."""
+        """How long a frame stays, as its packet says, or as long as frames do; bwdif halves it for fields."""
         said = round((frame.duration or 0) * (frame.time_base or 0) * self._fields / self._source.time_base)
         usual = max(1, round(1 / (self._source.rate * self._source.time_base)))
-        return max(1, said // self._fields) if said else usual
+        return said or usual
 
     def _check_end(self, latest: float) -> None:
         duration, rate = self._source.duration, self._source.rate
@@ -162,17 +166,37 @@ def decoded_frames(source: Source, damage: Damage, sought: float = 0.0) -> Itera
         yield from _decoded(container, source, damage)
 
 
+class _Times:
+    """When frames are shown, one after the other; step: how long one stays, where the next has no time."""
+
+    def __init__(self, step: int) -> None:
+        self._step, self._next, self._latest, self._turn, self._doubted = step, 0, _NEVER, _NEVER, 0
+
+    def of(self, frame: Any) -> int:
+        """Its own time; where such go back, as in AVI, which counts in the order of decoding, that of its packet.
+
+        Those rise with the frames, as FFmpeg's best effort has it too; the last frames come without one.
+        """
+        time, turn = self._next if frame.pts is None else frame.pts, frame.dts
+        rises = turn is None or turn > self._turn
+        if turn is not None and rises:
+            self._turn, self._doubted = turn, REORDERED if time <= self._latest else self._doubted
+        if self._doubted and rises:
+            self._doubted -= 1
+            time = max(self._next if turn is None else turn, self._latest + 1)
+        self._next, self._latest = time + self._step, max(self._latest, time)
+        return time
+
+
 def _decoded(container: Any, source: Source, damage: Damage) -> Iterator[Any]:
     stream = container.streams[source.index]
     stream.thread_type = "AUTO"
-    guessed, step = 0, max(1, round(1 / (source.rate * source.time_base)))
+    times = _Times(max(1, round(1 / (source.rate * source.time_base))))
     for packet in _packets(container, stream, damage):
         frames = decoded(packet)
         damage.undecodable += frames is None
         for frame in frames or ():
-            if frame.pts is None:
-                frame.pts, frame.time_base = guessed, source.time_base
-            guessed = frame.pts + step
+            frame.pts, frame.time_base = times.of(frame), source.time_base
             if (frame.height, frame.width) == (source.height, source.width):
                 damage.corrupt += frame.is_corrupt
                 damage.retold += told_by(frame, stream.codec_context) != source.told

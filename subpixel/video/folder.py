@@ -40,7 +40,7 @@ def probe_folder(folder: Path, fps: float | None = None) -> Source:
     layout = _layout([shape for shape, _ in headers.values()])
     metadata = next(iter(headers.values()))[1]
     primaries, transfer = (metadata.colour.cicp or (UNSPECIFIED, UNSPECIFIED))[:2]
-    rate = Fraction(fps or 25).limit_denominator(1001)
+    rate = _rate(fps or 25)
     return Source(
         path=folder,
         container="a folder",
@@ -61,6 +61,11 @@ def probe_folder(folder: Path, fps: float | None = None) -> Source:
         dropped=tuple(_dropped(metadata)),
         images=images,
     )
+
+
+def _rate(fps: float) -> Fraction:
+    """As exact as film's 24000/1001; what is slower than one frame in 1001 seconds is told by how long one stays."""
+    return Fraction(fps).limit_denominator(1001) or 1 / Fraction(1 / fps).limit_denominator(1001)
 
 
 def _header(path: Path) -> tuple[Shape, Metadata] | None:

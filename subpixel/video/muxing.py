@@ -113,6 +113,8 @@ def _video(result: Any, source: Source, encoder: Encoder) -> Any:
     video = result.add_stream(ENCODERS[encoder.codec], rate=encoder.rate, options=dict(encoder.options))
     encoder.configure(video.codec_context)
     video.time_base = encoder.time_base
+    if encoder.codec == "h265" and result.format.name in ("mp4", "mov"):
+        video.codec_context.codec_tag = "hvc1"  # its parameter sets are in the header; QuickTime plays no hev1
     if source.rotation:
         video.set_display_matrix(struct.unpack("=9i", source.rotation))
     return video

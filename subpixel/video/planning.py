@@ -31,6 +31,8 @@ def of_part(request: VideoRequest, source: Source) -> VideoRequest:
     """The request with a preview as start and stop. Raises: BadRequest."""
     length = source.duration
     if request.preview is not None:
+        if request.start or request.stop is not None:
+            raise BadRequest("a preview (--preview) is out of the middle; ask for it, or for a part (--from, --to)")
         middle = max(0.0, (length or 0.0) - request.preview) / 2
         request = request.model_copy(update={"start": middle, "stop": middle + request.preview, "preview": None})
     if request.stop is not None and request.stop <= request.start:
@@ -112,6 +114,14 @@ def lost_in_pixels(source: Source, encoder: Encoder) -> Iterator[str]:
         yield f"the display it was mastered on and its light levels, which {encoder.codec} has not"
     if encoder.codec == "h264" and source.hdr.mastering and not kept.bits > 8:
         yield "HDR in 8 bits bands"
+
+
+def mistaken(source: Source, is_rgb: bool) -> list[str]:
+    """What a matrix is taken for where its Y'CbCr becomes R'G'B'."""
+    has_none = source.layout.is_rgb or source.layout.is_gray
+    if not is_rgb or has_none or source.colours.is_known:
+        return []
+    return [f"the matrix of its colours, number {source.colours.matrix} of H.273, is not known here: they may change"]
 
 
 def unused(request: VideoRequest, encoder: Encoder) -> list[str]:

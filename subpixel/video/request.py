@@ -30,7 +30,7 @@ class VideoRequest(Request):
     stop: float | None = Field(default=None, gt=0)
     """Seconds from the beginning; None for the end."""
     preview: float | None = Field(default=None, gt=0)
-    """So many seconds out of the middle, in place of start and stop."""
+    """So many seconds out of the middle; without start and stop."""
     fps: float | None = Field(default=None, gt=0, le=1000)
     """Frames a second of a folder of images, whose times nobody knows; None for 25."""
 

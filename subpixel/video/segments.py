@@ -22,6 +22,7 @@ SECONDS = 10.0
 """The length of a segment."""
 TAIL = 8
 """Frames at the end of a segment by which its end is found again."""
+_NOTE = "job.json"
 _HEAD, _FOOT = struct.Struct("<qBI"), struct.Struct("<I")
 
 
@@ -80,6 +81,11 @@ def partial_of(target: Path) -> Path:
     return target.with_name(f"{target.name}.partial")
 
 
+def is_begun(target: Path) -> bool:
+    """Whether a job lies beside a target; `Partial.begin` refuses it where it is another one."""
+    return (partial_of(target) / _NOTE).is_file()
+
+
 class Partial:
     """The folder beside a target; `job` says what it is made of."""
 
@@ -90,11 +96,20 @@ class Partial:
         self._job, self._new_folders = job, list[Path]()
 
     def begin(self) -> list[End]:
-        """Makes the folder, or finds the segments in it. Raises: BadRequest for those of another job."""
-        note = self.folder / "job.json"
-        if note.is_file():
+        """Makes the folder, or finds the segments in it. Raises: BadRequest for those of another job, or what is none.
+
+        A folder that is empty, but for what a dead process may leave, is used.
+        """
+        note = self.folder / _NOTE
+        names = {path.name for path in self.folder.iterdir()} if self.folder.is_dir() else set[str]()
+        if _NOTE in names:
             self._check(note)
             return self._ended()
+        if any(not name.startswith(atomic.PREFIX) for name in names):
+            raise BadRequest(
+                f"the folder {self.folder} would hold what is done, but is in use for something else; move it, or name "
+                "another result"
+            )
         self._new_folders = make_folder(self.folder)
         try:
             atomic.write_text(note, json.dumps(self._job, indent=1))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from av.stream import Disposition
 
 from subpixel.errors import UnreadableImage
 from subpixel.video import hdr
-from subpixel.video.colours import UNSPECIFIED, Colours
+from subpixel.video.colours import FULL, UNSPECIFIED, Colours
 from subpixel.video.damage import decoded
 from subpixel.video.planes import Layout
 
@@ -134,6 +134,9 @@ def probe(path: Path) -> Source:
             )
         )
         began = (container.start_time or 0) / 1e6
+        layout = Layout.of(frame.format)
+        if layout.is_gray and not colours.range:
+            colours = replace(colours, range=FULL)  # as swscale takes it
         return Source(
             path,
             container.format.name,
@@ -141,7 +144,7 @@ def probe(path: Path) -> Source:
             context.name,
             frame.height,
             frame.width,
-            Layout.of(frame.format),
+            layout,
             colours,
             stream.sample_aspect_ratio or context.sample_aspect_ratio or Fraction(1),
             stream.time_base,
@@ -151,7 +154,7 @@ def probe(path: Path) -> Source:
             bool(frame.interlaced_frame),
             carried.get(Type.DISPLAYMATRIX),
             hdr.Static.of(frame),
-            tuple(_dropped(stream, Layout.of(frame.format), carried)),
+            tuple(_dropped(stream, layout, carried)),
             not stream.duration,
             told_by(frame, context),
         )

@@ -31,7 +31,17 @@ from subpixel.video.folder import probe_folder
 from subpixel.video.numbered import NumberedImages
 from subpixel.video.pipeline import prefetch
 from subpixel.video.planes import Plane
-from subpixel.video.planning import flickering, frames_of, look, lost_in_pixels, neighbours, of_part, of_size, unused
+from subpixel.video.planning import (
+    flickering,
+    frames_of,
+    look,
+    lost_in_pixels,
+    mistaken,
+    neighbours,
+    of_part,
+    of_size,
+    unused,
+)
 from subpixel.video.recurrence import WARMING
 from subpixel.video.request import VideoRequest
 from subpixel.video.resumption import Resumed
@@ -130,6 +140,7 @@ class _Work:
         ]
         warnings = [f"not kept: {what}" for what in dict.fromkeys(warnings)]
         warnings += resized + unused(request, coding) + flickering(larger)
+        warnings += mistaken(source, larger.restores or container == FOLDER)
         return cls(source, target, request, container, order, larger, coding, cut, tuple(warnings), left_out)
 
     @property
