@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 _OF_OURS = b"packet "
 """Begins the line behind the complaints about a packet: its time in seconds, and how many frames it gave."""
 _UNKNOWN = "nan"
-_SETTLING = 2.0
-"""Seconds before a part in which a decoder may complain of what it was not given."""
 
 
 class DecoderLog:
@@ -84,7 +82,7 @@ def _listen(path: str, index: int, parent: int, start: float, stop: float) -> No
     import av.error
     import av.logging
 
-    from subpixel.video.source import READING
+    from subpixel.video.source import READING, SETTLING
 
     av.logging.restore_default_callback()
     av.logging.set_libav_level(av.logging.ERROR)
@@ -94,7 +92,7 @@ def _listen(path: str, index: int, parent: int, start: float, stop: float) -> No
         os.write(2, _OF_OURS + f"{_UNKNOWN} -1\n".encode())  # what is said of the header is known
         if math.isfinite(start):
             with suppress(av.error.FFmpegError):
-                file.seek(int((start - _SETTLING) / stream.time_base), stream=stream, backward=True)
+                file.seek(int((start - SETTLING) / stream.time_base), stream=stream, backward=True)
         for number, packet in enumerate(file.demux(stream)):
             if os.getppid() != parent or _seconds(packet, packet.dts) >= stop:
                 return

@@ -16,10 +16,8 @@ import av.filter
 from subpixel.video.damage import Damage, decoded
 from subpixel.video.folder import decoded_images
 from subpixel.video.planes import Plane, planes
-from subpixel.video.source import Source, opened, told_by
+from subpixel.video.source import SETTLING, Source, opened, told_by
 
-_SETTLING = 2.0
-"""Seconds that are decoded before a place that was sought, so that what frames refer to is there."""
 _LOOKED_AT, _FEW, _SMALLEST = 120, 4, 144
 """Frames in which interlacing is looked for, those that have to be told, and the least rows of one: television has 480
 and more, and what is reduced to fewer than this is taken for it where it has fine detail and pans."""
@@ -149,11 +147,11 @@ def decoded_frames(source: Source, damage: Damage, sought: float = 0.0) -> Itera
     if source.images:
         yield from decoded_images(source, damage, sought)
         return
-    if sought > _SETTLING:
+    if sought > SETTLING:
         with opened(source.path) as container:
             stream = container.streams[source.index]
             with suppress(av.error.FFmpegError):
-                target = sought - _SETTLING + source.began
+                target = sought - SETTLING + source.began
                 container.seek(int(target / stream.time_base), stream=stream, backward=True)
             frames = _decoded(container, source, damage)
             first = next(frames, None)

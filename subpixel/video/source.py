@@ -86,6 +86,8 @@ class Source:
         return None if self.duration is None else max(1, round(self.duration * self.rate))
 
 
+SETTLING = 2.0
+"""Seconds that are decoded before a place that was sought, so that what frames refer to is there."""
 READING: dict[str, Any] = {"options": {"protocol_whitelist": "file"}} | (
     {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 19 else {}
 )
