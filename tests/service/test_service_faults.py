@@ -142,7 +142,7 @@ def test_what_is_accepted_is_done_whoever_is_killed(servers: Make) -> None:
 
 
 def test_a_flood_is_bounded_health_answers_and_cancelling_ends_in_a_second(servers: Make) -> None:
-    server = servers("--max-queued", "30", "--per-client", "30", "--workers", "1", code=SLOW)
+    server = servers("--max-queued", "30", "--per-client", "60", "--workers", "1", code=SLOW)
     busy = server.submit(png(8, 1000))
     until(lambda: server.client.get(busy["links"]["self"]).json()["state"] == "running")
     with httpx.Client(base_url=server.client.base_url, timeout=60, limits=httpx.Limits(max_connections=50)) as client:
