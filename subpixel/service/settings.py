@@ -88,7 +88,8 @@ class Settings:
         for folder in (self.data, self.uploads, self.results):
             try:
                 folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-                (self.data / _QUEUE).touch(mode=0o600)  # the ids in it open results, and the folder may be another's
+                if folder == self.data and not self.queue_url:  # the ids in it open results
+                    (folder / _QUEUE).touch(mode=0o600)
             except OSError as error:
                 why = (error.strerror or str(error)).lower()
                 raise BadRequest(f"cannot make the folder {folder}: {why}; choose another one with --data") from None

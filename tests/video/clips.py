@@ -13,7 +13,10 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
+from subpixel.jobs.pool import Finished
 from subpixel.video.planes import Layout, frame_of
+from subpixel.video.request import VideoRequest
+from subpixel.video.upscaling import Started, upscale
 
 os.environ.setdefault("SVT_LOG", "1")
 
@@ -156,3 +159,16 @@ def _play(file: Any, stream: Any, clip: Clip) -> None:
             frame = av.AudioResampler(stream.format.name, "stereo", 48000).resample(frame)[0]
         file.mux(stream.encode(frame))
     file.mux(stream.encode(None))
+
+
+def request(**asked: Any) -> VideoRequest:
+    """By bicubic, twice as large, in one thread, where nothing else is asked for."""
+    return VideoRequest.parse({"model": "bicubic", "scale": 2, "execution": {"threads": 1}} | asked)
+
+
+def run(source: Path, target: Path, **asked: Any) -> tuple[Started, Finished]:
+    """The first and the last event of an enlargement."""
+    started, *_, finished = upscale(source, target, request(**asked))
+    assert isinstance(started, Started)
+    assert isinstance(finished, Finished)
+    return started, finished

@@ -9,20 +9,9 @@ from typing import Any
 
 import av
 import pytest
-from clips import Clip, Sound, chapter, make
+from clips import Clip, Sound, chapter, make, run
 
 from subpixel.errors import DataError
-from subpixel.jobs.pool import Finished
-from subpixel.video.request import VideoRequest
-from subpixel.video.upscaling import Started, upscale
-
-
-def run(source: Path, target: Path, **asked: Any) -> tuple[Started, Finished]:
-    request = VideoRequest.parse({"model": "bicubic", "scale": 2, "execution": {"threads": 1}} | asked)
-    started, *_, finished = upscale(source, target, request)
-    assert isinstance(started, Started)
-    assert isinstance(finished, Finished)
-    return started, finished
 
 
 def remuxed(source: Path, target: Path, describe: Callable[[Any, list[Any]], object]) -> Path:

@@ -9,12 +9,9 @@ from typing import Any
 import av
 import pytest
 from av.stream import Disposition
-from clips import Clip, Sound, make
+from clips import Clip, Sound, make, run
 
-from subpixel.jobs.pool import Finished
 from subpixel.video.hdr import Static
-from subpixel.video.request import VideoRequest
-from subpixel.video.upscaling import Started, upscale
 
 _HDR = "log-level=none:master-display=G(13250,34500)B(7500,3000)R(34000,16000)WP(15635,16450)L(10000000,1)"
 _BT2020 = {"color_range": 1, "colorspace": 9, "color_primaries": 9, "color_trc": 16}
@@ -47,16 +44,6 @@ CLIPS = [
     (Clip("broadcast.ts", "mpeg2video", sounds=(Sound("mp2"),), tags={"colorspace": 1, "color_primaries": 1}), "mkv"),
     (Clip("anim.gif", "gif", "rgb8", frames=4), "mkv"),
 ]
-
-
-def run(source: Path, target: Path, **asked: Any) -> tuple[Started, Finished]:
-    """The first and the last event."""
-    request = VideoRequest.parse({"model": "bicubic", "scale": 2, "execution": {"threads": 1}} | asked)
-    events = list(upscale(source, target, request))
-    started, finished = events[0], events[-1]
-    assert isinstance(started, Started)
-    assert isinstance(finished, Finished)
-    return started, finished
 
 
 def packets(path: Path) -> dict[int, list[tuple[Fraction, bytes]]]:

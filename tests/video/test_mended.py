@@ -3,31 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import av
 import numpy as np
 import pytest
-from clips import Clip, make
+from clips import Clip, make, run
 
 from subpixel.burst.clip import frames_at
 from subpixel.cli import main
 from subpixel.errors import BadRequest, UnreadableImage
 from subpixel.images import Image, read, write
-from subpixel.jobs.pool import Finished
 from subpixel.video.decoding import Frames
 from subpixel.video.folder import probe_folder
-from subpixel.video.request import VideoRequest
 from subpixel.video.source import probe
-from subpixel.video.upscaling import Started, upscale
-
-
-def run(source: Path, target: Path, **asked: Any) -> tuple[Started, Finished]:
-    request = VideoRequest.parse({"model": "bicubic", "scale": 2, "execution": {"threads": 1}} | asked)
-    started, *_, finished = upscale(source, target, request)
-    assert isinstance(started, Started)
-    assert isinstance(finished, Finished)
-    return started, finished
 
 
 def refused(capfd: pytest.CaptureFixture[str], *arguments: object) -> str:

@@ -9,26 +9,14 @@ from typing import Any
 import av
 import numpy as np
 import pytest
-from clips import Clip, Sound, make
+from clips import Clip, Sound, make, request, run
 
 from subpixel.errors import BadRequest, DataError, UnreadableImage, UnwritableImage
 from subpixel.jobs.pool import Finished
 from subpixel.video.planes import Layout
-from subpixel.video.request import VideoRequest
-from subpixel.video.upscaling import Started, upscale
+from subpixel.video.upscaling import upscale
 
 _START = b"\0\0\0\1"
-
-
-def request(**asked: Any) -> VideoRequest:
-    return VideoRequest.parse({"model": "bicubic", "scale": 2, "execution": {"threads": 1}} | asked)
-
-
-def run(source: Path, target: Path, **asked: Any) -> tuple[Started, Finished]:
-    started, *_, finished = upscale(source, target, request(**asked))
-    assert isinstance(started, Started)
-    assert isinstance(finished, Finished)
-    return started, finished
 
 
 def retimed(source: Path, target: Path, video: int = 0, sound: int = 0, last: int | None = None) -> Path:

@@ -13,13 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from clips import Clip, Sound, make
+from clips import Clip, Sound, make, request
 
 from subpixel.errors import BadRequest
 from subpixel.video import segments
 from subpixel.video.damage import Damage
 from subpixel.video.decoding import Frames
-from subpixel.video.request import VideoRequest
 from subpixel.video.resumption import Resumed
 from subpixel.video.source import probe
 from subpixel.video.upscaling import Started, upscale
@@ -35,10 +34,6 @@ muxing.join = lambda *given: (time.sleep(0.15), real(*given), time.sleep(0.15))[
 for event in upscaling.upscale(sys.argv[1], sys.argv[2], VideoRequest.parse(sys.argv[3])):
     time.sleep(0.015)
 """
-
-
-def request(**asked: Any) -> VideoRequest:
-    return VideoRequest.parse({"model": "bicubic", "scale": 2, "execution": {"threads": 1}} | asked)
 
 
 @pytest.fixture
