@@ -82,6 +82,8 @@ class Service:
 
         Raises: as `jobs.isolated`; Refusal for a client that waits for several already.
         """
+        if Path(order.target).exists():
+            return
         if self._formats[client] >= _FORMATS:
             raise retry("busy", f"{_FORMATS} other formats are being made for you; ask again when one is done", 5)
         self._formats[client] += 1
@@ -263,8 +265,8 @@ class Service:
             wanted = {record.id for record in self.records.all([*set(names.values())]) if record.state in states}
             seen = time.monotonic()
             for path in (path for path, name in names.items() if name not in wanted):
-                size, since = self._orphans.get(path, (-1, seen))
-                unwanted[path] = _size(path), since if size == _size(path) else seen  # one that grows is being received
+                size, (before, since) = _size(path), self._orphans.get(path, (-1, seen))
+                unwanted[path] = size, since if size == before else seen  # one that grows is being received
         for path, (_, since) in unwanted.items():
             if time.monotonic() - since > _ORPHAN:
                 _remove(path)
