@@ -61,12 +61,15 @@ class Soap(torch.optim.Optimizer):
 
 
 def _init_state(gradient: Tensor) -> dict[str, Tensor]:
-    """`exp_avg` in the weight's own axes, `exp_avg_sq` in the bases; for each side its covariance and basis."""
+    """`exp_avg` in the weight's own axes, `exp_avg_sq` in the bases; for each side its covariance and basis.
+
+    Bases lie row by row, as a checkpoint gives them back: a product of other strides is rounded otherwise.
+    """
     zero = torch.zeros_like(gradient)
     state = {"step": torch.tensor(0), "exp_avg": zero, "exp_avg_sq": zero.clone()}
     for side, product in _outer_products(gradient).items():
         vectors = torch.linalg.eigh(product.double())[1]  # in single precision what underflows becomes nan
-        state |= {f"{side}_covariance": product, f"{side}_basis": vectors.flip(1).to(product.dtype)}
+        state |= {f"{side}_covariance": product, f"{side}_basis": vectors.flip(1).to(product.dtype).contiguous()}
     return state
 
 
@@ -94,4 +97,4 @@ def _refresh_basis(state: dict[str, Tensor], side: str) -> None:
     covariance, basis = state[f"{side}_covariance"], state[f"{side}_basis"]
     order = (basis * (covariance @ basis)).sum(0).argsort(descending=True)
     state["exp_avg_sq"] = state["exp_avg_sq"].index_select(0 if side == "left" else 1, order)
-    state[f"{side}_basis"] = torch.linalg.qr(covariance @ basis[:, order])[0]
+    state[f"{side}_basis"] = torch.linalg.qr(covariance @ basis[:, order])[0].contiguous()
