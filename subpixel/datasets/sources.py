@@ -84,7 +84,7 @@ def digest(folder: Path) -> str:
     """Sixteen hexadecimal digits that name the training data: of manifest.csv where there is one, else of the names."""
     manifest = folder / "manifest.csv"
     names = [file.place.name for file in find_images(folder)] if not manifest.is_file() else []
-    content = "\n".join(names).encode() or manifest.read_bytes()
+    content = "\n".join(names).encode(errors="surrogateescape") or manifest.read_bytes()
     return hashlib.sha256(content).hexdigest()[:16]
 
 

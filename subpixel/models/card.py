@@ -6,7 +6,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from subpixel.errors import BadRequest
+from subpixel.errors import BadRequest, printable
 from subpixel.ports import Geometry, ModelName, Port, Ports
 
 
@@ -17,7 +17,7 @@ def _file_name(name: str) -> str:
 
 
 def _printable(text: str) -> str:
-    if not text.isprintable() or len(text) > 1024:
+    if text != printable(text) or len(text) > 1024:
         raise ValueError(f"{text[:40]!r} is no line of text")
     return text
 

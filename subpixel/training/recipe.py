@@ -18,7 +18,7 @@ from subpixel import archs
 from subpixel.degradations import from_dict
 from subpixel.errors import RecipeError, UnknownName, first_problem, unread
 from subpixel.losses import Kind
-from subpixel.models.card import FileName, Number
+from subpixel.models.card import FileName, Line, Number
 
 FOLDER = Path(__file__).parents[1] / "recipes"
 SCALE = "{scale}"
@@ -130,7 +130,7 @@ class Recipe(_Strict):
 
     name: FileName
     """The model's name, for instance swift-x2."""
-    subject: str = ""
+    subject: Line = ""
     """What most of the training images show, where it is of one kind, such as text."""
     arch: str
     """A file of subpixel/archs, or "module:Class" of your own."""

@@ -14,7 +14,7 @@ from subpixel.datasets.layouts import find_layout, size_mismatch
 from subpixel.datasets.moving import clip
 from subpixel.datasets.sources import file_pairs
 from subpixel.degradations import Degradation, classical
-from subpixel.errors import DataError
+from subpixel.errors import DataError, printable
 from subpixel.evaluation.evaluate import Pair, degraded, described
 from subpixel.images import Image
 
@@ -42,16 +42,16 @@ class ValidationSet:
         degradation: what makes LR of HR; None: LR comes from files. channels: of the network. frames: of a clip.
         Raises: DataError for a folder without images, or without LR where it comes from files.
         """
-        layout = find_layout(folder, "valid")
+        layout, name = find_layout(folder, "valid"), printable(folder.stem)  # a model's card takes no other
         if degradation is not None:
-            return cls(folder.stem, scale, layout.high, degradation, channels, frames)
+            return cls(name, scale, layout.high, degradation, channels, frames)
         matches = file_pairs(layout, scale)
         if not matches:
             raise DataError(
                 f"{folder} has no low resolution, but the training data has; put it beside, in a folder LR_x{scale}"
             )
         highs, lows = tuple(high for high, _ in matches), tuple(low for _, low in matches)
-        return cls(folder.stem, scale, highs, lows, channels)
+        return cls(name, scale, highs, lows, channels)
 
     @property
     def degradation(self) -> str:
