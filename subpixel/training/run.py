@@ -60,6 +60,7 @@ def run(
     """
     execution = _by_torch(execution)
     _check_request(recipe, vgg, lpips)
+    _check_places(data, validation, folder, cache)
     check_disjoint(data, validation)
     features = _feature_losses(
         recipe.loss, execution.device, vgg, lpips
@@ -115,6 +116,14 @@ def _check_request(recipe: Recipe, vgg: Path | None, lpips: Path | None) -> None
         raise RecipeError("loss.content: needs VGG19's weights; name their file with --vgg")
     if recipe.loss.perceptual and lpips is None:
         raise RecipeError("loss.perceptual: needs the weights of LPIPS; name their file with --lpips")
+
+
+def _check_places(data: Path, validation: Path, folder: Path, cache: Path | None) -> None:
+    """Raises: RecipeError where the run would look for images in what it writes: its samples show those held out."""
+    for written, option in ((folder, "--run"), *([(cache, "--cache")] if cache else [])):
+        for images in (data, validation):
+            if written.resolve().is_relative_to(images.resolve()):
+                raise RecipeError(f"{option}: {written} lies in {images}, whose images are all used; name another")
 
 
 def _check_network(network: Arch, recipe: Recipe) -> None:
