@@ -164,10 +164,10 @@ class Recorder:
         return scores
 
     def _log(self, line: dict[str, float]) -> None:
-        """Adds a line; one of the same step, from before a run was killed, is replaced."""
+        """Adds a line; one of the same step, from before a run was killed, is replaced, and damaged ones go."""
         path = self._folder / "log.jsonl"
-        lines = path.read_text().splitlines() if path.exists() else []
-        kept = [text for text in lines if json.loads(text)["step"] < line["step"]]
+        lines = path.read_text(errors="replace").splitlines() if path.exists() else []
+        kept = [text for text in lines if _logged_step(text) < line["step"]]
         atomic.write_text(path, "\n".join([*kept, json.dumps(line)]) + "\n")
 
     def _keep(self, step: int) -> None:
@@ -176,6 +176,14 @@ class Recorder:
                 shutil.copyfile(self._folder / LAST, temporary)
             for old in sorted(self._folder.glob("step-*.safetensors"))[: -self._keeping.checkpoints]:
                 old.unlink()
+
+
+def _logged_step(line: str) -> float:
+    """The step of a line of log.jsonl; infinity where it is damaged."""
+    try:
+        return float(json.loads(line)["step"])
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return math.inf
 
 
 def _quality(scores: Mapping[str, float]) -> float:
