@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
@@ -18,6 +16,7 @@ WIDTHS = (64, 128, 256, 512, 512)
 DEPTHS = (2, 2, 4, 4, 4)
 LAYERS = tuple(f"{i}_{j}" for i, depth in enumerate(DEPTHS, 1) for j in range(1, depth + 1))
 """The layers by the paper's names: i_j is the j-th convolution, after its ReLU, before the i-th pooling."""
+_EXPECTED = "expected VGG19's weights as .pth or .safetensors"
 RESCALE = 1 / 12.75
 """The paper's factor for the features: it brings the loss to the size of a pixel loss."""
 
@@ -59,10 +58,11 @@ def load(path: Path, layer: str = "5_4") -> Content:
         raise UnknownName("VGG19 layer", layer, LAYERS)
     features = _vgg19(layer)
     original = path.suffix != ".pth"
-    weights = _weights(path)
+    stored = _stored(path)
     try:
+        weights = _floats(stored)
         features.load_state_dict({k: weights[f"features.{k}"] for k in features.state_dict()})
-    except (KeyError, RuntimeError):
+    except (KeyError, RuntimeError, AttributeError):
         raise BadWeights(path, "expected VGG19's convolutions as features.N.weight and .bias") from None
     if not original:
         spread = torch.tensor([0.229, 0.224, 0.225]).view(1, 3, 1, 1)
@@ -89,16 +89,7 @@ def _vgg19(last: str) -> nn.Sequential:
     raise AssertionError(last)
 
 
-def _weights(path: Path) -> dict[str, Tensor]:
-    try:
-        stored: dict[str, Any] = (
-            torch.load(path, weights_only=True, map_location="cpu") if path.suffix == ".pth" else load_file(path)
-        )
-    except OSError as error:
-        raise BadWeights(path, unread(error)) from None
-    except (RuntimeError, SafetensorError, UnpicklingError, EOFError) as error:
-        why = " ".join(str(error).split())
-        raise BadWeights(path, f"{why}; expected VGG19's weights as .pth or .safetensors") from None
+def _floats(stored: dict[str, Any]) -> dict[str, Tensor]:
     weights: dict[str, Tensor] = {}
     for key, value in stored.items():
         if key.endswith("weight_u8"):
@@ -108,3 +99,17 @@ def _weights(path: Path) -> dict[str, Tensor]:
         elif not re.search(r"weight_(scale|min)$", key):
             weights[key] = value.float()
     return weights
+
+
+def _stored(path: Path) -> dict[str, Any]:
+    """What a file holds by name; of a checkpoint, as `state_dict` in it, the weights."""
+    try:
+        stored = torch.load(path, weights_only=True, map_location="cpu") if path.suffix == ".pth" else load_file(path)
+    except OSError as error:
+        raise BadWeights(path, unread(error)) from None
+    except Exception:  # a damaged archive raises nearly anything, and torch advises to run the code in a pickle
+        raise BadWeights(path, f"it is damaged, or holds more than weights; {_EXPECTED}") from None
+    stored = stored.get("state_dict", stored) if isinstance(stored, dict) else stored
+    if not isinstance(stored, dict):
+        raise BadWeights(path, f"it holds no weights by name; {_EXPECTED}")
+    return stored

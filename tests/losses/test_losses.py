@@ -10,6 +10,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from safetensors.torch import load_file, save_file
+from torch import nn
 
 from subpixel.errors import BadWeights, UnknownName
 from subpixel.losses import adversarial, content, pixel
@@ -147,6 +148,29 @@ def test_wrong_layers_and_files_are_one_line(random_vgg: Path, tmp_path: Path) -
         content.load(tmp_path / "x.pth")
     with pytest.raises(BadWeights):
         content.load(tmp_path / "absent.safetensors")
+
+
+def test_a_checkpoints_weights_are_those_in_it(random_vgg: Path, tmp_path: Path) -> None:
+    torch.save({"state_dict": load_file(random_vgg), "epoch": 3}, tmp_path / "checkpoint.pth")
+    torch.save(load_file(random_vgg), tmp_path / "plain.pth")
+    x, y = torch.rand(2, 3, 6, 6), torch.rand(2, 3, 6, 6)
+    ours, plain = (content.load(tmp_path / f"{name}.pth", "1_1") for name in ("checkpoint", "plain"))
+    assert ours(x, y).item() == plain(x, y).item() > 0
+
+
+@pytest.mark.parametrize(
+    "stored", [[1, 2], {"features.0.weight": 3}, {5: torch.ones(1)}, nn.Linear(2, 2), b"hello", b"PK\3\4xx"]
+)
+def test_files_that_hold_something_else_are_one_line_of_ours(stored: object, tmp_path: Path) -> None:
+    path = tmp_path / "x.pth"
+    if isinstance(stored, bytes):
+        path.write_bytes(stored)
+    else:
+        torch.save(stored, path)
+    with pytest.raises(BadWeights, match=r"expected VGG19's") as caught:
+        content.load(path)
+    assert "weights_only" not in str(caught.value)
+    assert len(str(caught.value)) < 200 + len(str(path))
 
 
 def test_the_real_features_see_blur_more_than_a_shift_of_brightness(shared: Path) -> None:
