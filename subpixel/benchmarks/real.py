@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import numpy as np
@@ -22,7 +24,7 @@ from subpixel.degradations import (
     real_world,
 )  # fmt: skip
 from subpixel.degradations.degradation import IDENTITY
-from subpixel.errors import UnknownName
+from subpixel.errors import BadRequest, UnknownName
 from subpixel.evaluation.evaluate import Pair, degraded
 from subpixel.images import Image
 from subpixel.inference.choice import AUTO, Restoration
@@ -59,6 +61,8 @@ class Line:
     candidate: str
     scale: int
     values: Mapping[str, float]
+    unmeasured: int = 0
+    """Images that NIQE could not judge; its mean is that of the others."""
 
 
 def candidates(names: Iterable[str], scale: int, peers: Mapping[str, Model]) -> list[Candidate]:
@@ -115,7 +119,7 @@ def bench_real(
         if name not in known:
             raise UnknownName("condition", name, known)
     return [
-        Line(name, candidate.name, scale, _means(candidate, _pairs(files, scale, known[name]), scale, lpips, niqe))
+        Line(name, candidate.name, scale, *_means(candidate, _pairs(files, scale, known[name]), scale, lpips, niqe))
         for name in chosen
         for candidate in candidates
     ]
@@ -132,7 +136,8 @@ def _means(
     scale: int,
     lpips: Callable[[NDArray[Any], NDArray[Any]], float] | None,
     niqe: Callable[[NDArray[Any]], float] | None,
-) -> dict[str, float]:
+) -> tuple[dict[str, float], int]:
+    """Of all images, and how many of them have no NIQE."""
     rows: list[dict[str, float]] = []
     for pair in pairs:
         started = time.perf_counter()
@@ -142,9 +147,23 @@ def _means(
         colour, reference = RGB.prepare(result.pixels, pair.high.pixels, scale)
         values |= {"Y-PSNR": psnr(luma, luma_reference), "RGB-PSNR": psnr(colour, reference)}
         values |= {"LPIPS": lpips(colour, reference)} if lpips else {}
-        values |= {"NIQE": niqe(luma)} if niqe else {}
+        values |= {"NIQE": _judged(niqe, luma)} if niqe else {}
         rows.append(values | {"colour shift": colour_shift(colour, reference)})
-    return {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
+    columns = {name: [row[name] for row in rows] for name in rows[0]}
+    return {name: _mean(column) for name, column in columns.items()}, sum(map(math.isnan, columns.get("NIQE", ())))
+
+
+def _judged(niqe: Callable[[NDArray[Any]], float], luma: NDArray[Any]) -> float:
+    """nan for an image that is too small or too flat: what was measured before is worth more than one value."""
+    try:
+        return niqe(luma)
+    except BadRequest:
+        return math.nan
+
+
+def _mean(values: Sequence[float]) -> float:
+    known = [value for value in values if not math.isnan(value)]
+    return fmean(known) if known else math.nan
 
 
 def colour_shift(result: NDArray[Any], reference: NDArray[Any]) -> float:
@@ -164,4 +183,9 @@ def markdown(lines: Sequence[Line]) -> str:
         + " |"
         for line in lines
     ]
-    return "\n".join([*head, *body]) + "\n"
+    notes = [
+        f"\n{line.condition} x{line.scale}, {line.candidate}: no NIQE of {line.unmeasured} images, too small or flat"
+        for line in lines
+        if line.unmeasured
+    ]
+    return "\n".join([*head, *body, *notes]) + "\n"

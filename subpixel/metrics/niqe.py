@@ -9,11 +9,12 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
-from subpixel.errors import BadRequest, BadWeights
+from subpixel.errors import BadRequest, BadWeights, unread
 from subpixel.resample import resize
 
 Array = NDArray[np.float64]
@@ -38,13 +39,15 @@ class Niqe:
     def __call__(self, luma: NDArray[Any]) -> float:
         """The distance of an image's luma, H W in [0, 1], at least 192 pixels a side; smaller is more natural.
 
-        Raises: BadRequest for a smaller image.
+        Raises: BadRequest for a smaller image, and one of which all blocks but one are flat.
         """
         if luma.ndim != 2 or min(luma.shape) < 2 * BLOCK:
             raise BadRequest(f"NIQE takes a luma of at least {2 * BLOCK}x{2 * BLOCK} pixels, not {luma.shape}")
         features = _features(np.round(luma.astype(np.float64) * 255))
-        difference = self.mean - np.nanmean(features, axis=0)
         valid = features[~np.isnan(features).any(axis=1)]
+        if len(valid) < 2:
+            raise BadRequest(f"NIQE takes an image of which two blocks of {BLOCK}x{BLOCK} pixels are not flat")
+        difference = self.mean - np.nanmean(features, axis=0)
         inverse = np.linalg.pinv((self.covariance + np.cov(valid, rowvar=False)) / 2)
         return math.sqrt(difference @ inverse @ difference)
 
@@ -52,10 +55,12 @@ class Niqe:
 def load(path: str | Path) -> Niqe:
     """The published statistics: an .npz with mu_pris_param and cov_pris_param. Raises: BadWeights."""
     try:
-        with np.load(path, allow_pickle=False) as stored:
+        with Path(path).open("rb") as file, np.load(file, allow_pickle=False) as stored:
             return Niqe(stored["mu_pris_param"].reshape(36), stored["cov_pris_param"].reshape(36, 36))
-    except (OSError, KeyError, ValueError) as error:
-        raise BadWeights(path, f"expected NIQE's mu_pris_param and cov_pris_param: {error}") from None
+    except OSError as error:
+        raise BadWeights(path, unread(error)) from None
+    except (KeyError, ValueError, TypeError, EOFError, BadZipFile):  # TypeError: of a file with one array
+        raise BadWeights(path, "expected an .npz with NIQE's mu_pris_param and cov_pris_param") from None
 
 
 def _features(levels: Array) -> Array:
@@ -107,11 +112,11 @@ def fit_aggd(values: Array) -> tuple[float, float, float]:
     """Shape, left and right scale of an asymmetric generalised Gaussian, by moments (equations 5 to 7)."""
     left = math.sqrt(np.mean(values[values < 0] ** 2)) if (values < 0).any() else math.nan
     right = math.sqrt(np.mean(values[values > 0] ** 2)) if (values > 0).any() else math.nan
+    if math.isnan(left) or math.isnan(right):
+        return math.nan, left, right
     ratio = left / right
     r = np.mean(np.abs(values)) ** 2 / np.mean(values**2)
     normalised = r * (ratio**3 + 1) * (ratio + 1) / (ratio**2 + 1) ** 2
-    if math.isnan(normalised):
-        return math.nan, left, right
     shape = float(_SHAPES[np.argmin((_RATIOS - normalised) ** 2)])
     scale = math.sqrt(math.gamma(1 / shape) / math.gamma(3 / shape))
     return shape, left * scale, right * scale

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -11,7 +13,7 @@ from safetensors.torch import load_file
 from subpixel import resample
 from subpixel.benchmarks import real
 from subpixel.benchmarks.peer import realesr_general
-from subpixel.errors import BadWeights, UnknownName
+from subpixel.errors import BadRequest, BadWeights, UnknownName
 from subpixel.images import Image, write
 from subpixel.inference.choice import Restoration
 from subpixel.inference.upscaler import Upscaler
@@ -43,6 +45,24 @@ def test_the_columns_are_what_they_are_called(photos):
     text = real.markdown([clean, blue])
     assert "| clean x2 | bicubic | " in text
     assert f"{clean.values['Y-PSNR']:.2f}" in text
+
+
+def test_images_that_niqe_cannot_judge_cost_no_other_value(photos):
+    def judge(luma: np.ndarray) -> float:
+        if luma.mean() < 0.2:
+            raise BadRequest("too flat")
+        return 5.0
+
+    write(photos / "black.png", Image(np.zeros((96, 128, 3), np.float32)))
+    bicubic = real.Candidate("bicubic", Upscaler("bicubic", scale=2))
+    (line,) = real.bench_real([bicubic], photos, 2, ["clean"], niqe=judge)
+    assert (line.values["NIQE"], line.unmeasured) == (5.0, 1)
+    assert real.markdown([line]).endswith("\nclean x2, bicubic: no NIQE of 1 images, too small or flat\n")
+    (photos / "a.png").unlink()
+    (photos / "b.png").unlink()
+    (line,) = real.bench_real([bicubic], photos, 2, ["clean"], niqe=judge)
+    assert math.isnan(line.values["NIQE"])
+    assert line.values["colour shift"] == 0
 
 
 def test_for_the_eye_is_the_default_with_all_detail():

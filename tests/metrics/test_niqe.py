@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 
 import numpy as np
@@ -18,6 +19,10 @@ def test_the_published_value_of_baboon(shared):
     statistics = niqe.load(shared / "reference/niqe_params.npz")
     image = read(shared / "data/bench/Set14/baboon.webp")
     assert statistics(color.luma(image.pixels)) == pytest.approx(5.7296, abs=1e-4)
+
+
+NPY = io.BytesIO()
+np.save(NPY, np.zeros(36))
 
 
 @pytest.mark.parametrize(("draw", "shape"), [("normal", 2.0), ("laplace", 1.0)])
@@ -52,6 +57,15 @@ def test_normalised_contrast_against_another_convolution():
 def test_what_cannot_be_measured_is_one_line(tmp_path):
     with pytest.raises(BadRequest, match="at least 192x192"):
         niqe.Niqe(np.zeros(36), np.eye(36))(np.zeros((191, 400)))
-    (tmp_path / "x.npz").write_bytes(b"no")
-    with pytest.raises(BadWeights, match="expected NIQE's"):
+    noise = np.random.default_rng(0).random((192, 288))
+    for light in (0.0, 0.5, np.pad(noise[:96, :96], ((0, 96), (0, 192)))):
+        with pytest.raises(BadRequest, match="two blocks of 96x96 pixels are not flat"):
+            niqe.Niqe(np.zeros(36), np.eye(36))(np.zeros((192, 288)) + light)
+    assert math.isfinite(niqe.Niqe(np.zeros(36), np.eye(36))(noise))
+
+
+@pytest.mark.parametrize("content", [b"no", b"", b"PK\3\4aaaa", NPY.getvalue()])
+def test_files_of_something_else_are_one_line(content: bytes, tmp_path):
+    (tmp_path / "x.npz").write_bytes(content)
+    with pytest.raises(BadWeights, match=r"expected an \.npz with NIQE's mu_pris_param"):
         niqe.load(tmp_path / "x.npz")
