@@ -68,7 +68,7 @@ class Protocol:
         )
 
     def _values(self, pixels: NDArray[Any], rounded: bool) -> NDArray[np.float64]:
-        values = pixels.astype(np.float64)
+        values = _exact(pixels)
         if self.round8 == "images":
             values = round8(values)
         if self.luma and values.ndim == 3:
@@ -86,6 +86,13 @@ Under it, bicubic gives 33.66, 30.40 and 28.42 dB on Set5 (x2, x3, x4; published
 def round8(values: NDArray[np.float64]) -> NDArray[np.float64]:
     """Values of any shape in [0, 1] -> the nearest multiples of 1/255, halves up; clipped."""
     return np.floor(np.clip(values, 0, 1) * 255 + 0.5) / 255
+
+
+def _exact(pixels: NDArray[Any]) -> NDArray[np.float64]:
+    """In double precision; what single precision made of k/255 becomes k/255 again, as a rounded reference has it."""
+    values = pixels.astype(np.float64)
+    levels = round8(values)
+    return np.where(levels.astype(np.float32) == values, levels, values)
 
 
 def modcrop(pixels: NDArray[Any], scale: int) -> NDArray[Any]:

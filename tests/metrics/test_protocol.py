@@ -8,8 +8,10 @@ from PIL import Image as Pillow
 
 from subpixel import resample
 from subpixel.errors import BadRequest
-from subpixel.metrics.protocol import STANDARD, Protocol, modcrop, round8
+from subpixel.images.samples import dequantise
+from subpixel.metrics.protocol import STANDARD, Protocol, Rounding, modcrop, round8
 from subpixel.metrics.psnr import psnr
+from subpixel.metrics.ssim import ssim
 
 
 def test_luma_of_white_black_and_red_is_matlabs():
@@ -45,6 +47,18 @@ def test_rounding_where_it_is_asked_for():
     assert seen["images"] == pytest.approx((100, 101))
     assert seen["reference"] == pytest.approx((100.3, 101))
     assert seen["both"] == pytest.approx((100, 101))
+
+
+@pytest.mark.parametrize("rounding", ["none", "images", "reference", "both"])
+@pytest.mark.parametrize(("channels", "luma"), [(1, True), (1, False), (3, False)])
+def test_equal_images_of_8_bits_are_equal(channels: int, luma: bool, rounding: Rounding):
+    levels = np.arange(12 * 16 * channels).astype(np.uint8).reshape(12, 16, channels)
+    image = dequantise(np.concatenate([levels, 255 - levels]))
+    result, reference = Protocol(luma, 0, rounding).prepare(image, image, 1)
+    assert psnr(result, reference) == np.inf
+    assert ssim(result, reference) == 1
+    darker, _ = Protocol(luma, 0, rounding).prepare(np.nextafter(image, np.float32(0)), image, 1)
+    assert rounding in ("images", "both") or psnr(darker, reference) < np.inf  # what is no level stays
 
 
 def test_images_are_rounded_before_the_luma_and_lumas_after():
