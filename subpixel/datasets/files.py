@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import stat
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
@@ -162,7 +163,8 @@ def _walk(folder: Path) -> Iterator[ImageFile]:
         place = PurePosixPath(path.relative_to(folder).as_posix())
         if _is_image(place):
             status = path.stat()
-            yield ImageFile(place, path, "", f"{status.st_size} {status.st_mtime_ns}")
+            if stat.S_ISREG(status.st_mode):  # a pipe would be waited for
+                yield ImageFile(place, path, "", f"{status.st_size} {status.st_mtime_ns}")
         elif path.suffix.lower() == ".zip" and not _is_hidden(place) and path.is_file():
             yield from _members(path, place.parent)
 

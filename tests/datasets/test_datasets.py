@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import zipfile
 from dataclasses import dataclass, replace
@@ -212,6 +213,14 @@ def test_linked_folders_are_looked_into_once(tmp_path: Path) -> None:
     (tmp_path / "in/link").symlink_to(tmp_path / "elsewhere", target_is_directory=True)
     (tmp_path / "in/round").symlink_to(tmp_path / "in", target_is_directory=True)
     assert [str(file.place) for file in find_images(tmp_path / "in")] == ["b.png", "link/deep/a.png"]
+
+
+def test_a_pipe_is_no_image(tmp_path: Path) -> None:
+    save(tmp_path / "b.png", pixels(0))
+    for name in ("a.png", "c.zip"):
+        os.mkfifo(tmp_path / name)
+    assert [file.path.name for file in find_images(tmp_path)] == ["b.png"]
+    assert [finding.problem for finding in inspect(tmp_path)] == [""]
 
 
 def test_several_scales_and_names_that_end_like_a_scale(tmp_path: Path) -> None:
