@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from subpixel import color
 from subpixel.datasets.layouts import find_layout
 from subpixel.degradations import PRESETS, Degradation, Downsample, classical
-from subpixel.errors import BadRequest, DataError
+from subpixel.errors import BadRequest, DataError, printable
 from subpixel.evaluation.report import Report, Row
 from subpixel.images import Floats, Image, dequantise, quantise
 from subpixel.metrics.protocol import STANDARD, Protocol, modcrop
@@ -106,7 +106,8 @@ def evaluate(
             raise BadRequest(f"{dataset}/{pair.name}: {error}") from None
         if any(math.isnan(value) for value in values.values()):
             raise BadRequest(f"{dataset}/{pair.name}: the result of {model} holds values that are not numbers")
-        rows += [Row(model, dataset, scale, pair.name, name, value) for name, value in values.items()]
+        names = printable(model), printable(dataset), scale, printable(pair.name)
+        rows += [Row(*names, name, value) for name, value in values.items()]
     if not rows:
         raise DataError(f"{dataset}: no images to measure")
     measured = f"{protocol}; {', '.join(colour)}: RGB" if colour and protocol.luma else str(protocol)

@@ -133,14 +133,14 @@ class Report:
             if (row.model, row.dataset, row.scale) == key:
                 values.setdefault(row.image, {})[row.metric] = row.value
         means = {mean.metric: mean for mean in self.means() if (mean.model, mean.dataset, mean.scale) == key}
-        lines = [f"{model} x{scale}, {dataset}:\n", f"| image | {' | '.join(means)} |", "|---" * (len(means) + 1) + "|"]
+        lines = [f"{model} x{scale}, {dataset}:\n", _cells("image", *means), "|---" * (len(means) + 1) + "|"]
         for image, by_metric in values.items():
-            lines.append(_cells(image, {m: _value(m, by_metric[m]) if m in by_metric else "" for m in means}))
-        lines.append(_cells("**mean**", {metric: _value(metric, mean.value) for metric, mean in means.items()}))
+            lines.append(_cells(image, *(_value(m, by_metric[m]) if m in by_metric else "" for m in means)))
+        lines.append(_cells("**mean**", *(_value(metric, mean.value) for metric, mean in means.items())))
         sources = dict.fromkeys(mean.source for mean in means.values() if mean.source)
         for source in sources:
-            published = {m: _published(mean) if mean.source == source else "" for m, mean in means.items()}
-            lines.append(_cells(f"published ({source})", published))
+            published = (_published(mean) if mean.source == source else "" for mean in means.values())
+            lines.append(_cells(f"published ({source})", *published))
         return "\n".join(lines) + "\n"
 
 
@@ -162,7 +162,7 @@ def _line(mean: Mean) -> str:
     published = "" if mean.published is None else f"{mean.published:.{_digits(mean.metric) - 1}f}"
     difference = "" if mean.difference is None else f"{mean.difference:+.{_digits(mean.metric)}f}"
     name = (mean.model, mean.dataset, f"x{mean.scale}", mean.metric)
-    return f"| {' | '.join((*name, _value(mean.metric, mean.value), published, difference, mean.source))} |"
+    return _cells(*name, _value(mean.metric, mean.value), published, difference, mean.source)
 
 
 def _published(mean: Mean) -> str:
@@ -170,8 +170,9 @@ def _published(mean: Mean) -> str:
     return f"{mean.published:.{digits - 1}f} ({mean.difference:+.{digits}f})"
 
 
-def _cells(name: str, values: Mapping[str, str]) -> str:
-    return f"| {' | '.join((name, *values.values()))} |"
+def _cells(*cells: str) -> str:
+    """A line of a Markdown table."""
+    return "| " + " | ".join(cell.replace("|", r"\|") for cell in cells) + " |"
 
 
 def _value(metric: str, value: float) -> str:

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import math
+import re
 
 import numpy as np
 import pytest
@@ -91,6 +92,19 @@ def test_values_by_hand():
     assert [row.value for row in report.rows] == pytest.approx([20, -20 * math.log10(0.4)], abs=1e-5)
     assert report.mean("repeat", "two", 2, "psnr") == pytest.approx((20 - 20 * math.log10(0.4)) / 2, abs=1e-5)
     assert report.protocol == "Y (BT.601), shave scale, rounded to 8 bit: none, modcrop"
+
+
+@pytest.mark.parametrize("form", ["images", "markdown", "csv", "json"])
+def test_names_can_be_printed_whatever_files_are_called(form):
+    odd = "a|\x1b[31mb\n\udcff"
+    report = evaluate(lambda low: low, [Pair(odd, _image(20, 20), _image(20, 20))], 1,
+                      model=odd, dataset=odd, metrics={"psnr": METRICS["psnr"]})  # fmt: skip
+    text = getattr(report, form)()
+    assert "\x1b" not in text
+    assert text.encode().count(rb"b\n\xff" if form != "json" else rb"b\\n\\xff") >= 3 - (form == "markdown")
+    if form in ("images", "markdown"):
+        (line,) = (line for line in text.splitlines() if line.startswith(r"| a\|\x1b[31mb\n\xff |"))
+        assert len(re.findall(r"(?<!\\)\|", line)) == (3 if form == "images" else 9)
 
 
 def test_a_perfect_upscaler():
