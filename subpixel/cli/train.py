@@ -119,5 +119,5 @@ def _change(text: str) -> tuple[str, Any]:
         raise typer.BadParameter(f"{text!r}; expected KEY=VALUE", param_hint="--set")
     try:
         return key, json.loads(value)
-    except json.JSONDecodeError:
+    except (ValueError, RecursionError):
         return key, value

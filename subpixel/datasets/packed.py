@@ -92,10 +92,10 @@ def pack(
 
 
 def _whole(index: Path, channels: int) -> bool:
-    """Whether a pack is there and as long as its index says; one that was cut is written anew."""
+    """Whether a pack is there and as long as its index says; one that was cut or damaged is written anew."""
     try:
         return index.with_suffix(".bin").stat().st_size == int(_read(index, channels)[1].sum())
-    except (ValueError, FileNotFoundError):
+    except (ValueError, TypeError, OverflowError, FileNotFoundError):
         return False
 
 

@@ -29,7 +29,7 @@ def describe() -> dict[str, Any]:
         "processor": facts.get("model name", platform.processor() or platform.machine()),
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         "instructions": [name for name in INSTRUCTIONS if name in flags],
-        "memory_gib": _memory(),
+        "memory_gib": memory(),
         "runtimes": {name: _runtime(name) for name in MODULES if installed(name)},
         "missing": [name for name in MODULES if not installed(name)],
         "auto": _auto(),
@@ -46,7 +46,7 @@ def _processor() -> dict[str, str]:
     return {key.strip().lower(): value.strip() for key, _, value in reversed(pairs)}
 
 
-def _memory() -> float | None:
+def memory() -> float | None:
     """GiB of main memory, where the system tells."""
     try:
         return round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1)

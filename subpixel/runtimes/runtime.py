@@ -23,11 +23,15 @@ Run = Callable[[Tensors], dict[str, NDArray[Any]]]
 """What `Runtime.run` is."""
 
 
+MAX_THREADS = 1024
+"""More than any machine has cores; torch crashes where the system has no more threads."""
+
+
 @dataclass(frozen=True)
 class Execution:
     """How a model is run.
 
-    Raises: UnknownName for a precision that does not exist, BadRequest for less than one thread.
+    Raises: UnknownName for a precision that does not exist, BadRequest for a number of threads that cannot be.
     """
 
     runtime: str = "auto"
@@ -44,8 +48,8 @@ class Execution:
     def __post_init__(self) -> None:
         if self.precision not in PRECISIONS:
             raise UnknownName("precision", self.precision, PRECISIONS)
-        if self.threads is not None and self.threads < 1:
-            raise BadRequest(f"threads is {self.threads}; expected at least 1")
+        if self.threads is not None and not 1 <= self.threads <= MAX_THREADS:
+            raise BadRequest(f"threads is {self.threads}; expected 1 to {MAX_THREADS}, best as many as there are cores")
 
 
 class Runtime(Protocol):

@@ -21,8 +21,8 @@ from subpixel.losses import content, custom
 from subpixel.metrics.lpips import load as load_lpips
 from subpixel.nn.arch import Arch
 from subpixel.resample import resize
-from subpixel.runtimes import Execution
-from subpixel.training import checkpoint, gan, loop, processes
+from subpixel.runtimes import Execution, machine
+from subpixel.training import checkpoint, gan, loop, processes, resumption
 from subpixel.training.initialization import InitialWeights, build_network, loaded_summary
 from subpixel.training.model_files import LAST
 from subpixel.training.objective import compared
@@ -60,7 +60,7 @@ def run(
     """
     execution = _by_torch(execution)
     _check_request(recipe, vgg, lpips)
-    _check_places(data, validation, folder, cache)
+    _check_folders(recipe, data, validation, folder, cache)
     check_disjoint(data, validation)
     features = _feature_losses(
         recipe.loss, execution.device, vgg, lpips
@@ -118,8 +118,12 @@ def _check_request(recipe: Recipe, vgg: Path | None, lpips: Path | None) -> None
         raise RecipeError("loss.perceptual: needs the weights of LPIPS; name their file with --lpips")
 
 
-def _check_places(data: Path, validation: Path, folder: Path, cache: Path | None) -> None:
-    """Raises: RecipeError where the run would look for images in what it writes: its samples show those held out."""
+def _check_folders(recipe: Recipe, data: Path, validation: Path, folder: Path, cache: Path | None) -> None:
+    """Raises: RecipeError where images would be looked for in what the run writes: its samples show those held out;
+    DataError for the folder of another recipe's run.
+    """
+    if (folder / LAST).exists():
+        resumption.changes(folder / LAST, checkpoint.read_origin(folder / LAST), resumption.origin(recipe, {}))
     for written, option in ((folder, "--run"), *([(cache, "--cache")] if cache else [])):
         for images in (data, validation):
             if written.resolve().is_relative_to(images.resolve()):
@@ -128,6 +132,11 @@ def _check_places(data: Path, validation: Path, folder: Path, cache: Path | None
 
 def _check_network(network: Arch, recipe: Recipe) -> None:
     data = recipe.data
+    side, memory = data.patch * max(recipe.scales), machine.memory()
+    needed = data.batch * network.ports.channels * data.frames * side**2 * 4 / 2**30
+    if memory and needed > memory:
+        crops = f"{data.batch:,} crops of {side}x{side} pixels take {needed:,.0f} GiB"
+        raise RecipeError(f"data.batch: {crops}, and this machine has {memory:.0f}; lower it or data.patch")
     needs_labels = compared(network, recipe.loss).kind == "vector" or network.condition is not None
     if needs_labels and data.degradation == "bicubic":
         raise RecipeError("data.degradation: bicubic has no labels; a network that is told them needs another one")

@@ -99,6 +99,10 @@ def test_a_finished_run_is_not_done_again(call: Call, photos: Path, tmp_path: Pa
         (("--device", "cuda"), "--device cpu"),
         (("--device", "foo"), "device 'foo'; expected cpu or cuda"),
         (("--threads", "0"), "Invalid value for '--threads'"),
+        (("--threads", "100000"), "threads is 100000; expected 1 to 1024"),
+        (("--set", f"steps={'1' * 5000}"), f"--set: steps: Input should be a valid integer, not '{'1' * 39}"),
+        (("--set", f"x={'[' * 100_000}"), "--set: x: Extra inputs are not permitted"),
+        (("--set", "data.batch=1000000000000"), "1,000,000,000,000 crops of 24x24 pixels take 6,437,302 GiB"),
         (("--set", "arch=srcnn", "--set", 'config={"scale":2,"features":[0,0]}'), "config: no srcnn can be built"),
     ],
 )

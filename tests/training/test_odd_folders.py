@@ -6,13 +6,15 @@ import json
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from wavy_photos import held_out, write_photos
 
 from subpixel.datasets import sources
+from subpixel.datasets.packed import pack
 from subpixel.degradations import classical
-from subpixel.errors import RecipeError
+from subpixel.errors import DataError, RecipeError
 from subpixel.models import Score
 from subpixel.resample import resize
 from subpixel.training import loop, recipe, run
@@ -83,3 +85,26 @@ def test_damaged_lines_of_a_log_are_dropped(folder: Path, settings: Recipe, tmp_
     loop.train(settings, {2: pairs}, log.parent, validate=lambda network, step: {"psnr": float(step)})
     lines = [json.loads(line) for line in log.read_text().splitlines()]
     assert [(line["step"], line["psnr"]) for line in lines] == [(1, 1.0), (2, 2.0), (4, 4.0)]
+
+
+@pytest.mark.parametrize(
+    "index", ["{}", "null", "[[1, 2]]", '[["a", 1, 1, 1]]', "[[1e400, 1, 1, 1]]", f"[[{10**99}, 1, 1, 1]]"]
+)
+def test_a_damaged_index_of_a_cache_is_written_anew(tmp_path: Path, index: str) -> None:
+    images = [np.full((3 + k, 4, 3), k, np.uint8) for k in range(3)]
+    pack("abc", images.__getitem__, tmp_path, "key")
+    next(tmp_path.glob("*.json")).write_text(index)
+    packed = pack("abc", images.__getitem__, tmp_path, "key")
+    assert all(np.array_equal(packed[k], image) for k, image in enumerate(images))
+
+
+def test_another_recipes_folder_is_refused_before_anything_is_packed(
+    folder: Path, settings: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch.set_num_threads(1)
+    pairs = sources.pairs(folder, 2, resize, tmp_path / "cache")
+    loop.train(settings, {2: pairs}, tmp_path / "run", validate=lambda network, step: {"psnr": float(step)})
+    monkeypatch.setattr(run, "_patch_sources", None)
+    other = recipe.load(tmp_path / "recipe.toml", {"data.batch": 2})
+    with pytest.raises(DataError, match=r"belongs to another recipe: data\.batch was 1 and is 2"):
+        run.run(other, folder, held_out(folder), tmp_path / "run")
