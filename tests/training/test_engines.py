@@ -135,10 +135,20 @@ def test_the_sum_of_losses_is_weighted(vgg: Path) -> None:
     assert total.item() == pytest.approx(expected.item(), rel=1e-5)
 
 
-@pytest.mark.parametrize("kind", ["nonsaturating", "relativistic", "least-squares"])
-def test_an_adversarial_training_resumes_bit_equal(kind: str, folder: Path, vgg: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "kind",
+    [
+        {"gan.kind": "nonsaturating"},
+        {"gan.kind": "relativistic", "gan.discriminator": "unet"},
+        {"gan.kind": "least-squares", "optim.name": "soap"},
+    ],
+    ids=str,
+)
+def test_an_adversarial_training_resumes_bit_equal(
+    kind: dict[str, object], folder: Path, vgg: Path, tmp_path: Path
+) -> None:
     settings = shipped(
-        "srgan-x4", **{"gan.kind": kind, "gan.features": 4, "gan.dense": 8, "loss.layer": "1_1"},
+        "srgan-x4", **kind, **{"gan.features": 4, "gan.dense": 8, "loss.layer": "1_1"},
         **{"config.blocks": 1, "config.features": 8},
     )  # fmt: skip
     torch.set_num_threads(1)
@@ -148,16 +158,14 @@ def test_an_adversarial_training_resumes_bit_equal(kind: str, folder: Path, vgg:
     loop.train(settings, patch_sources, whole, validate=silent, features={"content": feature})
 
     def stop(network: object, step: int) -> dict[str, float]:
-        if step == 4:
-            raise KeyboardInterrupt  # before the second checkpoint
-        return {"psnr": 0.0}
+        raise KeyboardInterrupt  # of a step that is saved, with others to come
 
     with pytest.raises(KeyboardInterrupt):
         loop.train(settings, patch_sources, parts, validate=stop, features={"content": feature})
     loop.train(settings, patch_sources, parts, validate=silent, features={"content": feature})
     a, b = (load_file(f / "last.safetensors") for f in (whole, parts))
     assert a.keys() == b.keys()
-    assert all(torch.equal(a[key], b[key]) for key in a)
+    assert [key for key in a if not torch.equal(a[key], b[key])] == []
     assert any(key.startswith("discriminator.") for key in a)
 
 
