@@ -21,6 +21,7 @@ from subpixel.analysis import DegradationReport
 from subpixel.errors import BadRequest, DataError, UnreadableImage, UnwritableImage, unwritten
 from subpixel.jobs.job import Job
 from subpixel.jobs.pool import Finished, Progress
+from subpixel.jobs.targets import check_target
 from subpixel.video import copying, muxing, numbered
 from subpixel.video.damage import Damage
 from subpixel.video.decoder_log import DecoderLog
@@ -45,7 +46,7 @@ from subpixel.video.planning import (
 from subpixel.video.recurrence import WARMING
 from subpixel.video.request import VideoRequest
 from subpixel.video.resumption import Resumed
-from subpixel.video.segments import SECONDS, End, Partial, Segment
+from subpixel.video.segments import SECONDS, End, Partial, Segment, is_begun
 from subpixel.video.source import Source, probe
 
 _ENDS = 2**20
@@ -73,10 +74,12 @@ _USUAL = VideoRequest.parse({})
 Event = Started | Progress | Finished
 
 
-def upscale(source: str | Path, target: str | Path, request: VideoRequest = _USUAL) -> Generator[Event]:
+def upscale(
+    source: str | Path, target: str | Path, request: VideoRequest = _USUAL, overwrite: bool = False
+) -> Generator[Event]:
     """Enlarges a video, or a folder of frames; tells what it will do, of each frame, and how it ended.
 
-    The target is a video, or a folder of PNGs.
+    The target is a video, or a folder of PNGs. overwrite: a video that is there is replaced, not refused.
     The result appears when it is complete. Until then `TARGET.partial/` holds what is done, from which the same call
     goes on, to the same bytes. The last event is `Finished`: its `error` says which part of the source could not be
     used, where the rest was kept, its `note` what was lost.
@@ -86,6 +89,8 @@ def upscale(source: str | Path, target: str | Path, request: VideoRequest = _USU
     if target.exists() and source.exists() and target.samefile(source):
         raise BadRequest(f"{target} is the input and would be overwritten; name another file")
     container = container_of(target)
+    if container != FOLDER:
+        check_target(target, overwrite or is_begun(target))
     work = _Work.of(_probed(source, request), target, request, container)
     yield from work.run()
 
