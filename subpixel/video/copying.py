@@ -17,12 +17,13 @@ from av.stream import Discard, Disposition
 
 from subpixel.video.decoding import REORDERED
 from subpixel.video.encoding import FOLDER
-from subpixel.video.source import Source, opened
+from subpixel.video.source import LATEST, Source, is_known, opened
 
 _NOT_OURS = {"encoder", "major_brand", "minor_version", "compatible_brands", "duration", "alpha_mode"}
 """Metadata that containers write themselves, or that were true of the source's coding, in lower case."""
 _COUNTED = ("bps", "number_of_", "_statistics_")
 """How Matroska's statistics of a stream begin."""
+_UNHEARD = f"which does not begin in the first {LATEST} s: it is not known what it is"
 _CLOSE = 1e-6
 """Seconds."""
 _RELATIVE = ("mpegts", "mpeg")
@@ -68,11 +69,11 @@ class LeftOut:
 
 def others(source: Source) -> AbstractContextManager[Any]:
     """The source's file, whose other streams are copied; None for a folder of images."""
-    return nullcontext() if source.images else opened(source.path)
+    return nullcontext() if source.images else opened(source.path, source.late)
 
 
 def streams_lost(source: Source, container: str) -> tuple[list[str], LeftOut]:
-    """What of a source's other streams a container has no room for, in words, and all that stay out."""
+    """What of a source's other streams cannot be copied to a container, and why, and all that stay out."""
     lost, numbers = list[str](), set[int]()
     with others(source) as given:
         for stream in given.streams if given else ():
@@ -81,7 +82,8 @@ def streams_lost(source: Source, container: str) -> tuple[list[str], LeftOut]:
             numbers.add(stream.index)
             if not remade:
                 codec = stream.codec_context.name if stream.codec_context else "unknown"
-                lost.append(f"stream {stream.index} ({stream.type}, {codec})")
+                why = f"which {container} cannot hold" if is_known(stream) else _UNHEARD
+                lost.append(f"stream {stream.index} ({stream.type}, {codec}), {why}")
     return lost, LeftOut(frozenset(numbers))
 
 

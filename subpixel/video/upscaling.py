@@ -129,17 +129,18 @@ class _Work:
         larger = FrameUpscaler(upscaler, source, layout_of(codec, source.layout), report, neighbours(source))
         coding = encoder(request, source, container, (larger.height, larger.width), fields)
         lost, left_out = copying.streams_lost(source, container)
-        lost += copying.texts_lost(source, container, left_out)
+        no_room = copying.texts_lost(source, container, left_out)
         cut = copying.Cut.of(source, request.start, request.stop)
         moved = frozenset[str]()
         if container != FOLDER:
             moved = copying.texts_moved(source, cut)
             left_out = muxing.rehearse(source, container, coding, cut, replace(left_out, texts=moved))
-            lost += [f"the {text}" for text in left_out.texts - moved]
+            no_room += [f"the {text}" for text in left_out.texts - moved]
         warnings = [
             *lost_in_pixels(source, coding),
             *source.dropped,
-            *(f"{name}, which {container} cannot hold" for name in lost),
+            *lost,
+            *(f"{name}, which {container} cannot hold" for name in no_room),
             *(f"the {text}, which is that of the source's first frame" for text in moved),
             *(numbered.lost_in_images(source) if container == FOLDER else ()),
         ]
