@@ -26,6 +26,8 @@ _COUNTED = ("bps", "number_of_", "_statistics_")
 _UNHEARD = f"which does not begin in the first {LATEST} s: it is not known what it is"
 _CLOSE = 1e-6
 """Seconds."""
+FINE = 10_000
+"""Ticks a second by which sound and frames stay together."""
 _RELATIVE = ("mpegts", "mpeg")
 """Containers whose first time says nothing."""
 _SUBTITLES = {"mp4": "mov_text", "mov": "mov_text", "webm": "webvtt", "matroska": "subrip"}
@@ -52,6 +54,16 @@ class Cut:
     def is_whole(self) -> bool:
         """Whether nothing is cut off."""
         return self.start is None and self.stop is None
+
+    def base(self, given: Fraction) -> Fraction:
+        """In what times of that base are counted in the result: zero is none of the times of a coarse one."""
+        ticks = self.zero / given
+        return given if abs(ticks - round(ticks)) * given < _CLOSE else given / math.ceil(given * FINE)
+
+    def moved(self, ticks: int, given: Fraction) -> int:
+        """A time of the source as one of the result, in its `base`."""
+        base = self.base(given)
+        return ticks * round(given / base) - round(self.zero / base)
 
     def holds(self, seconds: float) -> bool:
         """Whether a time lies in it, as closely as containers tell times."""
@@ -253,6 +265,7 @@ def _placed(packet: Any, cut: Cut) -> bool:
         begin = _still_there(packet, begin, cut)
     if begin is None or not cut.holds(float(begin * packet.time_base)):
         return False
-    shift = round(cut.zero / packet.time_base)
-    packet.pts, packet.dts = begin - shift, (begin if packet.dts is None else packet.dts) - shift
+    given, decoded = packet.time_base, begin if packet.dts is None else packet.dts
+    packet.pts, packet.dts = cut.moved(begin, given), cut.moved(decoded, given)
+    packet.duration, packet.time_base = (packet.duration or 0) * round(given / cut.base(given)), cut.base(given)
     return True

@@ -26,52 +26,52 @@ def test_a_result_is_replaced_where_that_is_asked_for(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.mkv", "b.mkv"]
 
 
-def late(path: Path, begins: float, sound: str = "mp2", size: tuple[int, int] = (48, 64)) -> Path:
-    """A film of two seconds more than that, whose sound begins then; noise, which takes many bytes."""
+def film(path: Path, seconds: float, begins: float = 0.0, rate: int = 25, size: tuple[int, int] = (48, 64)) -> Path:
+    """Noise, which takes many bytes, as frames and from `begins` on as sound."""
     with av.open(str(path), "w") as file:
-        video: Any = file.add_stream("mpeg2video", rate=25, options={"b": "9000000", "qmin": "1"})
-        video.height, video.width, video.pix_fmt = *size, "yuv420p"
-        tone: Any = file.add_stream(sound, rate=48000)
+        video: Any = file.add_stream("mpeg4" if path.suffix == ".avi" else "mpeg2video", rate=rate)
+        video.height, video.width, video.pix_fmt, video.bit_rate = *size, "yuv420p", 9_000_000
+        tone: Any = file.add_stream("mp2", rate=48000)
         tone.layout = "stereo"
         packets, rng = list[Any](), np.random.default_rng(0)
-        for k in range(round(25 * (begins + 2))):
+        for k in range(round(rate * seconds)):
             noise = rng.integers(0, 255, (size[0] * 3 // 2, size[1]), np.uint8)
             frame = av.VideoFrame.from_ndarray(noise, "yuv420p")
-            frame.pts, frame.time_base = k, Fraction(1, 25)
+            frame.pts, frame.time_base = k, Fraction(1, rate)
             packets += video.encode(frame)
-        wave = np.zeros((1, 2 * 1152), np.int16) + 99
-        for k in range(80):
-            heard = av.AudioFrame.from_ndarray(wave, "s16", "stereo")
-            heard.sample_rate, heard.pts, heard.time_base = 48000, round(48000 * begins) + 1152 * k, Fraction(1, 48000)
+        for at in range(round(48000 * begins), round(48000 * seconds), 1152):
+            noise = rng.integers(-9999, 9999, (1, 2 * 1152), np.int16)
+            heard = av.AudioFrame.from_ndarray(noise, "s16", "stereo")
+            heard.sample_rate, heard.pts, heard.time_base = 48000, at, Fraction(1, 48000)
             packets += tone.encode(heard)
         packets += [*video.encode(None), *tone.encode(None)]
         file.mux(sorted(packets, key=lambda packet: packet.dts * packet.time_base))
     return path
 
 
-def heard(path: Path) -> list[tuple[float, bytes]]:
-    """The packets of the sound with their times, which are counted from the first frame."""
+def packets(path: Path, kind: str) -> list[tuple[float, bytes]]:
+    """The packets of frames or of sound, each with its seconds."""
     with av.open(str(path), options={"analyzeduration": "99000000", "probesize": "99000000"}) as file:
-        found = [packet for packet in file.demux() if packet.size]
-        first = min(float(packet.pts * packet.time_base) for packet in found if packet.stream.type == "video")
-        return [(float(p.pts * p.time_base) - first, bytes(p)) for p in found if p.stream.type == "audio"]
+        found = [packet for packet in file.demux() if packet.size and packet.stream.type == kind]
+        return sorted((float(packet.pts * packet.time_base), bytes(packet)) for packet in found)
 
 
-@pytest.mark.parametrize(("name", "size"), [("a.ts", (48, 64)), ("a.mpg", (128, 160))])
-def test_sound_that_begins_late_is_kept(name: str, size: tuple[int, int], tmp_path: Path) -> None:
+@pytest.mark.parametrize(("name", "begins", "size"), [("a.ts", 14, (48, 64)), ("a.mpg", 6, (128, 160))])
+def test_sound_that_begins_late_is_kept(name: str, begins: int, size: tuple[int, int], tmp_path: Path) -> None:
     """Beyond the 5 MB and the seconds that are looked at, nothing was known of it."""
-    source, target = late(tmp_path / name, 14, size=size), tmp_path / "b.mkv"
+    source, target = film(tmp_path / name, begins + 2, begins, size=size), tmp_path / "b.mkv"
     started, finished = run(source, target, scale=1)
     assert (started.warnings, finished.error) == ((), None)
-    before, after = heard(source), heard(target)
-    assert len(before) == 80
+    before, after = packets(source, "audio"), packets(target, "audio")
+    assert len(before) > 80
     assert [data for _, data in after] == [data for _, data in before]
-    assert [time for time, _ in after] == pytest.approx([time for time, _ in before], abs=1.1e-3)
-    assert before[0][0] == pytest.approx(14, abs=0.1)
+    moved = packets(source, "video")[0][0] - packets(target, "video")[0][0]
+    assert [time for time, _ in after] == pytest.approx([time - moved for time, _ in before], abs=2e-3)
+    assert after[0][0] == pytest.approx(begins, abs=0.1)
 
 
 def test_sound_that_never_begins_is_said_to_be_unknown(tmp_path: Path) -> None:
-    whole = late(tmp_path / "a.ts", 14).read_bytes()
+    whole = film(tmp_path / "a.ts", 16, 14).read_bytes()
     pieces = [whole[at : at + 188] for at in range(0, len(whole), 188)]
     silent = [piece for piece in pieces if (piece[1] & 0x1F, piece[2]) != (1, 1)]
     assert len(silent) < len(pieces)
@@ -80,3 +80,16 @@ def test_sound_that_never_begins_is_said_to_be_unknown(tmp_path: Path) -> None:
     assert started.warnings == (
         "not kept: stream 1 (audio, mp3float), which does not begin in the first 60 s: it is not known what it is",
     )
+
+
+@pytest.mark.parametrize("ending", ["mp4", "mov", "mkv"])
+@pytest.mark.parametrize(("start", "named"), [(0.95, "a.avi"), (0.13, "a.avi"), (0.13, "a.mkv"), (0.2, "a.avi")])
+def test_sound_stays_with_the_frames(start: float, named: str, ending: str, tmp_path: Path) -> None:
+    """Where the source counts frames in tenths of a second, and sound in 24 ms."""
+    source, target = film(tmp_path / named, 2, rate=10), tmp_path / f"b.{ending}"
+    run(source, target, start=start)
+    after, place = packets(target, "audio"), {data: time for time, data in packets(source, "audio")}
+    assert len(after) >= 40
+    assert [time for time, _ in after] == pytest.approx([place[data] - start for _, data in after], abs=1e-3)
+    frames = [time - start for time, _ in packets(source, "video") if time >= start]
+    assert [time for time, _ in packets(target, "video")] == pytest.approx(frames, abs=1e-3)
