@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import chain, repeat
 from typing import Any
 
 import av
@@ -28,6 +29,9 @@ _CLOSE = 1e-6
 """Seconds."""
 FINE = 10_000
 """Ticks a second by which sound and frames stay together."""
+_MILLISECOND = Fraction(1, 1000)
+_TOLD_OTHERWISE = {"language", "timecode", "handler_name", "vendor_id"}
+"""Texts that are told in another way, or that nobody reads."""
 _RELATIVE = ("mpegts", "mpeg")
 """Containers whose first time says nothing."""
 _SUBTITLES = {"mp4": "mov_text", "mov": "mov_text", "webm": "webvtt", "matroska": "subrip"}
@@ -142,18 +146,17 @@ def texts_lost(source: Source, container: str, left_out: LeftOut) -> list[str]:
     with others(source) as given:
         if given is None:
             return []
-        wanted = texts(given.metadata)
-        if container == FOLDER:
-            return [*_named(wanted), *(["the chapters"] if given.chapters() else [])]
         kept = [
             stream for stream in given.streams if stream.index not in left_out.streams and stream.type != "attachment"
         ]
-        languages = {stream.index: stream.metadata.get("language", "und") for stream in kept}
-    found, told = _read_again(wanted, [*languages.values()], container)
-    have = {_as_matroska(name) for name in found}
-    lost = _named([name for name in wanted if _as_matroska(name) not in have])
-    pairs = zip(languages.items(), told, strict=False)
-    return lost + [f"the language {code} of stream {number}" for (number, code), other in pairs if code != other]
+        found, whole = given.chapters(), texts(given.metadata)
+        of_chapters = {name: text for chapter in found for name, text in chapter["metadata"].items() if text}
+        own = [dict(texts(stream.metadata).items() - whole.items()) for stream in kept]
+        wanted = [whole, of_chapters, *own]
+        places = ["", " of the chapters", *(f" of stream {stream.index}" for stream in kept)]
+    if container == FOLDER:
+        return [*chain(*map(_lost, wanted, repeat({}), places)), *(["the chapters"] if found else [])]
+    return list(chain(*map(_lost, wanted, _read_again(wanted, container), places)))
 
 
 def texts_moved(source: Source, cut: Cut) -> frozenset[str]:
@@ -163,36 +166,45 @@ def texts_moved(source: Source, cut: Cut) -> frozenset[str]:
     return frozenset(names & {"timecode"} if cut.start is not None else ())
 
 
-def _named(names: Any) -> list[str]:
-    return [f"the texts {', '.join(sorted(names))}"] if names else []
+def _lost(wanted: dict[str, str], found: dict[str, str], place: str) -> Iterator[str]:
+    have = {_as_matroska(name) for name in texts(found)} | _TOLD_OTHERWISE
+    if names := sorted(name for name in wanted if _as_matroska(name) not in have):
+        yield f"the texts {', '.join(names)}{place}"
+    language = wanted.get("language", "und")
+    if language != found.get("language", "und"):
+        yield f"the language {language}{place}"
 
 
 def _as_matroska(name: str) -> str:
     return name.lower().replace(" ", "_")
 
 
-def _read_again(wanted: dict[str, str], languages: list[str], container: str) -> tuple[dict[str, str], list[str]]:
-    """The texts and the languages of streams that come back from a container."""
-    trial = io.BytesIO()
+def _read_again(wanted: list[dict[str, str]], container: str) -> list[dict[str, str]]:
+    """What comes back from a container of the texts of a file, of its chapters, and of each stream."""
+    trial, (whole, of_chapters, *of_streams) = io.BytesIO(), wanted
     with av.open(trial, "w", format=container, options={"fflags": "+bitexact"}) as file:
-        file.metadata.update(wanted)
-        streams = [file.add_mux_stream(_SUBTITLES[container]) for _ in languages]
-        for stream, language in zip(streams, languages, strict=True):
-            stream.time_base, stream.metadata["language"] = Fraction(1, 1000), language
+        file.metadata.update(whole)
+        file.set_chapters([{"id": 1, "start": 0, "end": 1, "time_base": _MILLISECOND, "metadata": of_chapters}])
+        streams = [file.add_mux_stream(_SUBTITLES[container]) for _ in of_streams]
+        for stream, said in zip(streams, of_streams, strict=True):
+            stream.time_base = _MILLISECOND
+            stream.metadata.update(said)
         file.start_encoding()
         for stream in streams:
             packet = av.Packet(b"\0\1a")
-            packet.stream, packet.time_base = stream, Fraction(1, 1000)
+            packet.stream, packet.time_base = stream, _MILLISECOND
             packet.pts, packet.dts, packet.duration = 0, 0, 1
             file.mux_one(packet)
     with av.open(io.BytesIO(trial.getvalue())) as file:
-        return dict(file.metadata), [stream.metadata.get("language", "und") for stream in file.streams]
+        made = [dict(stream.metadata) for stream in file.streams][: len(streams)]
+        told = next((chapter["metadata"] for chapter in file.chapters()), dict[str, str]())
+        return [dict(file.metadata), told, *made]
 
 
 def chapters(given: Any, cut: Cut) -> Iterator[Any]:
     """The chapters of a source at their times in the result."""
     for chapter in given.chapters():
-        base = chapter["time_base"] or Fraction(1, 1000)
+        base = chapter["time_base"] or _MILLISECOND
         first, last = (max(float(chapter[name] * base) - cut.zero, 0.0) for name in ("start", "end"))
         last = last if cut.stop is None else min(last, cut.stop - cut.zero)
         if first < last:

@@ -96,7 +96,8 @@ def _streams(
     if given is None:
         return _video(result, source, encoder, cut), {}
     result.metadata.update(_without(copying.texts(given.metadata), left_out))
-    result.set_chapters(list(copying.chapters(given, cut)))
+    chapters = list(copying.chapters(given, cut))
+    result.set_chapters(_placed(chapters) if result.format.name in ("mp4", "mov") else chapters)
     video, copies = None, dict[int, Any]()
     for stream in given.streams:
         if stream.index == source.index:
@@ -106,6 +107,14 @@ def _streams(
         elif stream.index not in left_out.streams:
             copies[stream.index] = copying.copied(result, stream, cut)
     return video, copies
+
+
+def _placed(chapters: list[Any]) -> list[Any]:
+    """What comes before the first is a chapter without a title, or MP4 and MOV move the first to 0."""
+    first = chapters[0] if chapters else {"start": 0}
+    before = first | {"id": 1, "start": 0, "end": first["start"], "metadata": {"title": ""}}
+    numbered = [chapter | {"id": k} for k, chapter in enumerate(chapters, 2)]
+    return [before, *numbered] if first["start"] else chapters
 
 
 def _without(texts: dict[str, str], left_out: LeftOut) -> dict[str, str]:

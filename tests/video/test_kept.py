@@ -9,7 +9,8 @@ from typing import Any
 import av
 import numpy as np
 import pytest
-from clips import Clip, make, request, run
+from clips import Clip, Sound, chapter, make, request, run
+from test_copying import remuxed
 
 from subpixel.errors import BadRequest
 from subpixel.video import upscale
@@ -93,3 +94,22 @@ def test_sound_stays_with_the_frames(start: float, named: str, ending: str, tmp_
     assert [time for time, _ in after] == pytest.approx([place[data] - start for _, data in after], abs=1e-3)
     frames = [time - start for time, _ in packets(source, "video") if time >= start]
     assert [time for time, _ in packets(target, "video")] == pytest.approx(frames, abs=1e-3)
+
+
+@pytest.mark.parametrize("ending", ["mp4", "mov", "mkv"])
+def test_texts_of_streams_and_chapters_are_kept_or_named(ending: str, tmp_path: Path) -> None:
+    def describe(file: Any, streams: list[Any]) -> None:
+        first, second = chapter(1, 100, 160, "first"), chapter(2, 160, 320, "second")
+        file.set_chapters([first | {"metadata": {"title": "first", "artist": "me"}}, second])
+        streams[0].metadata.update({"title": "The film", "director": "me"})
+        streams[1].metadata.update({"title": "Comments"})
+
+    source = remuxed(make(tmp_path, Clip("a.mkv", sounds=(Sound(),))), tmp_path / "b.mkv", describe)
+    started, _ = run(source, tmp_path / f"c.{ending}")
+    lost = ("the texts ARTIST of the chapters", "the texts DIRECTOR of stream 0") if ending != "mkv" else ()
+    assert started.warnings == tuple(f"not kept: {what}, which {ending} cannot hold" for what in lost)
+    with av.open(str(tmp_path / f"c.{ending}")) as file:
+        starts = {each["metadata"]["title"]: float(each["start"] * each["time_base"]) for each in file.chapters()}
+        titles = [stream.metadata.get("title", stream.metadata.get("name")) for stream in list(file.streams)[:2]]
+    assert starts == pytest.approx({"first": 0.1, "second": 0.16} | ({"": 0.0} if lost else {}))
+    assert titles == ["The film", "Comments"]
