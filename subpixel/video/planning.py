@@ -99,10 +99,10 @@ def _badness(report: DegradationReport) -> float:
     return max(condition[name] / least for name, least in WORTH.items())
 
 
-def lost_in_pixels(source: Source, encoder: Encoder) -> Iterator[str]:
+def lost_in_pixels(source: Source, encoder: Encoder, request: VideoRequest) -> Iterator[str]:
     """What the result's pixels cannot hold."""
     given, kept = source.layout, encoder.layout
-    if given.alpha and not kept.alpha:
+    if given.alpha and not kept.alpha and _is_transparent(source, request):
         yield f"alpha, which {encoder.codec} has not"
     if kept.bits < given.bits:
         yield f"{given.bits} bits a sample; {encoder.codec} takes {kept.bits}"
@@ -114,6 +114,13 @@ def lost_in_pixels(source: Source, encoder: Encoder) -> Iterator[str]:
         yield f"the display it was mastered on and its light levels, which {encoder.codec} has not"
     if encoder.codec == "h264" and source.hdr.mastering and not kept.bits > 8:
         yield "HDR in 8 bits bands"
+
+
+def _is_transparent(source: Source, request: VideoRequest) -> bool:
+    """Whether the format says so of itself, or else any pixel of the part that is taken."""
+    frames = Frames(source, start=request.start, stop=request.stop, sought=request.start)
+    opaque = 2**source.layout.bits - 1
+    return not source.often_opaque or any(frame.planes[-1].min() < opaque for frame in frames)
 
 
 def mistaken(source: Source, is_rgb: bool) -> list[str]:

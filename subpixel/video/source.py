@@ -68,6 +68,8 @@ class Source:
     """What the first frame says of its colours and of the shape of a pixel, as `told_by`."""
     images: tuple[Path, ...] = ()
     """The frames, where the path is a folder of them."""
+    often_opaque: bool = False
+    """Whether there is alpha in its frames though it may be of no use, as in GIF and where colours have a palette."""
     late: bool = False
     """Whether there may be streams whose first packets come late, by which alone they are known."""
 
@@ -181,6 +183,7 @@ def probe(path: Path) -> Source:
             tuple(_dropped(stream, layout, carried)),
             not stream.duration,
             told_by(frame, context),
+            often_opaque=context.name == "gif" or frame.format.has_palette,
             late=container.format.name in _UNTOLD or not all(map(is_known, container.streams)),
         )
 

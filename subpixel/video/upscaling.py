@@ -137,7 +137,7 @@ class _Work:
             left_out = muxing.rehearse(source, container, coding, cut, replace(left_out, texts=moved))
             no_room += [f"the {text}" for text in left_out.texts - moved]
         warnings = [
-            *lost_in_pixels(source, coding),
+            *lost_in_pixels(source, coding, request),
             *source.dropped,
             *lost,
             *(f"{name}, which {container} cannot hold" for name in no_room),

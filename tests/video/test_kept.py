@@ -113,3 +113,25 @@ def test_texts_of_streams_and_chapters_are_kept_or_named(ending: str, tmp_path: 
         titles = [stream.metadata.get("title", stream.metadata.get("name")) for stream in list(file.streams)[:2]]
     assert starts == pytest.approx({"first": 0.1, "second": 0.16} | ({"": 0.0} if lost else {}))
     assert titles == ["The film", "Comments"]
+
+
+@pytest.mark.parametrize("transparent", [False, True])
+@pytest.mark.parametrize("name", ["a.gif", "a.mov"])
+def test_alpha_is_lost_only_where_a_pixel_is_transparent(name: str, transparent: bool, tmp_path: Path) -> None:
+    source, indices = tmp_path / name, np.arange(32 * 48, dtype=np.uint8).reshape(32, 48) % 5
+    palette = np.full((256, 4), 255, np.uint8)
+    palette[:, 1] = 40 * np.arange(256)
+    palette[3, 0] = 0 if transparent else 255  # of A R G B
+    with av.open(str(source), "w") as file:
+        video: Any = file.add_stream("gif" if name == "a.gif" else "png", rate=25)
+        video.width, video.height, video.pix_fmt = 48, 32, "pal8"
+        for k in range(3):
+            shown = indices if k == (0 if name == "a.gif" else 2) else np.zeros_like(indices)
+            frame = av.VideoFrame.from_ndarray((shown, palette), "pal8")
+            frame.pts, frame.time_base = k, Fraction(1, 25)
+            file.mux(video.encode(frame))
+        file.mux(video.encode(None))
+    started, _ = run(source, tmp_path / "b.mp4")
+    assert ("not kept: alpha, which h264 has not" in started.warnings) == transparent
+    if name == "a.mov":
+        assert "not kept: alpha, which h264 has not" not in run(source, tmp_path / "b.mp4", stop=0.08)[0].warnings
