@@ -18,7 +18,7 @@ import av.error
 
 from subpixel import __version__, atomic
 from subpixel.analysis import DegradationReport
-from subpixel.errors import BadRequest, DataError, UnreadableImage, UnwritableImage, unwritten
+from subpixel.errors import BadRequest, DataError, SubpixelError, UnreadableImage, UnwritableImage, unwritten
 from subpixel.jobs.job import Job
 from subpixel.jobs.pool import Finished, Progress
 from subpixel.jobs.targets import check_target
@@ -196,7 +196,7 @@ class _Work:
         if self.container == FOLDER:
             numbered.appear(partial, self.target)
             return 0
-        with atomic.replacing(self.target) as part:
+        with _told(self.target), atomic.replacing(self.target) as part:
             refused = muxing.join(self.source, part, self.container, self.encoder, partial, self.cut, self.left_out)
             atomic.resemble(part, self.target, self.source.path)
         return refused
@@ -300,11 +300,11 @@ class _Work:
 
 @contextmanager
 def _told(path: Path) -> Generator[None]:
-    """Says of which file it is that the disk fails. Raises: UnwritableImage."""
+    """Says of which file it is that the disk fails, where nobody has said it yet. Raises: UnwritableImage."""
     try:
         yield
     except OSError as error:
-        if isinstance(error, av.error.FFmpegError):
+        if isinstance(error, av.error.FFmpegError | SubpixelError):
             raise
         raise UnwritableImage(path, unwritten(error)) from error
 

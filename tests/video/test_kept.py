@@ -12,7 +12,7 @@ import pytest
 from clips import Clip, Sound, chapter, make, request, run
 from test_copying import remuxed
 
-from subpixel.errors import BadRequest
+from subpixel.errors import BadRequest, UnwritableImage
 from subpixel.video import upscale
 
 
@@ -135,3 +135,23 @@ def test_alpha_is_lost_only_where_a_pixel_is_transparent(name: str, transparent:
     assert ("not kept: alpha, which h264 has not" in started.warnings) == transparent
     if name == "a.mov":
         assert "not kept: alpha, which h264 has not" not in run(source, tmp_path / "b.mp4", stop=0.08)[0].warnings
+
+
+def test_a_disk_that_is_full_is_told_with_the_image_or_the_result(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    resource = pytest.importorskip("resource")
+    source, limits = make(tmp_path, Clip("a.mkv")), resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2000, limits[1]))
+    try:
+        with pytest.raises(UnwritableImage, match=r"^cannot write \S+/frames\.partial/images/000001\.png: [^/]*$"):
+            run(source, tmp_path / "frames")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+    def fails(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("subpixel.atomic.resemble", fails)
+    with pytest.raises(UnwritableImage, match=r"^cannot write \S+/b\.mkv: no space left on device$"):
+        run(source, tmp_path / "b.mkv")
