@@ -53,8 +53,11 @@ def frames_of(request: VideoRequest, length: float, rate: Fraction) -> int:
 def of_size(request: VideoRequest, source: Source, codec: str) -> tuple[Upscaler, list[str]]:
     """What reaches the size that is asked for, or the next one whose halves are whole where chroma needs that.
 
-    Returns it with what there is to say of that.
+    A size is that on the screen, on which a video may lie on its side. Returns it with what there is to say of that.
     """
+    order = -1 if source.is_turned else 1
+    if request.size:
+        request = request.model_copy(update={"size": "x".join(request.size.lower().split("x")[::order])})
     request = request.model_copy(update={"tile": _TILE}) if request.tile == "auto" else request
     upscaler, layout = request.upscaler(video=True), layout_of(codec, source.layout)
     sides = upscaler.target.sides(source.height, source.width, upscaler.factor)
@@ -66,9 +69,8 @@ def of_size(request: VideoRequest, source: Source, codec: str) -> tuple[Upscaler
         changes = {"execution": replace(request.execution, precision="bf16")}
     if codec != "ffv1" and (height, width) != sides:
         changes |= {"scale": None, "size": f"{width}x{height}", "fit": False}
-        notes = [
-            f"{sides[1]}x{sides[0]} becomes {width}x{height}, so that the colours of {layout.name} have whole sides"
-        ]
+        given, made = (f"{w}x{h}" for h, w in (sides[::order], (height, width)[::order]))
+        notes = [f"{given} becomes {made}, so that the colours of {layout.name} have whole sides"]
     return request.model_copy(update=changes).upscaler(video=True) if changes else upscaler, notes
 
 

@@ -16,6 +16,7 @@ from av.sidedata.sidedata import Type
 from av.stream import Disposition
 
 from subpixel.errors import UnreadableImage
+from subpixel.images.video_frames import Turn
 from subpixel.video import hdr
 from subpixel.video.colours import FULL, UNSPECIFIED, Colours
 from subpixel.video.damage import decoded
@@ -78,6 +79,11 @@ class Source:
         """Whether chroma lies between the pixels that share it, down and across."""
         topleft = self.colours.is_hdr and self.colours.primaries == 9 and self.height >= 1440  # BT.2100 for UHD
         return not topleft, self.codec in _CENTRED
+
+    @property
+    def is_turned(self) -> bool:
+        """Whether its rows are columns on the screen."""
+        return Turn.of(self.rotation).transposed
 
     def colours_in(self, layout: Layout) -> Colours:
         """What its colours are called there: R'G'B' becomes the Y'CbCr of BT.709, and sRGB where nothing is said."""

@@ -207,6 +207,7 @@ class _Work:
         pixels = "" if self.container == FOLDER else f", {self.encoder.layout.name}"
         how = f"{self.encoder.codec}{pixels}, in {self.container}"
         what = [self.larger.describe(), *(["deinterlaced"] if self.order else []), how]
+        what[:0] = ["on its side"] if self.source.is_turned else []
         return Started("; ".join(what), total, left, self.warnings, resumed)
 
     def _total(self) -> int | None:

@@ -155,3 +155,25 @@ def test_a_disk_that_is_full_is_told_with_the_image_or_the_result(
     monkeypatch.setattr("subpixel.atomic.resemble", fails)
     with pytest.raises(UnwritableImage, match=r"^cannot write \S+/b\.mkv: no space left on device$"):
         run(source, tmp_path / "b.mkv")
+
+
+@pytest.mark.parametrize(
+    ("size", "fit", "shown", "rotation"),
+    [
+        ("96x200", False, (96, 200), 90),
+        ("x200", False, (150, 200), 90),
+        ("97x", False, (98, 130), -90),
+        ("97x", False, (98, 130), 180),
+        ("300x180", True, (136, 180), 90),
+    ],
+)
+def test_a_size_is_that_on_the_screen(
+    size: str, fit: bool, shown: tuple[int, int], rotation: int, tmp_path: Path
+) -> None:
+    sides = (48, 64) if rotation != 180 else (64, 48)  # on the screen it is 48 wide and 64 high
+    source, target = make(tmp_path, Clip("a.mp4", size=sides, frames=2, rotation=rotation)), tmp_path / "b.mp4"
+    started, _ = run(source, target, scale=None, size=size, fit=fit)
+    with av.open(str(target)) as file:
+        video = next(file.decode(video=0))
+    assert ((video.height, video.width) if rotation != 180 else (video.width, video.height)) == shown
+    assert (" becomes 98x130, " in "".join(started.warnings)) == (size == "97x")
