@@ -279,5 +279,6 @@ def _placed(packet: Any, cut: Cut) -> bool:
         return False
     given, decoded = packet.time_base, begin if packet.dts is None else packet.dts
     packet.pts, packet.dts = cut.moved(begin, given), cut.moved(decoded, given)
-    packet.duration, packet.time_base = (packet.duration or 0) * round(given / cut.base(given)), cut.base(given)
+    lasts = packet.duration or int(packet.stream.type == "data")  # players of MOV skip a last one that has no length
+    packet.duration, packet.time_base = lasts * round(given / cut.base(given)), cut.base(given)
     return True
