@@ -155,6 +155,7 @@ def texts_lost(source: Source, container: str, left_out: LeftOut) -> list[str]:
         wanted = [whole, of_chapters, *own]
         places = ["", " of the chapters", *(f" of stream {stream.index}" for stream in kept)]
     if container == FOLDER:
+        wanted[1] = {}  # chapters are lost as a whole
         return [*chain(*map(_lost, wanted, repeat({}), places)), *(["the chapters"] if found else [])]
     return list(chain(*map(_lost, wanted, _read_again(wanted, container), places)))
 

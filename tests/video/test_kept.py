@@ -115,6 +115,14 @@ def test_texts_of_streams_and_chapters_are_kept_or_named(ending: str, tmp_path: 
     assert titles == ["The film", "Comments"]
 
 
+def test_texts_and_chapters_have_no_place_in_a_folder(tmp_path: Path) -> None:
+    source = make(tmp_path, Clip("a.mkv", chapters=True, title="In two parts"))
+    expected = ("the texts title", "the chapters")
+    warnings = run(source, tmp_path / "frames")[0].warnings
+    assert warnings[:2] == tuple(f"not kept: {what}, which folder cannot hold" for what in expected)
+    assert len(warnings) == 3  # and the times
+
+
 @pytest.mark.parametrize("transparent", [False, True])
 @pytest.mark.parametrize("name", ["a.gif", "a.mov"])
 def test_alpha_is_lost_only_where_a_pixel_is_transparent(name: str, transparent: bool, tmp_path: Path) -> None:
