@@ -18,13 +18,13 @@ from av.stream import Discard, Disposition
 
 from subpixel.video.decoding import REORDERED
 from subpixel.video.encoding import FOLDER
-from subpixel.video.source import LATEST, Source, is_known, opened
+from subpixel.video.source import LATEST, MOST, Source, is_known, opened
 
 _NOT_OURS = {"encoder", "major_brand", "minor_version", "compatible_brands", "duration", "alpha_mode"}
 """Metadata that containers write themselves, or that were true of the source's coding, in lower case."""
 _COUNTED = ("bps", "number_of_", "_statistics_")
 """How Matroska's statistics of a stream begin."""
-_UNHEARD = f"which does not begin in the first {LATEST} s: it is not known what it is"
+_UNHEARD = f"which does not begin in the first {LATEST} s, or {MOST} MiB: it is not known what it is"
 _CLOSE = 1e-6
 """Seconds."""
 FINE = 10_000

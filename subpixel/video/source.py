@@ -106,10 +106,9 @@ READING: dict[str, Any] = {"options": {"protocol_whitelist": "file"}} | (
 """How files are opened: no address in one is, and texts that are no UTF-8 are no error, as in PyAV from 19 on."""
 
 
-LATEST = 60
-"""Seconds from the beginning in which streams are looked for that begin late, and `_MOST` MiB."""
-_MOST = 64
-_PATIENT = {"analyzeduration": str(LATEST * 10**6), "probesize": str(_MOST * 2**20)}
+LATEST, MOST = 60, 64
+"""Seconds and MiB from the beginning in which streams are looked for that begin late."""
+_PATIENT = {"analyzeduration": str(LATEST * 10**6), "probesize": str(MOST * 2**20)}
 
 
 @contextmanager

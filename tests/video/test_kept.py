@@ -79,7 +79,8 @@ def test_sound_that_never_begins_is_said_to_be_unknown(tmp_path: Path) -> None:
     (tmp_path / "silent.ts").write_bytes(b"".join(silent))
     started, _ = run(tmp_path / "silent.ts", tmp_path / "b.mkv", scale=1)
     assert started.warnings == (
-        "not kept: stream 1 (audio, mp3float), which does not begin in the first 60 s: it is not known what it is",
+        "not kept: stream 1 (audio, mp3float), which does not begin in the first 60 s, or 64 MiB: "
+        "it is not known what it is",
     )
 
 
