@@ -214,7 +214,7 @@ def _request(model: str, codec: str, threads: int | None) -> VideoRequest:
 
 
 def _lumas(source: Source, path: Path, model: str, threads: int | None, weights: tuple[float, float]) -> Iterator[Luma]:
-    for _ in upscale(source.path, path, _request(model, "ffv1", threads)):
+    for _ in upscale(source.path, path, _request(model, "ffv1", threads), overwrite=True):
         pass
     larger = probe(path)
     yield from _lumas_of(Frames(larger), larger.layout, weights)
@@ -230,7 +230,7 @@ def _speed(
     larger(frames[0].planes)
     computing, results = _timed(lambda: [larger(frame.planes) for frame in frames])
     encoding, _ = _timed(lambda: _packets(source, results, threads))
-    events = upscale(source.path, path, _request(model, "h264", threads))
+    events = upscale(source.path, path, _request(model, "h264", threads), overwrite=True)
     next(events)
     whole, _ = _timed(lambda: list(events))
     alone = decoding + computing + encoding

@@ -19,7 +19,8 @@ from subpixel.images.video_frames import Turn, colour_of
 _EARLIER = 2.0
 """Seconds before the moment at which decoding begins, for a seek may land late; where it does, from the start."""
 _HD = 720  # rows from which on a clip that does not say its matrix has that of BT.709
-_MATRICES = {1: 1, 4: 4, 5: 5, 6: 5, 7: 7, 9: 9}  # as ITU-T H.273 counts -> as libswscale does
+_UNSAID = 2
+_MATRICES = {1: 1, 4: 4, 5: 5, 6: 5, 7: 7, 9: 9, 10: 9}  # as ITU-T H.273 counts -> as libswscale does
 _FILES_ALONE = {"protocol_whitelist": "file"}  # no address in a clip is opened, and none is made of a colon in its name
 
 
@@ -107,7 +108,11 @@ def _frame(path: str | Path, frame: Any, aspect: Fraction, begin: float) -> Fram
     return Frame(
         name,
         upright,
-        Metadata(depth=16 if deep else 8, colour=colour, notes=(*_squared(turn.aspect(aspect)), *_opaque(frame))),
+        Metadata(
+            depth=16 if deep else 8,
+            colour=colour,
+            notes=(*_squared(turn.aspect(aspect)), *_opaque(frame), *_mistaken(frame)),
+        ),
     )
 
 
@@ -120,6 +125,14 @@ def _display_matrix(frame: Any) -> bytes | None:
 def _opaque(frame: Any) -> tuple[str, ...]:
     has_alpha = any(component.is_alpha for component in frame.format.components)
     return ("its alpha is left out",) if has_alpha else ()
+
+
+def _mistaken(frame: Any) -> tuple[str, ...]:
+    """What the matrix of its Y'CbCr is taken for, where that is another."""
+    matrix, has_none = int(frame.colorspace), frame.format.is_rgb or len(frame.format.components) < 3
+    if has_none or matrix in (_UNSAID, *_MATRICES):
+        return ()
+    return (f"the matrix of its colours, number {matrix} of H.273, is not known here: they may have changed",)
 
 
 def _squared(aspect: Fraction) -> tuple[str, ...]:

@@ -73,13 +73,11 @@ def command(
     """
     from subpixel.cli.video_display import VideoDisplay
     from subpixel.errors import MissingExtra
-    from subpixel.jobs.targets import check_target
     from subpixel.runtimes import installed
 
     if not installed("av"):
         raise MissingExtra("av", "video")
     from subpixel.video.request import VideoRequest, seconds
-    from subpixel.video.segments import is_begun
     from subpixel.video.upscaling import upscale
 
     times = {"start": start, "stop": stop, "preview": preview}
@@ -97,9 +95,7 @@ def command(
             **{name: seconds(text) for name, text in times.items() if text is not None},
         }
     )
-    if output.suffix and not output.is_dir():
-        check_target(output, overwrite or is_begun(output))
-    with closing(upscale(source, output, request)) as events, VideoDisplay(quiet) as shown:
+    with closing(upscale(source, output, request, overwrite)) as events, VideoDisplay(quiet) as shown:
         for event in events:
             shown.show(event)
     raise typer.Exit(1 if shown.failed else 0)

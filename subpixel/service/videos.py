@@ -60,7 +60,7 @@ def _enlarged(order: Order, request: VideoRequest, emit: Emit) -> tuple[str | No
     from subpixel.video.upscaling import Started, upscale
 
     chosen, done, total, note, error = "", 0, 1, None, None
-    with closing(upscale(order.source, order.target, request)) as events:
+    with closing(upscale(order.source, order.target, request, overwrite=True)) as events:
         for event in events:
             if isinstance(event, Started):
                 chosen, done, total = event.description, event.resumed, event.frames or 1

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import chain, repeat
 from typing import Any
 
 import av
@@ -17,14 +18,20 @@ from av.stream import Discard, Disposition
 
 from subpixel.video.decoding import REORDERED
 from subpixel.video.encoding import FOLDER
-from subpixel.video.source import Source, opened
+from subpixel.video.source import LATEST, MOST, Source, is_known, opened
 
 _NOT_OURS = {"encoder", "major_brand", "minor_version", "compatible_brands", "duration", "alpha_mode"}
 """Metadata that containers write themselves, or that were true of the source's coding, in lower case."""
 _COUNTED = ("bps", "number_of_", "_statistics_")
 """How Matroska's statistics of a stream begin."""
+_UNHEARD = f"which does not begin in the first {LATEST} s, or {MOST} MiB: it is not known what it is"
 _CLOSE = 1e-6
 """Seconds."""
+FINE = 10_000
+"""Ticks a second by which sound and frames stay together."""
+_MILLISECOND = Fraction(1, 1000)
+_TOLD_OTHERWISE = {"language", "timecode", "handler_name", "vendor_id"}
+"""Texts that are told in another way, or that nobody reads."""
 _RELATIVE = ("mpegts", "mpeg")
 """Containers whose first time says nothing."""
 _SUBTITLES = {"mp4": "mov_text", "mov": "mov_text", "webm": "webvtt", "matroska": "subrip"}
@@ -52,6 +59,16 @@ class Cut:
         """Whether nothing is cut off."""
         return self.start is None and self.stop is None
 
+    def base(self, given: Fraction) -> Fraction:
+        """In what times of that base are counted in the result: zero is none of the times of a coarse one."""
+        ticks = self.zero / given
+        return given if abs(ticks - round(ticks)) * given < _CLOSE else given / math.ceil(given * FINE)
+
+    def moved(self, ticks: int, given: Fraction) -> int:
+        """A time of the source as one of the result, in its `base`."""
+        base = self.base(given)
+        return ticks * round(given / base) - round(self.zero / base)
+
     def holds(self, seconds: float) -> bool:
         """Whether a time lies in it, as closely as containers tell times."""
         after = self.start is None or seconds >= self.start - _CLOSE
@@ -68,11 +85,11 @@ class LeftOut:
 
 def others(source: Source) -> AbstractContextManager[Any]:
     """The source's file, whose other streams are copied; None for a folder of images."""
-    return nullcontext() if source.images else opened(source.path)
+    return nullcontext() if source.images else opened(source.path, source.late)
 
 
 def streams_lost(source: Source, container: str) -> tuple[list[str], LeftOut]:
-    """What of a source's other streams a container has no room for, in words, and all that stay out."""
+    """What of a source's other streams cannot be copied to a container, and why, and all that stay out."""
     lost, numbers = list[str](), set[int]()
     with others(source) as given:
         for stream in given.streams if given else ():
@@ -81,7 +98,8 @@ def streams_lost(source: Source, container: str) -> tuple[list[str], LeftOut]:
             numbers.add(stream.index)
             if not remade:
                 codec = stream.codec_context.name if stream.codec_context else "unknown"
-                lost.append(f"stream {stream.index} ({stream.type}, {codec})")
+                why = f"which {container} cannot hold" if is_known(stream) else _UNHEARD
+                lost.append(f"stream {stream.index} ({stream.type}, {codec}), {why}")
     return lost, LeftOut(frozenset(numbers))
 
 
@@ -128,18 +146,18 @@ def texts_lost(source: Source, container: str, left_out: LeftOut) -> list[str]:
     with others(source) as given:
         if given is None:
             return []
-        wanted = texts(given.metadata)
-        if container == FOLDER:
-            return [*_named(wanted), *(["the chapters"] if given.chapters() else [])]
         kept = [
             stream for stream in given.streams if stream.index not in left_out.streams and stream.type != "attachment"
         ]
-        languages = {stream.index: stream.metadata.get("language", "und") for stream in kept}
-    found, told = _read_again(wanted, [*languages.values()], container)
-    have = {_as_matroska(name) for name in found}
-    lost = _named([name for name in wanted if _as_matroska(name) not in have])
-    pairs = zip(languages.items(), told, strict=False)
-    return lost + [f"the language {code} of stream {number}" for (number, code), other in pairs if code != other]
+        found, whole = given.chapters(), texts(given.metadata)
+        of_chapters = {name: text for chapter in found for name, text in chapter["metadata"].items() if text}
+        own = [dict(texts(stream.metadata).items() - whole.items()) for stream in kept]
+        wanted = [whole, of_chapters, *own]
+        places = ["", " of the chapters", *(f" of stream {stream.index}" for stream in kept)]
+    if container == FOLDER:
+        wanted[1] = {}  # chapters are lost as a whole
+        return [*chain(*map(_lost, wanted, repeat({}), places)), *(["the chapters"] if found else [])]
+    return list(chain(*map(_lost, wanted, _read_again(wanted, container), places)))
 
 
 def texts_moved(source: Source, cut: Cut) -> frozenset[str]:
@@ -149,36 +167,45 @@ def texts_moved(source: Source, cut: Cut) -> frozenset[str]:
     return frozenset(names & {"timecode"} if cut.start is not None else ())
 
 
-def _named(names: Any) -> list[str]:
-    return [f"the texts {', '.join(sorted(names))}"] if names else []
+def _lost(wanted: dict[str, str], found: dict[str, str], place: str) -> Iterator[str]:
+    have = {_as_matroska(name) for name in texts(found)} | _TOLD_OTHERWISE
+    if names := sorted(name for name in wanted if _as_matroska(name) not in have):
+        yield f"the texts {', '.join(names)}{place}"
+    language = wanted.get("language", "und")
+    if language != found.get("language", "und"):
+        yield f"the language {language}{place}"
 
 
 def _as_matroska(name: str) -> str:
     return name.lower().replace(" ", "_")
 
 
-def _read_again(wanted: dict[str, str], languages: list[str], container: str) -> tuple[dict[str, str], list[str]]:
-    """The texts and the languages of streams that come back from a container."""
-    trial = io.BytesIO()
+def _read_again(wanted: list[dict[str, str]], container: str) -> list[dict[str, str]]:
+    """What comes back from a container of the texts of a file, of its chapters, and of each stream."""
+    trial, (whole, of_chapters, *of_streams) = io.BytesIO(), wanted
     with av.open(trial, "w", format=container, options={"fflags": "+bitexact"}) as file:
-        file.metadata.update(wanted)
-        streams = [file.add_mux_stream(_SUBTITLES[container]) for _ in languages]
-        for stream, language in zip(streams, languages, strict=True):
-            stream.time_base, stream.metadata["language"] = Fraction(1, 1000), language
+        file.metadata.update(whole)
+        file.set_chapters([{"id": 1, "start": 0, "end": 1, "time_base": _MILLISECOND, "metadata": of_chapters}])
+        streams = [file.add_mux_stream(_SUBTITLES[container]) for _ in of_streams]
+        for stream, said in zip(streams, of_streams, strict=True):
+            stream.time_base = _MILLISECOND
+            stream.metadata.update(said)
         file.start_encoding()
         for stream in streams:
             packet = av.Packet(b"\0\1a")
-            packet.stream, packet.time_base = stream, Fraction(1, 1000)
+            packet.stream, packet.time_base = stream, _MILLISECOND
             packet.pts, packet.dts, packet.duration = 0, 0, 1
             file.mux_one(packet)
     with av.open(io.BytesIO(trial.getvalue())) as file:
-        return dict(file.metadata), [stream.metadata.get("language", "und") for stream in file.streams]
+        made = [dict(stream.metadata) for stream in file.streams][: len(streams)]
+        told = next((chapter["metadata"] for chapter in file.chapters()), dict[str, str]())
+        return [dict(file.metadata), told, *made]
 
 
 def chapters(given: Any, cut: Cut) -> Iterator[Any]:
     """The chapters of a source at their times in the result."""
     for chapter in given.chapters():
-        base = chapter["time_base"] or Fraction(1, 1000)
+        base = chapter["time_base"] or _MILLISECOND
         first, last = (max(float(chapter[name] * base) - cut.zero, 0.0) for name in ("start", "end"))
         last = last if cut.stop is None else min(last, cut.stop - cut.zero)
         if first < last:
@@ -251,6 +278,8 @@ def _placed(packet: Any, cut: Cut) -> bool:
         begin = _still_there(packet, begin, cut)
     if begin is None or not cut.holds(float(begin * packet.time_base)):
         return False
-    shift = round(cut.zero / packet.time_base)
-    packet.pts, packet.dts = begin - shift, (begin if packet.dts is None else packet.dts) - shift
+    given, decoded = packet.time_base, begin if packet.dts is None else packet.dts
+    packet.pts, packet.dts = cut.moved(begin, given), cut.moved(decoded, given)
+    lasts = packet.duration or int(packet.stream.type == "data")  # players of MOV skip a last one that has no length
+    packet.duration, packet.time_base = lasts * round(given / cut.base(given)), cut.base(given)
     return True

@@ -35,7 +35,7 @@ class Damage:
             "frames cannot be decoded": self.undecodable,
             "frames are damaged": self.corrupt,
             "frames have another size and are left out": self.resized,
-            "frames have no time of their own and are left out": self.disordered,
+            "frames have no time of their own, or one that has passed, and are left out": self.disordered,
             "frames tell other colours or another shape of a pixel than the first, whose the result has": self.retold,
             "packets of other streams are damaged or out of order, and left out": self.refused,
         }

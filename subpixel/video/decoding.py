@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import zlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import chain, islice
@@ -99,12 +100,12 @@ class Frames:
             self.ends = min(self.ends, self._ticks(self._stop))
 
     def _at_start(self, shown: Any) -> Frame:
-        """The frame that is on the screen where the part begins."""
-        return Frame(self._ticks(self._start), planes(shown, self._source.layout))
+        """The frame that is on the screen where the part begins, which may be between two ticks."""
+        return Frame(self._ticks(self._start, math.floor), planes(shown, self._source.layout))
 
-    def _ticks(self, seconds: float) -> int:
+    def _ticks(self, seconds: float, whole: Callable[[Any], int] = round) -> int:
         """When so many seconds from the beginning are over."""
-        return round((seconds + self._source.began) * self._fields / self._source.time_base)
+        return whole((seconds + self._source.began) * self._fields / self._source.time_base)
 
     def _lasts(self, frame: Any) -> int:
         """How long a frame stays, as its packet says, or as long as frames do; bwdif halves it for fields."""

@@ -58,7 +58,7 @@ def probe_folder(folder: Path, fps: float | None = None) -> Source:
         interlaced=False,
         rotation=None,
         hdr=Static(),
-        dropped=tuple(_dropped(metadata)),
+        dropped=tuple(_dropped({path: metadata for path, (_, metadata) in headers.items()})),
         images=images,
     )
 
@@ -94,9 +94,23 @@ def _layout(shapes: list[Shape]) -> Layout:
     return Layout(8 if all(shape.dtype == "uint8" for shape in shapes) else 16, is_rgb, not is_rgb, alpha)
 
 
-def _dropped(metadata: Metadata) -> Iterator[str]:
-    if metadata.icc and b"sRGB" not in metadata.icc.replace(b"\0", b""):
+def _dropped(images: dict[Path, Metadata]) -> Iterator[str]:
+    colours = {
+        path: (_profile(metadata), (metadata.colour.cicp or (UNSPECIFIED,) * 2)[:2])
+        for path, metadata in images.items()
+    }
+    first, *_ = colours.values()
+    if first[0]:
         yield "the colour profile of the images"
+    if others := [path.name for path, stated in colours.items() if stated != first]:
+        count = f"{len(others)} of {len(colours)} images"
+        yield f"the colours of {count}, such as {others[0]}, which state others than the first"
+
+
+def _profile(metadata: Metadata) -> bytes | None:
+    """What is not sRGB."""
+    is_srgb = metadata.icc is None or b"sRGB" in metadata.icc.replace(b"\0", b"")
+    return None if is_srgb else metadata.icc
 
 
 def decoded_images(source: Source, damage: Damage, sought: float = 0.0) -> Iterator[Any]:

@@ -53,8 +53,11 @@ def frames_of(request: VideoRequest, length: float, rate: Fraction) -> int:
 def of_size(request: VideoRequest, source: Source, codec: str) -> tuple[Upscaler, list[str]]:
     """What reaches the size that is asked for, or the next one whose halves are whole where chroma needs that.
 
-    Returns it with what there is to say of that.
+    A size is that on the screen, on which a video may lie on its side. Returns it with what there is to say of that.
     """
+    order = -1 if source.is_turned else 1
+    if request.size:
+        request = request.model_copy(update={"size": "x".join(request.size.lower().split("x")[::order])})
     request = request.model_copy(update={"tile": _TILE}) if request.tile == "auto" else request
     upscaler, layout = request.upscaler(video=True), layout_of(codec, source.layout)
     sides = upscaler.target.sides(source.height, source.width, upscaler.factor)
@@ -66,9 +69,8 @@ def of_size(request: VideoRequest, source: Source, codec: str) -> tuple[Upscaler
         changes = {"execution": replace(request.execution, precision="bf16")}
     if codec != "ffv1" and (height, width) != sides:
         changes |= {"scale": None, "size": f"{width}x{height}", "fit": False}
-        notes = [
-            f"{sides[1]}x{sides[0]} becomes {width}x{height}, so that the colours of {layout.name} have whole sides"
-        ]
+        given, made = (f"{w}x{h}" for h, w in (sides[::order], (height, width)[::order]))
+        notes = [f"{given} becomes {made}, so that the colours of {layout.name} have whole sides"]
     return request.model_copy(update=changes).upscaler(video=True) if changes else upscaler, notes
 
 
@@ -99,10 +101,10 @@ def _badness(report: DegradationReport) -> float:
     return max(condition[name] / least for name, least in WORTH.items())
 
 
-def lost_in_pixels(source: Source, encoder: Encoder) -> Iterator[str]:
+def lost_in_pixels(source: Source, encoder: Encoder, request: VideoRequest) -> Iterator[str]:
     """What the result's pixels cannot hold."""
     given, kept = source.layout, encoder.layout
-    if given.alpha and not kept.alpha:
+    if given.alpha and not kept.alpha and _is_transparent(source, request):
         yield f"alpha, which {encoder.codec} has not"
     if kept.bits < given.bits:
         yield f"{given.bits} bits a sample; {encoder.codec} takes {kept.bits}"
@@ -114,6 +116,13 @@ def lost_in_pixels(source: Source, encoder: Encoder) -> Iterator[str]:
         yield f"the display it was mastered on and its light levels, which {encoder.codec} has not"
     if encoder.codec == "h264" and source.hdr.mastering and not kept.bits > 8:
         yield "HDR in 8 bits bands"
+
+
+def _is_transparent(source: Source, request: VideoRequest) -> bool:
+    """Whether the format says so of itself, or else any pixel of the part that is taken."""
+    frames = Frames(source, start=request.start, stop=request.stop, sought=request.start)
+    opaque = 2**source.layout.bits - 1
+    return not source.often_opaque or any(frame.planes[-1].min() < opaque for frame in frames)
 
 
 def mistaken(source: Source, is_rgb: bool) -> list[str]:

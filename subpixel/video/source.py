@@ -16,6 +16,7 @@ from av.sidedata.sidedata import Type
 from av.stream import Disposition
 
 from subpixel.errors import UnreadableImage
+from subpixel.images.video_frames import Turn
 from subpixel.video import hdr
 from subpixel.video.colours import FULL, UNSPECIFIED, Colours
 from subpixel.video.damage import decoded
@@ -23,6 +24,8 @@ from subpixel.video.planes import Layout
 
 _CENTRED = {"mjpeg", "mpeg1video", "theora", "jpeg2000", "vp8"}
 """Codecs whose chroma lies in the middle of the pixels that share it; in others at the left ones."""
+_UNTOLD = {"mpeg"}
+"""Containers in which streams are known by their packets alone."""
 _USUAL_RATE = Fraction(25)
 _WITHIN = {
     Type.A53_CC: "closed captions within the frames (CEA-608, CEA-708)",
@@ -66,12 +69,21 @@ class Source:
     """What the first frame says of its colours and of the shape of a pixel, as `told_by`."""
     images: tuple[Path, ...] = ()
     """The frames, where the path is a folder of them."""
+    often_opaque: bool = False
+    """Whether there is alpha in its frames though it may be of no use, as in GIF and where colours have a palette."""
+    late: bool = False
+    """Whether there may be streams whose first packets come late, by which alone they are known."""
 
     @property
     def centred(self) -> tuple[bool, bool]:
         """Whether chroma lies between the pixels that share it, down and across."""
         topleft = self.colours.is_hdr and self.colours.primaries == 9 and self.height >= 1440  # BT.2100 for UHD
         return not topleft, self.codec in _CENTRED
+
+    @property
+    def is_turned(self) -> bool:
+        """Whether its rows are columns on the screen."""
+        return Turn.of(self.rotation).transposed
 
     def colours_in(self, layout: Layout) -> Colours:
         """What its colours are called there: R'G'B' becomes the Y'CbCr of BT.709, and sRGB where nothing is said."""
@@ -94,15 +106,24 @@ READING: dict[str, Any] = {"options": {"protocol_whitelist": "file"}} | (
 """How files are opened: no address in one is, and texts that are no UTF-8 are no error, as in PyAV from 19 on."""
 
 
+LATEST, MOST = 60, 64
+"""Seconds and MiB from the beginning in which streams are looked for that begin late."""
+_PATIENT = {"analyzeduration": str(LATEST * 10**6), "probesize": str(MOST * 2**20)}
+
+
 @contextmanager
-def opened(path: Path) -> Generator[Any]:
-    """The file as PyAV's container, which opens no address in it. Raises: UnreadableImage."""
+def opened(path: Path, patient: bool = False) -> Generator[Any]:
+    """The file as PyAV's container, which opens no address in it. Raises: UnreadableImage.
+
+    patient: streams that begin late are waited for, as containers of MPEG need it, which tell nothing of them before.
+    """
     if not path.is_file():
         raise UnreadableImage(path, "it is a folder" if path.is_dir() else "no such file")
     if not os.path.getsize(path):
         raise UnreadableImage(path, "the file is empty")
+    how = READING | {"options": READING["options"] | _PATIENT} if patient else READING
     try:
-        container = av.open(os.path.abspath(path), **READING)  # a colon in a name would make an address of it
+        container = av.open(os.path.abspath(path), **how)  # a colon in a name would make an address of it
     except (av.error.FFmpegError, OSError) as error:
         raise UnreadableImage(path, f"it is no video, or cut off ({_reason(error)})") from None
     with container:
@@ -111,6 +132,14 @@ def opened(path: Path) -> Generator[Any]:
 
 def _reason(error: Exception) -> str:
     return str(getattr(error, "strerror", None) or error).lower()
+
+
+def is_known(stream: Any) -> bool:
+    """Whether it is known what is in a stream, without which it cannot be copied."""
+    context = stream.codec_context
+    if context is None or stream.type not in ("audio", "video"):
+        return True
+    return bool(context.sample_rate if stream.type == "audio" else context.width)
 
 
 def main_stream(container: Any, path: Path) -> Any:
@@ -159,6 +188,8 @@ def probe(path: Path) -> Source:
             tuple(_dropped(stream, layout, carried)),
             not stream.duration,
             told_by(frame, context),
+            often_opaque=context.name == "gif" or frame.format.has_palette,
+            late=container.format.name in _UNTOLD or not all(map(is_known, container.streams)),
         )
 
 

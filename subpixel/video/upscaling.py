@@ -18,9 +18,10 @@ import av.error
 
 from subpixel import __version__, atomic
 from subpixel.analysis import DegradationReport
-from subpixel.errors import BadRequest, DataError, UnreadableImage, UnwritableImage, unwritten
+from subpixel.errors import BadRequest, DataError, SubpixelError, UnreadableImage, UnwritableImage, unwritten
 from subpixel.jobs.job import Job
 from subpixel.jobs.pool import Finished, Progress
+from subpixel.jobs.targets import check_target
 from subpixel.video import copying, muxing, numbered
 from subpixel.video.damage import Damage
 from subpixel.video.decoder_log import DecoderLog
@@ -45,7 +46,7 @@ from subpixel.video.planning import (
 from subpixel.video.recurrence import WARMING
 from subpixel.video.request import VideoRequest
 from subpixel.video.resumption import Resumed
-from subpixel.video.segments import SECONDS, End, Partial, Segment
+from subpixel.video.segments import SECONDS, End, Partial, Segment, is_begun
 from subpixel.video.source import Source, probe
 
 _ENDS = 2**20
@@ -73,10 +74,12 @@ _USUAL = VideoRequest.parse({})
 Event = Started | Progress | Finished
 
 
-def upscale(source: str | Path, target: str | Path, request: VideoRequest = _USUAL) -> Generator[Event]:
+def upscale(
+    source: str | Path, target: str | Path, request: VideoRequest = _USUAL, overwrite: bool = False
+) -> Generator[Event]:
     """Enlarges a video, or a folder of frames; tells what it will do, of each frame, and how it ended.
 
-    The target is a video, or a folder of PNGs.
+    The target is a video, or a folder of PNGs. overwrite: a video that is there is replaced, not refused.
     The result appears when it is complete. Until then `TARGET.partial/` holds what is done, from which the same call
     goes on, to the same bytes. The last event is `Finished`: its `error` says which part of the source could not be
     used, where the rest was kept, its `note` what was lost.
@@ -86,6 +89,8 @@ def upscale(source: str | Path, target: str | Path, request: VideoRequest = _USU
     if target.exists() and source.exists() and target.samefile(source):
         raise BadRequest(f"{target} is the input and would be overwritten; name another file")
     container = container_of(target)
+    if container != FOLDER:
+        check_target(target, overwrite or is_begun(target))
     work = _Work.of(_probed(source, request), target, request, container)
     yield from work.run()
 
@@ -124,17 +129,18 @@ class _Work:
         larger = FrameUpscaler(upscaler, source, layout_of(codec, source.layout), report, neighbours(source))
         coding = encoder(request, source, container, (larger.height, larger.width), fields)
         lost, left_out = copying.streams_lost(source, container)
-        lost += copying.texts_lost(source, container, left_out)
+        no_room = copying.texts_lost(source, container, left_out)
         cut = copying.Cut.of(source, request.start, request.stop)
         moved = frozenset[str]()
         if container != FOLDER:
             moved = copying.texts_moved(source, cut)
             left_out = muxing.rehearse(source, container, coding, cut, replace(left_out, texts=moved))
-            lost += [f"the {text}" for text in left_out.texts - moved]
+            no_room += [f"the {text}" for text in left_out.texts - moved]
         warnings = [
-            *lost_in_pixels(source, coding),
+            *lost_in_pixels(source, coding, request),
             *source.dropped,
-            *(f"{name}, which {container} cannot hold" for name in lost),
+            *lost,
+            *(f"{name}, which {container} cannot hold" for name in no_room),
             *(f"the {text}, which is that of the source's first frame" for text in moved),
             *(numbered.lost_in_images(source) if container == FOLDER else ()),
         ]
@@ -190,7 +196,7 @@ class _Work:
         if self.container == FOLDER:
             numbered.appear(partial, self.target)
             return 0
-        with atomic.replacing(self.target) as part:
+        with _told(self.target), atomic.replacing(self.target) as part:
             refused = muxing.join(self.source, part, self.container, self.encoder, partial, self.cut, self.left_out)
             atomic.resemble(part, self.target, self.source.path)
         return refused
@@ -201,6 +207,7 @@ class _Work:
         pixels = "" if self.container == FOLDER else f", {self.encoder.layout.name}"
         how = f"{self.encoder.codec}{pixels}, in {self.container}"
         what = [self.larger.describe(), *(["deinterlaced"] if self.order else []), how]
+        what[:0] = ["on its side"] if self.source.is_turned else []
         return Started("; ".join(what), total, left, self.warnings, resumed)
 
     def _total(self) -> int | None:
@@ -294,11 +301,11 @@ class _Work:
 
 @contextmanager
 def _told(path: Path) -> Generator[None]:
-    """Says of which file it is that the disk fails. Raises: UnwritableImage."""
+    """Says of which file it is that the disk fails, where nobody has said it yet. Raises: UnwritableImage."""
     try:
         yield
     except OSError as error:
-        if isinstance(error, av.error.FFmpegError):
+        if isinstance(error, av.error.FFmpegError | SubpixelError):
             raise
         raise UnwritableImage(path, unwritten(error)) from error
 

@@ -167,8 +167,8 @@ def request(**asked: Any) -> VideoRequest:
 
 
 def run(source: Path, target: Path, **asked: Any) -> tuple[Started, Finished]:
-    """The first and the last event of an enlargement."""
-    started, *_, finished = upscale(source, target, request(**asked))
+    """The first and the last event of an enlargement, which replaces what is there."""
+    started, *_, finished = upscale(source, target, request(**asked), overwrite=True)
     assert isinstance(started, Started)
     assert isinstance(finished, Finished)
     return started, finished

@@ -240,3 +240,18 @@ def test_profiles_that_are_lost_are_named(tmp_path: Path) -> None:
     image = Image(np.full((*SIZE, 3), 0.5, np.float32), None, Metadata(icc=profile))
     started, _ = run(folder_of(tmp_path / "frames", [image]), tmp_path / "film.mkv", codec="ffv1")
     assert started.warnings == ("not kept: the colour profile of the images",)
+
+
+@pytest.mark.parametrize("first", [0, 1])
+@pytest.mark.parametrize("stated", ["profile", "cicp"])
+def test_colours_that_are_not_those_of_the_first_are_named(stated: str, first: int, tmp_path: Path) -> None:
+    from subpixel.images.profiles import profile_of
+
+    colour, pixels = Colour(cicp=(9, 13, 0, 1)), np.full((*SIZE, 3), 0.5, np.float32)
+    said = Metadata(icc=profile_of(colour)) if stated == "profile" else Metadata(colour=colour)
+    images = [Image(pixels, None, said if k == first else Metadata()) for k in range(3)]
+    started, _ = run(folder_of(tmp_path / "frames", images), tmp_path / "film.mkv", codec="ffv1")
+    of_first = ["not kept: the colour profile of the images"] if (stated, first) == ("profile", 0) else []
+    odd = f"{2 - first} of 3 images, such as frame9.png"
+    expected = f"not kept: the colours of {odd}, which state others than the first"
+    assert started.warnings == (*of_first, expected)

@@ -165,6 +165,15 @@ def test_a_matrix_that_is_not_known_is_told(matrix: int, warned: bool, tmp_path:
     assert not run(source, tmp_path / "b.mkv", codec="ffv1")[0].warnings
 
 
+@pytest.mark.parametrize(("matrix", "told"), [(8, True), (14, True), (1, False), (2, False), (10, False)])
+def test_a_matrix_of_a_moment_that_is_not_known_is_told(matrix: int, told: bool, tmp_path: Path) -> None:
+    frames, shown = frames_at(make(tmp_path, Clip("a.mkv", "ffv1", tags={"colorspace": matrix})), 0.1, 3)
+    expected = (f"the matrix of its colours, number {matrix} of H.273, is not known here: they may have changed",)
+    assert frames[shown].metadata.notes == (expected if told else ())
+    gray, at = frames_at(make(tmp_path, Clip("b.mkv", "ffv1", "gray", tags={"colorspace": matrix})), 0.1, 3)
+    assert not gray[at].metadata.notes
+
+
 @pytest.mark.parametrize("fields", [1, 2])
 def test_the_last_field_stays_as_long_as_others(fields: int, tmp_path: Path) -> None:
     clip = Clip("a.mkv", size=(144, 160), frames=4, interlaced=True, options={"bf": "0"})
