@@ -14,8 +14,8 @@ from subpixel.burst.alignment import Aligned
 from subpixel.burst.tiles import Scene, Tile
 from subpixel.images import Floats
 
-Kind = Literal["detail", "noise", "single"]
-"""Detail from between the pixels, noise that averages out, or nothing: one frame does as well."""
+Kind = Literal["detail", "noise", "cleaned", "single"]
+"""Detail from between the pixels, noise that averages out, the reference without it, or nothing: one does as well."""
 
 ALIASES = 0.7
 """The PSF in pixels below which frames alias: it passes 9 % of the contrast at their highest frequency."""
@@ -66,6 +66,7 @@ class Report:
         return {
             "detail": f"they alias ({measured}): detail from between the pixels, {gain}",
             "noise": f"{self._said_why()} ({measured}): noise averaged and blur undone, {gain}",
+            "cleaned": f"at their own size ({measured}): noise averaged, the blur stays, {gain}",
             "single": f"nothing gained over one ({measured}), {gain}: that one enlarged",
         }[self.kind]
 

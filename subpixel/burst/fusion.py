@@ -15,6 +15,7 @@ from subpixel.analysis import Blur, DegradationReport, inspect_rows
 from subpixel.burst import evidence
 from subpixel.burst.evidence import Report
 from subpixel.burst.frames import Frame, check_alike, find_duplicates
+from subpixel.burst.sampling import REACH
 from subpixel.burst.stack import stack_frames
 from subpixel.burst.tiles import Scene
 from subpixel.errors import BadRequest
@@ -31,6 +32,8 @@ _CLEAN, _UNKNOWN = 0.42, 0.55
 """The PSF in pixels where no blur is found in a photo, and where it cannot be told."""
 _PSF = (0.2, 5.0)
 _SCALES = (1.0, 8.0)
+_FINER = 2
+"""How many times as large aliasing frames are fused whose own size is asked for: their pixels cannot hold the scene."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,12 +51,13 @@ class Burst:
     Memory: the frames' levels, a byte for each of their pixels, and a band of the result.
     """
 
-    def __init__(self, scene: Scene, report: Report, metadata: Metadata) -> None:
-        self.report, self.metadata, self._scene = report, metadata, scene
-        self.shape: Shape = scene.prior.shape
+    def __init__(self, scene: Scene, report: Report, metadata: Metadata, shape: Shape) -> None:
+        self.report, self.metadata, self.shape, self._scene = report, metadata, shape, scene
 
     def bands(self) -> Iterator[tuple[Floats, Floats]]:
         """The result from top to bottom: rows (n, W, C) in [0, 1], and their uncertainty (n, W)."""
+        if self.report.kind == "cleaned":
+            return self._scene.cleaned_bands()
         return self._scene.bands(fused=self.report.kind != "single")
 
 
@@ -99,17 +103,24 @@ def prepare(
     stack = stack_frames(distinct, None if reference is None else distinct.index(frames[reference]), on_progress)
     base = stack.frames[0].frame
     seen = base.inspected()
-    width = psf if psf != "auto" else _psf(seen.blur and (seen.blur.xx + seen.blur.yy) / 2)
+    width = psf if psf != "auto" else max(_narrowest(scale), _psf(seen.blur and (seen.blur.xx + seen.blur.yy) / 2))
     noise = max(_LEAST_NOISE, float(np.median([each.noise for each in stack.frames[1:]] or [0.0])))
     plan = upscaler.prepare(base.shape, seen)
-    scene = Scene(stack.frames, scale, width, noise, as_floats(plan.rows(base)))
+    scene = alone = Scene(stack.frames, scale, width, noise, as_floats(plan.rows(base)))
+    if same_size := scale == 1 and width < evidence.ALIASES:
+        plan = upscaler.prepare(base.shape, seen, sides=(_FINER * base.shape.height, _FINER * base.shape.width))
+        scene = replace(alone, scale=_FINER, prior=as_floats(plan.rows(base)))
     left_out = [(frame.name, f"it is the same as {original.name}") for frame, original in duplicates.items()]
     left_out += [(distinct[k].name, why) for k, why in stack.left_out.items()]
     report = evidence.assess(scene, base.name, tuple(left_out))
+    if report.kind == "single":
+        return Burst(alone, report, base.metadata, alone.prior.shape)
     suits = upscaler.inspects or width < evidence.ALIASES  # the network to the blur
-    if report.kind != "single" and plan.steps and suits:
+    if plan.steps and suits:
         scene = replace(scene, prior=_enlarged_again(scene, seen, upscaler, on_progress))
-    return Burst(scene, report, base.metadata)
+    if same_size:
+        report = replace(report, kind="cleaned")
+    return Burst(scene, report, base.metadata, alone.prior.shape)
 
 
 def _enlarged_again(
@@ -123,7 +134,8 @@ def _enlarged_again(
     compressed = not DegradationReport(jpeg=seen.jpeg).clean
     blur = None if compressed else inspect_rows(cleaned).blur
     found = DegradationReport(kind=seen.kind, blur=blur or Blur(), halftone=seen.halftone)
-    return as_floats(upscaler.prepare(cleaned.shape, found).rows(cleaned))
+    sides = scene.prior.shape.height, scene.prior.shape.width
+    return as_floats(upscaler.prepare(cleaned.shape, found, sides=sides).rows(cleaned))
 
 
 def _psf(variance: float | None) -> float:
@@ -138,5 +150,12 @@ def _check(scale: float, psf: Psf, reference: int | None, count: int) -> None:
         raise BadRequest(f"scale {scale:g}; expected {_SCALES[0]:g} to {_SCALES[1]:g}")
     if psf != "auto" and not _PSF[0] <= psf <= _PSF[1]:
         raise BadRequest(f"psf {psf}; expected auto, or a standard deviation of {_PSF[0]:g} to {_PSF[1]:g} pixels")
+    if psf != "auto" and psf < (least := _narrowest(scale)):
+        raise BadRequest(f"psf {psf:g} is too narrow for scale {scale:g}; expected auto, {least:.3f} or more")
     if reference is not None and not 0 <= reference < count:
         raise BadRequest(f"reference {reference}; expected 0 to {count - 1}")
+
+
+def _narrowest(scale: float) -> float:
+    """The PSF in pixels of a frame below which the pixels of the result are too coarse to tell it."""
+    return REACH / (_FINER if scale == 1 else scale)

@@ -15,7 +15,7 @@ from subpixel.burst.frames import Frame, box
 from subpixel.burst.stack import stack_frames
 from subpixel.burst.tiles import Scene
 from subpixel.errors import BadRequest
-from subpixel.images import Floats, Metadata
+from subpixel.images import Floats, Metadata, dequantise
 from subpixel.inference.rows import as_floats
 from subpixel.inference.upscaler import Upscaler
 from subpixel.metrics.protocol import STANDARD
@@ -256,3 +256,27 @@ def test_frames_are_alike_or_refused(truth: Floats) -> None:
 def test_a_motion_is_what_it_says() -> None:
     x, y = Motion.shift(1.5, -2)(np.array([1.0]), np.array([5.0]))
     assert (x[0], y[0]) == (2.5, 3.0)
+
+
+def test_a_psf_that_the_result_cannot_tell_is_refused(truth: Floats) -> None:
+    """At scale 2 all from 0.2 to 0.27 were one; where none is named, what is said is what is reckoned with."""
+    frames = _frames(truth, Setting("", 4, noise=2))
+    for scale, psf, least in ((2, 0.27, "0.275"), (1.1, 0.49, "0.500"), (1, 0.2, "0.275")):
+        said = f"psf {psf} is too narrow for scale {scale}; expected auto, {least} or more"
+        with pytest.raises(BadRequest, match=said):
+            fuse(frames, scale, psf=psf)
+    assert fuse(frames, 1.1, model="bicubic", reference=0).report.psf == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize("noise", [2, 8])
+def test_at_their_own_size_frames_become_cleaner(truth: Floats, noise: float) -> None:
+    """Nearer to the frame without noise than it was; they alias, so no image of that size explains all of them."""
+    frames, noiseless = (_frames(truth, Setting("", 5, noise=each)) for each in (noise, 0))
+    goal = dequantise(noiseless[0])
+    fusion = fuse(frames, 1, psf=0.4, reference=0)
+    before, after = (_psnr(values, goal) for values in (dequantise(frames[0]), fusion.image.pixels))
+    assert fusion.image.pixels.shape == frames[0].shape
+    assert after > before + 2
+    assert "at their own size (blur 0.40 px" in fusion.report.summary
+    error = float(np.sqrt(((fusion.image.pixels - goal) ** 2).mean()))
+    assert 0.4 < error / float(np.sqrt((fusion.uncertainty**2).mean())) < 2.5
