@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from subpixel.burst.frames import Frame, box, sharpness
+from subpixel.burst.frames import WHITE, Frame, box, noise_of, sharpness
 from subpixel.burst.motion import Motion, Points, inside, sample
 from subpixel.burst.registration import Registered, low_pass, register
 from subpixel.color import FORWARD
@@ -17,17 +17,17 @@ from subpixel.images import Floats, dequantise
 
 ANOTHER_SCENE, ANOTHER_PART = "it shows something else", "it shows another part"
 """Why a frame is left out that may be like others, though not like the reference."""
+LEAST_NOISE = 0.7 / 255
+"""What rounding to levels and compression leave even where no noise is seen."""
 _FITS = 0.8
 """The least correlation of a frame with the reference."""
 _COVERS = 0.5
 """The least share of the reference that a frame must show, unmoved."""
 _SHARP = 0.6
 """The least sharpness, relative to the reference."""
-_AS_SHARP = 0.95
+_AS_SHARP, _AS_CLEAN = 0.93, 1.25
 _EXPOSED = 0.02
 """Ratios nearer to 1 are what aliasing makes of equal exposures."""
-_WHITE = 0.98
-"""From where on levels are cut off: what is brighter, and another exposure, does not show."""
 _TELLING = 400
 """Pixels below it, without white ones, that tell the exposure."""
 _LEFT = 0.367
@@ -41,7 +41,8 @@ class Aligned:
     """A frame that fits.
 
     gain: (C,) what its values are multiplied by to be exposed as the reference. moved: (H, W), what is not where the
-    motion puts it. noise: standard deviation of a pixel in [0, 1].
+    motion puts it. noise: standard deviation of a pixel in [0, 1], as exposed as the reference, half of whose
+    variance is in it.
     """
 
     frame: Frame
@@ -61,16 +62,24 @@ class Aligned:
         return still & ~_is_white(self.frame.levels[rows, columns]) if self.gain.min() < 1 else still
 
 
-def sharpest(lumas: Sequence[Floats]) -> int:
-    """Which of the lumas, each H W, the others are laid on: the first of those about as sharp as the sharpest."""
-    values = [sharpness(low_pass(luma)) for luma in lumas]
-    return next(k for k, value in enumerate(values) if value >= _AS_SHARP * max(values))
+def sharpest(frames: Sequence[Frame], lumas: Sequence[Floats]) -> int:
+    """Which of the frames the others are laid on.
+
+    The first of those about as clean as the cleanest of those about as sharp as the sharpest.
+    """
+    noises = [noise_of(*each) for each in zip(frames, lumas, strict=True)]
+    sharps = [sharpness(low_pass(luma), noise) for luma, noise in zip(lumas, noises, strict=True)]
+    sharp = [k for k, each in enumerate(sharps) if each >= _AS_SHARP * max(sharps)]
+    clean = _AS_CLEAN * max(1 / 255, min(noises[k] for k in sharp))
+    return next(k for k in sharp if noises[k] <= clean)
 
 
-def still(frame: Frame) -> Aligned:
-    """The reference itself."""
+def still(frame: Frame, others: Sequence[Aligned]) -> Aligned:
+    """The reference itself; it has no more noise than the best of the others shows together with it."""
     height, width, channels = frame.levels.shape
-    return Aligned(frame, Registered(Motion(), 1.0), np.ones(channels, np.float32), np.zeros((height, width), bool), 0)
+    alike, unmoved = np.ones(channels, np.float32), np.zeros((height, width), bool)
+    noise = min((each.noise for each in others), default=LEAST_NOISE)
+    return Aligned(frame, Registered(Motion(), 1.0), alike, unmoved, noise)
 
 
 def align(frame: Frame, luma: Floats, reference: Frame, reference_luma: Floats) -> Aligned | str:
@@ -79,7 +88,7 @@ def align(frame: Frame, luma: Floats, reference: Frame, reference_luma: Floats) 
     if registered.correlation < _FITS:
         return ANOTHER_SCENE
     soft, target = low_pass(luma), low_pass(reference_luma)
-    if sharpness(soft) < _SHARP * sharpness(target):
+    if sharpness(soft, noise_of(frame, luma)) < _SHARP * sharpness(target, noise_of(reference, reference_luma)):
         return "it is blurred"
     places = registered.motion(*_pixels(luma.shape))
     covered = inside(luma.shape, *places, 1)
@@ -100,7 +109,7 @@ def align(frame: Frame, luma: Floats, reference: Frame, reference_luma: Floats) 
     if (covered & ~moved).mean() < _COVERS:
         return "too much of it moved"
     noise = deviation / _LEFT / (_LUMA if len(gain) == 3 else 1)
-    return Aligned(frame, registered, gain, moved, noise)
+    return Aligned(frame, registered, gain, moved, max(LEAST_NOISE, noise))
 
 
 def _pixels(shape: tuple[int, ...], step: int = 1) -> Points:
@@ -122,12 +131,12 @@ def _gain(frame: Frame, reference: Frame, motion: Motion) -> Floats:
 
 def _is_white(levels: NDArray[Any]) -> NDArray[np.bool_]:
     """(H, W, C) -> (H, W): where a colour is cut off."""
-    return dequantise(levels).max(axis=2) >= _WHITE
+    return dequantise(levels).max(axis=2) >= WHITE
 
 
 def _ratio(theirs: Floats, ours: Floats) -> float:
     """The ratio of the sums of what fits the median ratio of the brighter half: what moved or is white counts not."""
-    shown = (theirs < _WHITE) & (ours < _WHITE)
+    shown = (theirs < WHITE) & (ours < WHITE)
     if shown.sum() >= _TELLING:
         theirs, ours = theirs[shown], ours[shown]
     both = theirs + ours

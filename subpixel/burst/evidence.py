@@ -108,8 +108,9 @@ def _corners(shape: tuple[int, ...]) -> tuple[NDArray[np.float64], NDArray[np.fl
 
 
 def _prediction_gain(scene: Scene) -> float:
-    """Decibels by which the last frame is predicted better by the others than by the enlarged first."""
-    aside, rest = scene.frames[-1], scene.frames[:-1]
+    """Decibels by which the frame with the least noise is predicted better by the others than by the enlarged first."""
+    aside = min(reversed(scene.frames[1:]), key=lambda each: each.noise)
+    rest = tuple(each for each in scene.frames if each is not aside)
     alone, fused, count = 0.0, 0.0, 0
     for tile in _windows(scene, aside):
         prior = scene.prior_of(tile)

@@ -26,8 +26,6 @@ from subpixel.ports import Shape
 
 Psf = float | Literal["auto"]
 
-_LEAST_NOISE = 0.7 / 255
-"""What rounding to levels and compression leave even where no noise is seen."""
 _CLEAN, _UNKNOWN = 0.42, 0.55
 """The PSF in pixels where no blur is found in a photo, and where it cannot be told."""
 _PSF = (0.2, 5.0)
@@ -104,7 +102,7 @@ def prepare(
     base = stack.frames[0].frame
     seen = base.inspected()
     width = psf if psf != "auto" else max(_narrowest(scale), _psf(seen.blur and (seen.blur.xx + seen.blur.yy) / 2))
-    noise = max(_LEAST_NOISE, float(np.median([each.noise for each in stack.frames[1:]] or [0.0])))
+    noise = float(np.median([each.noise for each in stack.frames[1:] or stack.frames]))
     plan = upscaler.prepare(base.shape, seen)
     scene = alone = Scene(stack.frames, scale, width, noise, as_floats(plan.rows(base)))
     if same_size := scale == 1 and width < evidence.ALIASES:

@@ -131,7 +131,8 @@ def _deviation(expected: Floats, samples: Samples, trust: Floats, rest: Floats, 
     """The standard deviation of what remains, frequency by frequency, as if all around were like here."""
     shape = expected.shape
     squares = (rest**2).mean(axis=0)
-    weight = samples.spread(np.stack([trust, trust * squares]).astype(np.float32)).reshape(2, *shape)
+    counts = trust * samples.weights.sum(axis=0)
+    weight = samples.spread(np.stack([counts, counts * squares]).astype(np.float32)).reshape(2, *shape)
     cover, unexplained = box(weight[0], 3), box(weight[1], 3)
     noise2 = np.maximum(optics.noise**2, unexplained / np.maximum(cover, 1e-3))
     information, prior = cover / noise2, 1 / expected**2

@@ -139,10 +139,11 @@ class Scene:
         return _cut(self.prior_rows(tile.top - tile.margin, tile.top + tile.height + tile.margin), tile)
 
     def samples(self, tile: Tile, frames: tuple[Aligned, ...]) -> Samples:
-        """What the frames show of a tile, but for what moved or is cut off."""
+        """What the frames show of a tile, but for what moved or is cut off; a frame with less noise counts more."""
         parts = [self._seen(tile, aligned) for aligned in frames]
         x, y, values = (np.concatenate(each, axis=-1) for each in zip(*parts, strict=True))
-        return Samples.at(tile.shape, x, y, values)
+        counts = [np.full(len(part[0]), self.noise / each.noise) for part, each in zip(parts, frames, strict=True)]
+        return Samples.at(tile.shape, x, y, values).times(np.concatenate(counts).astype(np.float32))
 
     def _seen(self, tile: Tile, aligned: Aligned) -> tuple[NDArray[np.float64], NDArray[np.float64], Floats]:
         """Places of pixels in the tile with its margin, (n,) and (n,), and their values (C, n)."""

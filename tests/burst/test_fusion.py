@@ -11,7 +11,7 @@ import pytest
 from subpixel import Image, read
 from subpixel.benchmarks.burst import Setting, make_burst
 from subpixel.burst import Fusion, Motion, fuse
-from subpixel.burst.frames import Frame, box
+from subpixel.burst.frames import Frame, box, noise_of
 from subpixel.burst.stack import stack_frames
 from subpixel.burst.tiles import Scene
 from subpixel.errors import BadRequest
@@ -201,6 +201,30 @@ def test_the_sharpest_frame_is_the_reference(truth: Floats) -> None:
     sharp = _frames(truth, Setting("", 2, noise=2, psf=0.4))
     soft = _frames(truth, Setting("", 1, noise=2, psf=0.8))
     assert fuse([soft[0], *sharp], 2).report.reference == "frame 2"
+
+
+@pytest.mark.parametrize("place", [0, 3, 5])
+def test_a_frame_full_of_noise_decides_nothing(truth: Floats, place: int) -> None:
+    """It is not the reference though noise is steep, counts little, and is not what tells the gain, wherever it is."""
+    clean, noisy = (_frames(truth, Setting("", 6, noise=noise)) for noise in (2, 25))
+    fusion, alone = (
+        fuse(frames, 2, psf=0.4, model="bicubic") for frames in (_inserted(clean[:5], place, noisy[5]), clean[:5])
+    )
+    assert fusion.report.reference == f"frame {2 if place == 0 else 1}"
+    assert fusion.report.used == 6
+    assert fusion.report.gain == pytest.approx(alone.report.gain, abs=0.5)
+    assert _psnr(fusion.image.pixels, truth) > _psnr(alone.image.pixels, truth) - 0.2
+
+
+def _inserted(frames: list[np.ndarray], place: int, frame: np.ndarray) -> list[np.ndarray]:
+    return [*frames[:place], frame, *frames[place:]]
+
+
+@pytest.mark.parametrize("noise", [2, 5, 12])
+def test_the_noise_of_a_frame_alone(examples: Path, noise: float) -> None:
+    large = np.ascontiguousarray(read(examples / "coffee.jpg").pixels[60:316, 120:440])
+    frame = Frame.of(_frames(large, Setting("", 1, noise=noise))[0], 0)
+    assert noise_of(frame, frame.luma()) * 255 == pytest.approx(noise * 0.669, rel=0.15)
 
 
 def test_tiles_do_not_show(truth: Floats, monkeypatch: pytest.MonkeyPatch) -> None:
