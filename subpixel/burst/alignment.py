@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from subpixel.burst.frames import WHITE, Frame, box, noise_of, sharpness
+from subpixel.burst.frames import VARIED, WHITE, Frame, box, noise_of, sharpness
 from subpixel.burst.motion import Motion, Points, inside, sample
 from subpixel.burst.registration import Registered, low_pass, register
 from subpixel.color import FORWARD
@@ -25,6 +25,8 @@ _COVERS = 0.5
 """The least share of the reference that a frame must show, unmoved."""
 _SHARP = 0.6
 """The least sharpness, relative to the reference."""
+_FLAT, _GRAINY = 0.3 / 255, 0.1
+"""The deviation of a low-passed frame that rounding may have made; that of noise beyond which it is itself a scene."""
 _AS_SHARP, _AS_CLEAN = 0.93, 1.25
 _EXPOSED = 0.02
 """Ratios nearer to 1 are what aliasing makes of equal exposures."""
@@ -84,11 +86,14 @@ def still(frame: Frame, others: Sequence[Aligned]) -> Aligned:
 
 def align(frame: Frame, luma: Floats, reference: Frame, reference_luma: Floats) -> Aligned | str:
     """A frame laid on the reference, or why it does not fit."""
+    noise, its_noise = noise_of(frame, luma), noise_of(reference, reference_luma)
+    soft, target = low_pass(luma), low_pass(reference_luma)
+    if _is_flat(soft, noise) or _is_flat(target, its_noise):
+        return "it is flat, or the reference is: nothing shows how they lie"
     registered = register(luma, reference_luma)
     if registered.correlation < _FITS:
         return ANOTHER_SCENE
-    soft, target = low_pass(luma), low_pass(reference_luma)
-    if sharpness(soft, noise_of(frame, luma)) < _SHARP * sharpness(target, noise_of(reference, reference_luma)):
+    if sharpness(soft, noise) < _SHARP * sharpness(target, its_noise):
         return "it is blurred"
     places = registered.motion(*_pixels(luma.shape))
     covered = inside(luma.shape, *places, 1)
@@ -116,6 +121,11 @@ def _pixels(shape: tuple[int, ...], step: int = 1) -> Points:
     """Columns and rows of every pixel, or of some."""
     y, x = np.mgrid[0 : shape[0] : step, 0 : shape[1] : step].astype(np.float32)
     return x, y
+
+
+def _is_flat(soft: Floats, noise: float) -> bool:
+    """Whether a low-passed plane shows hardly more than the white noise in it or rounding does."""
+    return float(soft.var()) < max(_FLAT**2, 2 * VARIED * min(noise, _GRAINY) ** 2)
 
 
 def _gain(frame: Frame, reference: Frame, motion: Motion) -> Floats:

@@ -26,7 +26,7 @@ _BLOCK, _CUT, _FEWEST = 8, 0.1, 10
 """The side of a block, the most of it that may be clipped, and the fewest such blocks that tell the noise."""
 _CALM, _CALM_OF_NOISE = 0.1, 0.63
 """The share of calm blocks, and what the last of them shows of the variance of white noise."""
-_STEEP, _VARIED = 0.0449, 0.0748
+_STEEP, VARIED = 0.0449, 0.0748
 """Of white noise with a variance of 1, low-passed: the mean square of its slope, and its variance."""
 
 
@@ -79,15 +79,17 @@ class Frame:
         if isinstance(source, str | Path):
             opened = open_image(source)
             name = str(source)
-            levels, metadata, alpha = opened.rows(0, opened.shape.height), opened.metadata, opened.shape.alpha
+            samples, metadata, alpha = opened.rows(0, opened.shape.height), opened.metadata, opened.shape.alpha
         else:
             image = Image.from_array(source) if isinstance(source, np.ndarray) else source
             whole = isinstance(source, np.ndarray) and source.dtype.name in ("uint8", "uint16") and source.ndim == 3
-            levels = source if isinstance(source, np.ndarray) and whole else image.pixels
+            samples = source if isinstance(source, np.ndarray) and whole else image.samples
             metadata, alpha = image.metadata, image.has_alpha
-        if alpha:
+        if alpha and not (dequantise(samples[..., -1]) == 1).all():
             raise BadRequest(f"{name} has transparency; frames must be opaque: save them without alpha")
-        return cls(name, levels, metadata, opened)
+        if alpha:
+            return cls(name, np.ascontiguousarray(samples[..., :-1]), metadata)
+        return cls(name, samples, metadata, opened)
 
 
 def check_alike(frames: Sequence[Frame]) -> None:
@@ -144,7 +146,8 @@ def sharpness(soft: Floats, noise: float = 0.0) -> float:
     """
     down, across = np.gradient(soft)
     steep = float((down**2 + across**2).mean()) - _STEEP * noise**2
-    return max(steep, 0.0) / max(float(soft.var()) - _VARIED * noise**2, 1e-9)
+    varied = float(soft.var()) - VARIED * noise**2
+    return steep / varied if steep > 0 and varied > max(1e-9, VARIED * noise**2) else 0.0
 
 
 def box(plane: NDArray[Any], radius: int) -> Floats:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from subpixel import Image, read
+from subpixel import Image, read, write
 from subpixel.benchmarks.burst import Setting, make_burst
 from subpixel.burst import Fusion, Motion, fuse
 from subpixel.burst.frames import Frame, box, noise_of
@@ -258,7 +258,7 @@ def test_frames_are_alike_or_refused(truth: Floats) -> None:
     with pytest.raises(BadRequest, match="1 frame; a burst needs at least 2"):
         fuse(frames[:1])
     with pytest.raises(BadRequest, match="transparency"):
-        fuse([np.dstack([frame, frame[..., 0]]) for frame in frames])
+        fuse([np.dstack([frame, np.minimum(frame[..., 0], 254)]) for frame in frames])
     with pytest.raises(BadRequest, match="different colours"):
         fuse(
             [
@@ -304,3 +304,21 @@ def test_at_their_own_size_frames_become_cleaner(truth: Floats, noise: float) ->
     assert "at their own size (blur 0.40 px" in fusion.report.summary
     error = float(np.sqrt(((fusion.image.pixels - goal) ** 2).mean()))
     assert 0.4 < error / float(np.sqrt((fusion.uncertainty**2).mean())) < 2.5
+
+
+def test_an_alpha_that_hides_nothing_is_dropped(truth: Floats, tmp_path: Path) -> None:
+    frames = _frames(truth, Setting("", 2, noise=2))
+    opaque = [np.dstack([frame, np.full(frame.shape[:2], 255, np.uint8)]) for frame in frames]
+    paths = [tmp_path / f"{k}.png" for k in (0, 1)]
+    for path, frame in zip(paths, opaque, strict=True):
+        write(path, Image.from_array(frame))
+    for source, frame in zip([*opaque, *map(Image.from_array, opaque), *paths], frames * 3, strict=True):
+        np.testing.assert_array_equal(dequantise(Frame.of(source, 1).levels), dequantise(frame))
+
+
+@pytest.mark.parametrize("noise", [0.3, 2, 20])
+def test_of_flat_frames_it_is_said_that_they_are(noise: float) -> None:
+    rng = np.random.default_rng(0)
+    flat = [np.rint(128 + rng.normal(0, noise, (64, 64, 3))).astype(np.uint8) for _ in range(3)]
+    report = fuse(flat, 2, model="bicubic").report
+    assert {why for _, why in report.left_out} == {"it is flat, or the reference is: nothing shows how they lie"}
