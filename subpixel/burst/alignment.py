@@ -30,6 +30,8 @@ _FLAT, _GRAINY = 0.3 / 255, 0.1
 _AS_SHARP, _AS_CLEAN = 0.93, 1.25
 _EXPOSED = 0.02
 """Ratios nearer to 1 are what aliasing makes of equal exposures."""
+_EXPLAINED, _ROUNDS = 0.8, 4
+"""Of what a gain alone leaves, what an offset beside it must leave at most; and how often what fits is chosen anew."""
 _TELLING = 400
 """Pixels below it, without white ones, that tell the exposure."""
 _LEFT = 0.367
@@ -42,14 +44,15 @@ _LUMA = float(np.hypot.reduce(FORWARD[0]))
 class Aligned:
     """A frame that fits.
 
-    gain: (C,) what its values are multiplied by to be exposed as the reference. moved: (H, W), what is not where the
-    motion puts it. noise: standard deviation of a pixel in [0, 1], as exposed as the reference, half of whose
-    variance is in it.
+    gain, offset: (C,) what its values are multiplied by, and what is added, to be exposed as the reference. moved:
+    (H, W), what is not where the motion puts it. noise: standard deviation of a pixel in [0, 1], as exposed as the
+    reference, half of whose variance is in it.
     """
 
     frame: Frame
     registered: Registered
     gain: Floats
+    offset: Floats
     moved: NDArray[np.bool_]
     noise: float
 
@@ -81,7 +84,7 @@ def still(frame: Frame, others: Sequence[Aligned]) -> Aligned:
     height, width, channels = frame.levels.shape
     alike, unmoved = np.ones(channels, np.float32), np.zeros((height, width), bool)
     noise = min((each.noise for each in others), default=LEAST_NOISE)
-    return Aligned(frame, Registered(Motion(), 1.0), alike, unmoved, noise)
+    return Aligned(frame, Registered(Motion(), 1.0), alike, 0 * alike, unmoved, noise)
 
 
 def align(frame: Frame, luma: Floats, reference: Frame, reference_luma: Floats) -> Aligned | str:
@@ -99,22 +102,24 @@ def align(frame: Frame, luma: Floats, reference: Frame, reference_luma: Floats) 
     covered = inside(luma.shape, *places, 1)
     if covered.mean() < _COVERS:
         return ANOTHER_PART
-    gain = _gain(frame, reference, registered.motion)
+    gain, offset = _exposures(frame, reference, registered.motion)
     if gain.min() < 1:
         covered &= ~_is_white(frame.levels)
     if covered.mean() < _COVERS:
         return "it is overexposed"
     seen = sample(target, *places)
-    ratio = _ratio(seen[covered], soft[covered])
-    difference = np.where(covered, np.abs(soft * ratio - seen), 0)
+    ratio, more = _exposure(seen[covered], soft[covered])
+    difference = np.where(covered, np.abs(soft * ratio + more - seen), 0)
     steep = box(np.hypot(*np.gradient(seen)), 2)
-    flat = covered & (steep <= np.median(steep[covered]))
+    lit = covered & ~frame.clipped & (sample(reference.clipped.astype(np.float32), *places) == 0)
+    lit = lit if lit.sum() >= _TELLING else covered
+    flat = lit & (steep <= max(np.median(steep[covered]), np.quantile(steep[lit], 0.25)))
     deviation = max(1.4826 * float(np.median(difference[flat])), 2e-4)
     moved = _moved(difference, steep, deviation)
     if (covered & ~moved).mean() < _COVERS:
         return "too much of it moved"
     noise = deviation / _LEFT / (_LUMA if len(gain) == 3 else 1)
-    return Aligned(frame, registered, gain, moved, max(LEAST_NOISE, noise))
+    return Aligned(frame, registered, gain, offset, moved, max(LEAST_NOISE, noise))
 
 
 def _pixels(shape: tuple[int, ...], step: int = 1) -> Points:
@@ -128,20 +133,39 @@ def _is_flat(soft: Floats, noise: float) -> bool:
     return float(soft.var()) < max(_FLAT**2, 2 * VARIED * min(noise, _GRAINY) ** 2)
 
 
-def _gain(frame: Frame, reference: Frame, motion: Motion) -> Floats:
-    """(C,): what evens the exposures out."""
+def _exposures(frame: Frame, reference: Frame, motion: Motion) -> tuple[Floats, Floats]:
+    """(C,) and (C,): the gain and the offset that even the exposures out."""
     step = 4 if frame.levels.size > 2**20 else 1
     x, y = (place.ravel().astype(int) for place in _pixels(frame.levels.shape, step))
     u, v = (np.rint(place).astype(int) for place in motion(x, y))
     both = inside(frame.levels.shape[:2], u, v)
     ours, theirs = dequantise(frame.levels[y[both], x[both]]), dequantise(reference.levels[v[both], u[both]])
-    gain = np.array([_ratio(a, b) for a, b in zip(theirs.T, ours.T, strict=True)], np.float32)
-    return gain if np.abs(gain - 1).max() > _EXPOSED else np.ones_like(gain)
+    fits = np.array([_exposure(a, b) for a, b in zip(theirs.T, ours.T, strict=True)], np.float32)
+    gain, offset = np.ascontiguousarray(fits.T)
+    alike = np.abs(gain - 1).max() <= _EXPOSED and not offset.any()
+    return (np.ones_like(gain), offset) if alike else (gain, offset)
 
 
 def _is_white(levels: NDArray[Any]) -> NDArray[np.bool_]:
     """(H, W, C) -> (H, W): where a colour is cut off."""
     return dequantise(levels).max(axis=2) >= WHITE
+
+
+def _exposure(theirs: Floats, ours: Floats) -> tuple[float, float]:
+    """The gain and offset that lay ours on theirs: of deviations and means; a gain alone where that leaves no more."""
+    ratio = _ratio(theirs, ours)
+    shown = (theirs < WHITE) & (ours < WHITE) & (theirs > 0) & (ours > 0)
+    if shown.sum() < _TELLING:
+        return ratio, 0.0
+    theirs, ours = theirs[shown], ours[shown]
+    fits, left, gain, offset = np.ones(theirs.shape, bool), theirs, ratio, 0.0
+    for _ in range(_ROUNDS):
+        gain = float(theirs[fits].std() / max(float(ours[fits].std()), 1e-6))
+        offset = float(theirs[fits].mean() - gain * ours[fits].mean())
+        left = np.abs(theirs - gain * ours - offset)
+        fits = left <= 4 * np.median(left) + 1e-6
+    plain = float(np.median(np.abs(theirs - ratio * ours)))
+    return (gain, offset) if float(np.median(left)) < _EXPLAINED * plain else (ratio, 0.0)
 
 
 def _ratio(theirs: Floats, ours: Floats) -> float:

@@ -155,7 +155,9 @@ class Scene:
         height, width = tile.shape
         kept = (u >= 2) & (v >= 2) & (u < width - 3) & (v < height - 3) & aligned.tells(rows, columns).ravel()
         levels = aligned.frame.levels[rows, columns]
-        values = dequantise(levels.reshape(-1, levels.shape[2])[kept]).T * aligned.gain[:, None]
+        values = (
+            dequantise(levels.reshape(-1, levels.shape[2])[kept]).T * aligned.gain[:, None] + aligned.offset[:, None]
+        )
         return u[kept], v[kept], np.ascontiguousarray(values, np.float32)
 
     def _window(self, tile: Tile, aligned: Aligned) -> tuple[slice, slice]:
