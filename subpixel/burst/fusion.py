@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from subpixel.analysis import Blur, DegradationReport, inspect_rows
+from subpixel.analysis.edges import read_edges
+from subpixel.analysis.windows import windows
 from subpixel.burst import evidence
 from subpixel.burst.evidence import Report
 from subpixel.burst.frames import Frame, check_alike, find_duplicates
@@ -26,8 +29,10 @@ from subpixel.ports import Shape
 
 Psf = float | Literal["auto"]
 
-_CLEAN, _UNKNOWN = 0.42, 0.55
+_CLEAN, _UNKNOWN = 0.38, 0.55
 """The PSF in pixels where no blur is found in a photo, and where it cannot be told."""
+_PIXEL = 1 / 12
+"""Px^2 of the extent of a pixel, which edges do not show: what they show comes on top."""
 _PSF = (0.2, 5.0)
 _SCALES = (1.0, 8.0)
 _FINER = 2
@@ -110,30 +115,42 @@ def prepare(
         scene = replace(alone, scale=_FINER, prior=as_floats(plan.rows(base)))
     left_out = [(frame.name, f"it is the same as {original.name}") for frame, original in duplicates.items()]
     left_out += [(distinct[k].name, why) for k, why in stack.left_out.items()]
+    compressed = not DegradationReport(jpeg=seen.jpeg).clean
+    cleaned = cache(partial(scene.cleaned, on_progress))
+    if psf == "auto" and not compressed and len(stack.frames) > 1:
+        scene = replace(scene, psf=max(_narrowest(scale), _psf_of_edges(cleaned(), width)))
     report = evidence.assess(scene, base.name, tuple(left_out))
     if report.kind == "single":
         return Burst(alone, report, base.metadata, alone.prior.shape)
-    suits = upscaler.inspects or width < evidence.ALIASES  # the network to the blur
+    suits = upscaler.inspects or scene.psf < evidence.ALIASES  # the network to the blur
     if plan.steps and suits:
-        scene = replace(scene, prior=_enlarged_again(scene, seen, upscaler, on_progress))
+        found, sides = _seen_in(cleaned(), seen, compressed), (scene.prior.shape.height, scene.prior.shape.width)
+        scene = replace(scene, prior=as_floats(upscaler.prepare(base.shape, found, sides=sides).rows(cleaned())))
     if same_size:
         report = replace(report, kind="cleaned")
     return Burst(scene, report, base.metadata, alone.prior.shape)
 
 
-def _enlarged_again(
-    scene: Scene, seen: DegradationReport, upscaler: Upscaler, on_progress: Callable[[str], object] | None
-) -> Rows:
-    """The first frame enlarged without the noise that the fusion took off it: a network errs less then, no kernel does.
+def _seen_in(cleaned: Rows, seen: DegradationReport, compressed: bool) -> DegradationReport:
+    """What a network is told of the first frame without the noise that the fusion took off it: it errs less then.
 
     Of what inspection finds in such a frame a blur alone is believed, where it is not what JPEG took away.
     """
-    cleaned = scene.cleaned(on_progress)
-    compressed = not DegradationReport(jpeg=seen.jpeg).clean
     blur = None if compressed else inspect_rows(cleaned).blur
-    found = DegradationReport(kind=seen.kind, blur=blur or Blur(), halftone=seen.halftone)
-    sides = scene.prior.shape.height, scene.prior.shape.width
-    return as_floats(upscaler.prepare(cleaned.shape, found, sides=sides).rows(cleaned))
+    return DegradationReport(kind=seen.kind, blur=blur or Blur(), halftone=seen.halftone)
+
+
+def _psf_of_edges(cleaned: Rows, width: float) -> float:
+    """Halfway from this PSF to what the first frame's edges tell without its noise; itself where they tell nothing.
+
+    A sharper scene and a wider PSF explain frames as well: how sharp scenes are, no burst tells. Halfway, for noise
+    that is left over passes for sharpness.
+    """
+    edges = read_edges(windows(cleaned))
+    if edges is None or edges.blur is None:
+        return width
+    variance = (edges.blur["blur_xx"].value + edges.blur["blur_yy"].value) / 2
+    return (width + math.sqrt(_PIXEL + max(variance, 0.0))) / 2
 
 
 def _psf(variance: float | None) -> float:
