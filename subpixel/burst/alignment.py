@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from subpixel.burst.frames import Frame, box, sharpness
+from subpixel.burst.frames import VARIED, WHITE, Frame, box, noise_of, sharpness
 from subpixel.burst.motion import Motion, Points, inside, sample
 from subpixel.burst.registration import Registered, low_pass, register
 from subpixel.color import FORWARD
@@ -17,17 +17,21 @@ from subpixel.images import Floats, dequantise
 
 ANOTHER_SCENE, ANOTHER_PART = "it shows something else", "it shows another part"
 """Why a frame is left out that may be like others, though not like the reference."""
+LEAST_NOISE = 0.7 / 255
+"""What rounding to levels and compression leave even where no noise is seen."""
 _FITS = 0.8
 """The least correlation of a frame with the reference."""
 _COVERS = 0.5
 """The least share of the reference that a frame must show, unmoved."""
 _SHARP = 0.6
 """The least sharpness, relative to the reference."""
-_AS_SHARP = 0.95
+_FLAT, _GRAINY = 0.3 / 255, 0.1
+"""The deviation of a low-passed frame that rounding may have made; that of noise beyond which it is itself a scene."""
+_AS_SHARP, _AS_CLEAN = 0.93, 1.25
 _EXPOSED = 0.02
 """Ratios nearer to 1 are what aliasing makes of equal exposures."""
-_WHITE = 0.98
-"""From where on levels are cut off: what is brighter, and another exposure, does not show."""
+_EXPLAINED, _ROUNDS = 0.8, 4
+"""Of what a gain alone leaves, what an offset beside it must leave at most; and how often what fits is chosen anew."""
 _TELLING = 400
 """Pixels below it, without white ones, that tell the exposure."""
 _LEFT = 0.367
@@ -40,13 +44,15 @@ _LUMA = float(np.hypot.reduce(FORWARD[0]))
 class Aligned:
     """A frame that fits.
 
-    gain: (C,) what its values are multiplied by to be exposed as the reference. moved: (H, W), what is not where the
-    motion puts it. noise: standard deviation of a pixel in [0, 1].
+    gain, offset: (C,) what its values are multiplied by, and what is added, to be exposed as the reference. moved:
+    (H, W), what is not where the motion puts it. noise: standard deviation of a pixel in [0, 1], as exposed as the
+    reference, half of whose variance is in it.
     """
 
     frame: Frame
     registered: Registered
     gain: Floats
+    offset: Floats
     moved: NDArray[np.bool_]
     noise: float
 
@@ -61,46 +67,59 @@ class Aligned:
         return still & ~_is_white(self.frame.levels[rows, columns]) if self.gain.min() < 1 else still
 
 
-def sharpest(lumas: Sequence[Floats]) -> int:
-    """Which of the lumas, each H W, the others are laid on: the first of those about as sharp as the sharpest."""
-    values = [sharpness(low_pass(luma)) for luma in lumas]
-    return next(k for k, value in enumerate(values) if value >= _AS_SHARP * max(values))
+def sharpest(frames: Sequence[Frame], lumas: Sequence[Floats]) -> int:
+    """Which of the frames the others are laid on.
+
+    The first of those about as clean as the cleanest of those about as sharp as the sharpest.
+    """
+    noises = [noise_of(*each) for each in zip(frames, lumas, strict=True)]
+    sharps = [sharpness(low_pass(luma), noise) for luma, noise in zip(lumas, noises, strict=True)]
+    sharp = [k for k, each in enumerate(sharps) if each >= _AS_SHARP * max(sharps)]
+    clean = _AS_CLEAN * max(1 / 255, min(noises[k] for k in sharp))
+    return next(k for k in sharp if noises[k] <= clean)
 
 
-def still(frame: Frame) -> Aligned:
-    """The reference itself."""
+def still(frame: Frame, others: Sequence[Aligned]) -> Aligned:
+    """The reference itself; it has no more noise than the best of the others shows together with it."""
     height, width, channels = frame.levels.shape
-    return Aligned(frame, Registered(Motion(), 1.0), np.ones(channels, np.float32), np.zeros((height, width), bool), 0)
+    alike, unmoved = np.ones(channels, np.float32), np.zeros((height, width), bool)
+    noise = min((each.noise for each in others), default=LEAST_NOISE)
+    return Aligned(frame, Registered(Motion(), 1.0), alike, 0 * alike, unmoved, noise)
 
 
 def align(frame: Frame, luma: Floats, reference: Frame, reference_luma: Floats) -> Aligned | str:
     """A frame laid on the reference, or why it does not fit."""
+    noise, its_noise = noise_of(frame, luma), noise_of(reference, reference_luma)
+    soft, target = low_pass(luma), low_pass(reference_luma)
+    if _is_flat(soft, noise) or _is_flat(target, its_noise):
+        return "it is flat, or the reference is: nothing shows how they lie"
     registered = register(luma, reference_luma)
     if registered.correlation < _FITS:
         return ANOTHER_SCENE
-    soft, target = low_pass(luma), low_pass(reference_luma)
-    if sharpness(soft) < _SHARP * sharpness(target):
+    if sharpness(soft, noise) < _SHARP * sharpness(target, its_noise):
         return "it is blurred"
     places = registered.motion(*_pixels(luma.shape))
     covered = inside(luma.shape, *places, 1)
     if covered.mean() < _COVERS:
         return ANOTHER_PART
-    gain = _gain(frame, reference, registered.motion)
+    gain, offset = _exposures(frame, reference, registered.motion)
     if gain.min() < 1:
         covered &= ~_is_white(frame.levels)
     if covered.mean() < _COVERS:
         return "it is overexposed"
     seen = sample(target, *places)
-    ratio = _ratio(seen[covered], soft[covered])
-    difference = np.where(covered, np.abs(soft * ratio - seen), 0)
+    ratio, more = _exposure(seen[covered], soft[covered])
+    difference = np.where(covered, np.abs(soft * ratio + more - seen), 0)
     steep = box(np.hypot(*np.gradient(seen)), 2)
-    flat = covered & (steep <= np.median(steep[covered]))
+    lit = covered & ~frame.clipped & (sample(reference.clipped.astype(np.float32), *places) == 0)
+    lit = lit if lit.sum() >= _TELLING else covered
+    flat = lit & (steep <= max(np.median(steep[covered]), np.quantile(steep[lit], 0.25)))
     deviation = max(1.4826 * float(np.median(difference[flat])), 2e-4)
     moved = _moved(difference, steep, deviation)
     if (covered & ~moved).mean() < _COVERS:
         return "too much of it moved"
     noise = deviation / _LEFT / (_LUMA if len(gain) == 3 else 1)
-    return Aligned(frame, registered, gain, moved, noise)
+    return Aligned(frame, registered, gain, offset, moved, max(LEAST_NOISE, noise))
 
 
 def _pixels(shape: tuple[int, ...], step: int = 1) -> Points:
@@ -109,25 +128,49 @@ def _pixels(shape: tuple[int, ...], step: int = 1) -> Points:
     return x, y
 
 
-def _gain(frame: Frame, reference: Frame, motion: Motion) -> Floats:
-    """(C,): what evens the exposures out."""
+def _is_flat(soft: Floats, noise: float) -> bool:
+    """Whether a low-passed plane shows hardly more than the white noise in it or rounding does."""
+    return float(soft.var()) < max(_FLAT**2, 2 * VARIED * min(noise, _GRAINY) ** 2)
+
+
+def _exposures(frame: Frame, reference: Frame, motion: Motion) -> tuple[Floats, Floats]:
+    """(C,) and (C,): the gain and the offset that even the exposures out."""
     step = 4 if frame.levels.size > 2**20 else 1
     x, y = (place.ravel().astype(int) for place in _pixels(frame.levels.shape, step))
     u, v = (np.rint(place).astype(int) for place in motion(x, y))
     both = inside(frame.levels.shape[:2], u, v)
     ours, theirs = dequantise(frame.levels[y[both], x[both]]), dequantise(reference.levels[v[both], u[both]])
-    gain = np.array([_ratio(a, b) for a, b in zip(theirs.T, ours.T, strict=True)], np.float32)
-    return gain if np.abs(gain - 1).max() > _EXPOSED else np.ones_like(gain)
+    fits = np.array([_exposure(a, b) for a, b in zip(theirs.T, ours.T, strict=True)], np.float32)
+    gain, offset = np.ascontiguousarray(fits.T)
+    alike = np.abs(gain - 1).max() <= _EXPOSED and not offset.any()
+    return (np.ones_like(gain), offset) if alike else (gain, offset)
 
 
 def _is_white(levels: NDArray[Any]) -> NDArray[np.bool_]:
     """(H, W, C) -> (H, W): where a colour is cut off."""
-    return dequantise(levels).max(axis=2) >= _WHITE
+    return dequantise(levels).max(axis=2) >= WHITE
+
+
+def _exposure(theirs: Floats, ours: Floats) -> tuple[float, float]:
+    """The gain and offset that lay ours on theirs: of deviations and means; a gain alone where that leaves no more."""
+    ratio = _ratio(theirs, ours)
+    shown = (theirs < WHITE) & (ours < WHITE) & (theirs > 0) & (ours > 0)
+    if shown.sum() < _TELLING:
+        return ratio, 0.0
+    theirs, ours = theirs[shown], ours[shown]
+    fits, left, gain, offset = np.ones(theirs.shape, bool), theirs, ratio, 0.0
+    for _ in range(_ROUNDS):
+        gain = float(theirs[fits].std() / max(float(ours[fits].std()), 1e-6))
+        offset = float(theirs[fits].mean() - gain * ours[fits].mean())
+        left = np.abs(theirs - gain * ours - offset)
+        fits = left <= 4 * np.median(left) + 1e-6
+    plain = float(np.median(np.abs(theirs - ratio * ours)))
+    return (gain, offset) if float(np.median(left)) < _EXPLAINED * plain else (ratio, 0.0)
 
 
 def _ratio(theirs: Floats, ours: Floats) -> float:
     """The ratio of the sums of what fits the median ratio of the brighter half: what moved or is white counts not."""
-    shown = (theirs < _WHITE) & (ours < _WHITE)
+    shown = (theirs < WHITE) & (ours < WHITE)
     if shown.sum() >= _TELLING:
         theirs, ours = theirs[shown], ours[shown]
     both = theirs + ours

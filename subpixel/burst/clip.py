@@ -16,8 +16,8 @@ from subpixel.errors import BadRequest, MissingExtra, UnreadableImage
 from subpixel.images import Metadata
 from subpixel.images.video_frames import Turn, colour_of
 
-_EARLIER = 2.0
-"""Seconds before the moment at which decoding begins, for a seek may land late; where it does, from the start."""
+_EARLIER = (2.0, 60.0, float("inf"))
+"""Seconds before the moment at which decoding begins: the later where too few are found, for a seek may land late."""
 _HD = 720  # rows from which on a clip that does not say its matrix has that of BT.709
 _UNSAID = 2
 _MATRICES = {1: 1, 4: 4, 5: 5, 6: 5, 7: 7, 9: 9, 10: 9}  # as ITU-T H.273 counts -> as libswscale does
@@ -37,10 +37,12 @@ def frames_at(path: str | Path, seconds: float, count: int) -> tuple[list[Frame]
     chosen: tuple[list[Any], int] | None = None
     aspect, begin = Fraction(1), 0.0
     try:
-        for start in (max(0.0, seconds - _EARLIER), 0.0):
+        for start in dict.fromkeys(max(0.0, seconds - earlier) for earlier in _EARLIER):
+            if chosen and len(chosen[0]) == count:
+                break
             with av.open(os.path.abspath(path), options=_FILES_ALONE) as container:
                 begin = _begin(_video(container))
-                chosen = chosen or _around(_decoded(container, start), seconds, count)
+                chosen = _around(_decoded(container, start), seconds, count) or chosen
                 aspect = _video(container).sample_aspect_ratio or aspect
     except (av.error.FFmpegError, ValueError) as error:
         why = str(getattr(error, "strerror", None) or "it has no video that can be decoded")
@@ -77,17 +79,23 @@ def _video(container: Any) -> Any:
 
 
 def _around(frames: Iterator[tuple[float, Any]], seconds: float, count: int) -> tuple[list[Any], int] | None:
-    """The frames around a moment, and which is shown then; None where they begin after it, or end before."""
-    before, after, latest = deque[Any](maxlen=count - count // 2), list[Any](), 0.0
+    """The frames around a moment, and which is shown then; None where they begin after it, or end before.
+
+    Where there are too few on one side, more are taken from the other.
+    """
+    before, after, latest = deque[Any](maxlen=count), list[Any](), 0.0
     for time, frame in frames:
         if time <= seconds + 1e-6:
             before.append(frame)
             latest = time
         else:
             after.append(frame)
-        if len(after) >= count // 2:
+        if len(after) >= count - min(len(before), count - count // 2):
             break
-    return ([*before, *after], len(before) - 1) if before and (after or _shows(before[-1], latest, seconds)) else None
+    if not before or not (after or _shows(before[-1], latest, seconds)):
+        return None
+    earlier = list(before)[-(count - len(after)) :]
+    return [*earlier, *after], len(earlier) - 1
 
 
 def _shows(last: Any, time: float, seconds: float) -> bool:

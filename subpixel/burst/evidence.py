@@ -14,8 +14,8 @@ from subpixel.burst.alignment import Aligned
 from subpixel.burst.tiles import Scene, Tile
 from subpixel.images import Floats
 
-Kind = Literal["detail", "noise", "single"]
-"""Detail from between the pixels, noise that averages out, or nothing: one frame does as well."""
+Kind = Literal["detail", "noise", "cleaned", "single"]
+"""Detail from between the pixels, noise that averages out, the reference without it, or nothing: one does as well."""
 
 ALIASES = 0.7
 """The PSF in pixels below which frames alias: it passes 9 % of the contrast at their highest frequency."""
@@ -66,6 +66,7 @@ class Report:
         return {
             "detail": f"they alias ({measured}): detail from between the pixels, {gain}",
             "noise": f"{self._said_why()} ({measured}): noise averaged and blur undone, {gain}",
+            "cleaned": f"at their own size ({measured}): noise averaged, the blur stays, {gain}",
             "single": f"nothing gained over one ({measured}), {gain}: that one enlarged",
         }[self.kind]
 
@@ -107,8 +108,9 @@ def _corners(shape: tuple[int, ...]) -> tuple[NDArray[np.float64], NDArray[np.fl
 
 
 def _prediction_gain(scene: Scene) -> float:
-    """Decibels by which the last frame is predicted better by the others than by the enlarged first."""
-    aside, rest = scene.frames[-1], scene.frames[:-1]
+    """Decibels by which the frame with the least noise is predicted better by the others than by the enlarged first."""
+    aside = min(reversed(scene.frames[1:]), key=lambda each: each.noise)
+    rest = tuple(each for each in scene.frames if each is not aside)
     alone, fused, count = 0.0, 0.0, 0
     for tile in _windows(scene, aside):
         prior = scene.prior_of(tile)

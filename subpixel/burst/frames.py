@@ -20,6 +20,15 @@ from subpixel.ports import Shape
 SMALLEST = 24
 """Pixels along the shorter side below which nothing can be registered."""
 
+WHITE = 0.98
+"""From where on levels are cut off: what is brighter, and another exposure, does not show."""
+_BLOCK, _CUT, _FEWEST = 8, 0.1, 10
+"""The side of a block, the most of it that may be clipped, and the fewest such blocks that tell the noise."""
+_CALM, _CALM_OF_NOISE = 0.1, 0.63
+"""The share of calm blocks, and what the last of them shows of the variance of white noise."""
+_STEEP, VARIED = 0.0449, 0.0748
+"""Of white noise with a variance of 1, low-passed: the mean square of its slope, and its variance."""
+
 
 @dataclass(frozen=True, eq=False)
 class Frame:
@@ -50,6 +59,12 @@ class Frame:
         values = dequantise(self.levels)
         return values[..., 0] if values.shape[2] == 1 else (values @ FORWARD[0]).astype(np.float32)
 
+    @property
+    def clipped(self) -> NDArray[np.bool_]:
+        """(H, W): where a colour is black or white, and hides what is beyond."""
+        values = dequantise(self.levels)
+        return (values.min(axis=2) <= 0) | (values.max(axis=2) >= WHITE)
+
     def fingerprint(self, depth: Depth) -> bytes:
         """What frames share whose pixels are equal at a depth."""
         return hashlib.blake2b(quantise(dequantise(self.levels), depth).tobytes()).digest()
@@ -64,15 +79,17 @@ class Frame:
         if isinstance(source, str | Path):
             opened = open_image(source)
             name = str(source)
-            levels, metadata, alpha = opened.rows(0, opened.shape.height), opened.metadata, opened.shape.alpha
+            samples, metadata, alpha = opened.rows(0, opened.shape.height), opened.metadata, opened.shape.alpha
         else:
             image = Image.from_array(source) if isinstance(source, np.ndarray) else source
             whole = isinstance(source, np.ndarray) and source.dtype.name in ("uint8", "uint16") and source.ndim == 3
-            levels = source if isinstance(source, np.ndarray) and whole else image.pixels
+            samples = source if isinstance(source, np.ndarray) and whole else image.samples
             metadata, alpha = image.metadata, image.has_alpha
-        if alpha:
+        if alpha and not (dequantise(samples[..., -1]) == 1).all():
             raise BadRequest(f"{name} has transparency; frames must be opaque: save them without alpha")
-        return cls(name, levels, metadata, opened)
+        if alpha:
+            return cls(name, np.ascontiguousarray(samples[..., :-1]), metadata)
+        return cls(name, samples, metadata, opened)
 
 
 def check_alike(frames: Sequence[Frame]) -> None:
@@ -104,10 +121,33 @@ def find_duplicates(frames: Sequence[Frame], first: int) -> dict[Frame, Frame]:
     return duplicates
 
 
-def sharpness(luma: Floats) -> float:
-    """How steep a (low-passed) plane is, for its contrast; blur lowers it, and another exposure does not."""
-    down, across = np.gradient(luma)
-    return float((down**2 + across**2).mean() / max(float(luma.var()), 1e-9))
+def noise_of(frame: Frame, luma: Floats) -> float:
+    """The standard deviation of the white noise in the luma of a frame: in the calmest of its blocks is little else."""
+    bend = luma
+    for _ in (0, 1):  # second differences along both axes (Immerkaer 1996); 6: what they make of white noise of 1
+        bend = (bend[:-2] - 2 * bend[1:-1] + bend[2:]).T / 6**0.5
+    power = _blocks(bend**2)
+    shown = power[_blocks(frame.clipped[1:-1, 1:-1]) <= _CUT]
+    calm = np.quantile(shown if len(shown) >= _FEWEST else power, _CALM)
+    return float(np.sqrt(calm / _CALM_OF_NOISE))
+
+
+def _blocks(plane: NDArray[Any]) -> NDArray[Any]:
+    """(n,): the mean of each block of H W."""
+    height, width = (n // _BLOCK for n in plane.shape)
+    whole = plane[: height * _BLOCK, : width * _BLOCK]
+    return whole.reshape(height, _BLOCK, width, _BLOCK).mean(axis=(1, 3)).ravel()
+
+
+def sharpness(soft: Floats, noise: float = 0.0) -> float:
+    """How steep a low-passed plane is, for its contrast; blur lowers it, and another exposure does not.
+
+    noise: the standard deviation of the noise that it had before, which counts not.
+    """
+    down, across = np.gradient(soft)
+    steep = float((down**2 + across**2).mean()) - _STEEP * noise**2
+    varied = float(soft.var()) - VARIED * noise**2
+    return steep / varied if steep > 0 and varied > max(1e-9, VARIED * noise**2) else 0.0
 
 
 def box(plane: NDArray[Any], radius: int) -> Floats:

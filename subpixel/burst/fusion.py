@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,9 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from subpixel.analysis import Blur, DegradationReport, inspect_rows
+from subpixel.analysis.edges import read_edges
+from subpixel.analysis.windows import windows
 from subpixel.burst import evidence
 from subpixel.burst.evidence import Report
 from subpixel.burst.frames import Frame, check_alike, find_duplicates
+from subpixel.burst.sampling import REACH
 from subpixel.burst.stack import stack_frames
 from subpixel.burst.tiles import Scene
 from subpixel.errors import BadRequest
@@ -25,12 +29,14 @@ from subpixel.ports import Shape
 
 Psf = float | Literal["auto"]
 
-_LEAST_NOISE = 0.7 / 255
-"""What rounding to levels and compression leave even where no noise is seen."""
-_CLEAN, _UNKNOWN = 0.42, 0.55
+_CLEAN, _UNKNOWN = 0.38, 0.55
 """The PSF in pixels where no blur is found in a photo, and where it cannot be told."""
+_PIXEL = 1 / 12
+"""Px^2 of the extent of a pixel, which edges do not show: what they show comes on top."""
 _PSF = (0.2, 5.0)
 _SCALES = (1.0, 8.0)
+_FINER = 2
+"""How many times as large aliasing frames are fused whose own size is asked for: their pixels cannot hold the scene."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,12 +54,13 @@ class Burst:
     Memory: the frames' levels, a byte for each of their pixels, and a band of the result.
     """
 
-    def __init__(self, scene: Scene, report: Report, metadata: Metadata) -> None:
-        self.report, self.metadata, self._scene = report, metadata, scene
-        self.shape: Shape = scene.prior.shape
+    def __init__(self, scene: Scene, report: Report, metadata: Metadata, shape: Shape) -> None:
+        self.report, self.metadata, self.shape, self._scene = report, metadata, shape, scene
 
     def bands(self) -> Iterator[tuple[Floats, Floats]]:
         """The result from top to bottom: rows (n, W, C) in [0, 1], and their uncertainty (n, W)."""
+        if self.report.kind == "cleaned":
+            return self._scene.cleaned_bands()
         return self._scene.bands(fused=self.report.kind != "single")
 
 
@@ -99,31 +106,51 @@ def prepare(
     stack = stack_frames(distinct, None if reference is None else distinct.index(frames[reference]), on_progress)
     base = stack.frames[0].frame
     seen = base.inspected()
-    width = psf if psf != "auto" else _psf(seen.blur and (seen.blur.xx + seen.blur.yy) / 2)
-    noise = max(_LEAST_NOISE, float(np.median([each.noise for each in stack.frames[1:]] or [0.0])))
+    width = psf if psf != "auto" else max(_narrowest(scale), _psf(seen.blur and (seen.blur.xx + seen.blur.yy) / 2))
+    noise = float(np.median([each.noise for each in stack.frames[1:] or stack.frames]))
     plan = upscaler.prepare(base.shape, seen)
-    scene = Scene(stack.frames, scale, width, noise, as_floats(plan.rows(base)))
+    scene = alone = Scene(stack.frames, scale, width, noise, as_floats(plan.rows(base)))
+    if same_size := scale == 1 and width < evidence.ALIASES:
+        plan = upscaler.prepare(base.shape, seen, sides=(_FINER * base.shape.height, _FINER * base.shape.width))
+        scene = replace(alone, scale=_FINER, prior=as_floats(plan.rows(base)))
     left_out = [(frame.name, f"it is the same as {original.name}") for frame, original in duplicates.items()]
     left_out += [(distinct[k].name, why) for k, why in stack.left_out.items()]
+    compressed = not DegradationReport(jpeg=seen.jpeg).clean
+    cleaned = cache(partial(scene.cleaned, on_progress))
+    if psf == "auto" and not compressed and len(stack.frames) > 1:
+        scene = replace(scene, psf=max(_narrowest(scale), _psf_of_edges(cleaned(), width)))
     report = evidence.assess(scene, base.name, tuple(left_out))
-    suits = upscaler.inspects or width < evidence.ALIASES  # the network to the blur
-    if report.kind != "single" and plan.steps and suits:
-        scene = replace(scene, prior=_enlarged_again(scene, seen, upscaler, on_progress))
-    return Burst(scene, report, base.metadata)
+    if report.kind == "single":
+        return Burst(alone, report, base.metadata, alone.prior.shape)
+    suits = upscaler.inspects or scene.psf < evidence.ALIASES  # the network to the blur
+    if plan.steps and suits:
+        found, sides = _seen_in(cleaned(), seen, compressed), (scene.prior.shape.height, scene.prior.shape.width)
+        scene = replace(scene, prior=as_floats(upscaler.prepare(base.shape, found, sides=sides).rows(cleaned())))
+    if same_size:
+        report = replace(report, kind="cleaned")
+    return Burst(scene, report, base.metadata, alone.prior.shape)
 
 
-def _enlarged_again(
-    scene: Scene, seen: DegradationReport, upscaler: Upscaler, on_progress: Callable[[str], object] | None
-) -> Rows:
-    """The first frame enlarged without the noise that the fusion took off it: a network errs less then, no kernel does.
+def _seen_in(cleaned: Rows, seen: DegradationReport, compressed: bool) -> DegradationReport:
+    """What a network is told of the first frame without the noise that the fusion took off it: it errs less then.
 
     Of what inspection finds in such a frame a blur alone is believed, where it is not what JPEG took away.
     """
-    cleaned = scene.cleaned(on_progress)
-    compressed = not DegradationReport(jpeg=seen.jpeg).clean
     blur = None if compressed else inspect_rows(cleaned).blur
-    found = DegradationReport(kind=seen.kind, blur=blur or Blur(), halftone=seen.halftone)
-    return as_floats(upscaler.prepare(cleaned.shape, found).rows(cleaned))
+    return DegradationReport(kind=seen.kind, blur=blur or Blur(), halftone=seen.halftone)
+
+
+def _psf_of_edges(cleaned: Rows, width: float) -> float:
+    """Halfway from this PSF to what the first frame's edges tell without its noise; itself where they tell nothing.
+
+    A sharper scene and a wider PSF explain frames as well: how sharp scenes are, no burst tells. Halfway, for noise
+    that is left over passes for sharpness.
+    """
+    edges = read_edges(windows(cleaned))
+    if edges is None or edges.blur is None:
+        return width
+    variance = (edges.blur["blur_xx"].value + edges.blur["blur_yy"].value) / 2
+    return (width + math.sqrt(_PIXEL + max(variance, 0.0))) / 2
 
 
 def _psf(variance: float | None) -> float:
@@ -138,5 +165,12 @@ def _check(scale: float, psf: Psf, reference: int | None, count: int) -> None:
         raise BadRequest(f"scale {scale:g}; expected {_SCALES[0]:g} to {_SCALES[1]:g}")
     if psf != "auto" and not _PSF[0] <= psf <= _PSF[1]:
         raise BadRequest(f"psf {psf}; expected auto, or a standard deviation of {_PSF[0]:g} to {_PSF[1]:g} pixels")
+    if psf != "auto" and psf < (least := _narrowest(scale)):
+        raise BadRequest(f"psf {psf:g} is too narrow for scale {scale:g}; expected auto, {least:.3f} or more")
     if reference is not None and not 0 <= reference < count:
         raise BadRequest(f"reference {reference}; expected 0 to {count - 1}")
+
+
+def _narrowest(scale: float) -> float:
+    """The PSF in pixels of a frame below which the pixels of the result are too coarse to tell it."""
+    return REACH / (_FINER if scale == 1 else scale)

@@ -43,8 +43,11 @@ class Optics:
         return float(np.sqrt(max(0.0, self.sigma**2 - REACH**2)))
 
 
-def map_estimate(prior: Floats, samples: Samples, optics: Optics) -> tuple[Floats, Floats]:
-    """The most likely fine tile (C, H, W) and the standard deviation (H, W) of its error. prior: its enlargement."""
+def map_estimate(prior: Floats, samples: Samples, optics: Optics, seen: bool = False) -> tuple[Floats, Floats]:
+    """The most likely fine tile (C, H, W) and the standard deviation (H, W) of its error. prior: its enlargement.
+
+    seen: of the error that the tile has as frames see it, through the PSF.
+    """
     expected = _expected(prior).ravel()
     left = samples.values - samples.predicted(_seen(prior, optics))
     equations = _Equations.of(samples, left, np.ones(left.shape[1], np.float32))
@@ -54,7 +57,7 @@ def map_estimate(prior: Floats, samples: Samples, optics: Optics) -> tuple[Float
     equations += _Equations.of(samples.of(wild), left[:, wild], trust[wild] - 1)
     error = _error(expected, equations, optics, prior.shape)
     rest = left - samples.predicted(_seen(error, optics))
-    return prior + error, _deviation(expected.reshape(prior.shape[1:]), samples, trust, rest, optics)
+    return prior + error, _deviation(expected.reshape(prior.shape[1:]), samples, trust, rest, optics, seen)
 
 
 def prior_deviation(prior: Floats) -> Floats:
@@ -124,14 +127,15 @@ def _trust(rest: Floats) -> Floats:
     return np.minimum(1, limit / np.maximum(size, 1e-6)).astype(np.float32)
 
 
-def _deviation(expected: Floats, samples: Samples, trust: Floats, rest: Floats, optics: Optics) -> Floats:
+def _deviation(expected: Floats, samples: Samples, trust: Floats, rest: Floats, optics: Optics, seen: bool) -> Floats:
     """The standard deviation of what remains, frequency by frequency, as if all around were like here."""
     shape = expected.shape
     squares = (rest**2).mean(axis=0)
-    weight = samples.spread(np.stack([trust, trust * squares]).astype(np.float32)).reshape(2, *shape)
+    counts = trust * samples.weights.sum(axis=0)
+    weight = samples.spread(np.stack([counts, counts * squares]).astype(np.float32)).reshape(2, *shape)
     cover, unexplained = box(weight[0], 3), box(weight[1], 3)
     noise2 = np.maximum(optics.noise**2, unexplained / np.maximum(cover, 1e-3))
     information, prior = cover / noise2, 1 / expected**2
     transfer = np.exp(-((2 * np.pi * optics.sigma * _FREQUENCIES) ** 2) / 2) ** 2
-    variance = sum(1 / (information * a * b + prior) for a in transfer for b in transfer)
+    variance = sum((a * b if seen else 1) / (information * a * b + prior) for a in transfer for b in transfer)
     return np.sqrt(variance / len(transfer) ** 2).astype(np.float32)

@@ -26,8 +26,8 @@ _PAIRS = [(i, j) for i in range(_TAPS**2) for j in range(i, _TAPS**2)]
 class Samples:
     """Pixels of frames, of which each lies somewhere on a tile (height, width) of the fine image.
 
-    first: (n,) the flat index of the upper left of its 16 fine pixels. weights: (16, n), each summing to 1.
-    values: (C, n).
+    first: (n,) the flat index of the upper left of its 16 fine pixels. weights: (16, n), each summing to 1, or to
+    what its pixel counts. values: (C, n).
     """
 
     shape: tuple[int, int]
@@ -42,6 +42,10 @@ class Samples:
         across, down = _gaussian(x - left), _gaussian(y - top)
         weights = (down[:, None] * across[None]).reshape(_TAPS**2, -1)
         return cls(shape, top * shape[1] + left, weights, values)
+
+    def times(self, factors: Floats) -> Samples:
+        """Each pixel's equation times a factor (n,), by which it counts."""
+        return replace(self, weights=self.weights * factors, values=self.values * factors)
 
     def of(self, chosen: NDArray[np.bool_]) -> Samples:
         """Some of the pixels."""

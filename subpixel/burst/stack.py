@@ -28,12 +28,12 @@ def stack_frames(frames: Sequence[Frame], reference: int | None, on_progress: Ca
     That is the sharpest of all, unless more frames than fit it show one other scene: then the sharpest of these.
     """
     lumas = [frame.luma() for frame in frames]
-    stack = _laid(frames, lumas, sharpest(lumas) if reference is None else reference, on_progress)
+    stack = _laid(frames, lumas, sharpest(frames, lumas) if reference is None else reference, on_progress)
     strange = [k for k, why in stack.left_out.items() if why in (ANOTHER_SCENE, ANOTHER_PART)]
     if reference is None and len(strange) > len(stack.frames):
         group = _largest_group(lumas, strange)
         if len(group) > len(stack.frames):
-            chosen = group[sharpest([lumas[k] for k in group])]
+            chosen = group[sharpest([frames[k] for k in group], [lumas[k] for k in group])]
             return max(stack, _laid(frames, lumas, chosen, on_progress), key=lambda each: len(each.frames))
     return stack
 
@@ -41,7 +41,7 @@ def stack_frames(frames: Sequence[Frame], reference: int | None, on_progress: Ca
 def _laid(
     frames: Sequence[Frame], lumas: Sequence[Floats], chosen: int, on_progress: Callable[[str], object] | None
 ) -> Stack:
-    base, fitting, left_out = frames[chosen], [still(frames[chosen])], dict[int, str]()
+    base, fitting, left_out = frames[chosen], list[Aligned](), dict[int, str]()
     for k, frame in enumerate(frames):
         if k != chosen:
             if on_progress:
@@ -51,7 +51,7 @@ def _laid(
                 fitting.append(aligned)
             else:
                 left_out[k] = aligned
-    return Stack(tuple(fitting), left_out)
+    return Stack((still(base, fitting), *fitting), left_out)
 
 
 def _largest_group(lumas: Sequence[Floats], among: Sequence[int]) -> list[int]:

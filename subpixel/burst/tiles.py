@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from subpixel.burst.alignment import Aligned
 from subpixel.burst.posterior import Optics, map_estimate, prior_deviation
-from subpixel.burst.sampling import REACH, Samples, blurred
+from subpixel.burst.sampling import Samples, blurred
 from subpixel.images import Floats, dequantise
 from subpixel.inference.rows import ArrayRows, Rows
 
@@ -55,7 +55,7 @@ class Scene:
     @cached_property
     def optics(self) -> Optics:
         """The blur and the noise that the fusion reckons with, in pixels of the result."""
-        return Optics(max(REACH, self.psf * self.scale), self.noise)
+        return Optics(self.psf * self.scale, self.noise)
 
     @property
     def margin(self) -> int:
@@ -69,20 +69,25 @@ class Scene:
             fine, deviation = (np.concatenate(each, axis=-1) for each in zip(*inner, strict=True))
             yield np.ascontiguousarray(np.clip(fine, 0, 1).transpose(1, 2, 0)), deviation
 
+    def cleaned_bands(self) -> Iterator[tuple[Floats, Floats]]:
+        """As `bands`: the first frame as the fused image says that it is, without noise."""
+        for parts in self._bands(self.frames, seen=True):
+            shown = [self._shown(tile, np.stack([*fine, deviation])) for tile, fine, deviation in parts]
+            rows = np.concatenate(shown, axis=1)
+            yield np.clip(rows[..., :-1], 0, 1), rows[..., -1]
+
     def cleaned(self, on_progress: Callable[[str], object] | None = None) -> Rows:
-        """The first frame as the fused image says that it is: without noise."""
+        """The same, whole."""
         shape = replace(self.frames[0].frame.shape, dtype="float32")
-        values = np.empty((shape.height, shape.width, shape.channels), np.float32)
-        for parts in self._bands(self.frames):
-            for tile, fine, _ in parts:
-                own = self._own(tile)
-                values[own] = np.clip(self._shown(tile, fine, own), 0, 1)
+        values, done = np.empty((shape.height, shape.width, shape.channels), np.float32), 0
+        for rows, _ in self.cleaned_bands():
+            values[done : done + len(rows)] = rows
+            done += len(rows)
             if on_progress:
-                done = parts[0][0].top + parts[0][0].height
-                on_progress(f"{done} of {self.prior.shape.height} rows for the first time")
+                on_progress(f"{round(done * self.scale)} of {self.prior.shape.height} rows for the first time")
         return ArrayRows(values, shape)
 
-    def _bands(self, frames: tuple[Aligned, ...]) -> Iterator[list[tuple[Tile, Floats, Floats]]]:
+    def _bands(self, frames: tuple[Aligned, ...], seen: bool = False) -> Iterator[list[tuple[Tile, Floats, Floats]]]:
         """Each band's tiles, `solved`, with their margins."""
         shape = self.prior.shape
         for top in range(0, shape.height, _SIDE):
@@ -92,7 +97,7 @@ class Scene:
                 for left in range(0, shape.width, _SIDE)
             ]
             rows = self.prior_rows(top - self.margin, top + height + self.margin)
-            yield [(tile, *self.solved(tile, _cut(rows, tile), frames)) for tile in tiles]
+            yield [(tile, *self.solved(tile, _cut(rows, tile), frames, seen)) for tile in tiles]
 
     def _own(self, tile: Tile) -> tuple[slice, slice]:
         """The pixels of the first frame whose middles lie in a tile."""
@@ -102,20 +107,25 @@ class Scene:
         )
         return slice(top, bottom), slice(left, right)
 
-    def _shown(self, tile: Tile, fine: Floats, own: tuple[slice, slice]) -> Floats:
-        """(H, W, C): what these pixels of the first frame are of a fine tile (C, H, W) with its margin."""
-        y, x = ((place + 0.5) * self.scale - 0.5 for place in np.mgrid[own].astype(np.float64))
+    def _shown(self, tile: Tile, fine: Floats) -> Floats:
+        """(H, W, C): what the first frame's own pixels are of a fine tile (C, H, W) with its margin."""
+        y, x = ((place + 0.5) * self.scale - 0.5 for place in np.mgrid[self._own(tile)].astype(np.float64))
         u, v = (x - tile.left + tile.margin).ravel(), (y - tile.top + tile.margin).ravel()
         samples = Samples.at(tile.shape, u, v, np.empty((0, u.size), np.float32))
         seen = samples.predicted(blurred(fine, self.optics.blur).reshape(len(fine), -1))
         return seen.reshape(len(fine), *x.shape).transpose(1, 2, 0)
 
-    def solved(self, tile: Tile, prior: Floats, frames: tuple[Aligned, ...]) -> tuple[Floats, Floats]:
-        """The fine tile (C, H, W) with its margin, and the deviation (H, W) of its error, from some of the frames."""
+    def solved(
+        self, tile: Tile, prior: Floats, frames: tuple[Aligned, ...], seen: bool = False
+    ) -> tuple[Floats, Floats]:
+        """The fine tile (C, H, W) with its margin, and the deviation (H, W) of its error, from some of the frames.
+
+        seen: see `map_estimate`.
+        """
         samples = self.samples(tile, frames) if frames else None
         if samples is None or not len(samples.first):
             return prior, prior_deviation(prior)
-        return map_estimate(prior, samples, self.optics)
+        return map_estimate(prior, samples, self.optics, seen)
 
     def prior_rows(self, top: int, bottom: int) -> Floats:
         """The enlargement as (C, bottom - top, W); beyond the image its border goes on."""
@@ -129,10 +139,11 @@ class Scene:
         return _cut(self.prior_rows(tile.top - tile.margin, tile.top + tile.height + tile.margin), tile)
 
     def samples(self, tile: Tile, frames: tuple[Aligned, ...]) -> Samples:
-        """What the frames show of a tile, but for what moved or is cut off."""
+        """What the frames show of a tile, but for what moved or is cut off; a frame with less noise counts more."""
         parts = [self._seen(tile, aligned) for aligned in frames]
         x, y, values = (np.concatenate(each, axis=-1) for each in zip(*parts, strict=True))
-        return Samples.at(tile.shape, x, y, values)
+        counts = [np.full(len(part[0]), self.noise / each.noise) for part, each in zip(parts, frames, strict=True)]
+        return Samples.at(tile.shape, x, y, values).times(np.concatenate(counts).astype(np.float32))
 
     def _seen(self, tile: Tile, aligned: Aligned) -> tuple[NDArray[np.float64], NDArray[np.float64], Floats]:
         """Places of pixels in the tile with its margin, (n,) and (n,), and their values (C, n)."""
@@ -144,7 +155,9 @@ class Scene:
         height, width = tile.shape
         kept = (u >= 2) & (v >= 2) & (u < width - 3) & (v < height - 3) & aligned.tells(rows, columns).ravel()
         levels = aligned.frame.levels[rows, columns]
-        values = dequantise(levels.reshape(-1, levels.shape[2])[kept]).T * aligned.gain[:, None]
+        values = (
+            dequantise(levels.reshape(-1, levels.shape[2])[kept]).T * aligned.gain[:, None] + aligned.offset[:, None]
+        )
         return u[kept], v[kept], np.ascontiguousarray(values, np.float32)
 
     def _window(self, tile: Tile, aligned: Aligned) -> tuple[slice, slice]:

@@ -144,7 +144,15 @@ def clip(levels: list[np.ndarray], tmp_path_factory: pytest.TempPathFactory) -> 
 
 @pytest.mark.parametrize(
     ("seconds", "shown", "first", "count"),
-    [(0.0, 0, 0, 3), (1.0, 10, 8, 5), (1.05, 10, 8, 5), (1.9, 19, 17, 3), (0.32, 3, 1, 5)],
+    [
+        (0.0, 0, 0, 5),
+        (0.1, 1, 0, 5),
+        (1.0, 10, 8, 5),
+        (1.05, 10, 8, 5),
+        (1.8, 18, 15, 5),
+        (1.9, 19, 15, 5),
+        (0.32, 3, 1, 5),
+    ],
 )
 def test_the_frames_around_a_moment(clip: Path, seconds: float, shown: int, first: int, count: int) -> None:
     frames, reference = frames_at(clip, seconds, 5)
@@ -152,6 +160,26 @@ def test_the_frames_around_a_moment(clip: Path, seconds: float, shown: int, firs
     assert marks == list(range(first, first + count))
     assert marks[reference] == shown
     assert frames[0].metadata.depth == 8
+
+
+@pytest.mark.parametrize(("seconds", "count", "marks"), [(1.9, 2, [18, 19]), (0, 2, [0, 1]), (1.2, 64, [*range(20)])])
+def test_the_ends_of_a_clip_have_as_many(clip: Path, seconds: float, count: int, marks: list[int]) -> None:
+    assert [int(frame.levels[0, 0, 0]) // 5 for frame in frames_at(clip, seconds, count)[0]] == marks
+
+
+def test_a_clip_with_a_frame_every_ten_seconds(levels: list[np.ndarray], tmp_path: Path) -> None:
+    """Those before the moment are looked for more than two seconds before it."""
+    av: Any = pytest.importorskip("av")
+    path = tmp_path / "slow.mp4"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264rgb", rate=Fraction(1, 10), options={"g": "1"})
+        stream.width, stream.height, stream.pix_fmt = 64, 64, "rgb24"
+        for frame in levels * 2:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
+        container.mux(stream.encode())
+    frames, reference = frames_at(path, 40, 6)
+    assert [frame.name for frame in frames] == [f"the frame at {k}.000 s" for k in (20, 30, 40, 50, 60, 70)]
+    assert reference == 2
 
 
 def test_a_moment_becomes_an_image(clip: Path, tmp_path: Path) -> None:

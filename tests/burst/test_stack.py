@@ -81,7 +81,7 @@ def test_a_reference_that_was_asked_for_stays(ours: list[Levels], strange: list[
 def test_frames_are_laid_on_two_of_them_at_most() -> None:
     """Of eight frames the three dullest are of one scene: 14 registrations, not 28."""
     rng, told = np.random.default_rng(0), list[str]()
-    frames = [rng.integers(0, 256, (32, 32, 3), dtype=np.uint8) for _ in range(8)]
+    frames = [np.kron(rng.integers(0, 256, (16, 16, 3)), np.ones((2, 2, 1))).astype(np.uint8) for _ in range(8)]
     dull = np.repeat(np.repeat(rng.integers(0, 256, (8, 9, 3), dtype=np.uint8), 4, axis=0), 4, axis=1)
     frames[-3:] = [np.ascontiguousarray(dull[:, k : 32 + k]) for k in range(3)]
     stack = stack_frames([Frame.of(frame, k) for k, frame in enumerate(frames)], None, told.append)

@@ -1,0 +1,41 @@
+"""Frames that are exposed differently, or cut off: what is said of their noise, and what they give."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from subpixel import read
+from subpixel.benchmarks.burst import Setting, make_burst
+from subpixel.burst import Fusion, fuse
+from subpixel.burst.frames import Frame
+
+Levels = np.ndarray
+
+
+@pytest.fixture(scope="module")
+def frames(examples: Path) -> list[Levels]:
+    truth = np.ascontiguousarray(read(examples / "astronaut.jpg").pixels[148:276, 138:266])
+    return list(make_burst(truth * np.float32(0.85), Setting("", 5, noise=2), 2, np.random.default_rng(5))[0])
+
+
+def _fused(frames: list[Levels]) -> Fusion:
+    return fuse(frames, 2, psf=0.4, reference=0, model="bicubic")
+
+
+def test_another_brightness_is_evened_out(frames: list[Levels]) -> None:
+    """Not only a factor: an offset was called noise."""
+    alike, uneven = _fused(frames), _fused([frame + np.uint8(13 * (k % 3)) for k, frame in enumerate(frames)])
+    assert uneven.report.noise == pytest.approx(alike.report.noise, rel=0.15)
+    assert np.sqrt(((uneven.image.pixels - alike.image.pixels) ** 2).mean()) < 1 / 255
+
+
+def test_what_is_cut_off_has_no_noise(frames: list[Levels]) -> None:
+    """White and black of equal exposures do not tell it, and what lies beside them did not move."""
+    bright = [np.clip(frame * 2.2 - 30, 0, 255).astype(np.uint8) for frame in frames]
+    report = _fused(bright).report
+    assert Frame.of(bright[0], 0).clipped.mean() > 0.3
+    assert 3 < report.noise < 9  # 4.4 and what aliases; it was 0.7
+    assert report.moved < 0.02
