@@ -17,11 +17,7 @@ Amount = Annotated[float, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
 
 _NEARLY_LOSSLESS = 96
-_NOTHING: dict[Kind, str] = {
-    "photo": "nothing wrong found",
-    "drawing": "a drawing, nothing wrong found",
-    "pixel-art": "pixel art, nothing wrong found",
-}
+_WORDS: dict[Kind, str] = {"photo": "", "drawing": "a drawing, ", "pixel-art": "pixel art, "}
 
 
 class _Part(BaseModel):
@@ -115,14 +111,20 @@ class DegradationReport(_Part):
     @property
     def summary(self) -> str:
         """One line in words, such as "JPEG of quality 52, noise of about 4 levels, a little blurred"."""
-        findings = self._findings()
-        unknown = [name for name in ("jpeg", "noise", "blur") if getattr(self, name) is None]
-        if not findings and len(unknown) == 3:
-            return "too little to judge"
-        return ", ".join(findings) or (_NOTHING[self.kind])
+        return ", ".join(self._findings()) or self._said_nothing()
 
     def _findings(self) -> list[str]:
         return [text for text in (self._said_jpeg(), self._said_noise(), self._said_blur(), *self._said_more()) if text]
+
+    def _said_nothing(self) -> str:
+        """Where nothing was found: whether all was judged."""
+        parts = {"JPEG": self.jpeg, "noise": self.noise, "blur": self.blur}
+        unknown = [name for name, part in parts.items() if part is None]
+        if not unknown:
+            return f"{_WORDS[self.kind]}nothing wrong found"
+        if len(unknown) == len(parts):
+            return "too little to judge"
+        return f"{_WORDS[self.kind]}nothing certain found; {' and '.join(unknown)} could not be judged"
 
     def _said_jpeg(self) -> str:
         if self.jpeg is None or (self.jpeg.quality >= _NEARLY_LOSSLESS and self.jpeg.earlier is None):
