@@ -73,6 +73,19 @@ def test_a_small_sprite_is_pixel_art_and_a_small_photo_is_not(photo, side):
         assert subpixel.inspect(small).summary == "too little to judge"
 
 
+@pytest.mark.parametrize("side", [64, 128])
+@pytest.mark.parametrize("name", ["rocket", "astronaut", "chelsea", "coffee"])
+def test_a_dithered_photo_of_few_colours_is_none_and_a_dithered_sprite_is(examples, name, side):
+    small = Pillow.open(examples / f"{name}.jpg").convert("RGB").resize((side, side), Pillow.Resampling.BOX)
+    dithered = small.quantize(palette=small.quantize(16)).convert("RGB")
+    assert subpixel.inspect(dithered).kind != "pixel-art"
+    y, x = np.mgrid[:side, :side]
+    balls = 1 + (np.hypot(y % 32 - 16, x % 32 - 16) < 12) + (np.hypot(y % 32 - 12, x % 32 - 12) < 5)
+    balls[(y + x > side) & ((y + x) % 2 == 0)] = 0  # its lower half is shaded by checkers
+    colours = np.array([[0, 0, 0], [200, 40, 40], [250, 220, 120], [60, 90, 200]], np.uint8)
+    assert subpixel.inspect(colours[balls]).kind == "pixel-art"
+
+
 def test_a_page_of_text_is_drawn_and_clean():
     report = subpixel.inspect(_page())
     assert (report.kind, report.clean) == ("drawing", True)
