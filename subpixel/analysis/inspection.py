@@ -86,14 +86,15 @@ def inspect_rows(source: Rows) -> DegradationReport:
     noise = _noise(estimates, LIKELY if last.quality < 100 else CERTAIN, float(levels.std()))
     untouched = compressed is not None and compressed.quality == 100 and noise is not None and not noise.sigma
     edges = read_edges(levels) if untouched else None
+    halftone = screens.is_halftone(levels)
     return DegradationReport(
         kind="drawing" if estimates["drawn"].probability > 0.5 else "photo",
         jpeg=compressed,
         noise=noise,
-        blur=_blur(estimates, edges),
+        blur=None if halftone else _blur(estimates, edges),  # the dots have edges of their own
         native_scale=_native_scale(estimates["resampled"]),
         interlaced=screens.is_interlaced(levels),
-        halftone=screens.is_halftone(levels),
+        halftone=halftone,
     )
 
 

@@ -31,7 +31,7 @@ def _colours(pixels: Floats) -> int:
 
 
 def _plain(levels: Floats) -> bool:
-    """Whether it is an icon, or most pixels lie in a line of three alike or a pattern of two: no dithered photo's do."""
+    """Whether it is an icon, or most pixels lie in a line of three alike or a pattern of two: dithering has neither."""
     if min(levels.shape[1:3]) < _ICON:
         return True
     rows = [levels[:, y : levels.shape[1] - 2 + y] for y in range(3)]

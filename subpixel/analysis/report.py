@@ -102,11 +102,12 @@ class DegradationReport(_Part):
     @property
     def unrecognised(self) -> bool:
         """Whether it looks degraded in a way that was not told apart: sharp or blurred is not to be said, or its edges
-        say that more was done than to blur it, or it is blurred under noise of unknown strength; and it shows no JPEG.
-        Most such images went through several degradations, and undoing a blur alone would blow up what came after it.
+        say that more was done than to blur it, or it is blurred under noise of unknown strength; and it shows no JPEG
+        and no dots of print, whose edges are their own. Most such images went through several degradations, and
+        undoing a blur alone would blow up what came after it.
         """
-        no_jpeg = self.jpeg is not None and not self._said_jpeg()
-        return no_jpeg and (self.blur is None or (self.noise is None and bool(self._said_blur())))
+        plain = self.jpeg is not None and not self._said_jpeg() and not self.halftone
+        return plain and (self.blur is None or (self.noise is None and bool(self._said_blur())))
 
     @property
     def summary(self) -> str:

@@ -14,7 +14,8 @@ from subpixel.images import Floats
 _SIDE = 16  # of the blocks in which a comb is looked for
 _BLOCK = 64  # of those in which a screen is
 _FEWEST = 9  # blocks with anything in them
-_STANDS_OUT = 4.0  # of log power: a dot screen is that far above the median of its ring
+_STANDS_OUT, _ON_AXES = 4.0, 8.0
+"""Of log power, how far a dot screen is above the median of its ring; along rows and columns windows are up to 7."""
 _VISIBLE = 60.0  # levels^2: the least power of a comb's teeth
 _LAG, _BENT = 4, 4.0
 """Pixels between the three of which a bend is told; levels^2 that it must have: rounding alone has one in gray."""
@@ -44,7 +45,8 @@ def _power(difference: Floats) -> Floats:
 
 
 def is_halftone(levels: Floats) -> bool:
-    """Whether one frequency that is neither low nor on the grid of JPEG stands out in most of the blocks."""
+    """Whether one frequency that is neither low nor on the grid of JPEG stands out in most of the blocks, and turned by
+    90 degrees as well: dots lie on a square lattice, while lines of text and the zeros of a movement lie one way."""
     plane = luma(levels)
     if min(plane.shape[1:]) < 2 * _BLOCK:
         return False
@@ -55,18 +57,30 @@ def is_halftone(levels: Floats) -> bool:
     busy = spectra.mean(axis=(1, 2)) > 1
     if busy.sum() < _FEWEST:
         return False
-    logs = np.log(spectra[busy] + 1)
-    rings = _rings()
-    above = np.concatenate([logs[:, ring] - np.median(logs[:, ring], axis=1, keepdims=True) for ring in rings], axis=1)
-    return bool((above > _STANDS_OUT).mean(axis=0).max() > 0.6)
+    logs, often = np.log(spectra[busy] + 1), np.zeros(spectra.shape[1:])
+    needed = np.full_like(often, _STANDS_OUT)
+    needed[0], needed[:, 0] = _ON_AXES, _ON_AXES
+    for ring in _rings():
+        above = logs[:, ring] - np.median(logs[:, ring], axis=1, keepdims=True)
+        often[ring] = (above > needed[ring]).mean(axis=0)
+    return bool(np.minimum(often, _turned(often)).max() > 0.6)
+
+
+def _turned(often: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Of each frequency, the most that is true of one beside that which lies at a right angle to it."""
+    steps = (-1, 0, 1)
+    near = np.max([np.roll(often, (y, x), axis=(0, 1)) for y in steps for x in steps], axis=0)
+    fy, fx = np.fft.fftfreq(_BLOCK, 1 / _BLOCK).astype(int)[:, None], np.arange(_BLOCK // 2 + 1)
+    return near[np.where(fy > 0, -fx, fx), abs(fy)]
 
 
 @cache
 def _rings() -> list[NDArray[np.bool_]]:
-    """Frequencies with periods of 2.5 to 10 pixels and off the axes, ring by ring."""
+    """Frequencies with periods of 2.5 to 10 pixels, ring by ring; on the axes those beside the multiples of 1/8."""
     fy = np.abs(np.fft.fftfreq(_BLOCK, 1 / _BLOCK))[:, None]
     fx = np.arange(_BLOCK // 2 + 1)[None]
-    radius, off = np.hypot(fy, fx), (fx > 2) & (fy > 2)
+    radius = np.hypot(fy, fx)
+    off = ((fx > 2) & (fy > 2)) | ((np.minimum(fx, fy) == 0) & (abs((radius + 4) % 8 - 4) > 1))
     return [off & (radius >= low) & (radius < low + 2) for low in range(_BLOCK // 10, int(_BLOCK / 2.5), 2)]
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+
 import numpy as np
 import pytest
 from PIL import Image as Pillow
@@ -9,6 +11,7 @@ from PIL import ImageDraw, ImageFilter, ImageFont
 
 import subpixel
 from subpixel.analysis import screens
+from subpixel.inference.choice import Restoration, choose, family
 
 
 @pytest.fixture(scope="module")
@@ -16,13 +19,13 @@ def photo(examples):
     return np.asarray(Pillow.open(examples / "rocket.jpg").convert("RGB"))
 
 
-def _halftone(photo, period, angle):
-    """A dot screen: the threshold is a product of cosines, with soft edges as a scanner sees them."""
+def _halftone(photo, period, angle, contrast=2.0):
+    """A dot screen: the threshold is a sum of cosines, with soft edges as a scanner sees them."""
     gray = photo.mean(axis=2)
     y, x = np.mgrid[: gray.shape[0], : gray.shape[1]] * (2 * np.pi / period)
     c, s = np.cos(np.radians(angle)), np.sin(np.radians(angle))
     screen = (np.cos(x * c + y * s) + np.cos(y * c - x * s)) * 64 + 127
-    return np.repeat(np.clip((gray - screen) * 2 + 127, 0, 255)[..., None], 3, axis=2).astype(np.uint8)
+    return np.repeat(np.clip((gray - screen) * contrast + 127, 0, 255)[..., None], 3, axis=2).astype(np.uint8)
 
 
 def _page():
@@ -39,6 +42,35 @@ def test_a_dot_screen(photo, period, angle):
     assert report.halftone
     assert "halftone" in report.summary
     assert not report.interlaced
+
+
+@pytest.mark.parametrize("contrast", [0.7, 0.4])
+@pytest.mark.parametrize(("period", "angle"), [(4.5, 0), (5, 0), (6.3, 0), (7, 90), (5, 45), (7, 30)])
+def test_soft_dots_also_along_the_rows_and_nothing_is_sharpened(photo, period, angle, contrast):
+    report = subpixel.inspect(_halftone(photo, period, angle, contrast))
+    assert report.halftone
+    assert (report.blur, report.unrecognised, report.condition()["blur_unknown"]) == (None, False, 1)
+    assert choose(report, Restoration()).first == family("swift")
+
+
+def test_neither_lines_of_text_nor_a_movement_are_dots(photo):
+    sheet = Pillow.new("L", (250, 200), 255)
+    for y in range(5, 190, 20):
+        ImageDraw.Draw(sheet).text((5, y), f"The quick brown fox jumps {y}", 0, ImageFont.load_default(14))
+    plane = photo.astype(np.float32)
+    moved = sum(plane[i : 180 + i, i : 240 + i] for i in range(5)) / 5
+    stripes = photo[:192, :192] // 2 + np.uint8(60 + 60 * np.sin(np.arange(192) * 2 * np.pi / 5))[:, None]
+    for image in (np.asarray(sheet), moved.round().astype(np.uint8), stripes):
+        assert not subpixel.inspect(image).halftone
+
+
+def test_the_grid_of_a_strong_jpeg_is_no_screen(photo):
+    for scale in (1, 1.5, 2):
+        file = io.BytesIO()
+        Pillow.fromarray(photo[:192, :256]).save(file, "JPEG", quality=15)
+        blocks = Pillow.open(file)
+        enlarged = blocks.resize((int(256 * scale), int(192 * scale)), Pillow.Resampling.BICUBIC)
+        assert not subpixel.inspect(enlarged).halftone
 
 
 def test_combs(photo):
