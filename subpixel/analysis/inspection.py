@@ -95,6 +95,7 @@ def inspect_rows(source: Rows) -> DegradationReport:
         native_scale=_native_scale(estimates["resampled"]),
         interlaced=screens.is_interlaced(levels),
         halftone=halftone,
+        specks=screens.has_specks(levels),
     )
 
 

@@ -93,6 +93,8 @@ class DegradationReport(_Part):
     """Combs: its even and odd rows are from two moments."""
     halftone: bool = False
     """A printed screen of dots."""
+    specks: bool = False
+    """Single pixels far beyond all around them, bright and dark: salt and pepper. Named, but not undone."""
 
     @property
     def clean(self) -> bool:
@@ -151,6 +153,7 @@ class DegradationReport(_Part):
             f"enlarged before from {self.native_scale:.0%} of its size" if enlarged else "",
             "interlaced" if self.interlaced else "",
             "a halftone screen" if self.halftone else "",
+            "dead or dusty pixels" if self.specks else "",
             "degraded in a way that is not recognised" if self.unrecognised else "",
         ]
 

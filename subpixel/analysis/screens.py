@@ -1,4 +1,4 @@
-"""Patterns that are no natural image: combs of interlaced video, the dots of print, slopes, one tile over and over."""
+"""What is no natural image: combs of interlaced video, dots of print, specks, slopes, one tile over and over."""
 
 from __future__ import annotations
 
@@ -19,6 +19,10 @@ _STANDS_OUT, _ON_AXES = 4.0, 8.0
 _VISIBLE = 60.0  # levels^2: the least power of a comb's teeth
 _LAG, _BENT = 4, 4.0
 """Pixels between the three of which a bend is told; levels^2 that it must have: rounding alone has one in gray."""
+_AROUND = tuple((y, x) for y in range(3) for x in range(3) if (y, x) != (1, 1))
+_FAR, _SPECKS = 40.0, 3e-4
+"""Levels that a speck is beyond all around it; the share of bright ones, and of dark ones, from which they are told:
+photos have 1.3e-4 of the rarer ones at most."""
 _DISTINCT = 0.1  # of the blocks with anything in them: photos have 0.4 or more even as JPEG of quality 2
 
 
@@ -82,6 +86,21 @@ def _rings() -> list[NDArray[np.bool_]]:
     radius = np.hypot(fy, fx)
     off = ((fx > 2) & (fy > 2)) | ((np.minimum(fx, fy) == 0) & (abs((radius + 4) % 8 - 4) > 1))
     return [off & (radius >= low) & (radius < low + 2) for low in range(_BLOCK // 10, int(_BLOCK / 2.5), 2)]
+
+
+def has_specks(levels: Floats) -> bool:
+    """Whether single pixels are far beyond all around them, bright and dark ones: stars, glints and letters are one."""
+    plane = luma(levels)
+    return min(_specks(plane), _specks(-plane)) > _SPECKS
+
+
+def _specks(plane: Floats) -> float:
+    """The share of pixels that are far brighter than the eight around them, and than these differ."""
+    middle = plane[:, 1:-1, 1:-1]
+    n, y, x = np.nonzero(middle > np.maximum(plane[:, 1:-1, :-2], plane[:, 1:-1, 2:]) + _FAR)
+    near = np.stack([plane[n, y + down, x + right] for down, right in _AROUND])
+    highest, lowest = near.max(axis=0), near.min(axis=0)
+    return float((middle[n, y, x] > highest + np.maximum(_FAR, 2 * (highest - lowest))).sum() / middle.size)
 
 
 def is_slope(levels: Floats) -> bool:

@@ -85,6 +85,18 @@ def test_a_photo_has_neither(photo):
     assert (report.kind, report.interlaced, report.halftone) == ("photo", False, False)
 
 
+def test_salt_and_pepper_are_told_and_neither_stars_nor_noise_nor_letters(photo):
+    rng = np.random.default_rng(4)
+    drawn = rng.random((*photo.shape[:2], 1))
+    specks = np.where(drawn < 0.0015, 0, np.where(drawn > 0.9985, 255, photo)).astype(np.uint8)
+    assert "dead or dusty pixels" in subpixel.inspect(specks).summary
+    sky = rng.normal(12, 2, (300, 300)).clip(0)
+    sky[rng.integers(0, 300, 400), rng.integers(0, 300, 400)] = rng.uniform(80, 255, 400)
+    noisy = (photo + rng.normal(0, 25, photo.shape)).clip(0, 255)
+    for image in (photo, sky.astype(np.uint8), noisy.astype(np.uint8), _page()):
+        assert not subpixel.inspect(image).specks
+
+
 @pytest.mark.parametrize("enlarged", [1, 2, 5, 16])
 def test_pixel_art(enlarged):
     sprite = np.array([[0, 0, 0], [200, 40, 40], [250, 220, 120], [60, 90, 200]], np.uint8)
