@@ -16,7 +16,7 @@ SIDE, GRID = 128, 7
 WHOLE = SIDE**2 * GRID**2
 """Pixels up to which an image is one window."""
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # JFIF, full range: what a JPEG file quantises
-_ENOUGH = 2**18  # samples of which it is told whether colours follow from the luma
+_ENOUGH = 2**16  # samples of which it is told whether colours follow from the luma
 _COLOURED, _FOLLOWS = 4.0, 1.0  # levels^2: of channels beside the luma in what has a tone, and what luma leaves of them
 
 
