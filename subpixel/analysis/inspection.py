@@ -14,7 +14,7 @@ from subpixel.analysis.edges import Edges, read_edges
 from subpixel.analysis.estimator import Estimate, estimate
 from subpixel.analysis.report import UNKNOWN, Blur, DegradationReport, Jpeg, Noise
 from subpixel.analysis.statistics import statistics
-from subpixel.analysis.windows import Rows, Samples, windows
+from subpixel.analysis.windows import Rows, Samples, is_toned, luma, windows
 from subpixel.errors import BadRequest
 from subpixel.images import AnimationReader, Floats, Image, ImageReader, open_any
 
@@ -80,18 +80,22 @@ def inspect_rows(source: Rows) -> DegradationReport:
         return UNKNOWN
     compressed = _jpeg(levels, quality)
     last = compressed or Jpeg()
+    if last.quality == 100 and is_toned(levels):  # grain that a tone has coloured passes for texture
+        levels = np.repeat(luma(levels)[..., None], 3, axis=-1)
     estimates = estimate(statistics(levels, last.quality, last.phase or (0, 0)))
     noise = _noise(estimates, LIKELY if last.quality < 100 else CERTAIN, float(levels.std()))
     untouched = compressed is not None and compressed.quality == 100 and noise is not None and not noise.sigma
     edges = read_edges(levels) if untouched else None
+    halftone = screens.is_halftone(levels)
     return DegradationReport(
         kind="drawing" if estimates["drawn"].probability > 0.5 else "photo",
         jpeg=compressed,
         noise=noise,
-        blur=_blur(estimates, edges),
+        blur=None if halftone else _blur(estimates, edges),  # the dots have edges of their own
         native_scale=_native_scale(estimates["resampled"]),
         interlaced=screens.is_interlaced(levels),
-        halftone=screens.is_halftone(levels),
+        halftone=halftone,
+        specks=screens.has_specks(levels),
     )
 
 

@@ -9,6 +9,8 @@ from subpixel.images import Floats
 
 _COLOURS, _SHADES = 256, 64  # of pixel art, at most; of gray pixel art: a photo has 256
 _SPRITE = 2**16  # pixels of an image that may be pixel art as it is, not enlarged
+_ICON = 40  # pixels along the shorter side of what is no photo, with colours that few
+_PLAIN = 0.58  # of the pixels, at least; photos of 16 colours that were dithered have up to 0.57
 _LARGEST = 32  # pixels of the screen for one of the art
 
 
@@ -18,7 +20,7 @@ def is_pixel_art(levels: Floats) -> bool:
     most = _COLOURS if levels.shape[-1] > 1 else _SHADES
     if _colours(flat[:: max(1, len(flat) // 4096)]) > most or _colours(flat) > most:
         return False
-    if len(flat) <= _SPRITE and 3 <= _colours(flat) <= min(64, len(flat) // 8) and _hard(levels):
+    if len(flat) <= _SPRITE and 3 <= _colours(flat) <= min(64, len(flat) // 8) and _hard(levels) and _plain(levels):
         return True
     return all(_lattice(_changes(levels, axis)) for axis in (1, 2))
 
@@ -26,6 +28,21 @@ def is_pixel_art(levels: Floats) -> bool:
 def _colours(pixels: Floats) -> int:
     packed = pixels.astype(np.int64) @ (256 ** np.arange(pixels.shape[-1]))
     return len(np.unique(packed))
+
+
+def _plain(levels: Floats) -> bool:
+    """Whether it is an icon, or most pixels lie in a line of three alike or a pattern of two: dithering has neither."""
+    if min(levels.shape[1:3]) < _ICON:
+        return True
+    rows = [levels[:, y : levels.shape[1] - 2 + y] for y in range(3)]
+    (a, b, c), (d, e, f), (g, h, i) = ([row[:, :, x : row.shape[2] - 2 + x] for x in range(3)] for row in rows)
+    line = _alike(d, e, f) | _alike(b, e, h)
+    pattern = _alike(a, c, g, i) & _alike(d, f) & _alike(b, h)
+    return bool((line | pattern).mean() > _PLAIN)
+
+
+def _alike(first: Floats, *others: Floats) -> NDArray[np.bool_]:
+    return np.logical_and.reduce([(first == other).all(axis=-1) for other in others])
 
 
 def _changes(levels: Floats, axis: int) -> NDArray[np.int64]:

@@ -17,11 +17,7 @@ Amount = Annotated[float, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
 
 _NEARLY_LOSSLESS = 96
-_NOTHING: dict[Kind, str] = {
-    "photo": "nothing wrong found",
-    "drawing": "a drawing, nothing wrong found",
-    "pixel-art": "pixel art, nothing wrong found",
-}
+_WORDS: dict[Kind, str] = {"photo": "", "drawing": "a drawing, ", "pixel-art": "pixel art, "}
 
 
 class _Part(BaseModel):
@@ -97,6 +93,8 @@ class DegradationReport(_Part):
     """Combs: its even and odd rows are from two moments."""
     halftone: bool = False
     """A printed screen of dots."""
+    specks: bool = False
+    """Single pixels far beyond all around them, bright and dark: salt and pepper. Named, but not undone."""
 
     @property
     def clean(self) -> bool:
@@ -106,23 +104,30 @@ class DegradationReport(_Part):
     @property
     def unrecognised(self) -> bool:
         """Whether it looks degraded in a way that was not told apart: sharp or blurred is not to be said, or its edges
-        say that more was done than to blur it, or it is blurred under noise of unknown strength; and it shows no JPEG.
-        Most such images went through several degradations, and undoing a blur alone would blow up what came after it.
+        say that more was done than to blur it, or it is blurred under noise of unknown strength; and it shows no JPEG
+        and no dots of print, whose edges are their own. Most such images went through several degradations, and
+        undoing a blur alone would blow up what came after it.
         """
-        no_jpeg = self.jpeg is not None and not self._said_jpeg()
-        return no_jpeg and (self.blur is None or (self.noise is None and bool(self._said_blur())))
+        plain = self.jpeg is not None and not self._said_jpeg() and not self.halftone
+        return plain and (self.blur is None or (self.noise is None and bool(self._said_blur())))
 
     @property
     def summary(self) -> str:
         """One line in words, such as "JPEG of quality 52, noise of about 4 levels, a little blurred"."""
-        findings = self._findings()
-        unknown = [name for name in ("jpeg", "noise", "blur") if getattr(self, name) is None]
-        if not findings and len(unknown) == 3:
-            return "too little to judge"
-        return ", ".join(findings) or (_NOTHING[self.kind])
+        return ", ".join(self._findings()) or self._said_nothing()
 
     def _findings(self) -> list[str]:
         return [text for text in (self._said_jpeg(), self._said_noise(), self._said_blur(), *self._said_more()) if text]
+
+    def _said_nothing(self) -> str:
+        """Where nothing was found: whether all was judged."""
+        parts = {"JPEG": self.jpeg, "noise": self.noise, "blur": self.blur}
+        unknown = [name for name, part in parts.items() if part is None]
+        if not unknown:
+            return f"{_WORDS[self.kind]}nothing wrong found"
+        if len(unknown) == len(parts):
+            return "too little to judge"
+        return f"{_WORDS[self.kind]}nothing certain found; {' and '.join(unknown)} could not be judged"
 
     def _said_jpeg(self) -> str:
         if self.jpeg is None or (self.jpeg.quality >= _NEARLY_LOSSLESS and self.jpeg.earlier is None):
@@ -148,6 +153,7 @@ class DegradationReport(_Part):
             f"enlarged before from {self.native_scale:.0%} of its size" if enlarged else "",
             "interlaced" if self.interlaced else "",
             "a halftone screen" if self.halftone else "",
+            "dead or dusty pixels" if self.specks else "",
             "degraded in a way that is not recognised" if self.unrecognised else "",
         ]
 

@@ -1,4 +1,4 @@
-"""Patterns that are no natural image: combs of interlaced video, the dots of print, slopes, one tile over and over."""
+"""What is no natural image: combs of interlaced video, dots of print, specks, slopes, one tile over and over."""
 
 from __future__ import annotations
 
@@ -14,10 +14,15 @@ from subpixel.images import Floats
 _SIDE = 16  # of the blocks in which a comb is looked for
 _BLOCK = 64  # of those in which a screen is
 _FEWEST = 9  # blocks with anything in them
-_STANDS_OUT = 4.0  # of log power: a dot screen is that far above the median of its ring
+_STANDS_OUT, _ON_AXES = 4.0, 8.0
+"""Of log power, how far a dot screen is above the median of its ring; along rows and columns windows are up to 7."""
 _VISIBLE = 60.0  # levels^2: the least power of a comb's teeth
 _LAG, _BENT = 4, 4.0
 """Pixels between the three of which a bend is told; levels^2 that it must have: rounding alone has one in gray."""
+_AROUND = tuple((y, x) for y in range(3) for x in range(3) if (y, x) != (1, 1))
+_FAR, _SPECKS = 40.0, 3e-4
+"""Levels that a speck is beyond all around it; the share of bright ones, and of dark ones, from which they are told:
+photos have 1.3e-4 of the rarer ones at most."""
 _DISTINCT = 0.1  # of the blocks with anything in them: photos have 0.4 or more even as JPEG of quality 2
 
 
@@ -44,7 +49,8 @@ def _power(difference: Floats) -> Floats:
 
 
 def is_halftone(levels: Floats) -> bool:
-    """Whether one frequency that is neither low nor on the grid of JPEG stands out in most of the blocks."""
+    """Whether one frequency that is neither low nor on the grid of JPEG stands out in most of the blocks, and turned by
+    90 degrees as well: dots lie on a square lattice, while lines of text and the zeros of a movement lie one way."""
     plane = luma(levels)
     if min(plane.shape[1:]) < 2 * _BLOCK:
         return False
@@ -55,19 +61,46 @@ def is_halftone(levels: Floats) -> bool:
     busy = spectra.mean(axis=(1, 2)) > 1
     if busy.sum() < _FEWEST:
         return False
-    logs = np.log(spectra[busy] + 1)
-    rings = _rings()
-    above = np.concatenate([logs[:, ring] - np.median(logs[:, ring], axis=1, keepdims=True) for ring in rings], axis=1)
-    return bool((above > _STANDS_OUT).mean(axis=0).max() > 0.6)
+    logs, often = np.log(spectra[busy] + 1), np.zeros(spectra.shape[1:])
+    needed = np.full_like(often, _STANDS_OUT)
+    needed[0], needed[:, 0] = _ON_AXES, _ON_AXES
+    for ring in _rings():
+        above = logs[:, ring] - np.median(logs[:, ring], axis=1, keepdims=True)
+        often[ring] = (above > needed[ring]).mean(axis=0)
+    return bool(np.minimum(often, _turned(often)).max() > 0.6)
+
+
+def _turned(often: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Of each frequency, the most that is true of one beside that which lies at a right angle to it."""
+    steps = (-1, 0, 1)
+    near = np.max([np.roll(often, (y, x), axis=(0, 1)) for y in steps for x in steps], axis=0)
+    fy, fx = np.fft.fftfreq(_BLOCK, 1 / _BLOCK).astype(int)[:, None], np.arange(_BLOCK // 2 + 1)
+    return near[np.where(fy > 0, -fx, fx), abs(fy)]
 
 
 @cache
 def _rings() -> list[NDArray[np.bool_]]:
-    """Frequencies with periods of 2.5 to 10 pixels and off the axes, ring by ring."""
+    """Frequencies with periods of 2.5 to 10 pixels, ring by ring; on the axes those beside the multiples of 1/8."""
     fy = np.abs(np.fft.fftfreq(_BLOCK, 1 / _BLOCK))[:, None]
     fx = np.arange(_BLOCK // 2 + 1)[None]
-    radius, off = np.hypot(fy, fx), (fx > 2) & (fy > 2)
+    radius = np.hypot(fy, fx)
+    off = ((fx > 2) & (fy > 2)) | ((np.minimum(fx, fy) == 0) & (abs((radius + 4) % 8 - 4) > 1))
     return [off & (radius >= low) & (radius < low + 2) for low in range(_BLOCK // 10, int(_BLOCK / 2.5), 2)]
+
+
+def has_specks(levels: Floats) -> bool:
+    """Whether single pixels are far beyond all around them, bright and dark ones: stars, glints and letters are one."""
+    plane = luma(levels[::2])  # of a large image every other window is enough
+    return min(_specks(plane), _specks(-plane)) > _SPECKS
+
+
+def _specks(plane: Floats) -> float:
+    """The share of pixels that are far brighter than the eight around them, and than these differ."""
+    middle = plane[:, 1:-1, 1:-1]
+    n, y, x = np.nonzero(middle > np.maximum(plane[:, 1:-1, :-2], plane[:, 1:-1, 2:]) + _FAR)
+    near = np.stack([plane[n, y + down, x + right] for down, right in _AROUND])
+    highest, lowest = near.max(axis=0), near.min(axis=0)
+    return float((middle[n, y, x] > highest + np.maximum(_FAR, 2 * (highest - lowest))).sum() / middle.size)
 
 
 def is_slope(levels: Floats) -> bool:

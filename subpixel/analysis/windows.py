@@ -16,6 +16,8 @@ SIDE, GRID = 128, 7
 WHOLE = SIDE**2 * GRID**2
 """Pixels up to which an image is one window."""
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # JFIF, full range: what a JPEG file quantises
+_ENOUGH = 2**16  # samples of which it is told whether colours follow from the luma
+_COLOURED, _FOLLOWS = 4.0, 1.0  # levels^2: of channels beside the luma in what has a tone, and what luma leaves of them
 
 
 class Rows(Protocol):
@@ -75,6 +77,19 @@ def windows(source: Rows) -> Floats:
 def luma(levels: Floats) -> Floats:
     """N H W C -> N H W: the luma of JPEG files, 0..255."""
     return levels[..., 0] if levels.shape[-1] == 1 else levels @ _LUMA
+
+
+def is_toned(levels: Floats) -> bool:
+    """Whether its colours are more than a breath, and follow from its luma, as those of sepia and cyanotype do."""
+    if levels.shape[-1] == 1:
+        return False
+    pixels = levels.reshape(-1, 3)[:: max(1, levels.size // _ENOUGH)]
+    brightness = pixels @ _LUMA
+    colours = pixels - brightness[:, None]
+    shades = brightness.round().astype(np.int64)
+    counts = np.maximum(np.bincount(shades), 1)
+    means = np.stack([np.bincount(shades, weights=channel) / counts for channel in colours.T], axis=1)
+    return bool((colours**2).mean() > _COLOURED and ((colours - means[shades]) ** 2).mean() < _FOLLOWS)
 
 
 def clipped(levels: Floats, low: float = 0, high: float = 255) -> NDArray[np.bool_]:

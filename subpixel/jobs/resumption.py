@@ -22,8 +22,9 @@ from subpixel.jobs.isolated import deaf
 from subpixel.jobs.job import Job
 
 ATTRIBUTE = "user.subpixel"
-"""Size and time of the source, a digest of the request, and one of the result's own size and time and of the source's
-name. Short, so that file systems keep it in the file's own entry and it is read at once."""
+"""Size and time of the source, a digest of the request, and a half one each of the result's own size and time and of
+the source's name. Short, so that file systems keep it in the file's own entry and it is read at once."""
+_HALF = 8
 _MANY, _TOGETHER, _AHEAD = 20_000, 1000, 3
 """Jobs in a row with nothing to do after which another process helps; how many it looks at in one go, and how many such
 goes are found ahead of it."""
@@ -34,8 +35,8 @@ def unfinished(jobs: Iterable[Job], identity: str = "") -> Iterator[Job]:
     """The jobs, those skipped whose results exist; a result of another request or of an older source is made anew.
 
     identity: what the request makes of an image, see `Request.identity`. Nothing but such a result is ever replaced:
-    one that was changed since, is of a source of another name, or says nothing of itself, is refused where it is older
-    than its source, else skipped. Where very many are done, a process of its own helps to look.
+    one that is of a source of another name is refused, and one that was changed since, or says nothing of itself, is
+    so where it is older than its source, else skipped. Where very many are done, a process of its own helps to look.
     """
     jobs, check, passed = iter(jobs), _Check(identity), 0
     for job in jobs:
@@ -163,7 +164,7 @@ def record(job: Job, identity: str, source: tuple[int, int] | None) -> None:
     """
     result = _state(job.target)
     if source and result:
-        stated = b"%d %d %b %b" % (*source, _digest(identity), _left(job, result))
+        stated = b"%d %d %b %b%b" % (*source, _digest(identity), _left(result), _named(job.source))
         with suppress(OSError, AttributeError):  # AttributeError: only Linux has them in Python
             os.setxattr(job.target, ATTRIBUTE, stated)
 
@@ -180,8 +181,13 @@ def _checked(job: Job, identity: bytes) -> Job:
     if os.path.isdir(job.target) and not is_folder(job.target):  # in the way, and no result
         return job
     result = _state(job.target)
-    if result is None or stated.endswith(b" " + _left(job, result)):  # of another request, and as we left it
+    if result is None:
         return job
+    if stated[-2 * _HALF : -_HALF] == _left(result):  # as we left it
+        if stated.endswith(_named(job.source)):  # of another request, or of the source as it was
+            return job
+        why = f"{job.target} was made from another image than {job.source}; give another -o or --overwrite"
+        return job._replace(refused=BadRequest(why))
     if source[1] > result[1]:
         why = f"{job.target} exists and is older than {job.source}; --overwrite replaces it"
         return job._replace(refused=BadRequest(why))
@@ -199,9 +205,14 @@ def _says(stated: bytes, source: tuple[int, int], identity: bytes) -> bool:
     return stated.startswith(b"%d %d %b" % (*source, identity))
 
 
-def _left(job: Job, result: tuple[int, int]) -> bytes:
-    """By which a result of a source of that name is known to be as we left it."""
-    return _digest(f"{result} {os.path.basename(job.source)}")
+def _left(result: tuple[int, int]) -> bytes:
+    """By which a result is known to be as we left it."""
+    return _digest(f"{result}")[:_HALF]
+
+
+def _named(source: str) -> bytes:
+    """By which a source is known by its name, in whatever folder it lies by now."""
+    return _digest(os.path.basename(source))[:_HALF]
 
 
 def _digest(text: str) -> bytes:

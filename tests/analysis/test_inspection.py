@@ -10,7 +10,7 @@ from PIL import Image as Pillow
 
 import subpixel
 from subpixel.analysis import inspect_rows
-from subpixel.analysis.windows import GRID, SIDE, Samples, luma, windows
+from subpixel.analysis.windows import GRID, SIDE, Samples, is_toned, luma, windows
 from subpixel.degradations import GaussianBlur, GaussianNoise
 from subpixel.errors import BadRequest, UnreadableImage
 from subpixel.images import Image, dequantise, quantise
@@ -47,6 +47,19 @@ def test_noise(photo, sigma):
     gray = subpixel.inspect(_worse(photo, GaussianNoise(sigma / 255, gray=True))).noise
     assert gray.sigma == pytest.approx(sigma, abs=0.6 + sigma / 15)
     assert gray.chroma < 0.3 * sigma
+
+
+@pytest.mark.parametrize("tone", [(1, 0.85, 0.65), (0.6, 0.8, 1), (0.85, 1, 0.7)])
+def test_grain_under_a_tone(photo, tone):
+    """Sepia, a cyanotype, selenium: gray grain became grain of a colour."""
+    gray = np.repeat(np.asarray(Pillow.fromarray(photo).convert("L"))[..., None], 3, axis=2)
+    toned = [np.uint8((levels * tone).round()) for levels in (gray, _worse(gray, GaussianNoise(7 / 255, gray=True)))]
+    clean, grainy = map(subpixel.inspect, toned)
+    assert clean.summary == "nothing wrong found"
+    assert grainy.noise.sigma == pytest.approx(7 * np.dot(tone, (0.299, 0.587, 0.114)), abs=1)
+    assert is_toned(toned[1][None].astype(np.float32))
+    assert not is_toned(photo[None].astype(np.float32))
+    assert not is_toned(gray[None].astype(np.float32))
 
 
 @pytest.mark.parametrize(

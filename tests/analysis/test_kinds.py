@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+
 import numpy as np
 import pytest
 from PIL import Image as Pillow
@@ -9,6 +11,7 @@ from PIL import ImageDraw, ImageFilter, ImageFont
 
 import subpixel
 from subpixel.analysis import screens
+from subpixel.inference.choice import Restoration, choose, family
 
 
 @pytest.fixture(scope="module")
@@ -16,13 +19,13 @@ def photo(examples):
     return np.asarray(Pillow.open(examples / "rocket.jpg").convert("RGB"))
 
 
-def _halftone(photo, period, angle):
-    """A dot screen: the threshold is a product of cosines, with soft edges as a scanner sees them."""
+def _halftone(photo, period, angle, contrast=2.0):
+    """A dot screen: the threshold is a sum of cosines, with soft edges as a scanner sees them."""
     gray = photo.mean(axis=2)
     y, x = np.mgrid[: gray.shape[0], : gray.shape[1]] * (2 * np.pi / period)
     c, s = np.cos(np.radians(angle)), np.sin(np.radians(angle))
     screen = (np.cos(x * c + y * s) + np.cos(y * c - x * s)) * 64 + 127
-    return np.repeat(np.clip((gray - screen) * 2 + 127, 0, 255)[..., None], 3, axis=2).astype(np.uint8)
+    return np.repeat(np.clip((gray - screen) * contrast + 127, 0, 255)[..., None], 3, axis=2).astype(np.uint8)
 
 
 def _page():
@@ -41,6 +44,35 @@ def test_a_dot_screen(photo, period, angle):
     assert not report.interlaced
 
 
+@pytest.mark.parametrize("contrast", [0.7, 0.4])
+@pytest.mark.parametrize(("period", "angle"), [(4.5, 0), (5, 0), (6.3, 0), (7, 90), (5, 45), (7, 30)])
+def test_soft_dots_also_along_the_rows_and_nothing_is_sharpened(photo, period, angle, contrast):
+    report = subpixel.inspect(_halftone(photo, period, angle, contrast))
+    assert report.halftone
+    assert (report.blur, report.unrecognised, report.condition()["blur_unknown"]) == (None, False, 1)
+    assert choose(report, Restoration()).first == family("swift")
+
+
+def test_neither_lines_of_text_nor_a_movement_are_dots(photo):
+    sheet = Pillow.new("L", (250, 200), 255)
+    for y in range(5, 190, 20):
+        ImageDraw.Draw(sheet).text((5, y), f"The quick brown fox jumps {y}", 0, ImageFont.load_default(14))
+    plane = photo.astype(np.float32)
+    moved = sum(plane[i : 180 + i, i : 240 + i] for i in range(5)) / 5
+    stripes = photo[:192, :192] // 2 + np.uint8(60 + 60 * np.sin(np.arange(192) * 2 * np.pi / 5))[:, None]
+    for image in (np.asarray(sheet), moved.round().astype(np.uint8), stripes):
+        assert not subpixel.inspect(image).halftone
+
+
+def test_the_grid_of_a_strong_jpeg_is_no_screen(photo):
+    for scale in (1, 1.5, 2):
+        file = io.BytesIO()
+        Pillow.fromarray(photo[:192, :256]).save(file, "JPEG", quality=15)
+        blocks = Pillow.open(file)
+        enlarged = blocks.resize((int(256 * scale), int(192 * scale)), Pillow.Resampling.BICUBIC)
+        assert not subpixel.inspect(enlarged).halftone
+
+
 def test_combs(photo):
     combed = photo.copy()
     combed[1::2] = np.roll(photo, 6, axis=1)[1::2]
@@ -51,6 +83,18 @@ def test_combs(photo):
 def test_a_photo_has_neither(photo):
     report = subpixel.inspect(photo)
     assert (report.kind, report.interlaced, report.halftone) == ("photo", False, False)
+
+
+def test_salt_and_pepper_are_told_and_neither_stars_nor_noise_nor_letters(photo):
+    rng = np.random.default_rng(4)
+    drawn = rng.random((*photo.shape[:2], 1))
+    specks = np.where(drawn < 0.0015, 0, np.where(drawn > 0.9985, 255, photo)).astype(np.uint8)
+    assert "dead or dusty pixels" in subpixel.inspect(specks).summary
+    sky = rng.normal(12, 2, (300, 300)).clip(0)
+    sky[rng.integers(0, 300, 400), rng.integers(0, 300, 400)] = rng.uniform(80, 255, 400)
+    noisy = (photo + rng.normal(0, 25, photo.shape)).clip(0, 255)
+    for image in (photo, sky.astype(np.uint8), noisy.astype(np.uint8), _page()):
+        assert not subpixel.inspect(image).specks
 
 
 @pytest.mark.parametrize("enlarged", [1, 2, 5, 16])
@@ -71,6 +115,19 @@ def test_a_small_sprite_is_pixel_art_and_a_small_photo_is_not(photo, side):
     thumbnail = photo[:side, :side] // 32 * 32  # of few colours
     for small in (photo[:side, :side], thumbnail, sprite[:1, :1]):
         assert subpixel.inspect(small).summary == "too little to judge"
+
+
+@pytest.mark.parametrize("side", [64, 128])
+@pytest.mark.parametrize("name", ["rocket", "astronaut", "chelsea", "coffee"])
+def test_a_dithered_photo_of_few_colours_is_none_and_a_dithered_sprite_is(examples, name, side):
+    small = Pillow.open(examples / f"{name}.jpg").convert("RGB").resize((side, side), Pillow.Resampling.BOX)
+    dithered = small.quantize(palette=small.quantize(16)).convert("RGB")
+    assert subpixel.inspect(dithered).kind != "pixel-art"
+    y, x = np.mgrid[:side, :side]
+    balls = 1 + (np.hypot(y % 32 - 16, x % 32 - 16) < 12) + (np.hypot(y % 32 - 12, x % 32 - 12) < 5)
+    balls[(y + x > side) & ((y + x) % 2 == 0)] = 0  # its lower half is shaded by checkers
+    colours = np.array([[0, 0, 0], [200, 40, 40], [250, 220, 120], [60, 90, 200]], np.uint8)
+    assert subpixel.inspect(colours[balls]).kind == "pixel-art"
 
 
 def test_a_page_of_text_is_drawn_and_clean():

@@ -371,6 +371,11 @@ def test_a_result_of_an_image_of_another_name_is_not_replaced(tmp_path: Path) ->
     resumption.record(first, "bicubic", resumption.state_of(first.source))
     assert next(resumption.unfinished([first], "nearest")).skipped == ""
     os.utime(second.source, (1, 1))
+    for request in ("bicubic", "nearest"):
+        judged = next(resumption.unfinished([second], request))
+        why = f"{first.target} was made from another image than {second.source}; give another -o or --overwrite"
+        assert str(judged.refused) == why
+    Path(first.target).write_text("retouched by hand")  # nothing is known of it
     assert next(resumption.unfinished([second], "nearest")).skipped == resumption.EXISTS
 
 
