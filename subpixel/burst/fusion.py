@@ -33,6 +33,8 @@ _CLEAN, _UNKNOWN = 0.38, 0.55
 """The PSF in pixels where no blur is found in a photo, and where it cannot be told."""
 _PIXEL = 1 / 12
 """Px^2 of the extent of a pixel, which edges do not show: what they show comes on top."""
+_HIDES = 1 / 255, 2 / 255
+"""Noise up to which edges are believed, and from which on they are not: what is left of it passes for sharpness."""
 _PSF = (0.2, 5.0)
 _SCALES = (1.0, 8.0)
 _FINER = 2
@@ -117,8 +119,9 @@ def prepare(
     left_out += [(distinct[k].name, why) for k, why in stack.left_out.items()]
     compressed = not DegradationReport(jpeg=seen.jpeg).clean
     cleaned = cache(partial(scene.cleaned, on_progress))
-    if psf == "auto" and not compressed and len(stack.frames) > 1:
-        scene = replace(scene, psf=max(_narrowest(scale), _psf_of_edges(cleaned(), width)))
+    if psf == "auto" and not compressed and noise < _HIDES[1]:
+        told = np.interp(noise, _HIDES, (_psf_of_edges(cleaned()) or width, width))
+        scene = replace(scene, psf=max(_narrowest(scale), float(told)))
     report = evidence.assess(scene, base.name, tuple(left_out))
     if report.kind == "single":
         return Burst(alone, report, base.metadata, alone.prior.shape)
@@ -140,17 +143,16 @@ def _seen_in(cleaned: Rows, seen: DegradationReport, compressed: bool) -> Degrad
     return DegradationReport(kind=seen.kind, blur=blur or Blur(), halftone=seen.halftone)
 
 
-def _psf_of_edges(cleaned: Rows, width: float) -> float:
-    """Halfway from this PSF to what the first frame's edges tell without its noise; itself where they tell nothing.
+def _psf_of_edges(cleaned: Rows) -> float | None:
+    """What the edges of the first frame tell of the PSF; None where they tell nothing.
 
-    A sharper scene and a wider PSF explain frames as well: how sharp scenes are, no burst tells. Halfway, for noise
-    that is left over passes for sharpness.
+    A sharper scene and a wider PSF explain frames as well: how sharp scenes are, no burst tells.
     """
     edges = read_edges(windows(cleaned))
     if edges is None or edges.blur is None:
-        return width
+        return None
     variance = (edges.blur["blur_xx"].value + edges.blur["blur_yy"].value) / 2
-    return (width + math.sqrt(_PIXEL + max(variance, 0.0))) / 2
+    return math.sqrt(_PIXEL + max(variance, 0.0))
 
 
 def _psf(variance: float | None) -> float:
