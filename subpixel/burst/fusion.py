@@ -119,7 +119,7 @@ def prepare(
     left_out += [(distinct[k].name, why) for k, why in stack.left_out.items()]
     compressed = not DegradationReport(jpeg=seen.jpeg).clean
     cleaned = cache(partial(scene.cleaned, on_progress))
-    if psf == "auto" and not compressed and noise < _HIDES[1]:
+    if psf == "auto" and not compressed and noise < _HIDES[1] and len(stack.frames) > 1:
         told = np.interp(noise, _HIDES, (_psf_of_edges(cleaned()) or width, width))
         scene = replace(scene, psf=max(_narrowest(scale), float(told)))
     report = evidence.assess(scene, base.name, tuple(left_out))

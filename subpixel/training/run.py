@@ -60,7 +60,8 @@ def run(
     """
     execution = _by_torch(execution)
     _check_request(recipe, vgg, lpips)
-    _check_folders(recipe, data, validation, folder, cache)
+    _check_begun(recipe, folder / LAST)
+    _check_folders(data, validation, folder, cache)
     check_disjoint(data, validation)
     features = _feature_losses(
         recipe.loss, execution.device, vgg, lpips
@@ -118,12 +119,14 @@ def _check_request(recipe: Recipe, vgg: Path | None, lpips: Path | None) -> None
         raise RecipeError("loss.perceptual: needs the weights of LPIPS; name their file with --lpips")
 
 
-def _check_folders(recipe: Recipe, data: Path, validation: Path, folder: Path, cache: Path | None) -> None:
-    """Raises: RecipeError where images would be looked for in what the run writes: its samples show those held out;
-    DataError for the folder of another recipe's run.
-    """
-    if (folder / LAST).exists():
-        resumption.changes(folder / LAST, checkpoint.read_origin(folder / LAST), resumption.origin(recipe, {}))
+def _check_begun(recipe: Recipe, last: Path) -> None:
+    """Before images are packed. Raises: DataError where a run of another recipe lies in the folder."""
+    if last.exists():
+        resumption.changes(last, checkpoint.read_origin(last), resumption.origin(recipe, {}))
+
+
+def _check_folders(data: Path, validation: Path, folder: Path, cache: Path | None) -> None:
+    """Raises: RecipeError where images would be looked for in what the run writes: its samples show those held out."""
     for written, option in ((folder, "--run"), *([(cache, "--cache")] if cache else [])):
         for images in (data, validation):
             if written.resolve().is_relative_to(images.resolve()):

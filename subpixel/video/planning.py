@@ -120,9 +120,11 @@ def lost_in_pixels(source: Source, encoder: Encoder, request: VideoRequest) -> I
 
 def _is_transparent(source: Source, request: VideoRequest) -> bool:
     """Whether the format says so of itself, or else any pixel of the part that is taken."""
-    frames = Frames(source, start=request.start, stop=request.stop, sought=request.start)
+    if not source.often_opaque:
+        return True
     opaque = 2**source.layout.bits - 1
-    return not source.often_opaque or any(frame.planes[-1].min() < opaque for frame in frames)
+    frames = Frames(source, start=request.start, stop=request.stop, sought=request.start)
+    return any(frame.planes[-1].min() < opaque for frame in frames)
 
 
 def mistaken(source: Source, is_rgb: bool) -> list[str]:
