@@ -83,7 +83,8 @@ def inspect_rows(source: Rows) -> DegradationReport:
     if last.quality == 100 and is_toned(levels):  # grain that a tone has coloured passes for texture
         levels = np.repeat(luma(levels)[..., None], 3, axis=-1)
     estimates = estimate(statistics(levels, last.quality, last.phase or (0, 0)))
-    noise = _noise(estimates, LIKELY if last.quality < 100 else CERTAIN, float(levels.std()))
+    needed = LIKELY if last.quality < 100 else CERTAIN
+    noise = _noise(estimates, needed, float(levels.std()), coloured=levels.shape[-1] == 3)
     untouched = compressed is not None and compressed.quality == 100 and noise is not None and not noise.sigma
     edges = read_edges(levels) if untouched else None
     halftone = screens.is_halftone(levels)
@@ -117,7 +118,7 @@ def _jpeg(levels: Floats, quality: int | None) -> Jpeg | None:
     )
 
 
-def _noise(estimates: dict[str, Estimate], needed: float, contrast: float) -> Noise | None:
+def _noise(estimates: dict[str, Estimate], needed: float, contrast: float, coloured: bool) -> Noise | None:
     """It may not vary more than the whole image does, as what test charts are taken for would."""
     sigma, chroma, noisy = estimates["sigma"], estimates["chroma"].value, estimates["noisy"].probability
     if noisy < needed or sigma.value <= 0:
@@ -125,7 +126,7 @@ def _noise(estimates: dict[str, Estimate], needed: float, contrast: float) -> No
     confidence = noisy * sigma.probability_within(max(2.0, sigma.value / 5))
     if confidence < SURE or sigma.value > MOST_OF_ALL * contrast:
         return None
-    chroma = min(max(chroma, 0.0), sigma.value)
+    chroma = min(max(chroma, 0.0), sigma.value) if coloured else 0.0
     shot = min(max(estimates["shot"].value, 0.0), 1.0)
     return Noise(sigma=sigma.value, chroma=chroma, shot=shot, confidence=confidence)
 
