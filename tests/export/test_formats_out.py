@@ -17,16 +17,20 @@ import pytest
 import torch
 from injected_faults import injected, room
 from numpy.typing import NDArray
+from safetensors.torch import load_file
 
 from subpixel import archs, models
+from subpixel.analysis import DegradationReport, Noise
 from subpixel.compat import opencv as dnn_superres
 from subpixel.errors import BadRequest, ParityError, UnknownName
 from subpixel.export import formats
 from subpixel.export.alteration import Alteration
 from subpixel.export.export import export
 from subpixel.imports.import_model import import_model
+from subpixel.inference.rows import ArrayRows
 from subpixel.inference.upscaler import Upscaler
 from subpixel.models import store, weights
+from subpixel.ports import Shape
 from subpixel.runtimes import Execution, on_batches, open_runtime
 
 SIZES = [(13, 18), (1, 1), (2, 9)]
@@ -101,6 +105,36 @@ def run(low):
     return net.forward().copy()
 numpy.savez(sys.argv[3], **{name: run(lows[name]) for name in lows})
 """
+
+
+@pytest.mark.parametrize("to", ["onnx", "safetensors"])
+def test_what_a_network_is_told_is_built_in(to: str, tmp_path: Path) -> None:
+    """Other programs tell it nothing: the file computes what an Upscaler does that found the same."""
+    report, low = DegradationReport(noise=Noise(sigma=15)), _low((9, 12))
+    with Upscaler("restore-x2", execution=Execution(precision="f32")) as upscaler:
+        rows = ArrayRows(np.ascontiguousarray(low[0].transpose(1, 2, 0)), Shape(9, 12, 3))
+        expected = upscaler.prepare(rows.shape, report).rows(rows).rows(0, 18)
+    out = export("restore-x2", to, tmp_path / f"out{formats.FORMATS[to].suffix}", report=report)
+    model = models.load("restore-x2")
+    if to == "safetensors":
+        told = weights.fitted(out, model.card.model_copy(update={"condition": None}), load_file(out))
+        with torch.no_grad():
+            result = told(torch.from_numpy(low)).numpy()
+    else:
+        result = _used(out, low, out)
+    assert np.abs(np.clip(result[0].transpose(1, 2, 0), 0, 1) - expected).max() < 1e-4
+    untold = on_batches(open_runtime(model, Execution("openvino", "f32")).run)(low)
+    assert np.abs(untold - result).max() > 0.1
+
+
+@pytest.mark.parametrize("to", ["onnx", "openvino", "torchscript"])
+def test_a_network_that_was_told_nothing_is_not_handed_over(to: str, tmp_path: Path) -> None:
+    out = tmp_path / f"untold{formats.FORMATS[to].suffix}"
+    with pytest.raises(BadRequest, match=f"restore-x2 is told what is wrong .* {to} has no place .* --report a file"):
+        export("restore-x2", to, out)
+    with pytest.raises(BadRequest, match="espcn-x2 is not conditioned"):
+        export("espcn-x2", to, out, report=DegradationReport())
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("name", CONFIGS)
