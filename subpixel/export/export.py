@@ -50,7 +50,8 @@ def export(
     target = output or Path(f"{loaded.card.name}{form.suffix}")
     if target.suffix != form.suffix:
         raise BadRequest(f"{target}: a file of the format {to} ends in {form.suffix}")
-    check_target(target, overwrite)
+    for suffix in filter(None, (form.suffix, form.beside)):
+        check_target(target.with_suffix(suffix), overwrite)
     try:
         part = atomic.temporary(target.parent)
     except OSError as error:

@@ -36,6 +36,8 @@ class Format:
     """The chroma is not part of the network: only gray images can be compared."""
     conditions: bool = False
     """What a network is told of an image can still be told when it is read again."""
+    beside: str = ""
+    """The ending of a second file that comes with it."""
 
 
 def _network(model: Model) -> Any:
@@ -150,7 +152,7 @@ def _open_opencv_pb(path: Path, model: Model) -> Run:
 
 FORMATS = {
     "onnx": Format(".onnx", _write_onnx, _open_onnx),
-    "openvino": Format(".xml", _write_openvino, _open_openvino),
+    "openvino": Format(".xml", _write_openvino, _open_openvino, beside=".bin"),
     "torchscript": Format(".pt", _write_torchscript, _open_torchscript),
     "safetensors": Format(".safetensors", _write_safetensors, _open_safetensors, conditions=True),
     "opencv-pb": Format(".pb", _write_opencv_pb, _open_opencv_pb, gray=True),

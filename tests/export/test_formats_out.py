@@ -233,6 +233,13 @@ def test_a_file_is_replaced_only_when_asked(folder: Path, tmp_path: Path) -> Non
         assert (file.stat().st_mtime_ns, back.stat().st_mtime_ns) != before
 
 
+def test_weights_of_another_graph_are_not_replaced(tmp_path: Path) -> None:
+    (tmp_path / "out.bin").write_bytes(b"mine")
+    with pytest.raises(BadRequest, match=r"out\.bin exists; --overwrite replaces it"):
+        export("espcn-x3", "openvino", tmp_path / "out.xml")
+    assert [(p.name, p.read_bytes()) for p in tmp_path.iterdir()] == [("out.bin", b"mine")]
+
+
 def test_wrong_requests(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(UnknownName, match="did you mean 'openvino'"):
         export("swift-x2", "openvno")
