@@ -33,7 +33,7 @@ def test_eval(call: Call, model: str, photos: Path) -> None:
     head, _, title, _, columns, _, first, second, mean = out.splitlines()[:9]
     assert head.startswith("Protocol: Y (BT.601), shave scale")
     assert head.endswith("Degradation: bicubic (MATLAB's imresize of 8-bit images).")
-    assert title == "tiny-x2 x2, photos:"
+    assert title == "tiny-x2.onnx x2, photos:"
     assert columns == "| image | psnr | ssim |"
     values = [float(line.split(" | ")[1]) for line in (first, second, mean)]
     assert values[2] == pytest.approx((values[0] + values[1]) / 2, abs=0.001)
