@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -308,9 +310,20 @@ def test_altered_graphs(folder: Path, tmp_path: Path, to: str, alteration: Alter
     np.testing.assert_allclose(result, expected, atol=4e-3 if alteration.half else 1e-4)
 
 
-def test_alterations_that_cannot_be(folder: Path, tmp_path: Path) -> None:
+def test_alterations_that_cannot_be(tmp_path: Path) -> None:
     with pytest.raises(BadRequest, match="torchscript has no size, opset or half-precision weights"):
-        export(folder / "edsr-x2.onnx", "torchscript", tmp_path / "a.pt", alteration=Alteration(half=True))
-    with pytest.raises(BadRequest, match="onnx cannot convert this graph to opset 999"):
-        export(folder / "edsr-x2.onnx", "onnx", tmp_path / "a.onnx", alteration=Alteration(opset=999))
+        export("edsr-base-x2", "torchscript", tmp_path / "a.pt", alteration=Alteration(half=True))
+    with pytest.raises(
+        BadRequest, match=r"^onnx cannot convert this graph to opset 7; expected \d+ to \d+, its own is"
+    ) as e:
+        export("espcn-x2", "onnx", tmp_path / "a.onnx", alteration=Alteration(opset=7))
+    graph = models.load("espcn-x2")
+    oldest, newest, own = map(int, re.findall(r"\d+", str(e.value).partition(";")[2]))
+    assert (newest, own) == (
+        onnx.defs.onnx_opset_version(),
+        store.parse(graph.path, graph.graph).opset_import[0].version,
+    )
+    for opset, can in ((oldest - 1, False), (oldest, True), (newest, True), (newest + 1, False)):
+        with nullcontext() if can else pytest.raises(BadRequest, match=f"opset {opset}; expected {oldest} to {newest}"):
+            assert Alteration(opset=opset).of(graph)
     assert not list(tmp_path.iterdir())
