@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from dataclasses import dataclass
 from typing import Literal, Self
 
@@ -145,6 +146,6 @@ class ModelName:
     @classmethod
     def of_file(cls, stem: str, scale: int) -> Self:
         """What a network from elsewhere is called after its file: 4x_Nice_Photo -> nice-photo-x4."""
-        words = re.sub(r"[^a-z0-9]+", "-", stem.lower()).strip("-")[:64]
+        words = re.sub(r"[\W_]+", "-", unicodedata.normalize("NFC", stem.lower())).strip("-")[:64]
         bare = words.removeprefix(f"{scale}x-").removesuffix(f"-{scale}x").removesuffix(f"-x{scale}")
         return cls(bare or "model", scale)

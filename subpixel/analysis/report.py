@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import math
+from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from subpixel.condition import CONDITION, MOST_BLUR, MOST_NOISE, WORST_QUALITY
-from subpixel.errors import BadRequest, first_problem
+from subpixel.errors import BadRequest, first_problem, unread
 
 Kind = Literal["photo", "drawing", "pixel-art"]
 Quality = Annotated[int, Field(ge=1, le=100)]
@@ -17,6 +19,8 @@ Amount = Annotated[float, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
 
 _NEARLY_LOSSLESS = 96
+_BESIDE = ("image", "clean", "summary")
+"""What `subpixel inspect --json` says beside a report."""
 _WORDS: dict[Kind, str] = {"photo": "", "drawing": "a drawing, ", "pixel-art": "pixel art, "}
 
 
@@ -196,6 +200,20 @@ class DegradationReport(_Part):
             return cls.model_validate_json(given) if text else cls.model_validate(given)
         except ValidationError as error:
             raise BadRequest(first_problem(error)) from None
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """The report in a file, as `to_json` and `subpixel inspect --json` write it. Raises: BadRequest."""
+        try:
+            given = dict(json.loads(path.read_bytes()))
+        except OSError as error:
+            raise BadRequest(f"cannot read {path}: {unread(error)}") from None
+        except (ValueError, TypeError, RecursionError):
+            raise BadRequest(f"{path} is no report; expected the one line of: subpixel inspect IMAGE --json") from None
+        try:
+            return cls.parse({key: value for key, value in given.items() if key not in _BESIDE})
+        except BadRequest as error:
+            raise BadRequest(f"{path}: {error}") from None
 
 
 UNKNOWN = DegradationReport(jpeg=None, noise=None, blur=None, native_scale=None)

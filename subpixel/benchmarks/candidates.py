@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from subpixel import models
+from subpixel import archs, models
 from subpixel.benchmarks.quality import Candidate, bicubic
 from subpixel.errors import UnknownName
 from subpixel.evaluation.report import Report
@@ -38,18 +38,21 @@ def candidate(name: str, scale: int | None = None) -> Candidate:
     in_family = matching_models(str(ModelName(name, scale or 2)), models.names())
     chosen = in_family[0] if in_family else model_file(name, scale)
     try:
-        card = models.load(chosen).card
+        model = models.load(chosen)
     except UnknownName:
         families = {known.family for text in models.names() if (known := ModelName.parse(text))}
         raise UnknownName("model", name, {*models.names(), *families, *KERNELS}) from None
-    label = Path(chosen).stem if Path(chosen).suffix else chosen
-    upscale = Upscaler(chosen, scale=scale, execution=Execution(precision="f32"))
-    paper = card.family if scale in (None, card.scale) else ""
+    card, upscale = model.card, Upscaler(chosen, scale=scale, execution=Execution(precision="f32"))
+    label = card.name if model.of_package else Path(chosen).name  # a file is never taken for the model of its name
+    paper = card.family if card.arch in archs.NAMES and scale in (None, card.scale) else ""
     return Candidate(label, scale or card.scale, upscale, paper=paper)
 
 
 def write_cards(report: Report) -> None:
-    """Writes the means of a report into the cards of the shipped models that it measured, beside other scores."""
+    """Writes the means of a report into the cards of the shipped models that it measured, beside other scores.
+
+    Files of the user's own keep theirs.
+    """
     for name in models.names():
         new = [
             models.Score(dataset=m.dataset, metric=m.metric, value=round(m.value, 4), protocol=str(report.protocol))

@@ -21,7 +21,7 @@ def quality(
     model: EveryModel = None,
     dataset: Annotated[list[str] | None, typer.Option("--set", help="May be repeated.", show_default=False)] = None,
     form: Annotated[str, typer.Option("--format", help="markdown, csv or json.")] = "markdown",
-    write: Annotated[bool, typer.Option("--write-cards", help="Write the scores into the models' cards.")] = False,
+    write: Annotated[bool, typer.Option("--write-cards", help="Write the scores into the package's cards.")] = False,
 ) -> None:
     """PSNR and SSIM on the benchmark sets, in f32, with the published values beside."""
     from subpixel.benchmarks.candidates import candidates, write_cards

@@ -13,7 +13,8 @@ EXAMPLES = """[bold]Examples[/bold]
 \b
 subpixel export swift-x2 --to openvino               swift-x2.xml and swift-x2.bin
 subpixel export runs/mine --to onnx --size 640x480 --half --opset 17 -o mine.onnx
-subpixel export fsrcnn-x3 --to opencv-pb -o F.pb     for cv2.dnn_superres"""
+subpixel export fsrcnn-x3 --to opencv-pb -o F.pb     for cv2.dnn_superres
+subpixel export restore-x2 --to onnx --report R.json for images such as the one inspected"""
 
 
 def command(
@@ -36,6 +37,14 @@ def command(
     opset: Annotated[
         int | None, typer.Option(metavar="N", min=1, help="onnx, openvino: of ONNX.", show_default=False)
     ] = None,
+    report: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="What `subpixel inspect IMAGE --json` printed of an image like yours, for models that are told of it.",
+            show_default=False,
+        ),
+    ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file if it exists.")] = False,
 ) -> None:
     """Write a model for other programs, once it is proven to compute the same.
@@ -43,11 +52,13 @@ def command(
     Images of any size are accepted, unless --size says one. opencv-pb holds FSRCNN and ESPCN, whose chroma OpenCV
     enlarges itself.
     """
+    from subpixel.analysis import DegradationReport
     from subpixel.export.alteration import Alteration
     from subpixel.export.export import export
     from subpixel.training.model_files import model_file
 
-    typer.echo(export(model_file(model), to, output, overwrite, Alteration(_size(size), half, opset)))
+    found = DegradationReport.read(report) if report else None
+    typer.echo(export(model_file(model), to, output, overwrite, Alteration(_size(size), half, opset), found))
 
 
 def _size(text: str | None) -> tuple[int, int] | None:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from subpixel.datasets.files import ImageFile, find_images
-from subpixel.datasets.layouts import find_layout
+from subpixel.datasets.layouts import find_layout, size_mismatch
 from subpixel.datasets.sources import file_pairs
 from subpixel.errors import DataError
 from subpixel.evaluation.evaluate import Pair
@@ -25,12 +25,17 @@ def has_pairs(folder: Path) -> bool:
 
 
 def pairs(folder: Path, scale: int) -> Iterator[Pair]:
-    """LR and HR from files, HR cut to a multiple of the scale. Raises: DataError, UnreadableImage."""
+    """LR and HR from files, HR cut to a multiple of the scale.
+
+    Raises: DataError, also for sizes that no rounding of HR / scale explains; UnreadableImage.
+    """
     layout = find_layout(folder, "valid")
     for high, low in file_pairs(layout, scale):
-        reference = modcrop(high.read().pixels, scale)
-        height, width = (n // scale for n in reference.shape[:2])
-        yield Pair(str(high.place), _image(low.read().pixels[:height, :width]), _image(reference))
+        large, small = high.read().pixels, low.read().pixels
+        if problem := size_mismatch(small.shape[:2], large.shape[:2], scale):
+            raise DataError(f"{low.name}: {problem} of {high.name}")
+        height, width = (n // scale for n in large.shape[:2])
+        yield Pair(str(high.place), _image(small[:height, :width]), _image(modcrop(large, scale)))
 
 
 def results(folder: Path, references: Path, scale: int) -> Iterator[Pair]:

@@ -44,14 +44,26 @@ class Alteration:
 
 
 def _converted(proto: ModelProto, opset: int) -> ModelProto:
+    from onnx import defs
+
+    if (converted := _conversion(proto, opset)) is not None:
+        return converted
+    own, newest = proto.opset_import[0].version, defs.onnx_opset_version()
+    oldest = next(each for each in range(own, -1, -1) if _conversion(proto, each - 1) is None)
+    raise BadRequest(
+        f"onnx cannot convert this graph to opset {opset}; expected {oldest} to {newest}, its own is {own}"
+    )
+
+
+def _conversion(proto: ModelProto, opset: int) -> ModelProto | None:
+    """None where onnx has none."""
     from onnx import checker, version_converter
 
     try:
         converted = version_converter.convert_version(proto, opset)
         checker.check_model(converted)
-    except Exception as error:  # of the C++ behind it, of many kinds
-        why = " ".join(str(error).split())[:200]
-        raise BadRequest(f"onnx cannot convert this graph to opset {opset}: {why}") from None
+    except Exception:  # of the C++ behind it, of many kinds: assertions in its own words
+        return None
     return converted
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from subpixel import atomic, models
+from subpixel.analysis import DegradationReport
 from subpixel.errors import BadRequest, UnknownName, unwritten
 from subpixel.export.alteration import Alteration
 from subpixel.export.formats import FORMATS, Format
@@ -21,13 +22,16 @@ def export(
     output: Path | None = None,
     overwrite: bool = False,
     alteration: Alteration = Alteration(),
+    report: DegradationReport | None = None,
 ) -> Path:
     """Writes a model for other programs and returns the file; it accepts images of any size, unless it is altered.
 
     to: onnx, openvino (an .xml and a .bin), torchscript, safetensors (the weights, to be imported again) or
     opencv-pb (for cv2.dnn_superres, FSRCNN and ESPCN only). output: by default the model's name in this folder.
-    alteration: of the graph, for onnx and openvino.
-    Raises: UnknownName; BadRequest where a model does not fit a format or has a memory, or the file exists;
+    alteration: of the graph, for onnx and openvino. report: what was found in the images that it will be used on, for a
+    model that is told of it: other programs cannot tell it, so the file is for such images. safetensors alone keeps
+    what the network does with any.
+    Raises: UnknownName; BadRequest where a model does not fit a format, has a memory, needs a report, or a file exists;
     MissingExtra without torch for the last three; ParityError if the file does not compute what the model computes,
     and then there is no file.
     """
@@ -37,10 +41,17 @@ def export(
         raise BadRequest(f"{to} has no size, opset or half-precision weights to choose; onnx and openvino have")
     loaded, form = models.load(model), FORMATS[to]
     loaded.card.check_enlarges()
+    loaded = loaded.conditioned(report.condition()) if report else loaded
+    if loaded.card.condition and not form.conditions:
+        raise BadRequest(
+            f"{loaded.card.name} is told what is wrong with an image, which {to} has no place for; give --report a file"
+            " of what subpixel inspect IMAGE --json prints, to be built in"
+        )
     target = output or Path(f"{loaded.card.name}{form.suffix}")
     if target.suffix != form.suffix:
         raise BadRequest(f"{target}: a file of the format {to} ends in {form.suffix}")
-    check_target(target, overwrite)
+    for suffix in filter(None, (form.suffix, form.beside)):
+        check_target(target.with_suffix(suffix), overwrite)
     try:
         part = atomic.temporary(target.parent)
     except OSError as error:

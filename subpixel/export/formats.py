@@ -34,6 +34,10 @@ class Format:
     open: Callable[[Path, Model], Run]
     gray: bool = False
     """The chroma is not part of the network: only gray images can be compared."""
+    conditions: bool = False
+    """What a network is told of an image can still be told when it is read again."""
+    beside: str = ""
+    """The ending of a second file that comes with it."""
 
 
 def _network(model: Model) -> Any:
@@ -118,9 +122,9 @@ def _write_safetensors(model: Model, path: Path) -> None:
 def _open_safetensors(path: Path, model: Model) -> Run:
     from safetensors.torch import load_file
 
-    network = archs.create(model.card.arch, model.card.config).deploy()
-    network.load_state_dict(load_file(path))
-    return _running(network)
+    from subpixel.models import weights
+
+    return _running(weights.fitted(path, model.card, load_file(path)))
 
 
 def _running(network: Callable[[Any], Any]) -> Run:
@@ -148,9 +152,9 @@ def _open_opencv_pb(path: Path, model: Model) -> Run:
 
 FORMATS = {
     "onnx": Format(".onnx", _write_onnx, _open_onnx),
-    "openvino": Format(".xml", _write_openvino, _open_openvino),
+    "openvino": Format(".xml", _write_openvino, _open_openvino, beside=".bin"),
     "torchscript": Format(".pt", _write_torchscript, _open_torchscript),
-    "safetensors": Format(".safetensors", _write_safetensors, _open_safetensors),
+    "safetensors": Format(".safetensors", _write_safetensors, _open_safetensors, conditions=True),
     "opencv-pb": Format(".pb", _write_opencv_pb, _open_opencv_pb, gray=True),
 }
 """The name of each format, as `subpixel export --to` has it."""

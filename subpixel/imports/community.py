@@ -141,8 +141,9 @@ def read_weights(path: Path) -> dict[str, Any]:
         ) from None
     except OSError as error:
         raise BadWeights(path, unread(error)) from None
-    except Exception as error:  # a damaged archive raises nearly anything
-        raise BadWeights(path, f"it is damaged ({' '.join(str(error).split())[:200]})") from None
+    except Exception as error:  # a damaged archive raises nearly anything, text that is no pickle a bare number
+        why = " ".join(str(error).split())[:200]
+        raise BadWeights(path, "it is damaged, or no file of weights" + (f" ({why})" if " " in why else "")) from None
 
 
 def _spandrel() -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,7 +15,7 @@ from PIL import Image as Pillow
 from PIL import ImageDraw, ImageFont
 
 from subpixel import color
-from subpixel.errors import BadRequest
+from subpixel.errors import BadRequest, printable
 from subpixel.images import Floats, Image, dequantise, quantise
 from subpixel.inference.choice import AUTO
 from subpixel.inference.rows import ArrayRows
@@ -193,6 +194,19 @@ def _mark(ink: ImageDraw.ImageDraw, box: Box, ratio: float, origin: tuple[int, i
 def _label(ink: ImageDraw.ImageDraw, corner: tuple[int, int], width: int, name: str, below: str) -> None:
     for text, size, fill, down in ((name, 22, _TEXT, 8), (below, 17, _DIM, 36)):
         font = ImageFont.load_default(size)
+        text = _drawable(text, font)
         while text and ink.textlength(text, font) > width:
             text = text.removesuffix("...")[:-1] + "..." if len(text) > 4 else ""
         ink.text((corner[0], corner[1] + down), text, fill=fill, font=font)
+
+
+def _drawable(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> str:
+    """What a font can draw of a text: for other letters the one without its accent, or a question mark."""
+
+    def shape(character: str) -> tuple[tuple[int, int], bytes]:
+        mask: Any = font.getmask(character)
+        return mask.size, bytes(mask)
+
+    missing, letters = shape("\uffff"), unicodedata.normalize("NFC", printable(text))
+    spelled = ((each, unicodedata.normalize("NFKD", each)[0], "?") for each in letters)
+    return "".join(next(each for each in ways if shape(each) != missing) for ways in spelled)

@@ -180,7 +180,11 @@ def card_of(path: Path, proto: ModelProto) -> Card:
     """
     text = next((entry.value for entry in proto.metadata_props if entry.key == KEY), None)
     if text is None:
-        raise BadWeights(path, "it is an ONNX file without a subpixel card; import it first")
+        raise BadWeights(
+            path,
+            "it is an ONNX file without a subpixel card, for other programs; import the weights that it was made of "
+            "(.pb, .pth, .safetensors), or export it without --size, --half and --opset",
+        )
     return read_card(path, text)
 
 

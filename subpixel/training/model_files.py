@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from subpixel import models
@@ -17,7 +18,8 @@ def model_file(name: str, scale: float | None = None) -> str:
     """A name as it is, or the path of the model file of a training run's folder or of one of its checkpoints.
 
     Of a folder those that the run ended with, else its best checkpoint, else its last. A checkpoint's models are
-    written beside it, under its name, unless they are there and newer. scale: which, where there are several.
+    written beside it, under its name and with its time, unless they are there and not older. scale: which, where there
+    are several.
     Raises: DataError for a folder without either, or a file that is no checkpoint of a training; BadRequest that lists
     the scales; MissingExtra without torch, which turns checkpoints into models.
     """
@@ -48,13 +50,17 @@ def _of_folder(folder: Path) -> tuple[Path, list[Path]]:
 
 def _of_checkpoint(path: Path) -> list[Path]:
     written = [file for file in sorted(path.parent.glob("*.onnx")) if _is_of(file, path.stem)]
-    if written and min(file.stat().st_mtime_ns for file in written) >= path.stat().st_mtime_ns:
+    stamp = path.stat().st_mtime_ns
+    if written and min(file.stat().st_mtime_ns for file in written) >= stamp:
         return written
     if not (installed("torch") and installed("safetensors")):
         raise MissingExtra("torch", "train")
     from subpixel.training.shipping import ship
 
-    return [model.path for model in ship(path)]
+    made = [model.path for model in ship(path)]
+    for file in made:  # a training at work may have replaced the checkpoint meanwhile
+        os.utime(file, ns=(stamp, stamp))
+    return made
 
 
 def _is_of(file: Path, stem: str) -> bool:

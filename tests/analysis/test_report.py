@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -24,6 +25,22 @@ OLD = DegradationReport(
 def test_a_report_survives_json(report):
     assert DegradationReport.parse(report.to_json()) == report
     assert DegradationReport.parse(json.loads(report.to_json())) == report
+
+
+def test_a_file_holds_what_inspect_prints(tmp_path: Path):
+    said = {"image": "a.png", "clean": False, "summary": OLD.summary, **OLD.model_dump()}
+    (path := tmp_path / "r.json").write_text(json.dumps(said))
+    assert DegradationReport.read(path) == OLD
+    for text, why in (
+        ("{}\n{}", "is no report; expected the one line of"),
+        ("[1]", "is no report"),
+        ('{"jpeg": {"quality": 0}}', "r.json: jpeg.quality: "),
+    ):
+        path.write_text(text)
+        with pytest.raises(BadRequest, match=why):
+            DegradationReport.read(path)
+    with pytest.raises(BadRequest, match=r"cannot read .*: no such file"):
+        DegradationReport.read(tmp_path / "none.json")
 
 
 def test_an_undegraded_image_has_all_zeros():

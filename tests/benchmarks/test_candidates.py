@@ -37,8 +37,23 @@ def test_a_training_runs_folder_stands_for_its_model(tmp_path: Path) -> None:
         candidate(str(tmp_path))
     shutil.copyfile(store.FOLDER / "espcn-x3.onnx", tmp_path / "mine.onnx")
     mine = candidate(str(tmp_path))
-    assert (mine.name, mine.scale, mine.paper) == ("mine", 3, "espcn")
+    assert (mine.name, mine.scale, mine.paper) == ("mine.onnx", 3, "espcn")
     assert np.array_equal(mine.upscale(LOW).pixels, candidate("espcn-x3").upscale(LOW).pixels)
+
+
+def test_a_file_is_not_taken_for_the_model_of_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor is a network from elsewhere for the one that a paper's numbers are of."""
+    (shipped := tmp_path / "package").mkdir()
+    shutil.copyfile(store.FOLDER / "espcn-x3.onnx", shipped / "espcn-x3.onnx")
+    monkeypatch.setattr(store, "FOLDER", shipped)
+    theirs = models.load("espcn-x3")
+    foreign = store.with_card(store.parse(theirs.path, theirs.graph), theirs.card.model_copy(update={"arch": "other"}))
+    (tmp_path / "espcn-x3.onnx").write_bytes(foreign)
+    mine, named = candidate(str(tmp_path / "espcn-x3.onnx")), candidate("ESPCN_x3")
+    assert (mine.name, mine.paper) == ("espcn-x3.onnx", "")
+    assert (named.name, named.paper) == ("espcn-x3", "espcn")
+    write_cards(Report("PROTOCOL", "bicubic", (Row(mine.name, "Set5", 3, "a", "psnr", 11.0),)))
+    assert models.load("espcn-x3").card == theirs.card
 
 
 def test_unknown_names() -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from subpixel.evaluation import folders
 from subpixel.images import Image, read, write
 
 Call = Callable[..., tuple[int, str, str]]
@@ -32,7 +33,7 @@ def test_eval(call: Call, model: str, photos: Path) -> None:
     head, _, title, _, columns, _, first, second, mean = out.splitlines()[:9]
     assert head.startswith("Protocol: Y (BT.601), shave scale")
     assert head.endswith("Degradation: bicubic (MATLAB's imresize of 8-bit images).")
-    assert title == "tiny-x2 x2, photos:"
+    assert title == "tiny-x2.onnx x2, photos:"
     assert columns == "| image | psnr | ssim |"
     values = [float(line.split(" | ")[1]) for line in (first, second, mean)]
     assert values[2] == pytest.approx((values[0] + values[1]) / 2, abs=0.001)
@@ -130,6 +131,19 @@ def test_pairs_are_measured_as_they_are(call: Call, photos: Path, tmp_path: Path
     made = call("eval", "nearest", "-s", 2, "--data", tmp_path / "pairs", "--degradation", "classical")[1]
     assert "Degradation: bicubic" in made
     assert made.count("| HR/") == 2
+    status, out, error = call("eval", "nearest", "-s", 3, "--data", tmp_path / "pairs")
+    assert (status, out) == (2, "")
+    place = tmp_path / "pairs"
+    assert error == f"subpixel: {place}/LR/a.png: 22x20 pixels; expected 14x13, 1/3 of {place}/HR/a.png\n"
+
+
+@pytest.mark.parametrize("low", [(13, 14), (14, 15), (14, 14)])
+def test_the_low_resolution_of_a_pair_may_be_rounded_either_way(low: tuple[int, int], tmp_path: Path) -> None:
+    for place, size in (("HR", (40, 44)), ("LR", low)):
+        (tmp_path / place).mkdir()
+        write(tmp_path / place / "a.png", Image(np.full((*size, 3), 0.5, np.float32)))
+    (pair,) = folders.pairs(tmp_path, 3)
+    assert (pair.low.pixels.shape, pair.high.pixels.shape) == ((13, 14, 3), (39, 42, 3))
 
 
 def test_misuse_is_one_line(call: Call, photos: Path, tmp_path: Path) -> None:

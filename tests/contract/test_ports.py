@@ -210,3 +210,17 @@ def test_names_are_parsed_as_they_are_written(text: str, name: ModelName) -> Non
 @pytest.mark.parametrize("text", ["swift", "swift-x", "swift-x0", "-x2", "swift-2", "swift-x2b"])
 def test_other_names_have_no_factor(text: str) -> None:
     assert ModelName.parse(text) is None
+
+
+@pytest.mark.parametrize(
+    ("stem", "name"),
+    [
+        ("4x_Nice_Photo", "nice-photo-x4"),
+        ("日本", "日本-x4"),
+        ("Модель_x4", "модель-x4"),
+        ("a\u0301", "á-x4"),
+        ("?!", "model-x4"),
+    ],
+)
+def test_a_network_is_called_after_its_file(stem: str, name: str) -> None:
+    assert str(ModelName.of_file(stem, 4)) == name

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,16 +19,20 @@ import pytest
 import torch
 from injected_faults import injected, room
 from numpy.typing import NDArray
+from safetensors.torch import load_file
 
 from subpixel import archs, models
+from subpixel.analysis import DegradationReport, Noise
 from subpixel.compat import opencv as dnn_superres
 from subpixel.errors import BadRequest, ParityError, UnknownName
 from subpixel.export import formats
 from subpixel.export.alteration import Alteration
 from subpixel.export.export import export
 from subpixel.imports.import_model import import_model
+from subpixel.inference.rows import ArrayRows
 from subpixel.inference.upscaler import Upscaler
 from subpixel.models import store, weights
+from subpixel.ports import Shape
 from subpixel.runtimes import Execution, on_batches, open_runtime
 
 SIZES = [(13, 18), (1, 1), (2, 9)]
@@ -101,6 +107,36 @@ def run(low):
     return net.forward().copy()
 numpy.savez(sys.argv[3], **{name: run(lows[name]) for name in lows})
 """
+
+
+@pytest.mark.parametrize("to", ["onnx", "safetensors"])
+def test_what_a_network_is_told_is_built_in(to: str, tmp_path: Path) -> None:
+    """Other programs tell it nothing: the file computes what an Upscaler does that found the same."""
+    report, low = DegradationReport(noise=Noise(sigma=15)), _low((9, 12))
+    with Upscaler("restore-x2", execution=Execution(precision="f32")) as upscaler:
+        rows = ArrayRows(np.ascontiguousarray(low[0].transpose(1, 2, 0)), Shape(9, 12, 3))
+        expected = upscaler.prepare(rows.shape, report).rows(rows).rows(0, 18)
+    out = export("restore-x2", to, tmp_path / f"out{formats.FORMATS[to].suffix}", report=report)
+    model = models.load("restore-x2")
+    if to == "safetensors":
+        told = weights.fitted(out, model.card.model_copy(update={"condition": None}), load_file(out))
+        with torch.no_grad():
+            result = told(torch.from_numpy(low)).numpy()
+    else:
+        result = _used(out, low, out)
+    assert np.abs(np.clip(result[0].transpose(1, 2, 0), 0, 1) - expected).max() < 1e-4
+    untold = on_batches(open_runtime(model, Execution("openvino", "f32")).run)(low)
+    assert np.abs(untold - result).max() > 0.1
+
+
+@pytest.mark.parametrize("to", ["onnx", "openvino", "torchscript"])
+def test_a_network_that_was_told_nothing_is_not_handed_over(to: str, tmp_path: Path) -> None:
+    out = tmp_path / f"untold{formats.FORMATS[to].suffix}"
+    with pytest.raises(BadRequest, match=f"restore-x2 is told what is wrong .* {to} has no place .* --report a file"):
+        export("restore-x2", to, out)
+    with pytest.raises(BadRequest, match="espcn-x2 is not conditioned"):
+        export("espcn-x2", to, out, report=DegradationReport())
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("name", CONFIGS)
@@ -199,6 +235,13 @@ def test_a_file_is_replaced_only_when_asked(folder: Path, tmp_path: Path) -> Non
         assert (file.stat().st_mtime_ns, back.stat().st_mtime_ns) != before
 
 
+def test_weights_of_another_graph_are_not_replaced(tmp_path: Path) -> None:
+    (tmp_path / "out.bin").write_bytes(b"mine")
+    with pytest.raises(BadRequest, match=r"out\.bin exists; --overwrite replaces it"):
+        export("espcn-x3", "openvino", tmp_path / "out.xml")
+    assert [(p.name, p.read_bytes()) for p in tmp_path.iterdir()] == [("out.bin", b"mine")]
+
+
 def test_wrong_requests(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(UnknownName, match="did you mean 'openvino'"):
         export("swift-x2", "openvno")
@@ -267,9 +310,20 @@ def test_altered_graphs(folder: Path, tmp_path: Path, to: str, alteration: Alter
     np.testing.assert_allclose(result, expected, atol=4e-3 if alteration.half else 1e-4)
 
 
-def test_alterations_that_cannot_be(folder: Path, tmp_path: Path) -> None:
+def test_alterations_that_cannot_be(tmp_path: Path) -> None:
     with pytest.raises(BadRequest, match="torchscript has no size, opset or half-precision weights"):
-        export(folder / "edsr-x2.onnx", "torchscript", tmp_path / "a.pt", alteration=Alteration(half=True))
-    with pytest.raises(BadRequest, match="onnx cannot convert this graph to opset 999"):
-        export(folder / "edsr-x2.onnx", "onnx", tmp_path / "a.onnx", alteration=Alteration(opset=999))
+        export("edsr-base-x2", "torchscript", tmp_path / "a.pt", alteration=Alteration(half=True))
+    with pytest.raises(
+        BadRequest, match=r"^onnx cannot convert this graph to opset 7; expected \d+ to \d+, its own is"
+    ) as e:
+        export("espcn-x2", "onnx", tmp_path / "a.onnx", alteration=Alteration(opset=7))
+    graph = models.load("espcn-x2")
+    oldest, newest, own = map(int, re.findall(r"\d+", str(e.value).partition(";")[2]))
+    assert (newest, own) == (
+        onnx.defs.onnx_opset_version(),
+        store.parse(graph.path, graph.graph).opset_import[0].version,
+    )
+    for opset, can in ((oldest - 1, False), (oldest, True), (newest, True), (newest + 1, False)):
+        with nullcontext() if can else pytest.raises(BadRequest, match=f"opset {opset}; expected {oldest} to {newest}"):
+            assert Alteration(opset=opset).of(graph)
     assert not list(tmp_path.iterdir())

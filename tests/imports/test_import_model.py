@@ -140,6 +140,12 @@ def test_what_is_no_network_is_refused(
     assert not (tmp_path / "x.onnx").exists()
 
 
+def test_a_text_file_is_refused_in_words(tmp_path: Path) -> None:
+    (tmp_path / "x.pth").write_text("hi\n")
+    with pytest.raises(BadWeights, match=r"x\.pth: it is damaged, or no file of weights$"):
+        community.read_weights(tmp_path / "x.pth")
+
+
 def test_other_files_and_what_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(BadRequest, match=r"ends in \.pb, \.pth"):
         import_model(tmp_path / "photo.jpg")

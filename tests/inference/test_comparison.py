@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from PIL import ImageFont
 
 from subpixel.errors import BadRequest
 from subpixel.images import Image
@@ -72,3 +73,16 @@ def test_what_is_refused() -> None:
         compare(PHOTO, [], crop=Box(100, 10, 32, 32))
     with pytest.raises(BadRequest, match="smaller than the scale"):
         compare(Image(PHOTO.pixels[:1]), [], reduce=True)
+
+
+@pytest.mark.parametrize("size", [17, 22])
+def test_a_name_is_written_in_letters_that_the_font_has(size: int) -> None:
+    font = ImageFont.load_default(size)
+    assert comparison._drawable("Fu\u0308ße é.png", font) == "Fu?e e.png"
+    assert comparison._drawable("фото 日本.png", font) == "???? ??.png"
+    assert comparison._drawable("a\n\udcff", font) == r"a\n\xff"
+
+
+def test_a_name_in_another_script_leaves_no_boxes() -> None:
+    drawn, same = (compare(PHOTO, ["nearest"], title=title).to_array() for title in ("фото.png", "????.png"))
+    assert np.array_equal(drawn, same)
