@@ -1,6 +1,6 @@
 """Trains the estimator of noise and blur in `subpixel.analysis`: degraded crops, their statistics, a perceptron.
 
-python -m zoo.estimator --photos FOLDER --art FOLDER --samples 20000 -o subpixel/analysis/estimator.npz
+python -m zoo.estimator --photos FOLDER --art FOLDER --samples 24000 -o subpixel/analysis/estimator.npz
 """
 
 from __future__ import annotations

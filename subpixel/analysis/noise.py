@@ -26,7 +26,7 @@ _ROUNDING = 1 / 12  # the variance of rounding
 _SIGMAS = np.geomspace(0.2, 60, 100)
 _FINE = ((5, 6), (9, 14))
 """Sums at which texture is told from noise."""
-_TEXTURE = 3 * len(_FINE)  # numbers
+_TEXTURE = 3 * len(_FINE)  # numbers of a plane
 COUNT = len(_RANGES) * (len(_SHARES) + 2) + 2 * (len(_SHADES) - 1) + 4 * _TEXTURE + 6
 """The length of the vector."""
 
@@ -38,8 +38,8 @@ def noise_statistics(levels: Floats, luma: Floats, chroma: Floats | None, qualit
 
     Deviations in levels as asinh(2 x): of the luma in four ranges of frequency and the flattest 3, 10 and 30 % of the
     blocks, of Cb and Cr in the flattest 10 %, and of the flattest 10 % of each of four shades, with how many there are;
-    `_texture` of the luma in the flattest 10 and 30 % and of Cb and Cr in the flattest 30 %, all 0 where JPEG quantised
-    them; and what the image is: clipped, large, compressed, in colour.
+    what tells texture from noise, 0 where JPEG quantised it; and what the image is: clipped, large, compressed, in
+    colour.
     """
     steps = jpeg.table(quality) if quality < 100 else None
     ends = jpeg.blocks(clipped(levels, 0.5, 254.5), (0, 0)).mean(axis=1)
@@ -50,9 +50,7 @@ def noise_statistics(levels: Floats, luma: Floats, chroma: Floats | None, qualit
     flat = _first(order, 0.1)
     deviations += _of_chroma(chroma, flat)
     deviations += _of_shades(luma, order, steps)
-    some = _first(order, 0.3)
-    planes = [luma[flat], luma[some], *([] if chroma is None else _planes(chroma, some))]
-    texture = [_texture(plane) for plane in planes] if steps is None else []
+    texture = _textures(luma, chroma, order) if steps is None else np.zeros(4 * _TEXTURE)
     about = [
         ends.mean(),
         np.log(len(luma)) / 4,
@@ -61,9 +59,7 @@ def noise_statistics(levels: Floats, luma: Floats, chroma: Floats | None, qualit
         levels.shape[-1] / 3,
         _step(steps),
     ]
-    told = np.concatenate(texture or [np.zeros(0)])
-    told = np.pad(told, (0, 4 * _TEXTURE - len(told)))
-    return np.concatenate([np.arcsinh(2 * np.array(deviations)), told, about]).astype(np.float32)
+    return np.concatenate([np.arcsinh(2 * np.array(deviations)), texture, about]).astype(np.float32)
 
 
 def expected(vector: Floats) -> Floats:
@@ -121,18 +117,21 @@ def _planes(chroma: Floats, some: NDArray[np.int64]) -> list[Floats]:
     return [jpeg.blocks(chroma[..., n], (0, 0))[some] @ jpeg.dct() for n in (0, 1)]
 
 
-def _texture(coefficients: Floats) -> NDArray[np.float64]:
-    """What white noise has little of, blocks (n, 64) being alike and their rows and columns too, _TEXTURE numbers.
+def _textures(luma: Floats, chroma: Floats | None, order: NDArray[np.int64]) -> NDArray[np.float64]:
+    """`_texture` of the luma in the flattest 10 and 30 % of the blocks, and of Cb and Cr in the latter, 0 without."""
+    flat, some = _first(order, 0.1), _first(order, 0.3)
+    planes = [luma[flat], luma[some], *([] if chroma is None else _planes(chroma, some))]
+    told = np.concatenate([_texture(plane, *fine) for plane in planes for fine in _FINE])
+    return np.pad(told, (0, 4 * _TEXTURE - len(told)))
 
-    Of the power of the blocks at fine frequencies: logarithms of the 84th over the 16th percentile and of the median
-    over the 3rd; and by how much more of it lies along one axis than along the other.
+
+def _texture(coefficients: Floats, low: int, high: int) -> NDArray[np.float64]:
+    """Three numbers of blocks (n, 64) that are small for white noise, whose blocks are alike, and so are both axes.
+
+    Of the power in a range of frequencies: logarithms of the 84th over the 16th percentile, of the median over the 3rd,
+    and by how much more of it lies along one axis than along the other.
     """
-    return np.concatenate([_spread(coefficients, *some) for some in _FINE])
-
-
-def _spread(coefficients: Floats, low: int, high: int) -> NDArray[np.float64]:
-    power = coefficients**2 + _ROUNDING
-    some = _between(low, high)
+    power, some = coefficients**2 + _ROUNDING, _between(low, high)
     least, few, half, many = np.quantile(power[:, some].mean(axis=1), (0.03, 0.16, 0.5, 0.84))
     down, across = np.divmod(np.arange(64), 8)
     leaning = np.log(power[:, some & (down > across)].mean(axis=1) / power[:, some & (down < across)].mean(axis=1))
