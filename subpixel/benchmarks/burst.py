@@ -228,7 +228,7 @@ def _wobbling(motion: Motion, amplitude: float, height: int, rng: np.random.Gene
         return motion
     phases, turns = rng.uniform(0, 2 * np.pi, 2), 2 * np.pi * 1.3 * np.linspace(0, 1, 17)
     waves = [amplitude * np.sin(turns + phase) for phase in phases]
-    return replace(motion, wobble=np.stack(waves, axis=1), height=height)
+    return replace(motion, wobble=np.stack(waves, axis=1)[:, None], height=height)
 
 
 def _blurred(truth: Floats, setting: Setting, scale: int) -> Floats:

@@ -30,12 +30,18 @@ _FLAT, _GRAINY = 0.3 / 255, 0.1
 _AS_SHARP, _AS_CLEAN = 0.93, 1.25
 _EXPOSED = 0.02
 """Ratios nearer to 1 are what aliasing makes of equal exposures."""
+_UNEVEN, _CUT_OFF = 0.1, 0.001
+"""Exposures so different that one is cut off where the other is not; of a frame, how much so that it draws edges."""
 _EXPLAINED, _ROUNDS = 0.8, 4
 """Of what a gain alone leaves, what an offset beside it must leave at most; and how often what fits is chosen anew."""
 _TELLING = 400
 """Pixels below it, without white ones, that tell the exposure."""
 _LEFT = 0.367
 """Of white noise, the deviation of the difference of two low-passed frames, one of them interpolated."""
+_NEAR, _ALIKE = 4, 13
+"""Pixels around one that are thought to move with it; those that share the noise of a low-passed one."""
+_OFF, _SWAY, _CHANCE = 0.12, 0.5, 12
+"""Pixels beyond which a place is wrong, by which it may be; and what chance explains at most, in variances of noise."""
 _LUMA = float(np.hypot.reduce(FORWARD[0]))
 """The deviation of the luma where those of R, G and B are 1."""
 
@@ -93,11 +99,12 @@ def align(frame: Frame, luma: Floats, reference: Frame, reference_luma: Floats) 
     soft, target = low_pass(luma), low_pass(reference_luma)
     if _is_flat(soft, noise) or _is_flat(target, its_noise):
         return "it is flat, or the reference is: nothing shows how they lie"
-    registered = register(luma, reference_luma)
+    registered, luma, reference_luma = _registered(frame, luma, reference, reference_luma)
     if registered.correlation < _FITS:
         return ANOTHER_SCENE
     if sharpness(soft, noise) < _SHARP * sharpness(target, its_noise):
         return "it is blurred"
+    soft, target = low_pass(luma), low_pass(reference_luma)
     places = registered.motion(*_pixels(luma.shape))
     covered = inside(luma.shape, *places, 1)
     if covered.mean() < _COVERS:
@@ -109,17 +116,39 @@ def align(frame: Frame, luma: Floats, reference: Frame, reference_luma: Floats) 
         return "it is overexposed"
     seen = sample(target, *places)
     ratio, more = _exposure(seen[covered], soft[covered])
-    difference = np.where(covered, np.abs(soft * ratio + more - seen), 0)
-    steep = box(np.hypot(*np.gradient(seen)), 2)
+    signed = np.where(covered, soft * ratio + more - seen, 0)
+    down, across = np.gradient(seen)
+    difference, steep = np.abs(signed), box(np.hypot(down, across), 2)
     lit = covered & ~frame.clipped & (sample(reference.clipped.astype(np.float32), *places) == 0)
+    whole = box((~lit).astype(np.float32), 2) < 1e-6
     lit = lit if lit.sum() >= _TELLING else covered
     flat = lit & (steep <= max(np.median(steep[covered]), np.quantile(steep[lit], 0.25)))
     deviation = max(1.4826 * float(np.median(difference[flat])), 2e-4)
-    moved = _moved(difference, steep, deviation)
+    moved = _moved(difference, steep, deviation) | _misplaced(signed * whole, down, across, deviation)
     if (covered & ~moved).mean() < _COVERS:
         return "too much of it moved"
     noise = deviation / _LEFT / (_LUMA if len(gain) == 3 else 1)
     return Aligned(frame, registered, gain, offset, moved, max(LEAST_NOISE, noise))
+
+
+def _registered(
+    frame: Frame, luma: Floats, reference: Frame, reference_luma: Floats
+) -> tuple[Registered, Floats, Floats]:
+    """How a frame lies on the reference, and the lumas of both by which it does.
+
+    Where one is longer exposed, its white draws edges that the other lacks: then each colour of both is cut off there.
+    """
+    first = register(luma, reference_luma)
+    gain, _ = _exposures(frame, reference, first.motion)
+    ours, theirs = dequantise(frame.levels), dequantise(reference.levels)
+    cut_off = (gain < 1 - _UNEVEN) & (ours >= WHITE) | (gain > 1 + _UNEVEN) & (theirs >= WHITE)
+    if cut_off.any(axis=2).mean() < _CUT_OFF:
+        return first, luma, reference_luma
+    white, weights = WHITE * np.minimum(gain, 1), FORWARD[0] if len(gain) == 3 else np.ones(1)
+    cut, its_cut = (
+        (np.minimum(each, most) @ weights).astype(np.float32) for each, most in ((ours, white / gain), (theirs, white))
+    )
+    return register(cut, its_cut), cut, its_cut
 
 
 def _pixels(shape: tuple[int, ...], step: int = 1) -> Points:
@@ -185,4 +214,16 @@ def _ratio(theirs: Floats, ours: Floats) -> float:
 def _moved(difference: Floats, steep: Floats, deviation: float) -> NDArray[np.bool_]:
     """Where frames differ by more than noise, aliasing and a slightly wrong place explain; with a rim of two pixels."""
     odd = box(difference, 2) > 3 * deviation + 0.35 * steep
+    return box(odd.astype(np.float32), 2) > 0.2
+
+
+def _misplaced(difference: Floats, down: Floats, across: Floats, deviation: float) -> NDArray[np.bool_]:
+    """Where a shift, of 9 x 9 pixels by themselves, explains more than noise does, and is too long for aliasing."""
+    yy, xy, xx = (box(product, _NEAR) for product in (down * down, down * across, across * across))
+    by, bx = (box(slope * difference, _NEAR) for slope in (down, across))
+    sure = _ALIKE * deviation**2 / (2 * _NEAR + 1) ** 2
+    yy, xx = yy + sure / _SWAY**2, xx + sure / _SWAY**2
+    determinant = xx * yy - xy * xy
+    right, below = (yy * bx - xy * by) / determinant, (xx * by - xy * bx) / determinant
+    odd = (right * bx + below * by > _CHANCE * sure) & (np.hypot(right, below) > _OFF)
     return box(odd.astype(np.float32), 2) > 0.2

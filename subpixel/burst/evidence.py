@@ -45,8 +45,12 @@ class Report:
     gain: float | None = None
     wobble: float = 0.0
     """Root mean square in pixels of what a rolling shutter adds to the motion, of the frame with most."""
+    sway: float = 0.0
+    """The same of what places do by themselves, as in water or hot air."""
     moved: float = 0.0
     """The mean share of a frame that moves by itself."""
+    coarse: int | None = None
+    """The quality of a JPEG that left nothing to fuse."""
 
     @property
     def summary(self) -> str:
@@ -55,12 +59,15 @@ class Report:
         parts = [f"{self.used} of {total} frames on {self.reference}", self._said_kind()]
         parts += [f"{name}: {why}" for name, why in self.left_out]
         parts += [f"a rolling shutter of {self.wobble:.1f} px"] * (self.wobble > 0)
-        parts += [f"{self.moved:.0%} moves by itself"] * (self.moved >= 0.005)
+        parts += [f"places sway by {self.sway:.1f} px"] * (self.sway > 0)
+        parts += [f"{self.moved:.0%} moves by itself, or seems to"] * (self.moved >= 0.005)
         return "; ".join(parts)
 
     def _said_kind(self) -> str:
         if self.used == 1:
             return "nothing to fuse it with: that one enlarged"
+        if self.coarse is not None:
+            return f"JPEG of quality {self.coarse} left no detail to fuse: that one enlarged"
         measured = f"blur {self.psf:.2f} px, noise {self.noise:.1f} levels"
         gain = "unchecked, for there are too few" if self.gain is None else f"{self.gain:+.1f} dB on a frame kept aside"
         return {
@@ -91,7 +98,8 @@ def assess(scene: Scene, reference: str, left_out: tuple[tuple[str, str], ...]) 
         scene.psf,
         scene.noise * 255,
         gain,
-        max((each.registered.wobble for each in others), default=0.0),
+        max((each.registered.wobble for each in others if not each.registered.sways), default=0.0),
+        max((each.registered.wobble for each in others if each.registered.sways), default=0.0),
         float(np.mean([each.moved.mean() for each in others])) if others else 0.0,
     )
 
@@ -138,7 +146,7 @@ def _evenly(length: int, side: int) -> list[int]:
 
 
 def _unmoved(aside: Aligned, y: int, x: int, side: int, scale: float) -> bool:
-    return float(aside.moved[_part(y, side, scale), _part(x, side, scale)].mean()) < 0.2
+    return float(aside.moved[_part(y, side, scale), _part(x, side, scale)].mean()) < 0.5
 
 
 def _detail(levels: Floats, y: int, x: int, side: int, scale: float) -> float:

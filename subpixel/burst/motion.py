@@ -1,4 +1,4 @@
-"""How a frame lies on the reference: an affine map and, of a rolling shutter, what single rows do beside it."""
+"""How a frame lies on the reference: an affine map and, of rolling shutters and water, what places do beside it."""
 
 from __future__ import annotations
 
@@ -16,13 +16,14 @@ Points = tuple[NDArray[Any], NDArray[Any]]
 class Motion:
     """Where in the reference the pixels of a frame lie: `matrix` (2, 3) times (x, y, 1), in pixels of either.
 
-    wobble: (n, 2) shifts in x and y of n rows spread evenly from the frame's first to its last, linear in between;
-    what a rolling shutter adds. height: the frame's rows.
+    wobble: (n, m, 2) shifts in x and y of n rows and m columns spread evenly from the frame's first to its last,
+    linear in between: one column of a rolling shutter, more of what sways. height, width: the frame's.
     """
 
     matrix: NDArray[np.float64] = field(default_factory=lambda: np.eye(2, 3))
-    wobble: NDArray[np.float64] = field(default_factory=lambda: np.zeros((1, 2)))
+    wobble: NDArray[np.float64] = field(default_factory=lambda: np.zeros((1, 1, 2)))
     height: int = 1
+    width: int = 1
 
     @classmethod
     def shift(cls, x: float, y: float) -> Self:
@@ -39,9 +40,16 @@ class Motion:
     def __call__(self, x: NDArray[Any], y: NDArray[Any]) -> Points:
         """Positions in the frame -> positions in the reference."""
         (a, b, c), (d, e, f) = self.matrix
-        at = np.linspace(0, self.height - 1, len(self.wobble))
-        dx, dy = (np.interp(y, at, shifts) for shifts in self.wobble.T)
-        return a * x + b * y + c + dx, d * x + e * y + f + dy
+        u, v = a * x + b * y + c, d * x + e * y + f
+        if not self.wobble.any():
+            return u, v
+        dx, dy = sample(self.wobble.transpose(2, 0, 1), *self.nodes(x, y))
+        return u + dx, v + dy
+
+    def nodes(self, x: NDArray[Any], y: NDArray[Any]) -> Points:
+        """Positions in the frame -> positions in the wobble."""
+        n, m = self.wobble.shape[:2]
+        return x / max(1, self.width - 1) * (m - 1), y / max(1, self.height - 1) * (n - 1)
 
     def back(self, x: NDArray[Any], y: NDArray[Any]) -> Points:
         """Positions in the reference -> positions in the frame; the wobble is left out."""
@@ -53,7 +61,9 @@ class Motion:
         """The same motion of images `factor` times as small, whose pixels are areas of the large ones."""
         to_large = np.array([[factor, 0, (factor - 1) / 2], [0, factor, (factor - 1) / 2], [0, 0, 1]])
         matrix = np.linalg.inv(to_large) @ np.vstack([self.matrix, [0, 0, 1]]) @ to_large
-        return type(self)(matrix[:2], self.wobble / factor, max(1, round(self.height / factor)))
+        return type(self)(
+            matrix[:2], self.wobble / factor, *(max(1, round(n / factor)) for n in (self.height, self.width))
+        )
 
 
 def sample(plane: NDArray[Any], x: NDArray[Any], y: NDArray[Any]) -> NDArray[Any]:

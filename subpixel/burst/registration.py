@@ -27,10 +27,11 @@ _ITERATIONS = 25
 _WILD = 6.0  # standard deviations at which a pixel counts a quarter
 _STILL = 2e-3  # pixels: a step that moves no corner farther is the last
 _BETTER = 0.99  # of what a translation leaves unexplained, at most, an affine motion must leave
-_BAND = 8  # rows that are moved together at least, where a shutter rolls
-_BANDS = 24
+_BENDS = 0.2**2, 0.5**2  # px^2 by which neighbours are expected to move apart
+_TORN = 0.18  # pixels for each between neighbours: water is smooth, objects are not
+_ALIKE = 13  # pixels that share their noise
 _ROUNDS = 3
-_ROLLS = 0.08  # pixels of root mean square from which on rows are believed to move by themselves
+_ROLLS = 0.08  # pixels of root mean square from which on rows or parts are believed to move by themselves
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,8 +43,35 @@ class Registered:
 
     @property
     def wobble(self) -> float:
-        """What a rolling shutter adds, as root mean square in pixels."""
-        return float(np.sqrt((self.motion.wobble**2).sum(axis=1).mean()))
+        """What a rolling shutter adds, or what sways, as root mean square in pixels."""
+        return float(np.sqrt((self.motion.wobble**2).sum(axis=2).mean()))
+
+    @property
+    def sways(self) -> bool:
+        """Whether places move by themselves, and not only rows."""
+        return self.motion.wobble.shape[1] > 1
+
+
+@dataclass(frozen=True)
+class _Parts:
+    """What moves by itself: bands of rows, where a shutter rolls, or patches, in water and hot air.
+
+    side: pixels of one at least, of which there are `most` along a side. tells: of what is strange without their
+    shifts, what they must leave at most; 0.9 is chance, and 0.8 an object that moves.
+    """
+
+    side: int
+    most: int
+    tells: float
+    rows: bool
+
+    def grid(self, shape: tuple[int, ...]) -> tuple[int, int]:
+        """How many there are from top to bottom and from left to right."""
+        down, across = (min(self.most, length // self.side) for length in shape)
+        return down, 1 if self.rows else max(1, across)
+
+
+_ROWS, _PATCHES = _Parts(8, 24, 0.7, rows=True), _Parts(12, 16, 0.8, rows=False)
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,7 +113,8 @@ def register(frame: Floats, reference: Floats) -> Registered:
     shift, correlation = _ecc(finest, Motion.shift(*(np.ravel(affine(*middle)) - middle.ravel())), "translation")
     if 1 - correlation <= (1 - reached) / _BETTER:
         affine, reached = shift, correlation
-    return _rolled(finest, Registered(affine, reached), frame.shape[0])
+    registered = _wobbling(finest, Registered(affine, reached), frame.shape, _ROWS)
+    return _wobbling(finest, registered, frame.shape, _PATCHES)
 
 
 def phase_correlation(frame: Floats, reference: Floats) -> tuple[float, float]:
@@ -214,42 +243,71 @@ def _reach(kind: Kind, change: NDArray[np.float64], middle: NDArray[np.float64])
     return float(np.abs(change[:2]).max() + turned[kind] * middle.max())
 
 
-def _rolled(level: _Level, registered: Registered, height: int) -> Registered:
-    """With the shifts of bands of rows, if they are more than chance: each is a step of ECC by itself."""
-    count = min(_BANDS, height // _BAND)
-    if count < 4 or registered.correlation < 0.5:
+def _wobbling(level: _Level, registered: Registered, shape: tuple[int, ...], parts: _Parts) -> Registered:
+    """With the shifts of parts, if they are more than chance: each is a step of ECC by itself."""
+    (height, width), (n, m) = shape, parts.grid(shape)
+    if n < 4 or registered.correlation < 0.5:
         return registered
-    motion = replace(registered.motion, wobble=np.zeros((count, 2)), height=height)
+    before = registered.motion
+    start = sample(before.wobble[:, :1].transpose(2, 0, 1), np.zeros(n), np.linspace(0, len(before.wobble) - 1, n))
+    motion = replace(before, wobble=np.repeat(start.T[:, None], m, axis=1), height=height, width=width)
     for _ in range(_ROUNDS):
         for _ in range(3):
-            motion = replace(motion, wobble=motion.wobble + _smoothed(_band_steps(level, motion)))
-        motion, _ = _ecc(level, motion, "affine")
-    rolled = Registered(motion, _correlation(level, motion))
-    better = 1 - rolled.correlation < _BETTER * (1 - registered.correlation)
-    return rolled if better and rolled.wobble > _ROLLS else registered
+            motion = replace(motion, wobble=motion.wobble + _steps_of_parts(level, motion))
+        if m == 1:
+            motion, _ = _ecc(level, motion, "affine")
+    left, still_left = (_left(level, each) for each in (before, motion))
+    limit2 = (_WILD * 1.4826 * np.median(np.abs(left))) ** 2 + 1e-9
+    strange, still_strange = (float((each**2 / (limit2 + each**2)).mean()) for each in (left, still_left))
+    found = Registered(motion, _correlation(level, motion))
+    believed = still_strange < parts.tells * strange and found.wobble > _ROLLS and _tear(motion) < _TORN
+    return found if believed else registered
 
 
-def _band_steps(level: _Level, motion: Motion) -> NDArray[np.float64]:
-    """(n, 2): how far the rows around each node of the wobble still are from their place."""
-    count = len(motion.wobble)
+def _tear(motion: Motion) -> float:
+    """How far neighbours along the rows of a wobble move apart at most, for their distance: objects tear the scene."""
+    apart = np.hypot(*np.diff(motion.wobble, axis=1).transpose(2, 0, 1))
+    return float(apart.max(initial=0)) * apart.shape[1] / motion.width
+
+
+def _left(level: _Level, motion: Motion) -> NDArray[Any]:
+    """What a motion leaves of the frame."""
     x, y = motion(level.x, level.y)
     valid = inside(level.planes.shape, x, y, 1)
-    image, gx, gy = sample(level.planes, x, y).astype(np.float64)
-    difference = (level.template - image)[valid]
-    difference -= np.median(difference)
-    node = np.rint(level.y[valid] / max(1, motion.height - 1) * (count - 1)).astype(int)
-    gx, gy, trust = gx[valid], gy[valid], _trust(difference)
+    return _exposed_alike(level.template[valid], sample(level.planes[0], x[valid], y[valid]))
+
+
+def _steps_of_parts(level: _Level, motion: Motion) -> NDArray[np.float64]:
+    """(n, m, 2): how far what is around each node of the wobble still is from its place, whatever its exposure."""
+    n, m = motion.wobble.shape[:2]
+    x, y = motion(level.x, level.y)
+    valid = inside(level.planes.shape, x, y, 1)
+    image, gx, gy = sample(level.planes, x[valid], y[valid]).astype(np.float64)
+    column, row = (np.rint(at[valid]).astype(int) for at in motion.nodes(level.x, level.y))
+    difference = _exposed_alike(level.template[valid], image)
+    noise2 = (1.4826 * np.median(np.abs(difference))) ** 2 + 1e-9
+    trust = 1 / (1 + difference**2 / (_WILD**2 * noise2 + gx * gx + gy * gy)) ** 2  # a pixel's way is not yet wild
     products = (gx * gx, gx * gy, gy * gy, gx * difference, gy * difference)
-    xx, xy, yy, bx, by = (np.bincount(node, trust * product, count) for product in products)
-    damped = 0.02 * (xx + yy).mean()  # bands without detail stay where their neighbours are
-    xx, yy = xx + damped, yy + damped
-    determinant = xx * yy - xy * xy
-    return np.stack([(yy * bx - xy * by) / determinant, (xx * by - xy * bx) / determinant], axis=1)
+    xx, xy, yy, bx, by = (np.bincount(row * m + column, trust * product, n * m) for product in products)
+    wobble, grid = motion.wobble.reshape(n * m, 2), _laplacian(n, m)
+    expected = np.clip(2 * np.trace(wobble.T @ grid @ wobble) / np.trace(grid), *_BENDS)
+    bends = _ALIKE * noise2 / expected * grid
+    system = np.block([[bends + np.diag(xx), np.diag(xy)], [np.diag(xy), bends + np.diag(yy)]])
+    system[np.diag_indices(2 * n * m)] += 1e-9 * np.trace(system) / len(system)
+    pulled = np.stack([bx, by]) - (bends @ wobble).T
+    return np.linalg.solve(system, pulled.ravel()).reshape(2, n, m).transpose(1, 2, 0)
 
 
-def _smoothed(steps: NDArray[np.float64]) -> NDArray[np.float64]:
-    padded = np.pad(steps, ((1, 1), (0, 0)), mode="edge")
-    return (padded[:-2] + 2 * padded[1:-1] + padded[2:]) / 4
+def _laplacian(n: int, m: int) -> NDArray[np.float64]:
+    """(n m, n m): of a grid, w' L w is the sum of the squares of the differences between its neighbours."""
+    down, across = (np.diff(np.eye(length), axis=0) for length in (n, m))
+    return np.kron(down.T @ down, np.eye(m)) + np.kron(np.eye(n), across.T @ across)
+
+
+def _exposed_alike(template: Floats, image: NDArray[Any]) -> NDArray[Any]:
+    """What an image leaves of its template, after their middles and contrasts are laid on each other."""
+    template, image = (values - np.median(values) for values in (template, image))
+    return template * (np.abs(image).mean() / max(float(np.abs(template).mean()), 1e-9)) - image
 
 
 def _correlation(level: _Level, motion: Motion) -> float:
