@@ -19,6 +19,7 @@ from subpixel.images.webp import read_webp
 HEADER = 2**12
 """Bytes in which a PNM says what it is."""
 _LAYERS = 0x935C
+_TILES = 0x0144
 _YCBCR, _CIELAB = 6, 8  # PhotometricInterpretation (TIFF 6.0; its supplements; DNG 1.7)
 _UNKNOWN = {9: "CIELAB of the ICC", 10: "CIELAB of the ITU", 32803: "a sensor's mosaic", 34892: "a camera's linear RGB"}
 # Descriptions by programs that say how the pixels lie: tifffile's, ImageJ's, OME's.
@@ -150,7 +151,7 @@ def _read_tags(contents: Contents, tree: tiff.Tree) -> None:
         contents.others.add("the description of its pixels")
     contents.exif = tiff.as_exif(tree)
     contents.opaque = tiff.number(tree, tiff.EXTRA_SAMPLES) == 0
-    contents.is_rare = contents.page == 0 and _is_rare(tree)
+    contents.is_rare, contents.is_tiled = contents.page == 0 and _is_rare(tree), _TILES in tree
     contents.unknown_colours = _unknown_colours(tree)
     known = tiff.STRUCTURE | tiff.BLOCKS | tiff.NESTED | tiff.GEO | {_LAYERS}
     contents.others |= {f"EXIF 0:{tag:x}" for tag in tree if tag not in known and not tiff.is_descriptive(tag)}
@@ -160,10 +161,10 @@ def _read_tags(contents: Contents, tree: tiff.Tree) -> None:
 
 
 def _is_rare(tree: tiff.Tree) -> bool:
-    """JPEG of the old style, LZMA, 12 bits, tiles in planes of 8 bits, CIELAB of 8 bits, Y'CbCr outside of JPEG."""
+    """Old JPEG, LZMA, Zstandard, 12 bits, tiles in planes of 8 bits, CIELAB of 8 bits, Y'CbCr outside of JPEG."""
     compression, planes, bits = (tiff.number(tree, tag) for tag in (0x0103, 0x011C, 0x0102))
     colour = tiff.number(tree, tiff.PHOTOMETRIC)
-    rare = compression in (6, 34925) or bits == 12 or (planes == 2 and bits == 8 and 0x0144 in tree)
+    rare = compression in (6, 34925, 50000) or bits == 12 or (planes == 2 and bits == 8 and _TILES in tree)
     return rare or (bits == 8 and (colour == _CIELAB or (colour == _YCBCR and compression != 7)))
 
 

@@ -39,6 +39,8 @@ class Contents:
     """Whether the other pages of a TIFF are smaller copies of the one that is read."""
     page: int = 0
     """Which of a TIFF's pages is the image."""
+    is_tiled: bool = False
+    """Whether a TIFF's pixels lie in tiles."""
     is_rare: bool = False
     """Whether a TIFF is of a kind that libvips does not decode."""
     unknown_colours: str = ""

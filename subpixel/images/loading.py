@@ -16,8 +16,9 @@ def load(
 ) -> Any:
     """Open through a libvips source: a file's name would have to be UTF-8, and be free of [brackets].
 
-    Damage inside a JPEG or GIF is only a warning to its decoder; in TIFF and PNG, trifles are warnings too. A JPEG with
-    a gain map (Ultra HDR) is opened by the plain loader. mildly: a JPEG's warnings are passed over.
+    Damage inside a JPEG or GIF is only a warning to its decoder, and so is a tile of a TIFF that is lost, and stays
+    black; in other TIFF and in PNG, trifles are warnings too. A JPEG with a gain map (Ultra HDR) is opened by the plain
+    loader. mildly: a JPEG's warnings are passed over.
     Raises: OSError, pyvips.Error.
     """
     pyvips = vips()
@@ -34,7 +35,8 @@ def load(
         image = pyvips.Image.jpegload_source(stream, fail_on="error" if mildly else "warning")
         image._references.append(stream)  # as `new_from_source` does, or the bytes are freed
         return image
-    options: dict[str, Any] = {"fail_on": "warning" if file_format.name == "GIF" else "error"}
+    strict = file_format.name == "GIF" or contents.is_tiled
+    options: dict[str, Any] = {"fail_on": "warning" if strict else "error"}
     options |= {"page": contents.page} if contents.page else {}
     options |= {"n": -1, "access": "sequential"} if contents.frames > 1 else {}
     return pyvips.Image.new_from_source(stream, "", **options)

@@ -22,7 +22,7 @@ class Chunk(NamedTuple):
     """A chunk of a PNG: its type, its data, and where in the file its length stands."""
 
     kind: bytes
-    data: bytes  # empty for pixels
+    data: bytes  # empty for pixels, and for what is too large to be looked at
     start: int
 
 
@@ -58,9 +58,9 @@ def read_png(file: BinaryIO) -> Contents:
         if text := _text(kind, data, room):
             room -= len(text.value)
             _add_text(contents, text)
-        elif kind == b"eXIf":
+        elif kind == b"eXIf" and data:
             contents.exif = data.removeprefix(b"Exif\0\0")
-        elif kind == b"iCCP":
+        elif kind == b"iCCP" and data:
             contents.icc = _inflated(data.partition(b"\0")[2][1:])
         elif kind == b"pHYs" and len(data) == 9:
             x, y, unit = struct.unpack(">IIB", data)
@@ -73,6 +73,7 @@ def read_png(file: BinaryIO) -> Contents:
         elif kind not in _STRUCTURE:
             contents.others.add(kind.decode("latin-1"))
     contents.frames = controlled if 0 < announced < 2**31 and controlled > 1 else 1
+    contents.others |= {"frames that are announced and missing"} if announced > contents.frames > 1 else set()
     if contents.icc or contents.colour.intent is not None:  # then gAMA and cHRM only approximate
         contents.colour = replace(contents.colour, gamma=None, chromaticities=None)
     return contents
@@ -101,6 +102,8 @@ def _inflated(data: bytes, room: int = LIMIT) -> bytes:
 
 def _text(kind: bytes, data: bytes, room: int) -> Text | None:
     """A chunk of text: Latin-1 (tEXt), the same compressed (zTXt), or UTF-8 with a language (iTXt)."""
+    if not data:  # it would have a keyword
+        return None
     name, _, rest = data.partition(b"\0")
     keyword = name.decode("latin-1")
     if kind == b"tEXt":

@@ -17,6 +17,7 @@ from PIL import ImageDraw, ImageFont
 from subpixel import color
 from subpixel.errors import BadRequest, printable
 from subpixel.images import Floats, Image, dequantise, quantise
+from subpixel.images.profiles import fitted
 from subpixel.inference.choice import AUTO
 from subpixel.inference.rows import ArrayRows
 from subpixel.inference.upscaler import Upscaler
@@ -99,7 +100,7 @@ def compare(
     mark = box.times(scale) if reduce else box
     about = f"{pixels.shape[1]} x {pixels.shape[0]}, {what}"
     drawn = _draw(pixels, mark, panels, (title, about), scale)
-    icc = image.metadata.icc if image.metadata.icc and image.metadata.icc[16:20] == b"RGB " else None
+    icc = image.metadata.icc and fitted(image.metadata.icc, gray=False)  # what is drawn is RGB
     return Image.from_array(drawn, replace(image.metadata, icc=icc, exif=None, xmp=None, iptc=None, dpi=None))
 
 

@@ -7,7 +7,8 @@ import pytest
 from PIL import ImageFont
 
 from subpixel.errors import BadRequest
-from subpixel.images import Image
+from subpixel.images import Colour, Image, Metadata
+from subpixel.images.profiles import fitted, profile_of
 from subpixel.inference import comparison
 from subpixel.inference.comparison import Box, compare, detailed
 
@@ -86,3 +87,13 @@ def test_a_name_is_written_in_letters_that_the_font_has(size: int) -> None:
 def test_a_name_in_another_script_leaves_no_boxes() -> None:
     drawn, same = (compare(PHOTO, ["nearest"], title=title).to_array() for title in ("фото.png", "????.png"))
     assert np.array_equal(drawn, same)
+
+
+def test_a_gray_profile_says_of_the_drawn_colours_what_it_said_of_gray() -> None:
+    wide = profile_of(Colour(cicp=(12, 8, 0, 1)))  # linear light
+    assert wide
+    gray = fitted(wide, gray=True)
+    assert gray
+    drawn = compare(Image(PHOTO.pixels[..., :1], metadata=Metadata(icc=gray)), ["nearest"])
+    assert drawn.metadata.icc == fitted(gray, gray=False)
+    assert compare(Image(PHOTO.pixels, metadata=Metadata(icc=wide)), ["nearest"]).metadata.icc == wide
