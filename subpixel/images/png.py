@@ -73,7 +73,7 @@ def read_png(file: BinaryIO) -> Contents:
         elif kind not in _STRUCTURE:
             contents.others.add(kind.decode("latin-1"))
     contents.frames = controlled if 0 < announced < 2**31 and controlled > 1 else 1
-    contents.others |= {"frames that are announced and missing"} if announced > contents.frames > 1 else set()
+    contents.others |= {"frames that are announced and missing"} if 0 < controlled < announced < 2**31 else set()
     if contents.icc or contents.colour.intent is not None:  # then gAMA and cHRM only approximate
         contents.colour = replace(contents.colour, gamma=None, chromaticities=None)
     return contents

@@ -37,9 +37,10 @@ def test_a_chunk_too_large_to_be_kept_is_named(tmp_path: Path, kind: bytes) -> N
         assert {found.kind for found in chunks(file)} <= {b"IHDR", b"pHYs", b"IDAT", b"IEND"}
 
 
-def test_frames_that_a_cut_file_lacks_are_named(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kept", [1, 2])
+def test_frames_that_a_cut_file_lacks_are_named(tmp_path: Path, kept: int) -> None:
     whole = png(3)
-    cut = whole[: whole.index(b"fcTL" + struct.pack(">I", 3)) - 4]  # before the third frame: its number is the fourth
+    cut = whole[: whole.index(b"fcTL" + struct.pack(">I", 2 * kept - 1)) - 4]  # others have two numbers
     note = upscale_file(cut, tmp_path / "a.png", Upscaler("nearest", scale=2))
     assert note == "left out: frames that are announced and missing"
     assert upscale_file(whole, tmp_path / "b.png", Upscaler("nearest", scale=2)) is None
