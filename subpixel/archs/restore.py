@@ -2,7 +2,8 @@
 
 The body is swift's in its deploy form; each of its convolutions is scaled and shifted by what is known of the image
 (FiLM, Perez et al. 2018), so that one network serves clean, compressed, noisy and blurred images alike. For one image
-the condition is folded into the weights and costs nothing. The scales share the body; x1 cleans without enlarging.
+the condition is folded into the weights and costs nothing. The scales are trained with one body; x1, which cleans
+without enlarging, went on alone.
 """
 
 from __future__ import annotations
