@@ -26,7 +26,7 @@ from subpixel.jobs.resumption import unfinished
 REQUEST = Request(model="bicubic", scale=2)
 IDENTITY = REQUEST.identity
 KINDS = {"a.png": "png", "b.jpg": "jpg", "deep/c.tif": "tif"}
-KILLS, MOMENTS = 10, int(os.environ.get("SUBPIXEL_MOMENTS", "1"))
+KILLS, MOMENTS = 20, int(os.environ.get("SUBPIXEL_MOMENTS", "1"))
 """How often a process is killed at least by what it cannot hear, and how often it is sent each other signal."""
 
 

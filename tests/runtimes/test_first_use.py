@@ -70,7 +70,9 @@ print(results.count("done"), results.count("failed"), results.count("hung"))
 """
 
 
-@pytest.mark.parametrize(("binding", "processes"), [("openvino", 100), ("onnxruntime", 20), ("torch", 8), ("vips", 40)])
+@pytest.mark.parametrize(
+    ("binding", "processes"), [("openvino", 200), ("onnxruntime", 40), ("torch", 20), ("vips", 60)]
+)
 def test_two_threads_may_be_first(binding: str, processes: int) -> None:
     run = subprocess.run(
         [sys.executable, "-c", FORKS, binding, str(processes)], capture_output=True, text=True, timeout=280, check=True
